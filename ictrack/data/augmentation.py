@@ -1,0 +1,95 @@
+"""Augmentations of labelled images, built from the keys under ``cfg.INPUT``."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from detectron2.config import CfgNode
+from detectron2.data import transforms as T
+from fvcore.transforms.transform import NoOpTransform, Transform
+
+
+class ColorTransform(Transform):
+    """Brightness, contrast, saturation and hue in one pass over the image.
+
+    Args:
+        brightness, contrast, saturation: factors; 1 leaves the image as it is.
+        hue: shift as a fraction of the colour circle.
+        channel_order: "RGB" or "BGR".
+    """
+
+    def __init__(
+        self, brightness: float, contrast: float, saturation: float, hue: float, channel_order: str = "RGB"
+    ) -> None:
+        super().__init__()
+        self._set_attributes(
+            {
+                "brightness": brightness,
+                "contrast": contrast,
+                "saturation": saturation,
+                "hue": hue,
+                "channel_order": channel_order,
+            }
+        )
+
+    def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
+        """``img``: (H, W, 3) uint8."""
+        image = img.astype(np.float32)
+        mean = image.mean()
+        image = (image - mean) * (self.contrast * self.brightness) + mean * self.brightness
+        weights = np.array([0.299, 0.587, 0.114], np.float32)
+        grey = (image @ (weights if self.channel_order == "RGB" else weights[::-1]))[..., None]
+        image = np.clip(grey + (image - grey) * self.saturation, 0, 255).astype(np.uint8)
+        if self.hue:
+            to_hsv = cv2.COLOR_RGB2HSV_FULL if self.channel_order == "RGB" else cv2.COLOR_BGR2HSV_FULL
+            to_rgb = cv2.COLOR_HSV2RGB_FULL if self.channel_order == "RGB" else cv2.COLOR_HSV2BGR_FULL
+            hsv = cv2.cvtColor(image, to_hsv)
+            hsv[..., 0] += np.uint8(round(self.hue * 256) % 256)  # wraps around, as the colour circle does
+            image = cv2.cvtColor(hsv, to_rgb)
+        return image
+
+    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
+        return coords
+
+    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
+        return segmentation
+
+    def inverse(self) -> Transform:
+        return NoOpTransform()
+
+
+class RandomColor(T.Augmentation):
+    """Draws the four parameters of a ColorTransform uniformly: factors from 1 +- ``strength``, hue from +- ``hue``."""
+
+    def __init__(self, strength: float, hue: float, channel_order: str = "RGB") -> None:
+        super().__init__()
+        self._init(locals())
+
+    def get_transform(self, *args: np.ndarray) -> Transform:
+        factors = np.random.uniform(1 - self.strength, 1 + self.strength, size=3)
+        hue = np.random.uniform(-self.hue, self.hue)
+        return ColorTransform(*map(float, factors), float(hue), self.channel_order)
+
+
+def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
+    """The augmentations of one training view: geometry (resizing or scale-jittered crop, rotation, flip), then colour."""
+    inp = cfg.INPUT
+    augmentations: list[T.Augmentation] = []
+    if len(inp.SCALE_JITTER):
+        if len(inp.SCALE_JITTER) != 2:
+            raise ValueError(f"INPUT.SCALE_JITTER holds [smallest, largest] scale or nothing, not {inp.SCALE_JITTER}")
+        height, width = inp.CROP_SIZE
+        augmentations += [
+            T.ResizeScale(*inp.SCALE_JITTER, target_height=height, target_width=width),
+            T.FixedSizeCrop(crop_size=(height, width)),
+        ]
+    else:
+        augmentations.append(T.ResizeShortestEdge(inp.MIN_SIZE_TRAIN, inp.MAX_SIZE_TRAIN, inp.MIN_SIZE_TRAIN_SAMPLING))
+    if inp.ROTATION > 0:
+        augmentations.append(T.RandomRotation([-inp.ROTATION, inp.ROTATION], expand=False))
+    if inp.RANDOM_FLIP != "none":
+        vertical = inp.RANDOM_FLIP == "vertical"
+        augmentations.append(T.RandomFlip(horizontal=not vertical, vertical=vertical))
+    if inp.COLOR_JITTER > 0 or inp.HUE_JITTER > 0:
+        augmentations.append(RandomColor(inp.COLOR_JITTER, inp.HUE_JITTER, inp.FORMAT))
+    return augmentations

@@ -1,0 +1,35 @@
+"""Registers the data sets that a configuration names, so that a user's own data needs no code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog
+from detectron2.data.datasets import register_coco_instances
+
+from .sample import register_sample
+from .youtube_vis import register_youtube_vis
+
+
+def register_configured_datasets(cfg: CfgNode) -> None:
+    """Register ``DATASETS.COCO_FORMAT``, ``DATASETS.YOUTUBE_VIS_FORMAT`` and ``DATASETS.SAMPLE_ROOT``.
+
+    A name that is registered already is left as it is, so that calling this again does no harm.
+
+    Raises:
+        ValueError: an entry does not hold three strings.
+    """
+    _register(cfg.DATASETS.COCO_FORMAT, lambda name, *paths: register_coco_instances(name, {}, *paths), "COCO_FORMAT")
+    _register(cfg.DATASETS.YOUTUBE_VIS_FORMAT, register_youtube_vis, "YOUTUBE_VIS_FORMAT")
+    if cfg.DATASETS.SAMPLE_ROOT:
+        register_sample(cfg.DATASETS.SAMPLE_ROOT)
+
+
+def _register(entries: list[list[str]], register: Callable[[str, str, str], None], key: str) -> None:
+    for entry in entries:
+        if len(entry) != 3:
+            raise ValueError(f"DATASETS.{key} holds [name, annotation file, image folder], not {entry}")
+        name, json_file, image_root = map(str, entry)
+        if name not in DatasetCatalog:
+            register(name, json_file, image_root)

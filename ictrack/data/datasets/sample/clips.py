@@ -1,0 +1,157 @@
+"""One clip: objects that walk, turn, sway and cross over a moving background, with exact masks and identities."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from .assets import Background, Character, Sprite, backgrounds_of, characters_of
+from .motion import camera, random_path, smooth_noise, yaw
+from .render import Pose, compose
+from .scene import Sensor, View, draw_cast, draw_light, shade_edge
+
+MIN_OBJECTS, MAX_OBJECTS = 3, 6
+MIN_SIZE, MAX_SIZE = 46.0, 100.0
+# Camera movement in pixels to either side.
+CAMERA_REACH = 36.0
+# An object seen from the side is still this thick, as a share of its width.
+THICKNESS = 0.35
+
+
+@dataclass(frozen=True)
+class ClipStyle:
+    """How a kind of clip differs from the others: shares and probabilities of one scene or one object."""
+
+    animated_share: float = 0.5
+    recoloured_probability: float = 0.4
+    same_family_probability: float = 0.35
+    leaves_probability: float = 0.35
+    light_drift: float = 0.12
+
+
+class Actor:
+    """One object of a clip: everything about its movement, drawn before the first frame."""
+
+    def __init__(
+        self, rng: np.random.Generator, sprite: Sprite, recoloured: bool, length: int, height: int, width: int,
+        style: ClipStyle,
+    ):  # fmt: skip
+        self.sprite, self.recoloured = sprite, recoloured
+        category = sprite.character.category
+        size = float(np.exp(rng.uniform(np.log(MIN_SIZE), np.log(MAX_SIZE))))
+        speed = size * rng.uniform(0.03, 0.085)
+        leaves = bool(rng.random() < style.leaves_probability)
+        self.path = random_path(rng, length, height, width, size, speed, leaves)
+        self.velocity = np.gradient(self.path, axis=0)
+        moving = np.minimum(np.linalg.norm(self.velocity, axis=1) / (0.05 * size), 1.0)
+        # Nearer is larger, and lower in the picture.
+        self.size = size * (0.65 + 0.55 * self.path[:, 1] / height) * np.exp(0.1 * smooth_noise(rng, length, 50))
+        self.yaw = yaw(rng, length, self.velocity[:, 0])
+        self.yaw_sway = 0.3 * smooth_noise(rng, length, 28)
+        stride = rng.uniform(7, 12)
+        gait = np.sin(2 * np.pi * np.arange(length) / stride + rng.uniform(0, 2 * np.pi)) * moving
+        if category == "food":  # rolls as far as it moves
+            self.angle = np.rad2deg(np.cumsum(self.velocity[:, 0] / size)) * rng.uniform(0.5, 1.6) + rng.normal(0, 20)
+        else:
+            self.angle = 7 * smooth_noise(rng, length, 40) + 4 * gait
+        self.angle = self.angle + rng.normal(0, 4)
+        animated = sprite.character.frames > 1
+        self.squash = 0.05 * gait * (1 if not animated else 0.4)
+        # Stills bend as a body does; animated characters have their own motion, and vehicles are stiff.
+        bends = not animated and category != "vehicle"
+        self.bend = (0.16 * smooth_noise(rng, length, 20) + 0.1 * gait) * bends
+        rate = rng.uniform(0.5, 1.4)
+        self.frame = np.floor(rng.uniform(0, 36) + np.cumsum(rate * (0.45 + 0.55 * moving))).astype(int)
+        self.hop = -0.05 * size * np.abs(gait) * (category in ("person", "animal"))
+
+    def pose(self, time: int, offset: np.ndarray, zoom: float, centre: np.ndarray) -> Pose:
+        """As seen by a camera that has moved by ``offset`` and zooms about ``centre``."""
+        x, y = (self.path[time] + [0, self.hop[time]] - offset - centre) * zoom + centre
+        angle = self.yaw[time] + self.yaw_sway[time]
+        cos = np.cos(angle)
+        return Pose(
+            x=float(x),
+            y=float(y),
+            size=float(self.size[time] * zoom),
+            angle=float(self.angle[time]),
+            width=float(np.copysign(max(abs(cos), THICKNESS), cos)),
+            height=float(1 + self.squash[time]),
+            tilt=float(0.25 * np.sin(angle)),
+            bend=float(self.bend[time]),
+            frame=int(self.frame[time]),
+            velocity=(float(self.velocity[time, 0]), float(self.velocity[time, 1])),
+        )
+
+
+class Clip:
+    """A scene over time. Iterate once: (picture (H, W, 3) uint8 BGR, [visible mask (H, W) bool of each actor]).
+
+    Attributes:
+        characters: of each actor: the character, and whether it was recoloured.
+        background: the asset behind them.
+    """
+
+    def __init__(
+        self, rng: np.random.Generator, split: str, index: int, length: int, height: int, width: int, style: ClipStyle
+    ):
+        """
+        Args:
+            rng: everything random about the clip.
+            split: "train", "tune" or "val": whose characters and backgrounds are used.
+            index: of the clip among those of its kind; backgrounds take turns.
+            length: in frames.
+        """
+        self._rng, self.length, self.height, self.width = rng, length, height, width
+        background = _take_turns(backgrounds_of(split), index)
+        self.background = background.file
+        count = int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1))
+        cast = draw_cast(
+            rng, characters_of(split), count, style.animated_share, style.recoloured_probability,
+            style.same_family_probability,
+        )  # fmt: skip
+        self._actors = [Actor(rng, sprite, recoloured, length, height, width, style) for sprite, recoloured in cast]
+        self.characters: list[tuple[Character, bool]] = [(a.sprite.character, a.recoloured) for a in self._actors]
+        # A real clip has a camera movement of its own.
+        self._view = View(rng, background, height, width, CAMERA_REACH if background.kind == "photo" else 0.0)
+        self._offset, self._zoom = camera(rng, length, self._view.reach)
+        self._light = draw_light(rng, spread=0.1)
+        self._exposure = np.exp(style.light_drift * smooth_noise(rng, length, 45))
+        self._warmth = 0.5 * style.light_drift * smooth_noise(rng, length, 60)
+        self._shade_angle = rng.uniform(0, 2 * np.pi)
+        self._shade_depth = rng.uniform(0.2, 0.5) if rng.random() < 0.4 else 0.0
+        self._shade_offset = smooth_noise(rng, length, 80) * 0.4 * width
+        self._shade_softness = rng.uniform(4, 30)
+        self._sensor = Sensor(rng, height, width, max_noise=5.0, blur_probability=0.2)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
+        base_gain, centre = self._light.gain, np.array([self.width, self.height]) / 2
+        for time in range(self.length):
+            offset, zoom = self._offset[time], self._zoom[time]
+            background = self._view.frame(time, offset, zoom)
+            poses = [actor.pose(time, offset, zoom, centre) for actor in self._actors]
+            order = sorted(range(len(poses)), key=lambda i: poses[i].y + 0.4 * poses[i].size)
+            warmth = self._warmth[time]
+            self._light.gain = base_gain * self._exposure[time] * np.exp([-warmth, 0, warmth])
+            if self._shade_depth:
+                self._light.shade = shade_edge(
+                    self.height, self.width, self._shade_angle, self._shade_offset[time], self._shade_depth,
+                    self._shade_softness,
+                )  # fmt: skip
+            lit, masks = compose(background, [(self._actors[i].sprite, poses[i]) for i in order], self._light)
+            by_actor = [masks[order.index(i)] for i in range(len(poses))]
+            yield self._sensor.expose(self._rng, lit), by_actor
+
+
+def _take_turns(backgrounds: tuple[Background, ...], index: int) -> Background:
+    """Every third one a clip, the others photos, each kind in its own order."""
+    turn, place = divmod(index, 3)
+    if place == 1:
+        clips = [b for b in backgrounds if b.kind == "clip"]
+        return clips[turn % len(clips)]
+    photos = [b for b in backgrounds if b.kind == "photo"]
+    return photos[(2 * turn + place // 2) % len(photos)]

@@ -1,0 +1,288 @@
+"""Writes the sample data set: labelled stills, unlabelled clips, and clips with ground truth for tuning and evaluation.
+
+    root/stills_train, root/stills_val      images/*.jpg and instances.json, COCO format with RLE masks
+    root/unlabelled/<clip>/*.jpg            no labels at all
+    root/clips_tune, root/clips_val         JPEGImages/<clip>/*.jpg, instances.json (every frame) and
+                                            instances_skip<k>.json (every k-th frame), YouTube-VIS format
+    root/sample.json                        seed and sizes
+
+Characters and backgrounds of ``stills_train`` and ``unlabelled`` appear neither in ``clips_tune`` nor in ``stills_val``
+and ``clips_val``, which share theirs. Everything follows from the seed, whatever the number of processes.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import multiprocessing
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from ictrack.structures.rle import encode_mask
+
+from .assets import CATEGORIES, Character
+from .clips import Clip, ClipStyle
+from .stills import make_still
+
+Record = dict[str, Any]
+
+FOLDERS = ("stills_train", "stills_val", "unlabelled", "clips_tune", "clips_val")
+# Split of characters and backgrounds that each folder is made of.
+SPLIT_OF = {
+    "stills_train": "train",
+    "stills_val": "val",
+    "unlabelled": "train",
+    "clips_tune": "tune",
+    "clips_val": "val",
+}
+# Unlabelled clips hold more of the animated characters.
+UNLABELLED_STYLE = ClipStyle(animated_share=0.7)
+LABELLED_STYLE = ClipStyle()
+CATEGORY_ROWS = [{"id": i, "name": name, "supercategory": name} for i, name in enumerate(CATEGORIES, start=1)]
+INFO = {
+    "description": "ICTrack sample data: composed pictures. Figures on them are no figures on YouTube-VIS or COCO.",
+    "version": "1",
+}
+
+
+class SampleDataError(ValueError):
+    """A sample folder that is not what is expected; the message names it."""
+
+
+@dataclass(frozen=True)
+class SampleConfig:
+    """Sizes of the sample data.
+
+    Attributes:
+        height, width: of every picture in pixels.
+        train_stills, val_stills: numbers of labelled stills.
+        unlabelled_clips, unlabelled_length: number of unlabelled clips, and frames of each.
+        tune_clips, val_clips, clip_length: number of labelled clips, and frames of each.
+        skips: frame skips for which a subsampled annotation file is written.
+        min_visible_still, min_visible_clip: an object that shows fewer pixels is not annotated in that picture.
+        clip_quality: JPEG quality of clips; that of stills varies.
+    """
+
+    height: int = 192
+    width: int = 320
+    train_stills: int = 1200
+    val_stills: int = 200
+    unlabelled_clips: int = 24
+    unlabelled_length: int = 32
+    tune_clips: int = 12
+    val_clips: int = 24
+    clip_length: int = 80
+    skips: tuple[int, ...] = (2, 4, 8, 16)
+    min_visible_still: int = 40
+    min_visible_clip: int = 20
+    clip_quality: int = 92
+
+
+def generate_sample(
+    root: str | os.PathLike, seed: int = 0, config: SampleConfig | None = None, workers: int | None = None
+) -> Path:
+    """Write the sample data to ``root``, replacing an earlier sample there.
+
+    Args:
+        root: folder to write to; made if need be.
+        seed: the same seed and config give the same files, byte for byte.
+        config: sizes.
+        workers: processes; default: the cores that this process may use.
+
+    Returns:
+        root
+
+    Raises:
+        SampleDataError: if ``root`` holds files that are not a sample data set.
+    """
+    root, config = Path(root), config or SampleConfig()
+    _clear(root)
+    stamp = {"seed": seed, **asdict(config)}
+    (root / "sample.json").write_text(json.dumps(stamp, indent=1) + "\n")
+    jobs: list[tuple[str, int]] = []
+    counts = {
+        "clips_val": config.val_clips,
+        "clips_tune": config.tune_clips,
+        "unlabelled": config.unlabelled_clips,
+        "stills_train": config.train_stills,
+        "stills_val": config.val_stills,
+    }
+    for folder, count in counts.items():
+        (root / folder).mkdir()
+        jobs += [(folder, index) for index in range(count)]
+    make = functools.partial(_make, root, seed, config)
+    records = dict(zip(jobs, _map(make, jobs, workers or _cores())))
+    for folder in ("stills_train", "stills_val"):
+        _write_json(root / folder / "instances.json", _coco([records[job] for job in jobs if job[0] == folder]))
+    for folder in ("clips_tune", "clips_val"):
+        data = _youtube_vis([records[job] for job in jobs if job[0] == folder])
+        _write_json(root / folder / "instances.json", data)
+        for skip in config.skips:
+            _write_json(root / folder / f"instances_skip{skip}.json", subsample_youtube_vis(data, skip))
+    return root
+
+
+def subsample_youtube_vis(data: Record, skip: int) -> Record:
+    """Every ``skip``-th frame of each video, from its first, as a video of its own.
+
+    Objects that are in none of the kept frames are left out.
+
+    Args:
+        data: the content of a YouTube-VIS annotation file.
+        skip: at least 1.
+    """
+    if skip < 1:
+        raise ValueError(f"skip is {skip}; it must be at least 1")
+    videos = [
+        {**video, "length": len(video["file_names"][::skip]), "file_names": video["file_names"][::skip]}
+        for video in data["videos"]
+    ]
+    annotations = []
+    for annotation in data["annotations"]:
+        kept = {key: annotation[key][::skip] for key in ("segmentations", "bboxes", "areas")}
+        if any(kept["segmentations"]):
+            annotations.append({**annotation, **kept, "length": len(kept["areas"])})
+    return {**data, "videos": videos, "annotations": annotations}
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _clear(root: Path) -> None:
+    if root.exists() and any(root.iterdir()):
+        if not (root / "sample.json").is_file():
+            raise SampleDataError(f"{root}: holds files but no sample.json; not overwritten")
+        for folder in FOLDERS:
+            shutil.rmtree(root / folder, ignore_errors=True)
+    root.mkdir(parents=True, exist_ok=True)
+
+
+def _map(make: Callable[[tuple[str, int]], Record], jobs: list[tuple[str, int]], workers: int) -> list[Record]:
+    if workers <= 1:
+        return [make(job) for job in jobs]
+    # Forked workers inherit the decoded imports; elsewhere the platform's default start method is the safe one.
+    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
+        return list(pool.map(make, jobs, chunksize=4))
+
+
+def _make(root: Path, seed: int, config: SampleConfig, job: tuple[str, int]) -> Record:
+    """Write the pictures of one still or clip; return its record, still without ids."""
+    folder, index = job
+    rng = np.random.default_rng([seed, FOLDERS.index(folder), index])
+    if folder.startswith("stills"):
+        return _make_still(root / folder, rng, config, SPLIT_OF[folder], index)
+    length = config.unlabelled_length if folder == "unlabelled" else config.clip_length
+    style = UNLABELLED_STYLE if folder == "unlabelled" else LABELLED_STYLE
+    clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, style)
+    if folder == "unlabelled":
+        _write_frames(root / folder / f"{index:03d}", clip, config)
+        return {}
+    return _make_labelled_clip(root / folder, clip, config, index)
+
+
+def _make_still(folder: Path, rng: np.random.Generator, config: SampleConfig, split: str, index: int) -> Record:
+    still = make_still(rng, split, config.height, config.width)
+    name = f"{index:06d}.jpg"
+    _write_jpeg(folder / "images" / name, still.image, int(rng.integers(60, 96)))
+    objects = [
+        {**_identity(character, recoloured), **_shape(mask)}
+        for character, recoloured, mask in still.objects
+        if np.count_nonzero(mask) >= config.min_visible_still
+    ]
+    image = {"file_name": name, "height": config.height, "width": config.width, "background": still.background}
+    return {"image": image, "objects": objects}
+
+
+def _make_labelled_clip(folder: Path, clip: Clip, config: SampleConfig, index: int) -> Record:
+    name = f"{index:03d}"
+    shapes = []
+    for masks in _write_frames(folder / "JPEGImages" / name, clip, config):
+        visible = [np.count_nonzero(mask) >= config.min_visible_clip for mask in masks]
+        shapes.append([_shape(mask) if shows else None for mask, shows in zip(masks, visible)])
+    objects = []
+    for identity, frames in zip(clip.characters, zip(*shapes)):
+        if any(frames):
+            tracks = {
+                plural: [frame and frame[single] for frame in frames]
+                for plural, single in (("segmentations", "segmentation"), ("bboxes", "bbox"), ("areas", "area"))
+            }
+            objects.append({**_identity(*identity), **tracks})
+    video = {
+        "width": config.width,
+        "height": config.height,
+        "length": len(clip),
+        "file_names": [f"{name}/{time:05d}.jpg" for time in range(len(clip))],
+        "background": clip.background,
+    }
+    return {"video": video, "objects": objects}
+
+
+def _write_frames(folder: Path, clip: Clip, config: SampleConfig) -> list[list[np.ndarray]]:
+    masks_of_frames = []
+    for time, (image, masks) in enumerate(clip):
+        _write_jpeg(folder / f"{time:05d}.jpg", image, config.clip_quality)
+        masks_of_frames.append(masks)
+    return masks_of_frames
+
+
+def _write_jpeg(path: Path, image: np.ndarray, quality: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality]):
+        raise OSError(f"{path}: cannot be written")
+
+
+def _identity(character: Character, recoloured: bool) -> Record:
+    return {
+        "category_id": CATEGORIES.index(character.category) + 1,
+        "character": character.key,
+        "family": character.family,
+        "recoloured": recoloured,
+    }
+
+
+def _shape(mask: np.ndarray) -> Record:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    x, y = int(columns[0]), int(rows[0])
+    return {
+        "segmentation": encode_mask(mask),
+        "bbox": [x, y, int(columns[-1]) - x + 1, int(rows[-1]) - y + 1],
+        "area": int(np.count_nonzero(mask)),
+    }
+
+
+def _coco(records: list[Record]) -> Record:
+    images = [{"id": i, **record["image"]} for i, record in enumerate(records, start=1)]
+    rows = [(i, row) for i, record in enumerate(records, start=1) for row in record["objects"]]
+    annotations = [{"id": n, "image_id": i, "iscrowd": 0, **row} for n, (i, row) in enumerate(rows, start=1)]
+    return {"info": INFO, "images": images, "annotations": annotations, "categories": CATEGORY_ROWS}
+
+
+def _youtube_vis(records: list[Record]) -> Record:
+    videos = [{"id": i, **record["video"]} for i, record in enumerate(records, start=1)]
+    rows = [(video, row) for video, record in zip(videos, records) for row in record["objects"]]
+    annotations = [
+        {
+            "id": n,
+            "video_id": video["id"],
+            "iscrowd": 0,
+            **{key: video[key] for key in ("width", "height", "length")},
+            **row,
+        }
+        for n, (video, row) in enumerate(rows, start=1)
+    ]
+    return {"info": INFO, "videos": videos, "annotations": annotations, "categories": CATEGORY_ROWS}
+
+
+def _write_json(path: Path, data: Record) -> None:
+    path.write_text(json.dumps(data))

@@ -1,0 +1,101 @@
+"""From a labelled still image to one or several augmented training views of it."""
+
+from __future__ import annotations
+
+import copy
+import logging
+import zlib
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.data import detection_utils as utils
+from detectron2.data import transforms as T
+
+from .augmentation import build_train_augmentation
+
+_INSTANCES_PER_IMAGE = 1 << 16
+
+
+class LabelledImageMapper:
+    """Maps a Detectron2 dataset dict with masks to ``{"width", "height", "views": [view, ...]}``.
+
+    A view is a dataset dict with "image" ((C, H, W) uint8) and "instances" (gt_boxes, gt_classes, gt_masks as
+    BitMasks, and gt_ids). The same annotation has the same gt_id in every view of its image, and no other annotation
+    of the data set has it, so the instance contrastive loss can pool the views of an instance.
+
+    Args:
+        augmentations: applied to each view with random draws of its own.
+        image_format: channel order, as in ``cfg.INPUT.FORMAT``.
+        num_views: views of each image.
+
+    Returns None for an image that cannot be read (Detectron2's loader then draws another) and logs the file's name;
+    after more than ``max_bad_images`` of those it raises RuntimeError.
+    """
+
+    @configurable
+    def __init__(
+        self, *, augmentations: list[T.Augmentation], image_format: str, num_views: int, max_bad_images: int
+    ) -> None:
+        if num_views < 1:
+            raise ValueError(f"an image has at least one view, not {num_views}")
+        self._augmentations = augmentations
+        self._image_format = image_format
+        self._num_views = num_views
+        self._max_bad_images = max_bad_images
+        self._bad_files: set[str] = set()
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, num_images: int) -> dict[str, Any]:
+        return {
+            "augmentations": build_train_augmentation(cfg),
+            "image_format": cfg.INPUT.FORMAT,
+            "num_views": cfg.INPUT.NUM_VIEWS,
+            "max_bad_images": int(cfg.DATALOADER.MAX_BAD_SHARE * num_images),
+        }
+
+    def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any] | None:
+        try:
+            image = utils.read_image(dataset_dict["file_name"], format=self._image_format)
+            utils.check_image_size(dict(dataset_dict), image)
+        except (OSError, SyntaxError, utils.SizeMismatchError) as error:  # Pillow reports broken files as any of these
+            self._count_bad_file(dataset_dict["file_name"], error)
+            return None
+        return {
+            "width": image.shape[1],
+            "height": image.shape[0],
+            "views": [self._view(dataset_dict, image) for _ in range(self._num_views)],
+        }
+
+    def _view(self, dataset_dict: dict[str, Any], image: np.ndarray) -> dict[str, Any]:
+        view = {key: value for key, value in dataset_dict.items() if key != "annotations"}
+        augmented = T.AugInput(image)
+        transforms = T.AugmentationList(self._augmentations)(augmented)
+        size = augmented.image.shape[:2]
+        view["image"] = torch.as_tensor(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
+
+        first_id = zlib.crc32(dataset_dict["file_name"].encode()) * _INSTANCES_PER_IMAGE
+        kept = [
+            (first_id + index, utils.transform_instance_annotations(copy.deepcopy(annotation), transforms, size))
+            for index, annotation in enumerate(dataset_dict["annotations"])
+            if not annotation.get("iscrowd", 0)
+        ]
+        instances = utils.annotations_to_instances([annotation for _, annotation in kept], size, mask_format="bitmask")
+        if not kept:
+            instances.gt_masks = utils.BitMasks(torch.zeros((0, *size), dtype=torch.bool))
+        instances.gt_ids = torch.tensor([identity for identity, _ in kept], dtype=torch.int64)
+        # The transformed box of a rotated or cropped object is looser than the mask that is left of it.
+        instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
+        view["instances"] = utils.filter_empty_instances(instances)
+        return view
+
+    def _count_bad_file(self, file_name: str, error: Exception) -> None:
+        self._bad_files.add(file_name)
+        message = f"{file_name}: cannot be used for training ({type(error).__name__}: {error})"
+        if len(self._bad_files) > self._max_bad_images:
+            raise RuntimeError(
+                f"{message}; with it, {len(self._bad_files)} images of the data set are bad, more than "
+                f"DATALOADER.MAX_BAD_SHARE allows"
+            ) from error
+        logging.getLogger(__name__).warning("%s; skipped, %d so far in this worker", message, len(self._bad_files))

@@ -1,0 +1,293 @@
+"""Association methods compared on the same detections.
+
+A detector runs once over every frame; all that the trackers need of a frame is kept in encoded form. Each method
+then tracks those detections, with its thresholds tuned on one set of clips and measured on another.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.structures import Instances
+from pycocotools import mask as coco_mask
+from torch import Tensor, nn
+
+from ictrack.evaluation.metrics import (
+    TrackedSequence,
+    add_ratios,
+    clear_counts,
+    evaluate_video_ap,
+    identity_counts,
+    sum_counts,
+)
+from ictrack.structures.tracks import TrackRecorder, encode_mask
+from ictrack.tracking import build_tracker, current_detections
+
+
+class HeadBank(nn.Module):
+    """Several embedding heads in the place of one: their embeddings side by side, taken apart by ``split``."""
+
+    def __init__(self, heads: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict(heads)
+        self._widths: list[int] = []
+
+    def embed(
+        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
+        """As ``InstanceEmbeddingHead.embed``, D being the sum over the heads."""
+        parts = [head.embed(features, masks, cells) for head in self.heads.values()]
+        self._widths = [part[0].shape[1] for part in parts]
+        return [torch.cat(image, dim=1) for image in zip(*parts)]
+
+    def split(self, embeddings: Tensor) -> dict[str, Tensor]:
+        """(N, sum of D) -> head name -> (N, D), for the embeddings of the last call of ``embed``."""
+        return dict(zip(self.heads, embeddings.split(self._widths, dim=1)))
+
+
+@dataclass
+class DetectedFrame:
+    """The detections of one frame and how they overlap the ground truth.
+
+    Attributes:
+        detections: pred_boxes, scores, pred_classes of N detections; `row` numbers them.
+        rles: N encoded masks.
+        features: name -> (N, D) embeddings to compare.
+        truth: (G,) positions in the annotation list of the clip, of the objects that are in this frame.
+        similarity: (G, N) mask IoU.
+    """
+
+    detections: Instances
+    rles: list[dict[str, Any]]
+    features: dict[str, Tensor]
+    truth: np.ndarray
+    similarity: np.ndarray
+
+
+@dataclass
+class DetectedClip:
+    """A clip with ground truth (entries of a YouTube-VIS file) and the detections of all its frames."""
+
+    video: dict[str, Any]
+    annotations: list[dict[str, Any]]
+    frames: list[DetectedFrame]
+
+    def every(self, skip: int) -> DetectedClip:
+        """The clip that keeps frames 0, skip, 2 skip, ..."""
+        annotations = [
+            {**a, **{key: a[key][::skip] for key in ("segmentations", "bboxes", "areas")}} for a in self.annotations
+        ]
+        names = self.video["file_names"][::skip]
+        return DetectedClip({**self.video, "file_names": names, "length": len(names)}, annotations, self.frames[::skip])
+
+
+@dataclass(frozen=True)
+class Method:
+    """A row of the comparison: which tracker, on which feature, and the threshold that is tuned.
+
+    Attributes:
+        name: as shown in tables.
+        tracker: name in TRACKER_HEADS.
+        threshold_key: configuration key (below TRACKER_HEADS) of the tuned threshold, with its candidates.
+        feature: name of the feature in ``DetectedFrame.features``; None for a spatial method.
+        settings: further configuration keys (below TRACKER_HEADS).
+    """
+
+    name: str
+    tracker: str
+    threshold_key: str
+    candidates: tuple[float, ...]
+    feature: str | None = None
+    settings: tuple[tuple[str, Any], ...] = field(default=())
+
+    def configure(self, cfg: CfgNode, threshold: float, min_score: float) -> CfgNode:
+        cfg = cfg.clone()
+        cfg.defrost()
+        heads = cfg.TRACKER_HEADS
+        heads.TRACKER_NAME, heads.MIN_SCORE = self.tracker, min_score
+        heads.NEW_TRACK_SCORE = min_score
+        for key, value in (*self.settings, (self.threshold_key, threshold)):
+            group, _, leaf = key.rpartition(".")
+            setattr(heads[group] if group else heads, leaf, value)
+        return cfg
+
+
+def spatial_methods() -> list[Method]:
+    """The paper's spatial-distance baseline, and mask IoU."""
+    return [
+        Method(
+            "spatial distance",
+            "SpatialTracker",
+            "SPATIAL.MAX_DISTANCE",
+            (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0),
+            settings=(("SPATIAL.COST", "distance"), ("SPATIAL.SAME_CATEGORY", False)),
+        ),
+        Method(
+            "mask IoU",
+            "SpatialTracker",
+            "SPATIAL.MIN_IOU",
+            (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
+            settings=(("SPATIAL.COST", "iou"), ("SPATIAL.SAME_CATEGORY", False)),
+        ),
+    ]
+
+
+def appearance_method(name: str, feature: str) -> Method:
+    """The embedding tracker on a feature; what is tuned is the cosine from which on two objects may be the same."""
+    candidates = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    return Method(name, "EmbeddingTracker", "EMBEDDING.NEW_OBJECT_COSINE", candidates, feature)
+
+
+@torch.no_grad()
+def detect_clips(
+    model: nn.Module, bank: HeadBank, loader: Iterable[list[dict[str, Any]]], ground_truth: dict[str, Any]
+) -> list[DetectedClip]:
+    """Run ``model``, whose embedding head is ``bank``, over a video test loader.
+
+    Returns:
+        The clips of ``ground_truth`` (content of a YouTube-VIS file) that the loader yields. The features are those of
+        the bank and "colour", the mean CIELAB colour inside the mask.
+    """
+    clips = {
+        video["id"]: DetectedClip(video, [a for a in ground_truth["annotations"] if a["video_id"] == video["id"]], [])
+        for video in ground_truth["videos"]
+    }
+    model.eval()
+    for inputs in loader:
+        clip = clips[inputs[0]["video_id"]]
+        instances = model(inputs)[0]["instances"].to("cpu")
+        masks = instances.pred_masks.numpy()
+        rles = [encode_mask(mask) for mask in masks]
+        segmentations = [a["segmentations"][len(clip.frames)] for a in clip.annotations]
+        truth = np.array([i for i, segmentation in enumerate(segmentations) if segmentation], dtype=np.int64)
+        present = [segmentations[i] for i in truth]
+        similarity = np.zeros((len(truth), len(rles)))
+        if len(truth) and rles:
+            similarity = np.asarray(coco_mask.iou(present, rles, [False] * len(rles)))
+        detections = Instances(
+            instances.image_size,
+            pred_boxes=instances.pred_boxes,
+            scores=instances.scores,
+            pred_classes=instances.pred_classes,
+            row=torch.arange(len(instances)),
+        )
+        features = bank.split(instances.embeddings)
+        features["colour"] = _mean_colour(inputs[0]["image"], masks)
+        clip.frames.append(DetectedFrame(detections, rles, features, truth, similarity))
+    return [clip for clip in clips.values() if clip.frames]
+
+
+def track_clip(clip: DetectedClip, method: Method, cfg: CfgNode) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Per frame: which detections (rows) were tracked, and their ids."""
+    tracker = build_tracker(cfg, clip.video["height"], clip.video["width"])
+    tracked = []
+    for frame in clip.frames:
+        detections = Instances(frame.detections.image_size, **frame.detections.get_fields())
+        if method.feature is None:
+            size = frame.detections.image_size
+            masks = coco_mask.decode(frame.rles) if frame.rles else np.zeros((*size, 0), np.uint8)
+            detections.pred_masks = torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()
+        else:
+            detections.embeddings = frame.features[method.feature]
+        result = current_detections(tracker.update(detections))
+        tracked.append((result.row.numpy(), result.ID.numpy()))
+    return tracked
+
+
+def association_counts(clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """Class-agnostic CLEAR and Identity counts of one tracked clip."""
+    names = np.unique(np.concatenate([ids for _, ids in tracked])) if tracked else np.zeros(0, np.int64)
+    present = np.unique(np.concatenate([frame.truth for frame in clip.frames]))
+    sequence = TrackedSequence(
+        truth_ids=[np.searchsorted(present, frame.truth) for frame in clip.frames],
+        track_ids=[np.searchsorted(names, ids) for _, ids in tracked],
+        similarity=[frame.similarity[:, rows] for frame, (rows, _) in zip(clip.frames, tracked)],
+        num_truth=len(present),
+        num_tracks=len(names),
+    )
+    return {**clear_counts(sequence), **identity_counts(sequence)}
+
+
+def tune(
+    method: Method, clips: Sequence[DetectedClip], cfg: CfgNode, min_scores: Sequence[float]
+) -> tuple[float, float]:
+    """The (threshold, smallest detection score) of highest IDF1 on ``clips``; every method tries equally many."""
+
+    def idf1(setting: tuple[float, float]) -> float:
+        configured = method.configure(cfg, *setting)
+        counts = sum_counts(association_counts(clip, track_clip(clip, method, configured)) for clip in clips)
+        return add_ratios(counts)["IDF1"]
+
+    return max(itertools.product(method.candidates, min_scores), key=idf1)
+
+
+def measure(
+    method: Method,
+    clips: Sequence[DetectedClip],
+    cfg: CfgNode,
+    setting: tuple[float, float],
+    categories: Sequence[dict[str, Any]],
+) -> dict[str, Any]:
+    """Video AP (per class and class-agnostic) and association figures of a method on clips, as fractions and counts.
+
+    Args:
+        setting: from :func:`tune`.
+        categories: of the ground truth, in the order of the detector's classes.
+    """
+    configured = method.configure(cfg, *setting)
+    results: list[dict[str, Any]] = []
+    counts = []
+    for clip in clips:
+        recorder = TrackRecorder()
+        tracked = track_clip(clip, method, configured)
+        for index, (frame, (rows, ids)) in enumerate(zip(clip.frames, tracked)):
+            recorder.add(
+                index,
+                ids.tolist(),
+                frame.detections.scores[rows].tolist(),
+                frame.detections.pred_classes[rows].tolist(),
+                [frame.rles[row] for row in rows],
+            )
+        category_ids = [category["id"] for category in categories]
+        results += recorder.results(clip.video["id"], len(clip.frames), category_ids)
+        counts.append(association_counts(clip, tracked))
+    ground_truth = {
+        "videos": [clip.video for clip in clips],
+        "annotations": [annotation for clip in clips for annotation in clip.annotations],
+        "categories": list(categories),
+    }
+    per_class = evaluate_video_ap(ground_truth, results).summary()
+    agnostic = evaluate_video_ap(ground_truth, results, class_agnostic=True).summary()
+    total = add_ratios(sum_counts(counts))
+    return {
+        "threshold": setting[0],
+        "min_score": setting[1],
+        "AP": per_class["AP"],
+        "AP50": per_class["AP50"],
+        "agnostic_AP": agnostic["AP"],
+        "agnostic_AP50": agnostic["AP50"],
+        "IDF1": total["IDF1"],
+        "IDSW": total["IDSW"],
+        "MOTA": total["MOTA"],
+        "IDF1_per_clip": [add_ratios(sum_counts([one]))["IDF1"] for one in counts],
+    }
+
+
+def _mean_colour(image: Tensor, masks: np.ndarray) -> Tensor:
+    """(N, 3) mean CIELAB colour, centred on mid-grey so that its direction is the colour's.
+
+    Args:
+        image: (3, H, W) uint8, RGB.
+        masks: (N, H, W) bool.
+    """
+    lab = cv2.cvtColor(np.ascontiguousarray(image.numpy().transpose(1, 2, 0)), cv2.COLOR_RGB2LAB)
+    pixels = lab.reshape(-1, 3).astype(np.float32) - 128.0
+    flat = masks.reshape(len(masks), -1).astype(np.float32)
+    return torch.from_numpy(flat @ pixels / np.maximum(flat.sum(axis=1, keepdims=True), 1.0))

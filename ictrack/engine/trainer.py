@@ -1,0 +1,122 @@
+"""Detectron2's DefaultTrainer for ICTrack's models and data sets."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+from detectron2.engine import DefaultTrainer, HookBase, create_ddp_model
+from detectron2.engine.hooks import EvalHook
+from detectron2.engine.train_loop import TrainerBase
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.solver import build_optimizer
+from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
+from detectron2.utils import comm
+from detectron2.utils.logger import setup_logger
+from torch import nn
+
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.checkpoint.weight_average import WeightAverage
+from ictrack.data.build import build_video_test_loader
+from ictrack.data.train_loader import build_image_train_loader
+from ictrack.evaluation.youtube_vis_evaluation import YouTubeVISEvaluator
+
+from .train_step import TrainStep
+
+
+class ICTrackTrainer(DefaultTrainer):
+    """A DefaultTrainer whose steps, checkpoints, loaders and evaluators are ICTrack's.
+
+    Automatic mixed precision works on any device, checkpoints are written atomically and read without running code
+    from them, and with ``SOLVER.EMA_DECAY`` evaluation and checkpoints use the moving average of the weights.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        TrainerBase.__init__(self)
+        if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
+            setup_logger()
+        cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        model = self.build_model(cfg)
+        optimizer = self.build_optimizer(cfg, model)
+        data_loader = self.build_train_loader(cfg)
+        # DistributedDataParallel wants no device ids for a model on the CPU.
+        on_cpu = next(model.parameters()).device.type == "cpu"
+        wrapped = create_ddp_model(model, broadcast_buffers=False, **({"device_ids": None} if on_cpu else {}))
+        self._trainer = TrainStep(wrapped, data_loader, optimizer, amp=cfg.SOLVER.AMP.ENABLED)
+        self.scheduler = self.build_lr_scheduler(cfg, optimizer)
+        self.weight_average = WeightAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY > 0 else None
+        averaged = {} if self.weight_average is None else {"weight_average": self.weight_average}
+        self.checkpointer = SafeCheckpointer(
+            model, cfg.OUTPUT_DIR, average=self.weight_average, trainer=weakref.proxy(self), **averaged
+        )
+        self.start_iter = 0
+        self.max_iter = cfg.SOLVER.MAX_ITER
+        self.cfg = cfg
+        self.register_hooks(self.build_hooks())
+
+    def build_hooks(self) -> list[HookBase]:
+        average = self.weight_average
+        if average is None:
+            return super().build_hooks()
+        hooks = [
+            EvalHook(self.cfg.TEST.EVAL_PERIOD, self._test_with_average) if isinstance(hook, EvalHook) else hook
+            for hook in super().build_hooks()
+        ]
+        return [_AverageWeights(average), *hooks]  # first, so that the checkpointer and the evaluation see the update
+
+    def _test_with_average(self) -> Any:
+        assert self.weight_average is not None
+        with self.weight_average.applied():
+            self._last_eval_results = self.test(self.cfg, self.model)
+        return self._last_eval_results
+
+    @classmethod
+    def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
+        """``SOLVER.OPTIMIZER`` "SGD" (Detectron2's own) or "ADAMW", with Detectron2's gradient clipping."""
+        name = cfg.SOLVER.OPTIMIZER.upper()
+        if name == "SGD":
+            return build_optimizer(cfg, model)
+        if name == "ADAMW":
+            parameters = get_default_optimizer_params(
+                model,
+                base_lr=cfg.SOLVER.BASE_LR,
+                weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
+                bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
+                weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
+            )
+            return maybe_add_gradient_clipping(cfg, torch.optim.AdamW)(
+                parameters, lr=cfg.SOLVER.BASE_LR, weight_decay=cfg.SOLVER.WEIGHT_DECAY
+            )
+        raise ValueError(f"SOLVER.OPTIMIZER is SGD or ADAMW, not {cfg.SOLVER.OPTIMIZER}")
+
+    @classmethod
+    def build_train_loader(cls, cfg: CfgNode) -> Any:
+        return build_image_train_loader(cfg)
+
+    @classmethod
+    def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
+        if _is_video(dataset_name):
+            return build_video_test_loader(cfg, dataset_name)
+        return super().build_test_loader(cfg, dataset_name)
+
+    @classmethod
+    def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
+        if _is_video(dataset_name):
+            return YouTubeVISEvaluator(dataset_name, cfg, output_dir=cfg.OUTPUT_DIR)
+        return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR)
+
+
+class _AverageWeights(HookBase):
+    def __init__(self, average: WeightAverage) -> None:
+        self._average = average
+
+    def after_step(self) -> None:
+        self._average.update()
+
+
+def _is_video(dataset_name: str) -> bool:
+    return MetadataCatalog.get(dataset_name).get("evaluator_type") == "youtube_vis"

@@ -1,0 +1,309 @@
+"""Detector and tracker over a stream of frames: a user's own video, with memory that does not grow with its length."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+from detectron2.data import transforms as T
+from detectron2.modeling import build_model
+from detectron2.structures import Instances
+from detectron2.tracking.base_tracker import BaseTracker
+from pycocotools import mask as mask_util
+from torch import nn
+from tqdm import tqdm
+
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
+from ictrack.structures.tracks import TrackRecorder, encode_mask
+from ictrack.tracking import TrackerInputError, build_tracker, current_detections
+from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
+
+logger = logging.getLogger(__name__)
+
+
+class VideoTracker:
+    """A detector and an online tracker, fed frame by frame.
+
+    Example::
+
+        tracker = VideoTracker.from_config(cfg)
+        for frame, instances in tracker.run("street.mp4"):
+            print(instances.ID, instances.pred_classes, instances.scores)
+
+    Nothing of a frame is kept after its turn but what the tracker itself remembers.
+
+    Attributes:
+        tracker: of the current video; None before the first frame.
+        num_frames: frames of the current video so far, unreadable ones included.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        make_tracker: Callable[[int, int], BaseTracker],
+        *,
+        min_size: int = 0,
+        max_size: int = 0,
+        image_format: str = "BGR",
+        amp: bool = False,
+        class_names: Sequence[str] | None = None,
+        category_ids: Sequence[int] | None = None,
+    ):
+        """
+        Args:
+            model: any Detectron2 detector; it is put into evaluation mode.
+            make_tracker: makes a video's tracker from its (height, width).
+            min_size: the detector sees frames whose shorter side is resized to this; 0: as they are.
+            max_size: upper limit of the longer side after resizing.
+            image_format: "BGR" or "RGB", the channel order that the detector expects.
+            amp: run the detector under autocast.
+            class_names, category_ids: of the contiguous categories, for labels and saved tracks.
+        """
+        if image_format not in ("BGR", "RGB"):
+            raise ValueError(f"INPUT.FORMAT is {image_format!r}; video frames come as BGR or RGB")
+        self.model = model.eval()
+        self.make_tracker = make_tracker
+        self.resize = T.ResizeShortestEdge([min_size, min_size], max_size)
+        self.image_format = image_format
+        self.amp = amp
+        self.class_names = class_names
+        self.category_ids = category_ids
+        self.tracker: BaseTracker | None = None
+        self.num_frames = 0
+        self._size: tuple[int, int] | None = None
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, *, amp: bool = False) -> VideoTracker:
+        """Build the model, load ``cfg.MODEL.WEIGHTS``, and take the tracker from ``cfg.TRACKER_HEADS``.
+
+        Category names are those of ``cfg.DATASETS.TEST[0]`` or else ``cfg.DATASETS.TRAIN[0]``, where registered.
+
+        Raises:
+            CheckpointError: if the weights cannot be read.
+        """
+        model = build_model(cfg)
+        SafeCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+        names, ids = _categories(cfg)
+        return cls(
+            model,
+            lambda height, width: build_tracker(cfg, height, width),
+            min_size=cfg.INPUT.MIN_SIZE_TEST,
+            max_size=cfg.INPUT.MAX_SIZE_TEST,
+            image_format=cfg.INPUT.FORMAT,
+            amp=amp,
+            class_names=names,
+            category_ids=ids,
+        )
+
+    def run(
+        self,
+        source: str | os.PathLike | int | FrameStream,
+        *,
+        recorder: TrackRecorder | None = None,
+        max_frames: int | None = None,
+        resume: bool = False,
+    ) -> Iterator[tuple[np.ndarray, Instances]]:
+        """Track through a video.
+
+        Args:
+            source: what :func:`ictrack.data.video_io.open_frames` takes, or an open stream.
+            recorder: takes up each frame's tracks as encoded masks; the detector must then predict masks.
+            max_frames: stop after this many frames.
+            resume: go on with the tracker's state, as if ``source`` continued the video before; else start afresh.
+
+        Yields:
+            BGR uint8 frame (H, W, 3), and its tracked Instances on the CPU at that size, with ``ID`` (N,) int64.
+
+        Raises:
+            VideoReadError: if the source cannot be read, or its size differs from that of the video it continues.
+            TrackerInputError: if the detections lack what the tracker or the recorder needs.
+        """
+        frames = source if isinstance(source, FrameStream) else open_frames(source)
+        with frames:
+            size = (frames.height, frames.width)
+            if not (resume and self.tracker):
+                self.tracker, self.num_frames, self._size = self.make_tracker(*size), 0, size
+            elif size != self._size:
+                raise VideoReadError(f"{frames.name}: frames of {size} cannot continue a video of {self._size} pixels")
+            first = self.num_frames
+            for index, frame in frames:
+                if max_frames is not None and index >= max_frames:
+                    break
+                instances = current_detections(self.tracker.update(self.detect(frame))).to("cpu")
+                self.num_frames = first + index + 1
+                if recorder is not None:
+                    _record(recorder, first + index, instances)
+                yield frame, instances
+
+    @torch.no_grad()
+    def detect(self, frame: np.ndarray) -> Instances:
+        """Detections in one frame, BGR uint8 (H, W, 3), at the frame's size, on the model's device."""
+        height, width = frame.shape[:2]
+        image = frame[:, :, ::-1] if self.image_format == "RGB" else frame
+        image = self.resize.get_transform(image).apply_image(image)
+        tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+        device = next((parameter.device for parameter in self.model.parameters()), torch.device("cpu"))
+        with torch.autocast(device.type, enabled=self.amp):
+            return self.model([{"image": tensor, "height": height, "width": width}])[0]["instances"]
+
+
+@dataclass(frozen=True)
+class TrackingSummary:
+    """Counts of one run of :func:`track_video`; ``seconds`` include reading, drawing and writing."""
+
+    frames: int
+    bad_frames: int
+    tracks: int
+    detections: int
+    seconds: float
+
+    def __str__(self) -> str:
+        bad = f" ({self.bad_frames} unreadable)" if self.bad_frames else ""
+        fps = self.frames / max(self.seconds, 1e-9)
+        return f"{self.frames} frames{bad}, {self.tracks} tracks, {self.detections} detections, {fps:.1f} frames/s"
+
+
+def track_video(
+    tracker: VideoTracker,
+    source: str | os.PathLike | int | FrameStream,
+    output: str | os.PathLike | None = None,
+    *,
+    save_tracks: str | os.PathLike | None = None,
+    max_frames: int | None = None,
+    fps: float | None = None,
+    progress: bool = False,
+) -> TrackingSummary:
+    """Track through a video, draw it as an mp4, and save the tracks. Ctrl-C stops early and keeps both files.
+
+    Args:
+        tracker: starts afresh.
+        source: what :func:`ictrack.data.video_io.open_frames` takes, or an open stream.
+        output: mp4 to write; small frames are enlarged so that labels can be read.
+        save_tracks: JSON to write, see :func:`write_tracks`.
+        max_frames: stop after this many frames.
+        fps: of the mp4, instead of what the source states (not for an open stream).
+        progress: show a progress bar.
+
+    Raises:
+        VideoReadError: if the source cannot be read, or is the output.
+    """
+    paths = [os.path.realpath(path) for path in (source, output) if isinstance(path, (str, os.PathLike))]
+    if len(set(paths)) < len(paths):
+        raise VideoReadError(f"{output}: is the input; write to another file")
+    frames = source if isinstance(source, FrameStream) else open_frames(source, fps)
+    drawer = TrackDrawer(tracker.class_names, scale=legible_scale(frames.height, frames.width))
+    writer = None if output is None else VideoWriter(output, frames.fps)
+    recorder = None if save_tracks is None else TrackRecorder()
+    ids: set[int] = set()
+    num_detections = 0
+    total = min(filter(None, (frames.length, max_frames)), default=None)
+    start = time.perf_counter()
+    try:
+        tracked = tracker.run(frames, recorder=recorder, max_frames=max_frames)
+        for frame, instances in tqdm(tracked, frames.name, total, unit=" frames", disable=not progress):
+            ids.update(instances.ID.tolist())
+            num_detections += len(instances)
+            if writer is not None:
+                writer.write(drawer.draw(frame, instances))
+    except KeyboardInterrupt:
+        logger.warning(f"{frames.name}: stopped after {tracker.num_frames} frames")
+    finally:
+        frames.close()
+        if writer is not None:
+            writer.close()
+    if recorder is not None and save_tracks is not None:
+        write_tracks(save_tracks, recorder, frames, tracker.num_frames, tracker.class_names, tracker.category_ids)
+    seconds = time.perf_counter() - start
+    return TrackingSummary(tracker.num_frames, frames.num_bad_frames, len(ids), num_detections, seconds)
+
+
+def write_tracks(
+    path: str | os.PathLike,
+    recorder: TrackRecorder,
+    frames: FrameStream,
+    length: int,
+    class_names: Sequence[str] | None = None,
+    category_ids: Sequence[int] | None = None,
+) -> None:
+    """Save a video's tracks as a YouTube-VIS file that can be read alone.
+
+    It is the format of the data set's annotations, so it can also be registered as (pseudo-)labels::
+
+        {"videos": [{"id": 1, "width", "height", "length", "fps", "file_names": [...]}],
+         "categories": [{"id", "name"}, ...],
+         "annotations": [{"id", "track_id", "video_id", "category_id", "score", "iscrowd", "height", "width", "length",
+                          "segmentations": [RLE or null, ...], "bboxes": [[x, y, w, h] or null, ...],
+                          "areas": [pixels or null, ...]}, ...]}
+
+    ``track_id`` is the identity that is drawn, ``id`` is one more (the official tools take id 0 for "no match"). The
+    entries of ``annotations`` are those of a results file with more keys. ``file_names`` are the images' own, or for a
+    video those under which its frames would be stored (``name/00000.jpg``).
+
+    Args:
+        path: JSON to write; it appears when it is complete.
+        recorder: the tracks.
+        frames: the video's stream.
+        length: frames of the video that were read.
+        class_names, category_ids: of the contiguous categories; by default "class <n>", and ids from 1.
+    """
+    path = os.fspath(path)
+    votes = [category for track in recorder.tracks.values() for category in track.votes]
+    num_classes = max([len(class_names or category_ids or ()), *(category + 1 for category in votes)])
+    names = class_names or [f"class {index + 1}" for index in range(num_classes)]
+    ids = category_ids or range(1, num_classes + 1)
+    files = [os.path.basename(file) for file in frames.paths] if isinstance(frames, ImageStream) else None
+    size = {"height": frames.height, "width": frames.width, "length": length}
+    video = {
+        "id": 1,
+        **size,
+        "fps": frames.fps,
+        "file_names": [f"{frames.name}/{files[index] if files else f'{index:05d}.jpg'}" for index in range(length)],
+    }
+    categories = [{"id": category_id, "name": name} for category_id, name in zip(ids, names)]
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    part = f"{path}.part"
+    with open(part, "w", encoding="utf-8") as file:  # track by track: the text of all is far larger than the tracks
+        file.write(f'{{"videos": {json.dumps([video])},\n"categories": {json.dumps(categories)},\n"annotations": [')
+        separator = "\n"
+        for track_id, result in zip(recorder.tracks, recorder.results(1, length, ids)):
+            rles = result["segmentations"]
+            annotation = {
+                "id": track_id + 1,
+                "track_id": track_id,
+                **result,
+                "iscrowd": 0,
+                **size,
+                "bboxes": [rle and mask_util.toBbox(rle).tolist() for rle in rles],
+                "areas": [rle and int(mask_util.area(rle)) for rle in rles],
+            }
+            file.write(separator + json.dumps(annotation))
+            separator = ",\n"
+        file.write("\n]}\n")
+    os.replace(part, path)
+
+
+def _record(recorder: TrackRecorder, index: int, instances: Instances) -> None:
+    if not instances.has("pred_masks"):
+        raise TrackerInputError("tracks are saved as masks, but this detector predicts none (no field `pred_masks`)")
+    rles = [encode_mask(mask) for mask in instances.pred_masks.numpy()]
+    recorder.add(index, instances.ID.tolist(), instances.scores.tolist(), instances.pred_classes.tolist(), rles)
+
+
+def _categories(cfg: CfgNode) -> tuple[list[str] | None, list[int] | None]:
+    """Names and data set ids of the contiguous categories, where a registered data set tells them."""
+    for name in (*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN):
+        metadata = MetadataCatalog.get(name)
+        names = metadata.get("thing_classes")
+        if names:
+            to_contiguous = metadata.get("thing_dataset_id_to_contiguous_id") or {i + 1: i for i in range(len(names))}
+            return list(names), sorted(to_contiguous, key=to_contiguous.__getitem__)
+    return None, None

@@ -1,0 +1,228 @@
+"""Any timm model with feature taps as a Detectron2 backbone, with or without a feature pyramid."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from detectron2.modeling.backbone import FPN
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .timm_weights import load_timm_state_dict
+
+
+class TimmBackbone(Backbone):
+    """A timm model's feature maps: ``res2`` is its tap at stride 4, ``res3`` the one at stride 8, and so on.
+
+    timm normalises pixels of range 0 to 1, Detectron2 pixels of range 0 to 255: MODEL.PIXEL_MEAN and PIXEL_STD are
+    255 times the mean and std of the timm model's ``default_cfg`` (tf_efficientnet_lite0: 0.5 and 0.5, hence 127.5
+    and 127.5), and INPUT.FORMAT is "RGB".
+    """
+
+    model: Any  # timm's feature extractors share no declared type
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        weights: str = "",
+        out_strides: Sequence[int] = (4, 8, 16, 32),
+        in_channels: int = 3,
+        freeze: bool = False,
+        autocast: bool = False,
+    ):
+        """
+        Args:
+            name: of a timm model that has ``features_only``, with channels-first maps.
+            weights: "" (random), "timm" (timm's hub), or what :func:`load_timm_state_dict` takes.
+            out_strides: strides of the taps, ascending powers of two.
+            in_channels: of the image.
+            freeze: train nothing of the timm model, keep it in evaluation mode, and normalise its taps by a BatchNorm
+                without affine parameters, so that what reads them need not know their scales.
+            autocast: run the frozen model in bfloat16. Its taps are float32 nevertheless.
+
+        Raises:
+            PretrainedWeightsError: for weights that cannot be found or do not fit.
+            ValueError: for strides that the model does not have, or autocast without freeze.
+        """
+        super().__init__()
+        import timm  # a heavy import that other backbones do not need
+
+        if autocast and not freeze:
+            raise ValueError("MODEL.TIMM.AUTOCAST needs MODEL.TIMM.FREEZE; a model that is trained has SOLVER.AMP")
+        options: dict = {"features_only": True, "in_chans": in_channels}
+        if weights == "timm":
+            options["pretrained"] = True
+        elif weights:
+            state_dict = load_timm_state_dict(name, weights)
+            options |= {"pretrained": True, "pretrained_cfg_overlay": {"state_dict": state_dict, "custom_load": False}}
+        every_tap: Any = timm.create_model(name, features_only=True)
+        strides = every_tap.feature_info.reduction()
+        if missing := [s for s in out_strides if s not in strides]:
+            raise ValueError(f"MODEL.TIMM.OUT_STRIDES {missing} are not among timm model {name}'s strides {strides}")
+        with _no_warnings_of("timm.models._builder"):  # that the classifier of ``weights`` is not used
+            self.model = timm.create_model(name, out_indices=[strides.index(s) for s in out_strides], **options)
+
+        self._out_features = [f"res{s.bit_length() - 1}" for s in out_strides]
+        self._out_feature_strides = dict(zip(self._out_features, out_strides))
+        self._out_feature_channels = dict(zip(self._out_features, self.model.feature_info.channels()))
+        self._size_divisibility = max(out_strides)
+        self.freeze = freeze
+        self.autocast = autocast
+        if freeze:
+            self.model.requires_grad_(False).eval()
+            self.norms = nn.ModuleList(
+                nn.BatchNorm2d(self._out_feature_channels[f], affine=False) for f in self._out_features
+            )
+
+    @property
+    def size_divisibility(self) -> int:
+        return self._size_divisibility
+
+    def train(self, mode: bool = True) -> TimmBackbone:
+        """As for any module, but a frozen timm model stays in evaluation mode."""
+        super().train(mode)
+        if self.freeze:
+            self.model.eval()
+        return self
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """
+        Args:
+            x: (B, C, H, W) normalised images; H and W multiples of ``size_divisibility``.
+
+        Returns:
+            feature name -> (B, C_l, H / stride, W / stride)
+        """
+        if not self.freeze:
+            return dict(zip(self._out_features, self.model(x)))
+        lower = torch.autocast(device_type=x.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
+        with torch.no_grad(), lower:
+            taps = self.model(x)
+        return {name: norm(tap.float()) for name, norm, tap in zip(self._out_features, self.norms, taps)}
+
+
+class FPNWithTaps(Backbone):
+    """A feature pyramid that also returns the bottom-up features which it is built on.
+
+    ``res2``, ... are then there for whatever must not depend on how the pyramid is trained, such as a linear
+    embedding head on frozen features; ``p2``, ... for the detector.
+    """
+
+    def __init__(
+        self,
+        bottom_up: Backbone,
+        *,
+        in_features: Sequence[str] = (),
+        out_channels: int = 256,
+        norm: str = "",
+        fuse_type: str = "sum",
+        num_extra_levels: int = 1,
+    ):
+        """
+        Args:
+            bottom_up: gives the taps.
+            in_features: the taps that enter the pyramid, fine to coarse; all by default.
+            out_channels, norm, fuse_type: as for Detectron2's :class:`FPN`.
+            num_extra_levels: coarser levels, each the one before at every other pixel, as Detectron2's p6.
+        """
+        super().__init__()
+        shapes = bottom_up.output_shape()
+        in_features = list(in_features) or list(shapes)
+        top = f"p{shapes[in_features[-1]].stride.bit_length() - 1}"
+        self.bottom_up = bottom_up
+        self.fpn = FPN(
+            _GivenFeatures(shapes),
+            in_features,
+            out_channels,
+            norm=norm,
+            top_block=_SubsampledLevels(top, num_extra_levels) if num_extra_levels else None,
+            fuse_type=fuse_type,
+        )
+
+    @property
+    def size_divisibility(self) -> int:
+        return max(self.fpn.size_divisibility, self.bottom_up.size_divisibility)
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) images -> taps and pyramid levels by name."""
+        taps = self.bottom_up(x)
+        return {**taps, **self.fpn(taps)}
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        return {**self.bottom_up.output_shape(), **self.fpn.output_shape()}
+
+
+class _GivenFeatures(Backbone):
+    """Stands for the bottom-up network in an FPN that is given features instead of images."""
+
+    def __init__(self, shapes: dict[str, ShapeSpec]):
+        super().__init__()
+        self._shapes = shapes
+
+    def forward(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        return features
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        return self._shapes
+
+
+class _SubsampledLevels(nn.Module):
+    """Top block of an FPN, in the form that Detectron2's FPN expects."""
+
+    def __init__(self, in_feature: str, num_levels: int):
+        super().__init__()
+        self.in_feature = in_feature
+        self.num_levels = num_levels
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        levels = []
+        for _ in range(self.num_levels):
+            x = F.max_pool2d(x, kernel_size=1, stride=2)
+            levels.append(x)
+        return levels
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
+    """The timm model of cfg.MODEL.TIMM: res2, res3, ..."""
+    options = cfg.MODEL.TIMM
+    return TimmBackbone(
+        options.NAME,
+        weights=options.WEIGHTS,
+        out_strides=options.OUT_STRIDES,
+        in_channels=input_shape.channels,
+        freeze=options.FREEZE,
+        autocast=options.AUTOCAST,
+    )
+
+
+@BACKBONE_REGISTRY.register()
+def build_timm_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPNWithTaps:
+    """The timm model of cfg.MODEL.TIMM under the pyramid of cfg.MODEL.FPN: p2, p3, ..., and res2, res3, ..."""
+    return FPNWithTaps(
+        build_timm_backbone(cfg, input_shape),
+        in_features=cfg.MODEL.FPN.IN_FEATURES,
+        out_channels=cfg.MODEL.FPN.OUT_CHANNELS,
+        norm=cfg.MODEL.FPN.NORM,
+        fuse_type=cfg.MODEL.FPN.FUSE_TYPE,
+        num_extra_levels=cfg.MODEL.TIMM.NUM_EXTRA_LEVELS,
+    )
+
+
+@contextmanager
+def _no_warnings_of(logger_name: str) -> Iterator[None]:
+    logger = logging.getLogger(logger_name)
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)

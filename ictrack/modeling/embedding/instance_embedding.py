@@ -1,0 +1,268 @@
+"""The image embedding branch and its parameter-free baseline.
+
+Naming convention:
+    B: images, N_i: instances of image i, D: embedding dimension, (H_l, W_l): resolution of feature l,
+    S_l: cells along each side of the detector's grid on level l
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ictrack.losses.instance_contrastive import instance_contrastive_loss
+
+from .build import EMBEDDING_HEADS, EmbeddingHead, embedding_in_features
+from .readout import cell_readout, mask_readout
+
+READOUTS = ("cell", "mask")
+PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
+
+
+@EMBEDDING_HEADS.register()
+class InstanceEmbeddingHead(EmbeddingHead):
+    """Instance embeddings, trained with the instance contrastive loss.
+
+    By default the paper's branch (supplementary of arXiv 2104.00287): four 3x3 convolutions with GroupNorm and ReLU
+    and one more to D = 128, shared by all levels. With ``num_convs`` 0 it is one 1x1 convolution, a linear head.
+    Features of unequal channels, such as backbone taps, get a branch each.
+
+    Two read-outs turn the maps into one embedding an instance:
+
+    * ``"cell"``: every feature is resized to the detector's grid of its level (or a fixed one) before the branch, as
+      SOLO's category branch does; an instance is read at the grid cells that detect it. In training its positives are
+      those cells on all levels.
+    * ``"mask"``: the mean of the map inside the instance's mask, averaged over the features.
+
+    Negatives are all other instances of *this process's* mini-batch: in data-parallel training they are not
+    gathered from the other processes.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        in_features: Sequence[str],
+        input_shape: dict[str, ShapeSpec],
+        num_convs: int = 4,
+        conv_dim: int = 256,
+        num_groups: int = 32,
+        dim: int = 128,
+        padding_mode: PaddingMode = "zeros",
+        readout: str = "cell",
+        detector_grids: Sequence[int] = (),
+        grid_size: int = 0,
+        loss_weight: float = 1.0,
+        contrastive_weight: float = 1.0,
+        entropy_weight: float = 0.1,
+        normalize: bool = False,
+        temperature: float = 1.0,
+        backprop_to_features: bool = True,
+    ):
+        """
+        Args:
+            in_features: names of the features to read; for the cell read-out one a level of the detector.
+            input_shape: channels of (at least) those features.
+            num_convs, conv_dim, num_groups: 3x3 convolutions before the output convolution, their channels, and the
+                groups of their GroupNorm.
+            dim: D.
+            padding_mode: of the 3x3 convolutions, as for ``nn.Conv2d``.
+            readout: "cell" or "mask".
+            detector_grids: S_l, one an in_feature; cell read-out only.
+            grid_size: side of every map of the cell read-out; 0 takes ``detector_grids``.
+            loss_weight: weight of all three terms.
+            contrastive_weight, entropy_weight: lambda of Eq. (5), and the weight of the maximum-entropy term.
+            normalize, temperature: see :func:`instance_contrastive_loss`.
+            backprop_to_features: let the gradient of the losses pass into the features.
+        """
+        super().__init__()
+        if readout not in READOUTS:
+            raise ValueError(f"MODEL.EMBEDDING.READOUT is {readout!r}, expected one of {READOUTS}")
+        if missing := [f for f in in_features if f not in input_shape]:
+            raise ValueError(f"MODEL.EMBEDDING.IN_FEATURES {missing} are not among the features {list(input_shape)}")
+        if readout == "cell" and len(detector_grids) != len(in_features):
+            raise ValueError(
+                f"the cell read-out needs a feature for each of the detector's {len(detector_grids)} grids, "
+                f"MODEL.EMBEDDING.IN_FEATURES are {list(in_features)}"
+            )
+        self.in_features = list(in_features)
+        self.readout = readout
+        self.detector_grids = list(detector_grids)
+        self.grid_sizes = [grid_size or grid for grid in detector_grids]
+        self.contrastive_weight = loss_weight * contrastive_weight
+        self.entropy_weight = loss_weight * entropy_weight
+        self.center_weight = loss_weight
+        self.normalize = normalize
+        self.temperature = temperature
+        self.backprop_to_features = backprop_to_features
+        self.is_linear = num_convs == 0
+
+        channels = [input_shape[f].channels for f in self.in_features]
+        if len(set(channels)) == 1:
+            channels = channels[:1]  # one branch, shared by all levels
+        self.branches = nn.ModuleList(_branch(c, num_convs, conv_dim, num_groups, dim, padding_mode) for c in channels)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
+        emb = cfg.MODEL.EMBEDDING
+        return {
+            "in_features": embedding_in_features(cfg, input_shape),
+            "input_shape": input_shape,
+            "num_convs": emb.NUM_CONVS,
+            "conv_dim": emb.CONV_DIM,
+            "num_groups": emb.NUM_GROUPS,
+            "dim": emb.DIM,
+            "padding_mode": emb.PADDING_MODE,
+            "readout": emb.READOUT,
+            "detector_grids": cfg.MODEL.SOLO.NUM_GRIDS if emb.READOUT == "cell" else (),
+            "grid_size": emb.GRID_SIZE,
+            "loss_weight": emb.LOSS_WEIGHT,
+            "contrastive_weight": emb.CONTRASTIVE_WEIGHT,
+            "entropy_weight": emb.ENTROPY_WEIGHT,
+            "normalize": emb.NORMALIZE,
+            "temperature": emb.TEMPERATURE,
+            "backprop_to_features": emb.BACKPROP_TO_FEATURES,
+        }
+
+    def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
+        """
+        Args:
+            features: name -> (B, C_l, H_l, W_l).
+
+        Returns:
+            One map an in_feature: (B, D, G_l, G_l) for the cell read-out, (B, D, H_l, W_l) for the mask read-out.
+        """
+        return self._embed_maps(self._inputs(features))
+
+    def losses(
+        self,
+        features: dict[str, Tensor],
+        masks: Sequence[Tensor],
+        ids: Sequence[Tensor],
+        positives: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """See :class:`EmbeddingHead`.
+
+        Returns:
+            "loss_embed_center" (Eq. 2), "loss_embed_contrast" (Eq. 4), "loss_embed_entropy"
+        """
+        inputs = self._inputs(features)
+        if self.readout == "cell":
+            if positives is None:
+                raise ValueError("the cell read-out is trained on grid cells: positives is None")
+            first = torch.tensor([0, *(len(i) for i in ids)], device=positives.device).cumsum(0)
+            embeddings = cell_readout(self._embed_maps(inputs), positives[:, :4], self.detector_grids)
+            positive_ids = torch.cat(list(ids))[first[positives[:, 0]] + positives[:, 4]]
+        else:
+            present = [m.flatten(1).any(dim=1) for m in masks]
+            embeddings = self._embed_masks(inputs, [m[p] for m, p in zip(masks, present)])
+            positive_ids = torch.cat([i[p] for i, p in zip(ids, present)])
+        terms = instance_contrastive_loss(
+            embeddings, positive_ids, normalize=self.normalize, temperature=self.temperature
+        )
+        return {
+            "loss_embed_center": self.center_weight * terms.center,
+            "loss_embed_contrast": self.contrastive_weight * terms.contrastive,
+            "loss_embed_entropy": self.entropy_weight * terms.entropy,
+        }
+
+    def embed(
+        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
+        inputs = self._inputs(features)
+        if self.readout == "mask":
+            return list(self._embed_masks(inputs, masks).split([len(m) for m in masks]))
+        if cells is None:
+            raise ValueError("the cell read-out needs the detections' grid cells: cells is None")
+        lengths = [len(c) for c in cells]
+        images = torch.arange(len(cells), device=cells[0].device).repeat_interleave(cells[0].new_tensor(lengths))
+        rows = torch.cat([images[:, None], torch.cat(list(cells))], dim=1)  # (P, 4)
+        return list(cell_readout(self._embed_maps(inputs), rows, self.detector_grids).float().split(lengths))
+
+    def _inputs(self, features: dict[str, Tensor]) -> list[Tensor]:
+        inputs = [features[f] for f in self.in_features]
+        return inputs if self.backprop_to_features else [x.detach() for x in inputs]
+
+    def _project(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        """Every input through the branch of its level."""
+        shared = len(self.branches) == 1
+        return [self.branches[0 if shared else level](x) for level, x in enumerate(inputs)]
+
+    def _embed_maps(self, inputs: Sequence[Tensor]) -> list[Tensor]:
+        if self.readout == "cell":
+            inputs = [
+                F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
+                for x, side in zip(inputs, self.grid_sizes)
+            ]
+        return self._project(inputs)
+
+    def _embed_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
+        if self.is_linear:
+            # The mean and a 1x1 convolution commute: N projected vectors instead of H x W.
+            pooled = self._project([x[:, :, None, None] for x in mask_readout(inputs, masks)])
+            pooled = [x.flatten(1) for x in pooled]
+        else:
+            pooled = mask_readout(self._project(inputs), masks)
+        return torch.stack(pooled).mean(dim=0).float()  # (sum_i N_i, D)
+
+
+@EMBEDDING_HEADS.register()
+class PooledFeatures(EmbeddingHead):
+    """The features themselves as embeddings: their means inside the mask, concatenated. Nothing is learnt.
+
+    The baseline that a trained head must beat. The features' scales decide how much each counts; the taps of a frozen
+    :class:`TimmBackbone` have unit variance a channel.
+    """
+
+    @configurable
+    def __init__(self, *, in_features: Sequence[str]):
+        super().__init__()
+        self.in_features = list(in_features)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
+        return {"in_features": embedding_in_features(cfg, input_shape)}
+
+    def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
+        return [features[f] for f in self.in_features]
+
+    def losses(
+        self,
+        features: dict[str, Tensor],
+        masks: Sequence[Tensor],
+        ids: Sequence[Tensor],
+        positives: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """None: there is nothing to learn."""
+        return {}
+
+    def embed(
+        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
+        """See :class:`EmbeddingHead`; D is the sum of the features' channels."""
+        pooled = mask_readout(self(features), masks)
+        return list(torch.cat(pooled, dim=1).split([len(m) for m in masks]))
+
+
+def _branch(
+    in_channels: int, num_convs: int, conv_dim: int, num_groups: int, dim: int, padding_mode: PaddingMode
+) -> nn.Sequential:
+    layers: list[nn.Module] = []
+    for _ in range(num_convs):
+        layers += [
+            nn.Conv2d(in_channels, conv_dim, 3, padding=1, padding_mode=padding_mode, bias=False),
+            nn.GroupNorm(num_groups, conv_dim),
+            nn.ReLU(),
+        ]
+        in_channels = conv_dim
+    kernel_size = 3 if num_convs else 1
+    output = nn.Conv2d(in_channels, dim, kernel_size, padding=kernel_size // 2, padding_mode=padding_mode)
+    # An offset common to all instances would make them alike before anything is learnt.
+    nn.init.zeros_(output.get_parameter("bias"))
+    return nn.Sequential(*layers, output)

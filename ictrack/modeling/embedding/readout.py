@@ -1,0 +1,120 @@
+"""Reading instances off feature maps: at grid cells, or as the mean inside a mask.
+
+Naming convention:
+    B: images, N: instances of one image, P: grid cells of all images, C: channels, (h, w): resolution of a mask,
+    (H, W): resolution of a feature map. Masks and maps cover the same frame, the network's padded input.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from detectron2.structures import Instances
+from torch import Tensor
+from torch.nn import functional as F
+
+# Masks of an image that are read at once: bounds their float copy (64 MB at 800 x 1333).
+_MASK_BLOCK = 16
+
+
+def cell_readout(maps: Sequence[Tensor], cells: Tensor, grids: Sequence[int]) -> Tensor:
+    """Embeddings at grid cells.
+
+    A cell (row i, column j) of a detector's S x S grid is cell floor((i + 0.5) / S * G), likewise for j, of a
+    G x G map: the one that holds its centre.
+
+    Args:
+        maps: one (B, C, G_l, G_l) map a level.
+        cells: (P, 4) int64 rows (image, level, row, column) on the detector's grids.
+        grids: S_l, cells along each side of the detector's grid of every level.
+
+    Returns:
+        (P, C)
+    """
+    sides = cells.new_tensor([m.shape[-1] for m in maps])  # G_l
+    starts = (sides**2).cumsum(0) - sides**2  # where each level begins among the flattened cells
+    image, level, row, column = cells.unbind(1)
+    side, grid = sides[level], cells.new_tensor(grids)[level]
+    row, column = (((2 * index + 1) * side).div(2 * grid, rounding_mode="floor") for index in (row, column))
+    flat = torch.cat([m.flatten(2) for m in maps], dim=2)  # (B, C, sum_l G_l^2)
+    return flat.transpose(1, 2)[image, starts[level] + row * side + column]
+
+
+def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:
+    """Area average of (N, h, w) masks at ``size`` = (H, W): (N, H, W) float32, the covered share of every cell.
+
+    However small a mask is, some cell has a weight above 0, which nearest or bilinear resizing would not ensure.
+    """
+    height, width = size
+    masks = masks.float()
+    if masks.shape[1:] == (height, width):
+        return masks
+    return F.adaptive_avg_pool2d(masks[:, None], (height, width))[:, 0]
+
+
+def mask_readout(maps: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
+    """Mean of every map inside every mask, weighted by how much of a cell the mask covers.
+
+    Args:
+        maps: (B, C_l, H_l, W_l), one a level.
+        masks: B tensors of shape (N_i, h_i, w_i), bool or soft (>= 0).
+
+    Returns:
+        One (sum_i N_i, C_l) float32 tensor a level, images in order. Rows of empty masks are zero.
+    """
+    finest = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
+    pooled: list[list[Tensor]] = [[] for _ in maps]
+    # Not in half precision: the weights of a large mask would be subnormal numbers.
+    with torch.autocast(device_type=maps[0].device.type, enabled=False):
+        for image, image_masks in enumerate(masks):
+            for block in image_masks.split(_MASK_BLOCK):
+                # Full-size masks go down to the finest map once, and from there to the coarser ones.
+                weights = resize_masks(block, finest)
+                for level, feature in enumerate(maps):
+                    shares = resize_masks(weights, feature.shape[-2:]).flatten(1)  # (N, HW)
+                    shares = F.normalize(shares, p=1, dim=1)
+                    pooled[level].append(shares @ feature[image].flatten(1).float().T)
+    return [torch.cat(level) for level in pooled]
+
+
+def box_masks(boxes: Tensor, frame: Sequence[int], size: Sequence[int]) -> Tensor:
+    """Boxes as soft masks: the share of every cell that a box covers, exact for boxes smaller than a cell.
+
+    Args:
+        boxes: (N, 4) XYXY in pixels of a frame of ``frame`` = (height, width).
+        frame: the frame's size in those pixels.
+        size: (H, W) of the result.
+
+    Returns:
+        (N, H, W) float32
+    """
+
+    def coverage(low: Tensor, high: Tensor, length: int) -> Tensor:
+        edges = torch.arange(length, device=boxes.device, dtype=torch.float32)
+        return (torch.minimum(high[:, None], edges + 1) - torch.maximum(low[:, None], edges)).clamp(min=0)
+
+    x0, y0, x1, y1 = boxes.float().unbind(1)
+    scale_y, scale_x = size[0] / frame[0], size[1] / frame[1]
+    rows, columns = coverage(y0 * scale_y, y1 * scale_y, size[0]), coverage(x0 * scale_x, x1 * scale_x, size[1])
+    return rows[:, :, None] * columns[:, None, :]
+
+
+def instance_ids(instances: Sequence[Instances]) -> list[Tensor]:
+    """The identity of every ground-truth instance of a mini-batch, as the heads' losses take it.
+
+    Images whose instances have ``gt_ids`` (int64, >= 0; equal ids are the same instance, seen in several views) keep
+    them; any other instance is an identity of its own and gets a unique negative id.
+
+    Returns:
+        One (N_i,) int64 tensor an image.
+    """
+    ids, unnamed = [], 0
+    for image in instances:
+        if image.has("gt_ids"):
+            ids.append(image.gt_ids)
+        else:
+            device = image.gt_classes.device
+            ids.append(torch.arange(-unnamed - len(image), -unnamed, device=device))
+            unnamed += len(image)
+    return ids

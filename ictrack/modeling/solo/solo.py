@@ -1,0 +1,342 @@
+"""SOLO v1 as a Detectron2 meta-architecture, with room for an embedding head beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
+from detectron2.structures import Boxes, ImageList, Instances
+from fvcore.nn import sigmoid_focal_loss
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ictrack.losses.dice import dice_loss
+from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head, instance_ids
+
+from .grid import grid_cells
+from .head import SOLOHead, resize
+from .inference import SOLOSelector, paste_masks
+from .matrix_nms import point_nms
+from .targets import SOLOTargetAssigner, SOLOTargets, bit_masks
+
+
+@META_ARCH_REGISTRY.register()
+class SOLO(nn.Module):
+    """Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020.
+
+    Every cell of a grid says which category has its mass centre there, and predicts that instance's mask over the
+    whole image. Each detection remembers its cell, from which ``embedding_head`` reads its embedding (Fu et al.,
+    CVPR 2021).
+
+    Naming convention:
+        N: images of the batch, K: categories, l: level, S_l: cells along a side of its grid, (H, W): size of the
+        network's input with padding
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        head: SOLOHead,
+        in_features: Sequence[str],
+        strides: Sequence[int],
+        target_assigner: SOLOTargetAssigner,
+        selector: SOLOSelector,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        focal_alpha: float,
+        focal_gamma: float,
+        dice_eps: float,
+        category_loss_weight: float,
+        mask_loss_weight: float,
+        trainable: bool = True,
+        embedding_head: EmbeddingHead | None = None,
+    ):
+        """
+        Args:
+            backbone: gives the features.
+            head: category and mask branches.
+            in_features: one of the backbone's features a level; a feature may serve several levels.
+            strides: stride of every level's head input, even and rising; a feature of another stride is resized.
+            target_assigner: makes the training targets.
+            selector: picks detections at test time.
+            pixel_mean, pixel_std: by channel, in the order of the input image.
+            focal_alpha, focal_gamma: of the category loss.
+            dice_eps: of the mask loss.
+            category_loss_weight, mask_loss_weight: of the two losses.
+            trainable: False freezes backbone and head, and training trains the embedding head alone.
+            embedding_head: reads the backbone's features; None is a detector without embeddings.
+        """
+        super().__init__()
+        num_levels = len(head.num_grids)
+        if not len(in_features) == len(strides) == len(target_assigner.scale_ranges) == num_levels:
+            raise ValueError(
+                f"SOLO needs one entry a level: {len(in_features)} IN_FEATURES, {len(strides)} STRIDES, "
+                f"{num_levels} NUM_GRIDS, {len(target_assigner.scale_ranges)} SCALE_RANGES"
+            )
+        if any(stride % 2 for stride in strides) or list(strides) != sorted(strides):
+            raise ValueError(f"SOLO needs even STRIDES from fine to coarse, got {list(strides)}")
+        if not trainable and embedding_head is None:
+            raise ValueError("MODEL.SOLO.TRAINABLE False leaves nothing to train without MODEL.EMBEDDING.NAME")
+        self.backbone = backbone
+        self.head = head
+        self.in_features = list(in_features)
+        self.strides = list(strides)
+        self.target_assigner = target_assigner
+        self.selector = selector
+        self.focal_alpha = focal_alpha
+        self.focal_gamma = focal_gamma
+        self.dice_eps = dice_eps
+        self.category_loss_weight = category_loss_weight
+        self.mask_loss_weight = mask_loss_weight
+        self.embedding_head = embedding_head
+        self.size_divisibility = math.lcm(backbone.size_divisibility or 1, *strides)
+
+        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
+        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
+        # (level, row, col) and the level's stride of every cell of all grids.
+        cells = grid_cells(head.num_grids)
+        self.register_buffer("grid_cells", cells, False)
+        self.register_buffer("cell_strides", torch.tensor(self.strides)[cells[:, 0]], False)
+
+        self.trainable = trainable
+        if not trainable:
+            self.backbone.requires_grad_(False)
+            self.head.requires_grad_(False)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        solo = cfg.MODEL.SOLO
+        backbone = build_backbone(cfg)
+        shapes = backbone.output_shape()
+        missing = [name for name in solo.IN_FEATURES if name not in shapes]
+        if missing:
+            raise ValueError(f"MODEL.SOLO.IN_FEATURES {missing} are not among the backbone's outputs {list(shapes)}")
+        channels = {shapes[name].channels for name in solo.IN_FEATURES}
+        if len(channels) != 1:
+            raise ValueError(f"MODEL.SOLO.IN_FEATURES must have one number of channels, have {sorted(channels)}")
+        return {
+            "backbone": backbone,
+            "head": SOLOHead(
+                in_channels=channels.pop(),
+                num_classes=solo.NUM_CLASSES,
+                num_grids=solo.NUM_GRIDS,
+                conv_dim=solo.CONV_DIM,
+                num_convs=solo.NUM_CONVS,
+                num_groups=solo.NUM_GROUPS,
+                prior_prob=solo.PRIOR_PROB,
+            ),
+            "in_features": solo.IN_FEATURES,
+            "strides": solo.STRIDES,
+            "target_assigner": SOLOTargetAssigner(
+                num_classes=solo.NUM_CLASSES,
+                strides=solo.STRIDES,
+                num_grids=solo.NUM_GRIDS,
+                scale_ranges=solo.SCALE_RANGES,
+                center_region=solo.CENTER_REGION,
+            ),
+            "selector": SOLOSelector(
+                score_thresh=solo.SCORE_THRESH_TEST,
+                mask_thresh=solo.MASK_THRESH_TEST,
+                nms_pre_topk=solo.NMS_PRE_TOPK,
+                nms_kernel=solo.NMS_KERNEL,
+                nms_sigma=solo.NMS_SIGMA,
+                update_thresh=solo.UPDATE_THRESH_TEST,
+                max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
+            ),
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+            "focal_alpha": solo.FOCAL_ALPHA,
+            "focal_gamma": solo.FOCAL_GAMMA,
+            "dice_eps": solo.DICE_EPS,
+            "category_loss_weight": solo.CATEGORY_LOSS_WEIGHT,
+            "mask_loss_weight": solo.MASK_LOSS_WEIGHT,
+            "trainable": solo.TRAINABLE,
+            "embedding_head": build_embedding_head(cfg, shapes),
+        }
+
+    @property
+    def device(self) -> torch.device:
+        return self.pixel_mean.device
+
+    def train(self, mode: bool = True) -> SOLO:
+        """A frozen detector stays in evaluation mode: its normalisation statistics are frozen, too."""
+        super().train(mode)
+        if not self.trainable:
+            self.backbone.eval()
+            self.head.eval()
+        return self
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
+        """
+        Args:
+            batched_inputs: one dict an image, with
+
+                * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
+                * instances (training): Instances with gt_boxes, gt_classes, gt_masks (BitMasks or PolygonMasks), and
+                  gt_ids where an instance is in several images of the batch.
+                * height, width (test): size of the output; the size of "image" where absent.
+
+        Returns:
+            In training the losses: loss_category and loss_mask, unless frozen, and those of the embedding head. At
+            test time one {"instances": Instances} an image, with pred_boxes (the masks' tight boxes), scores,
+            pred_classes, pred_masks (N, height, width) bool, grid_cells (N, 3) int64 (level, row, col), and
+            embeddings (N, D) where there is an embedding head.
+        """
+        images = self.preprocess_image(batched_inputs)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
+            features = self.backbone(images.tensor)
+        size = tuple(images.tensor.shape[-2:])
+        if not self.training:
+            return self.inference(features, images, batched_inputs)
+
+        if any("instances" not in x for x in batched_inputs):
+            raise ValueError("SOLO trains on images with instances; an image of the batch has none (nor an empty set)")
+        instances = [x["instances"] for x in batched_inputs]
+        masks = [bit_masks(x) for x in instances]
+        targets = self.target_assigner(
+            [x.gt_boxes.tensor for x in instances], [x.gt_classes for x in instances], masks, size
+        )
+        losses = self.detector_losses(features, size, targets) if self.trainable else {}
+        if self.embedding_head is not None:
+            padded = [F.pad(m, (0, size[1] - m.shape[2], 0, size[0] - m.shape[1])).to(self.device) for m in masks]
+            ids = [x.to(self.device) for x in instance_ids(instances)]
+            losses.update(self.embedding_head.losses(features, padded, ids, targets.positives.to(self.device)))
+        return losses
+
+    def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
+        """Normalise, then pad at the bottom and on the right with zeros, and batch."""
+        images = [(x["image"].to(self.device) - self.pixel_mean) / self.pixel_std for x in batched_inputs]
+        return ImageList.from_tensors(images, self.size_divisibility)
+
+    def level_inputs(self, features: dict[str, Tensor], size: tuple[int, int]) -> list[Tensor]:
+        """The head's input of every level: (N, C, H / stride, W / stride). Levels of one source share the tensor."""
+        sources = dict.fromkeys(zip(self.in_features, self.strides))
+        resized = {
+            (name, stride): resize(features[name], (size[0] // stride, size[1] // stride)) for name, stride in sources
+        }
+        return [resized[source] for source in zip(self.in_features, self.strides)]
+
+    def detector_losses(
+        self, features: dict[str, Tensor], size: tuple[int, int], targets: SOLOTargets
+    ) -> dict[str, Tensor]:
+        """Category and mask loss of a batch.
+
+        Args:
+            features: of the backbone.
+            size: (H, W).
+            targets: of the batch, on any device.
+        """
+        inputs = self.level_inputs(features, size)
+        num_positives = len(targets.positives)
+        return {
+            "loss_category": self.category_loss_weight
+            * self._category_loss(self.head.category_logits(inputs), targets.categories, num_positives),
+            "loss_mask": self.mask_loss_weight * self._mask_loss(inputs, targets) / max(num_positives, 1),
+        }
+
+    def _category_loss(self, logits: list[Tensor], categories: list[Tensor], num_positives: int) -> Tensor:
+        """Focal loss summed over all cells of all levels, over the number of positive cells + 1."""
+        flat = torch.cat([x.permute(0, 2, 3, 1).flatten(0, 2) for x in logits]).float()
+        labels = torch.cat([x.flatten() for x in categories]).to(flat.device)
+        one_hot = F.one_hot(labels, flat.shape[1] + 1)[:, :-1]  # the last class is the background
+        loss = sigmoid_focal_loss(flat, one_hot, self.focal_alpha, self.focal_gamma, reduction="sum")
+        return loss / (num_positives + 1)
+
+    def _mask_loss(self, inputs: list[Tensor], targets: SOLOTargets) -> Tensor:
+        """Sum of the dice losses of all positive cells."""
+        image, level, row, col, _ = targets.positives.unbind(1)
+        by_level = [(level == i).nonzero().squeeze(1) for i in range(len(inputs))]
+        images = [image[rows].unique().tolist() for rows in by_level]
+        total = inputs[0].new_zeros((), dtype=torch.float32)
+        for i, features in enumerate(self.head.mask_features(inputs, images)):
+            if not features:
+                continue
+            rows = by_level[i]
+            flat = (row[rows] * self.head.num_grids[i] + col[rows]).to(self.device)
+            cells = flat.split(image[rows].unique(return_counts=True)[1].tolist())
+            probabilities = self.head.mask_logits(i, features, cells).float().sigmoid()
+            masks = targets.instance_masks[i].to(self.device)[targets.mask_index[i].to(self.device)]
+            total = total + dice_loss(probabilities, masks, self.dice_eps).sum()
+        # Every parameter takes part in every step, as DistributedDataParallel expects.
+        for parameter in self.head.unused_parameters(images):
+            total = total + 0 * parameter.sum()
+        return total
+
+    def inference(self, features: dict[str, Tensor], images: ImageList, batched_inputs: list[dict]) -> list[dict]:
+        """Detections of a batch; see :meth:`forward`."""
+        size = tuple(images.tensor.shape[-2:])
+        inputs = self.level_inputs(features, size)
+        scores = self.category_scores(inputs)
+        mask_features = self._candidate_mask_features(inputs, scores)
+        mask_size = (2 * inputs[0].shape[-2], 2 * inputs[0].shape[-1])
+
+        results, masks, cells = [], [], []
+        for image, maps in enumerate(mask_features):
+
+            def probabilities(flat: Tensor, maps: dict[int, Tensor] = maps) -> Tensor:
+                return self.mask_probabilities(maps, flat, mask_size)
+
+            flat, classes, image_scores, low_resolution = self.selector(
+                scores[image], self.cell_strides, probabilities
+            )
+            x = batched_inputs[image]
+            image_size = tuple(x["image"].shape[-2:])
+            output_size = (x.get("height", image_size[0]), x.get("width", image_size[1]))
+            pred_masks, boxes = paste_masks(
+                probabilities(flat), low_resolution, size, image_size, output_size, self.selector.mask_thresh
+            )
+            result = Instances(output_size)
+            result.pred_boxes = Boxes(boxes)
+            result.scores = image_scores
+            result.pred_classes = classes
+            result.pred_masks = pred_masks
+            result.grid_cells = self.grid_cells[flat]
+            results.append({"instances": result})
+            masks.append(low_resolution)
+            cells.append(result.grid_cells)
+        if self.embedding_head is not None:
+            for result, embeddings in zip(results, self.embedding_head.embed(features, masks, cells)):
+                result["instances"].embeddings = embeddings
+        return results
+
+    def category_scores(self, inputs: list[Tensor]) -> Tensor:
+        """(N, sum of S_l^2, K) probabilities of all cells after point NMS, float32."""
+        logits = self.head.category_logits(inputs)
+        return torch.cat([point_nms(x.float().sigmoid()).flatten(2).transpose(1, 2) for x in logits], dim=1)
+
+    def _candidate_mask_features(self, inputs: list[Tensor], scores: Tensor) -> list[dict[int, Tensor]]:
+        """For every image {level: (C, h, w)} of the levels on which it has candidates."""
+        candidate = (scores > self.selector.score_thresh).any(2)  # (N, cells)
+        per_level = candidate.split([side * side for side in self.head.num_grids], dim=1)
+        images = [level.any(1).nonzero().squeeze(1).tolist() for level in per_level]
+        maps: list[dict[int, Tensor]] = [{} for _ in range(len(scores))]
+        for level, features in enumerate(self.head.mask_features(inputs, images)):
+            for image, x in zip(images[level], features):
+                maps[image][level] = x
+        return maps
+
+    def mask_probabilities(self, features: dict[int, Tensor], cells: Tensor, size: tuple[int, int]) -> Tensor:
+        """Mask probabilities of cells of one image.
+
+        Args:
+            features: {level: (C, h, w)} for every level of these cells.
+            cells: (n,) int64 flat indices over the cells of all levels.
+            size: of the result; the sigmoid is taken at the level's own resolution, before resizing.
+
+        Returns:
+            (n, *size) float32.
+        """
+        level, row, col = self.grid_cells[cells].unbind(1)
+        result = torch.empty((len(cells), *size), device=cells.device)
+        for i, x in features.items():
+            rows = (level == i).nonzero().squeeze(1)
+            if len(rows):
+                flat = row[rows] * self.head.num_grids[i] + col[rows]
+                probabilities = self.head.mask_logits(i, [x], [flat]).float().sigmoid()
+                result[rows] = resize(probabilities[None], size)[0]
+        return result

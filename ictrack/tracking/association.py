@@ -1,0 +1,190 @@
+"""Association of N detections with M tracks: similarity, Eq. (1) and the rules of assignment, as pure functions.
+
+Every association ends in two arrays: ``scores`` (N, M), how well detection n continues track m, and ``new_scores``
+(N,), the score of "detection n is a new object". Detection n may continue track m iff ``scores[n, m] >=
+new_scores[n]``. The assignment functions then give every detection at most one track and every track at most one
+detection, so that an identity is unique in a frame.
+
+Shapes: N detections, M tracks, D embedding dimensions. All arrays are NumPy; nothing is modified in place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from pycocotools import mask as coco_mask
+from scipy.optimize import linear_sum_assignment
+
+# Keeps logarithms finite: the smallest normal float32.
+_TINY = float(np.finfo(np.float32).tiny)
+
+
+def unit_rows(vectors: np.ndarray) -> np.ndarray:
+    """L2-normalise the rows of ``vectors`` (N, D); a zero row stays zero (its cosine with anything is 0)."""
+    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
+    return vectors / np.maximum(norms, _TINY)[:, None]
+
+
+def cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    """Cosines (N, M) between the **unit** rows of ``detections`` (N, D) and ``tracks`` (M, D)."""
+    return detections @ tracks.T
+
+
+def bidirectional_softmax(logits: np.ndarray, dummy_logit: float | None = None) -> np.ndarray:
+    """Mean of the softmax over tracks and the softmax over detections.
+
+    QDTrack's similarity (github.com/SysCV/qdtrack), which the paper takes over because there is no trained "new
+    object" class. In its literal form a 1 x 1 matrix gives 1 whatever the similarity, so the only detection of a
+    frame can never be a new object beside a single track. A dummy column ("none of the tracks") and a dummy row
+    ("none of the detections") with the logit ``dummy_logit`` take part in the two normalisations and are cut off
+    again; then 1 x 1 gives sigmoid(logit - dummy_logit).
+
+    Args:
+        logits: (N, M), N and M at least 1; cosines times the scale kappa.
+        dummy_logit: the dummies' logit, or None for the literal form.
+
+    Returns:
+        (N, M), each value in [0, 1].
+    """
+    return 0.5 * (_softmax(logits, 1, dummy_logit) + _softmax(logits, 0, dummy_logit))
+
+
+def _softmax(logits: np.ndarray, axis: int, dummy_logit: float | None) -> np.ndarray:
+    """Softmax along ``axis``, with one further entry of ``dummy_logit`` in the denominator unless it is None."""
+    peak = logits.max(axis=axis, keepdims=True)
+    if dummy_logit is not None:
+        peak = np.maximum(peak, logits.dtype.type(dummy_logit))
+    exponentials = np.exp(logits - peak)
+    total = exponentials.sum(axis=axis, keepdims=True)
+    if dummy_logit is not None:
+        total += np.exp(dummy_logit - peak)
+    exponentials /= total
+    return exponentials
+
+
+def post_process(
+    similarity: np.ndarray,
+    confidence: np.ndarray,
+    iou: np.ndarray,
+    same_category: np.ndarray,
+    *,
+    threshold: float,
+    alpha: float,
+    beta: float,
+    gamma: float,
+    form: str = "linear",
+) -> tuple[np.ndarray, np.ndarray]:
+    """Eq. (1) and the score of a new object that goes with it.
+
+    * ``"linear"``, as printed: s(n, m) = sim(n, m) + alpha c(n) + beta IoU(b_n, b_m) + gamma delta(c_n, c_m)
+    * ``"log"`` (MaskTrack R-CNN, with (alpha, beta, gamma) = (1, 2, 10)): log sim and log c in place of sim and c.
+
+    A new object has the similarity ``threshold``, IoU 0 and, like MaskTrack R-CNN's dummy column, delta = 1:
+    s_new(n) = threshold + alpha c(n) + gamma, with logarithms accordingly. So alpha cancels out of the decision and
+    only orders detections that contest a track; another category has to make up for gamma, a veto when it is large.
+
+    Args:
+        similarity: (N, M) in [0, 1].
+        confidence: (N,) detection scores c(n) in [0, 1].
+        iou: (N, M) of the boxes (the paper's b is a box).
+        same_category: (N, M) bool, the Kronecker delta.
+        threshold: similarity below which a detection is a new object, all else being equal.
+
+    Returns:
+        scores (N, M) and new_scores (N,), of the similarity's data type.
+
+    Raises:
+        ValueError: another ``form``.
+    """
+    new = np.asarray(threshold, dtype=similarity.dtype)
+    if form == "log":
+        similarity, confidence, new = (np.log(np.maximum(value, _TINY)) for value in (similarity, confidence, new))
+    elif form != "linear":
+        raise ValueError(f'post-processing form {form!r} is neither "linear" nor "log"')
+    bonus = alpha * confidence
+    scores = similarity + beta * iou
+    scores += bonus[:, None]
+    scores += similarity.dtype.type(gamma) * same_category
+    return scores, new + bonus + gamma
+
+
+def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
+    """Row-wise argmax with conflicts resolved by falling score.
+
+    Every detection asks for its best track; among those that ask for the same one the highest score keeps it, and
+    each loser asks for its next-best track that is still at or above its ``new_scores``, where it may win or lose
+    again. As both sides rank pairs by the same score, this is the same as taking the acceptable pairs by falling
+    score and skipping those whose detection or track is gone. Equal scores go to the detection of the lower row,
+    then to the track of the lower column (the older one).
+
+    Args:
+        scores: (N, M).
+        new_scores: (N,).
+
+    Returns:
+        (N,) int64: the column that each detection got, or -1.
+    """
+    rows, columns = np.nonzero(scores >= new_scores[:, None])
+    order = np.argsort(-scores[rows, columns], kind="stable")
+    assigned = np.full(len(scores), -1, dtype=np.int64)
+    taken: set[int] = set()
+    for row, column in zip(rows[order].tolist(), columns[order].tolist()):
+        if assigned[row] < 0 and column not in taken:
+            assigned[row] = column
+            taken.add(column)
+    return assigned
+
+
+def assign_optimally(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
+    """Assignment of the largest total gain over declaring everything new (Hungarian problem, solved by SciPy).
+
+    The gain of a pair is ``scores[n, m] - new_scores[n]``; pairs of negative gain are never made. Arguments and
+    result as in :func:`assign_in_score_order`.
+    """
+    gain = scores - new_scores[:, None]
+    rows, columns = linear_sum_assignment(np.maximum(gain, 0), maximize=True)
+    accepted = gain[rows, columns] >= 0
+    assigned = np.full(len(scores), -1, dtype=np.int64)
+    assigned[rows[accepted]] = columns[accepted]
+    return assigned
+
+
+def contested_rows(scores: np.ndarray, new_scores: np.ndarray, assigned: np.ndarray) -> np.ndarray:
+    """(N,) bool: detections that have an acceptable track, but lost all of them to other detections."""
+    return (assigned < 0) & (scores >= new_scores[:, None]).any(axis=1)
+
+
+def box_iou(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    """IoU (N, M) of XYXY boxes (N, 4) and (M, 4); 0 where the union has no area."""
+    inner = (np.maximum, np.maximum, np.minimum, np.minimum)
+    x1, y1, x2, y2 = (pick(detections[:, None, side], tracks[:, side]) for side, pick in enumerate(inner))
+    intersection = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
+    union = box_area(detections)[:, None] + box_area(tracks) - intersection
+    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
+
+
+def box_area(boxes: np.ndarray) -> np.ndarray:
+    """Areas (N,) of XYXY boxes (N, 4); 0 for an inverted box."""
+    return np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1)
+
+
+def mask_iou(detections: Sequence[dict], tracks: Sequence[dict]) -> np.ndarray:
+    """IoU (N, M) of COCO run-length encodings, N and M at least 1; 0 between frames of different size."""
+    return np.maximum(coco_mask.iou(list(detections), list(tracks), [0] * len(tracks)), 0)
+
+
+def point_distance(
+    detections: np.ndarray, detections_valid: np.ndarray, tracks: np.ndarray, tracks_valid: np.ndarray
+) -> np.ndarray:
+    """Mean Euclidean distance (N, M) over the points that are valid on both sides; infinite where there are none.
+
+    Args:
+        detections, tracks: (N, P, 2) and (M, P, 2) in pixels: a centre (P = 1) or joints.
+        detections_valid, tracks_valid: (N, P) and (M, P) bool.
+    """
+    distances = np.linalg.norm(detections[:, None] - tracks, axis=3)  # (N, M, P)
+    valid = detections_valid[:, None] & tracks_valid
+    count = valid.sum(axis=2)
+    total = np.where(valid, distances, 0).sum(axis=2)
+    return np.divide(total, count, out=np.full(total.shape, np.inf, total.dtype), where=count > 0)

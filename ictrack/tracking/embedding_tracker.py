@@ -1,0 +1,113 @@
+"""The paper's online tracker: association by instance embeddings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from detectron2.config import configurable
+from detectron2.structures import Instances
+from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
+
+from .association import (
+    assign_in_score_order,
+    assign_optimally,
+    bidirectional_softmax,
+    box_iou,
+    cosine_similarity,
+    post_process,
+    unit_rows,
+)
+from .detections import TrackerInputError, require_field, to_numpy
+from .memory_tracker import MemoryTracker
+
+ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
+
+
+@TRACKER_HEADS_REGISTRY.register()
+class EmbeddingTracker(MemoryTracker):
+    """Tracker of Fu et al., CVPR 2021 (arXiv 2104.00287), supplementary section 1.
+
+    Detections and tracks are compared by the cosine of their embeddings through a bi-directional softmax; where
+    post-processing is on, Eq. (1) adds confidence, box IoU with the track's last box, and category. Without it,
+    categories play no part. Masks and keypoints are never read: they pass through.
+
+    Embeddings are L2-normalised as they enter; a matched track's becomes
+    unit(momentum * new + (1 - momentum) * old), so the memory holds unit vectors.
+    """
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        scale: float,
+        new_object_cosine: float | None,
+        match_threshold: float,
+        momentum: float,
+        assignment: str = "score_order",
+        post_processing: Mapping[str, Any] | None = None,
+        **filters: Any,
+    ) -> None:
+        """
+        Args:
+            scale: kappa, the factor between cosines and the softmaxes' logits.
+            new_object_cosine: cosine of the dummy row and column; None is the literal bi-directional softmax.
+            match_threshold: a detection whose similarities are all below it is a new object.
+            momentum: weight of the new embedding.
+            assignment: "score_order" or "hungarian".
+            post_processing: `form`, `alpha`, `beta` and `gamma` of Eq. (1), or None.
+            filters: see :class:`MemoryTracker`.
+        """
+        super().__init__(**filters)
+        if assignment not in ASSIGNMENTS:
+            raise ValueError(f"TRACKER_HEADS.EMBEDDING.ASSIGNMENT {assignment!r} is none of {sorted(ASSIGNMENTS)}")
+        if not 0 <= momentum <= 1:
+            raise ValueError(f"TRACKER_HEADS.EMBEDDING.MOMENTUM is {momentum}, not a weight between 0 and 1")
+        self.scale = scale
+        self.dummy_logit = None if new_object_cosine is None else scale * new_object_cosine
+        self.match_threshold = match_threshold
+        self.momentum = momentum
+        self.assign = ASSIGNMENTS[assignment]
+        self.post_processing = post_processing
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> dict[str, Any]:
+        """Constructor arguments from ``cfg.TRACKER_HEADS``."""
+        embedding, post = cfg.TRACKER_HEADS.EMBEDDING, cfg.TRACKER_HEADS.POST_PROCESSING
+        constants = {"form": post.FORM, "alpha": post.ALPHA, "beta": post.BETA, "gamma": post.GAMMA}
+        return {
+            **super().from_config(cfg),
+            "scale": embedding.SCALE,
+            "new_object_cosine": embedding.NEW_OBJECT_COSINE if embedding.DUMMY else None,
+            "match_threshold": embedding.MATCH_THRESHOLD,
+            "momentum": embedding.MOMENTUM,
+            "assignment": embedding.ASSIGNMENT,
+            "post_processing": constants if post.ENABLED else None,
+        }
+
+    def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+        remedy = "set MODEL.EMBEDDING.NAME, or choose a TRACKER_HEADS.TRACKER_NAME that works without them"
+        embeddings = to_numpy(require_field(instances, "embeddings", remedy))[rows]
+        if not np.isfinite(embeddings).all():
+            bad = rows[~np.isfinite(embeddings).all(axis=1)].tolist()
+            raise TrackerInputError(f"`embeddings` is NaN or infinite in rows {bad}: did training diverge?")
+        return {"embeddings": unit_rows(embeddings)}
+
+    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        cosines = cosine_similarity(observed["embeddings"], self.memory["embeddings"])
+        similarity = bidirectional_softmax(self.scale * cosines, self.dummy_logit)
+        if self.post_processing is None:
+            return similarity, np.full(len(similarity), self.match_threshold, dtype=similarity.dtype)
+        return post_process(
+            similarity,
+            observed["scores"],
+            box_iou(observed["boxes"], self.memory["boxes"]),
+            observed["classes"][:, None] == self.memory["classes"],
+            threshold=self.match_threshold,
+            **self.post_processing,
+        )
+
+    def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        old, new = remembered["embeddings"], observed["embeddings"]
+        return {"embeddings": unit_rows(self.momentum * new + (1 - self.momentum) * old)}

@@ -1,0 +1,174 @@
+"""What the embedding tracker and the spatial tracker share: filter, memory bank, identities, state."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from detectron2.structures import Instances
+from detectron2.tracking.base_tracker import BaseTracker
+
+from .association import assign_in_score_order, contested_rows
+from .detections import TrackerInputError, require_field, select_detections, to_numpy, with_ids
+from .memory_bank import MemoryBank
+
+
+class MemoryTracker(BaseTracker):
+    """Online tracker over a :class:`MemoryBank`; a subclass says how well a detection continues a track.
+
+    A frame goes through these steps:
+
+    1. The best ``max_detections`` detections of score >= ``min_score`` enter.
+    2. :meth:`_observe` reads what the memory holds of a detection, :meth:`_affinity` compares it with the tracks.
+    3. ``assign`` gives every detection at most one track and every track at most one detection.
+    4. A detection without an acceptable track starts one if its score is >= ``new_track_score``; one that had
+       acceptable tracks, but lost them all to better detections, if its score is >= ``conflict_new_track_score``.
+       All others are dropped.
+    5. The memory takes over the newest box, category and score of a matched track and what :meth:`_merge` makes of
+       the rest; tracks that ``max_age`` frames in a row have not matched are forgotten (0: never).
+
+    Identities count from 0 in the order of the rows and are never used again before :meth:`reset`.
+    """
+
+    # Assigns (scores (N, M), new_scores (N,)) -> columns (N,); see association.py.
+    assign = staticmethod(assign_in_score_order)
+
+    def __init__(
+        self,
+        *,
+        min_score: float,
+        max_detections: int,
+        new_track_score: float,
+        conflict_new_track_score: float,
+        max_age: int,
+    ) -> None:
+        super().__init__()
+        if max_detections < 1:
+            raise ValueError(f"TRACKER_HEADS.MAX_DETECTIONS is {max_detections}; a tracker needs at least 1")
+        if max_age < 0:
+            raise ValueError(f"TRACKER_HEADS.MAX_AGE is {max_age}; it counts frames, and 0 keeps tracks for ever")
+        self.min_score = min_score
+        self.max_detections = max_detections
+        self.new_track_score = new_track_score
+        self.conflict_new_track_score = conflict_new_track_score
+        self.max_age = max_age
+        self.reset()
+
+    @classmethod
+    def from_config(cls, cfg: Any) -> dict[str, Any]:
+        """Constructor arguments from ``cfg.TRACKER_HEADS``."""
+        heads = cfg.TRACKER_HEADS
+        return {
+            "min_score": heads.MIN_SCORE,
+            "max_detections": heads.MAX_DETECTIONS,
+            "new_track_score": heads.NEW_TRACK_SCORE,
+            "conflict_new_track_score": heads.CONFLICT_NEW_TRACK_SCORE,
+            "max_age": heads.MAX_AGE,
+        }
+
+    def reset(self) -> None:
+        """Forget everything: the next frame is a video's first."""
+        self.memory = MemoryBank()
+        self._next_id = 0
+        self._frame = 0
+
+    def update(self, predictions: Instances) -> Instances:
+        """Give identities to one frame's detections. Every frame is passed, those without detections, too.
+
+        Args:
+            predictions: N detections with `scores` (N,), `pred_classes` (N,), `pred_boxes` (XYXY, pixels) and the
+                fields that the tracker compares. Not modified.
+
+        Returns:
+            The K <= N rows that have an identity, in their order, with every field (shared with ``predictions``
+            if K = N) and `ID` (K,) int64.
+
+        Raises:
+            TrackerInputError: a field is missing or not usable; the tracker's state is then unchanged.
+        """
+        try:
+            rows = select_detections(predictions, self.min_score, self.max_detections)
+            observed = self._observe_all(predictions, rows) if predictions.get_fields() and len(predictions) else {}
+        except ValueError as error:
+            raise TrackerInputError(f"frame {self._frame}: {error}") from error
+        ids = self._identify(observed) if len(rows) else rows
+        self._frame += 1
+        if self.max_age and len(self.memory):
+            fresh = self._frame - self.memory["last_frames"] <= self.max_age
+            if not fresh.all():
+                self.memory.keep(fresh)
+        identified = ids >= 0
+        return with_ids(predictions, rows[identified], ids[identified])
+
+    def state_dict(self) -> dict[str, np.ndarray]:
+        """All that the next frame depends on, as arrays (for ``numpy.savez``; no pickle).
+
+        A tracker of the same configuration that loads it goes on as if there had been no interruption.
+        """
+        tracks = {f"memory.{name}": values for name, values in self.memory.state_dict().items()}
+        return {"next_id": np.array(self._next_id), "frame": np.array(self._frame), **tracks}
+
+    def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
+        """Take over a :meth:`state_dict`, or the ``NpzFile`` of a saved one.
+
+        Raises:
+            ValueError: a key is missing, or columns do not fit together.
+        """
+        missing = {"next_id", "frame"} - set(state)
+        if missing:
+            raise ValueError(f"not the state of a tracker: it lacks {sorted(missing)}")
+        memory = MemoryBank()
+        memory.load_state_dict(
+            {name[len("memory.") :]: np.asarray(state[name]) for name in state if name.startswith("memory.")}
+        )
+        self.memory, self._next_id, self._frame = memory, int(state["next_id"]), int(state["frame"])
+
+    def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """Further columns (name -> (N, ...)) that the tracker compares, of ``rows`` (N,) of ``instances``."""
+        raise NotImplementedError
+
+    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """``scores`` (N, M) and ``new_scores`` (N,) of association.py, N and M at least 1."""
+        raise NotImplementedError
+
+    def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """New values of the columns that a match does not simply replace by the newest; rows correspond."""
+        return {}
+
+    def _observe_all(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+        classes = require_field(instances, "pred_classes", "a tracker needs the predicted categories")
+        boxes = require_field(instances, "pred_boxes", "a tracker needs boxes (the tight boxes of masks will do)")
+        observed = {
+            "ids": np.full(len(rows), -1, dtype=np.int64),
+            "scores": to_numpy(instances.scores)[rows],
+            "classes": to_numpy(classes)[rows].astype(np.int64),
+            "boxes": to_numpy(boxes.tensor)[rows],
+            "last_frames": np.full(len(rows), self._frame, dtype=np.int64),
+            **self._observe(instances, rows),
+        }
+        self.memory.check(observed)
+        return observed
+
+    def _identify(self, observed: dict[str, np.ndarray]) -> np.ndarray:
+        """Identities (N,) of the observed detections, -1 where there is none; the memory takes them over."""
+        ids = observed["ids"]
+        tracks, contested = np.full(len(ids), -1, dtype=np.int64), np.zeros(len(ids), dtype=bool)
+        if len(self.memory):
+            scores, new_scores = self._affinity(observed)
+            tracks = self.assign(scores, new_scores)
+            contested = contested_rows(scores, new_scores, tracks)
+        matched = np.flatnonzero(tracks >= 0)
+        gate = np.where(contested, self.conflict_new_track_score, self.new_track_score).astype(np.float32)
+        new = np.flatnonzero((tracks < 0) & (observed["scores"] >= gate))
+
+        if len(matched):
+            ids[matched] = self.memory["ids"][tracks[matched]]
+            newest = {name: values[matched] for name, values in observed.items()}
+            remembered = {name: self.memory[name][tracks[matched]] for name in newest}
+            self.memory.replace(tracks[matched], {**newest, **self._merge(remembered, newest)})
+        if len(new):
+            ids[new] = np.arange(self._next_id, self._next_id + len(new))
+            self._next_id += len(new)
+            self.memory.add({name: values[new] for name, values in observed.items()})
+        return ids

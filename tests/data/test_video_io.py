@@ -1,0 +1,217 @@
+"""Frame streams and the mp4 writer, on files made in the tests."""
+
+import logging
+import struct
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from ictrack.data.video_io import VideoReadError, VideoWriter, open_frames
+
+HEIGHT, WIDTH = 48, 64
+
+
+def numbered_frame(index, height=HEIGHT, width=WIDTH):
+    """A grey level that tells the frame's index, above a dark band at the bottom that tells which way is up."""
+    frame = np.full((height, width, 3), 40 + 10 * index, np.uint8)
+    frame[-height // 4 :] = 0
+    return frame
+
+
+def index_of(frame):
+    return round((int(frame[4, 4, 0]) - 38) / 10)  # yuv420p and back is up to 5 levels off
+
+
+def write_video(path, num_frames=20, height=HEIGHT, width=WIDTH, fps=25):
+    with VideoWriter(path, fps) as writer:
+        for index in range(num_frames):
+            writer.write(numbered_frame(index, height, width))
+    return str(path)
+
+
+def write_images(folder, names):
+    folder.mkdir()
+    for index, name in enumerate(names):
+        cv2.imwrite(str(folder / name), numbered_frame(index))
+    return str(folder)
+
+
+def test_written_video_is_read_back_frame_by_frame(tmp_path):
+    with open_frames(write_video(tmp_path / "clip.mp4")) as frames:
+        assert (frames.name, frames.height, frames.width, frames.fps, frames.length) == ("clip", HEIGHT, WIDTH, 25, 20)
+        seen = [(index, index_of(frame), frame.shape, frame.dtype) for index, frame in frames]
+    assert seen == [(i, i, (HEIGHT, WIDTH, 3), np.uint8) for i in range(20)]
+    assert frames.num_bad_frames == 0
+
+
+def test_colour_order_is_bgr(tmp_path):
+    blue = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
+    blue[..., 0] = 255
+    with VideoWriter(tmp_path / "blue.mp4", 10) as writer:
+        writer.write(blue)
+    cv2.imwrite(str(tmp_path / "blue.png"), blue)
+    for name in ("blue.mp4", "blue.png"):
+        _, frame = next(iter(open_frames(tmp_path / name)))
+        assert frame[..., 0].mean() > 240 and frame[..., 1:].max() < 20, name
+
+
+def test_written_video_suits_browsers(tmp_path):
+    path = write_video(tmp_path / "odd.mp4", 3, height=47, width=63, fps=30000 / 1001)
+    with av.open(path) as container:
+        stream = container.streams.video[0]
+        assert (stream.codec_context.name, stream.codec_context.pix_fmt) == ("h264", "yuv420p")
+        assert (stream.width, stream.height) == (64, 48)
+        assert float(stream.average_rate) == pytest.approx(30000 / 1001)
+    content = (tmp_path / "odd.mp4").read_bytes()
+    assert content.index(b"moov") < content.index(b"mdat"), "the index must come first to play while loading"
+
+
+def test_writer_leaves_a_valid_file_when_stopped_early(tmp_path):
+    path = tmp_path / "stopped.mp4"
+    with pytest.raises(KeyboardInterrupt), VideoWriter(path, 25) as writer:
+        for index in range(7):
+            writer.write(numbered_frame(index))
+        raise KeyboardInterrupt
+    assert [index for index, _ in open_frames(path)] == list(range(7))
+    assert [file.name for file in tmp_path.iterdir()] == ["stopped.mp4"]
+
+
+def test_writer_without_frames_makes_no_file(tmp_path):
+    with VideoWriter(tmp_path / "none.mp4", 25):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_writer_refuses_other_sizes_and_types(tmp_path):
+    with VideoWriter(tmp_path / "a.mp4", 25) as writer:
+        writer.write(numbered_frame(0))
+        with pytest.raises(ValueError, match=r"a\.mp4.*\(50, 64\).*\(48, 64\)"):
+            writer.write(numbered_frame(1, height=50))
+        with pytest.raises(ValueError, match="uint8"):
+            writer.write(numbered_frame(1).astype(float))
+
+
+def test_folder_and_glob_in_natural_order(tmp_path):
+    folder = write_images(tmp_path / "walk", ["1.png", "2.png", "10.png"])
+    (tmp_path / "walk" / "notes.txt").write_text("not a frame")
+    for source in (folder, f"{folder}/*.png"):
+        frames = open_frames(source)
+        assert (frames.name, frames.length, frames.fps) == ("walk", 3, 10.0)
+        assert [(index, index_of(frame)) for index, frame in frames] == [(0, 0), (1, 1), (2, 2)]
+    assert open_frames(folder, fps=6).fps == 6
+
+
+def test_single_image(tmp_path):
+    write_images(tmp_path / "one", ["a.jpg"])
+    assert len(list(open_frames(tmp_path / "one" / "a.jpg"))) == 1
+
+
+def test_unreadable_image_is_skipped_counted_and_named(tmp_path, caplog):
+    folder = write_images(tmp_path / "walk", ["0.jpg", "1.jpg", "2.jpg", "3.jpg"])
+    (tmp_path / "walk" / "0.jpg").write_text("this is text")
+    whole = (tmp_path / "walk" / "2.jpg").read_bytes()
+    (tmp_path / "walk" / "2.jpg").write_bytes(whole[: len(whole) // 2])
+    frames = open_frames(folder)
+    with caplog.at_level(logging.WARNING):
+        assert [(index, index_of(frame)) for index, frame in frames] == [(1, 1), (3, 3)]
+    assert frames.num_bad_frames == 2
+    assert "0.jpg" in caplog.messages[0] and "2.jpg" in caplog.messages[1] and "frame 2" in caplog.messages[1]
+
+
+def test_image_of_another_size_is_an_error(tmp_path):
+    folder = write_images(tmp_path / "walk", ["0.png", "1.png"])
+    cv2.imwrite(f"{folder}/2.png", numbered_frame(2, height=50))
+    with pytest.raises(VideoReadError, match=r"2\.png: 64x50 pixels.*64x48"):
+        list(open_frames(folder))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("missing.mp4", "missing.mp4: no such file"),
+        ("empty", "empty: the folder has no images"),
+        ("*.png", "no file matches"),
+        ("text.jpg", "text.jpg: not a readable image"),
+        ("text.mp4", "text.mp4: cannot be opened as a video"),
+        ("texts", "nor is any of the other 1 files"),
+        ("nothing.mp4", "nothing.mp4: cannot be opened as a video"),
+    ],
+)
+def test_bad_sources_are_named(tmp_path, source, message):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "texts").mkdir()
+    for name in ("text.jpg", "text.mp4", "texts/a.jpg", "texts/b.jpg"):
+        (tmp_path / name).write_text("plain text\n" * 100)
+    (tmp_path / "nothing.mp4").write_bytes(b"")
+    with pytest.raises(VideoReadError, match=message):
+        open_frames(tmp_path / source)
+
+
+def test_truncated_video_keeps_what_can_be_decoded(tmp_path, caplog):
+    path = tmp_path / "cut.mp4"
+    rng = np.random.default_rng(0)
+    with VideoWriter(path, 25) as writer:  # noise, so that the bytes spread over all frames
+        for _ in range(40):
+            writer.write(rng.integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8))
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    frames = open_frames(path)
+    with caplog.at_level(logging.WARNING):
+        indices = [index for index, _ in frames]
+    assert 5 < len(indices) < 35
+    assert frames.num_bad_frames == 40 - len(indices)
+    assert f"cut.mp4: {len(indices)} of 40 frames" in caplog.text and "at frame" in caplog.text
+
+
+def test_video_whose_index_is_cut_off_is_an_error(tmp_path):
+    content = Path(write_video(tmp_path / "clip.mp4")).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(content[:100])
+    with pytest.raises(VideoReadError, match=r"cut\.mp4"):
+        open_frames(tmp_path / "cut.mp4")
+
+
+def test_audio_only_file_is_an_error(tmp_path):
+    path = str(tmp_path / "sound.wav")
+    with av.open(path, "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 800), np.int16), format="s16", layout="mono")
+        frame.sample_rate = 8000
+        container.mux(stream.encode(frame))
+    with pytest.raises(VideoReadError, match="no video stream"):
+        open_frames(path)
+
+
+@pytest.mark.parametrize("clockwise", [90, 180, 270])
+def test_rotation_metadata_turns_the_frames(tmp_path, clockwise):
+    path = tmp_path / "phone.mp4"
+    upright = numbered_frame(3)
+    with VideoWriter(path, 25) as writer:
+        writer.write(np.rot90(upright, clockwise // 90))  # as a sensor that is turned the other way sees it
+    # The 3x3 matrix of the track header (ISO 14496-12, 8.3.2) in 16.16 fixed point: rotate clockwise for display.
+    content = bytearray(path.read_bytes())
+    cos, sin = {90: (0, 1), 180: (-1, 0), 270: (0, -1)}[clockwise]
+    offset = content.index(b"tkhd") + 4 + 40
+    struct.pack_into(">5i", content, offset, cos << 16, sin << 16, 0, -sin << 16, cos << 16)
+    path.write_bytes(content)
+    frames = open_frames(path)
+    _, frame = next(iter(frames))
+    assert (frames.height, frames.width) == frame.shape[:2] == (HEIGHT, WIDTH)
+    assert np.abs(frame.astype(int) - upright).mean() < 4
+
+
+def test_camera_is_read_until_it_ends(tmp_path, monkeypatch):
+    path = write_video(tmp_path / "clip.mp4", num_frames=5)
+    opened, video_capture = [], cv2.VideoCapture
+    monkeypatch.setattr(cv2, "VideoCapture", lambda index: opened.append(index) or video_capture(path))
+    with open_frames("2", fps=None) as frames:
+        assert (frames.name, frames.length, frames.fps) == ("camera2", None, 25)
+        assert [index_of(frame) for _, frame in frames] == list(range(5))
+    assert opened == [2]
+
+
+def test_camera_that_is_not_there():
+    with pytest.raises(VideoReadError, match="camera 97"):
+        open_frames(97)

@@ -1,0 +1,44 @@
+from pathlib import Path
+
+import pytest
+
+from ictrack.engine.setup import ConfigError, load_config
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.rglob("*.yaml")), ids=lambda path: path.name)
+def test_every_shipped_config_loads(path):
+    assert load_config(str(path)).MODEL.META_ARCHITECTURE
+
+
+def test_an_unknown_key_is_named_with_the_nearest_one(tmp_path):
+    path = tmp_path / "typo.yaml"
+    path.write_text("MODEL:\n  SOLO:\n    NUM_GRID: [1]\n")
+    with pytest.raises(ConfigError, match=r"typo\.yaml.*NUM_GRID.*did you mean MODEL\.SOLO\.NUM_GRIDS"):
+        load_config(str(path))
+
+
+def test_yaml_that_runs_code_is_refused(tmp_path, capsys):
+    path = tmp_path / "evil.yaml"
+    path.write_text("OUTPUT_DIR: !!python/object/apply:builtins.print ['code ran']\n")
+    with pytest.raises(ConfigError, match=r"evil\.yaml"):
+        load_config(str(path))
+    assert "code ran" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "overrides", [["SOLVER.BASE_LR", "fast"], ["SOLVER.BASE_LR"], ["NO.SUCH.KEY", "1"]], ids=["type", "odd", "unknown"]
+)
+def test_bad_overrides(overrides):
+    with pytest.raises(ConfigError, match="command line"):
+        load_config(overrides=overrides)
+
+
+def test_missing_and_malformed_files(tmp_path):
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config(str(tmp_path / "absent.yaml"))
+    path = tmp_path / "broken.yaml"
+    path.write_text("MODEL: [unclosed\n")
+    with pytest.raises(ConfigError, match=r"broken\.yaml"):
+        load_config(str(path))

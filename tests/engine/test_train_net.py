@@ -1,0 +1,85 @@
+"""train_net.py end to end on a handful of made-up images: train, resume, evaluate, two processes."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from pycocotools import mask as coco_mask
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL = [
+    "MODEL.DEVICE", "cpu", "MODEL.TIMM.WEIGHTS", "", "MODEL.SOLO.NUM_CLASSES", "1", "MODEL.SOLO.CONV_DIM", "16",
+    "MODEL.FPN.OUT_CHANNELS", "16", "INPUT.CROP_SIZE", "(64,96)", "SOLVER.IMS_PER_BATCH", "4",
+    "DATALOADER.NUM_WORKERS", "0", "DATALOADER.FILTER_EMPTY_ANNOTATIONS", "False",
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def dataset(tmp_path_factory):
+    """Six images with two bright squares each, but for one without any, in COCO format."""
+    root = tmp_path_factory.mktemp("squares")
+    rng = np.random.default_rng(0)
+    images, annotations = [], []
+    for image_id in range(6):
+        picture = rng.integers(0, 60, (64, 96, 3), dtype=np.uint8)
+        for slot in range(0 if image_id == 3 else 2):
+            mask = np.zeros((64, 96), np.uint8)
+            x, y = 8 + 44 * slot, 10 + 4 * image_id
+            mask[y : y + 24, x : x + 24] = 1
+            picture[mask > 0] = rng.integers(150, 255, 3)
+            rle = coco_mask.encode(np.asfortranarray(mask))
+            annotations.append(
+                {
+                    "id": len(annotations) + 1, "image_id": image_id, "category_id": 5, "iscrowd": 0, "area": 576,
+                    "bbox": [x, y, 24, 24], "segmentation": {"size": rle["size"], "counts": rle["counts"].decode()},
+                }
+            )  # fmt: skip
+        cv2.imwrite(str(root / f"{image_id}.png"), picture)
+        images.append({"id": image_id, "file_name": f"{image_id}.png", "height": 64, "width": 96})
+    content = {"images": images, "annotations": annotations, "categories": [{"id": 5, "name": "square"}]}
+    (root / "instances.json").write_text(json.dumps(content))
+    return root
+
+
+def run(dataset, output, *extra, flags=(), script="tools/train_net.py"):
+    entry = repr([["squares", str(dataset / "instances.json"), str(dataset)]])
+    command = [
+        sys.executable, script, "--config-file", "configs/quickstart/solo_lite0.yaml", *flags, *SMALL,
+        "DATASETS.COCO_FORMAT", entry, "DATASETS.TRAIN", "('squares',)", "DATASETS.TEST", "('squares',)",
+        "OUTPUT_DIR", str(output), *extra,
+    ]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout + result.stderr
+
+
+def test_train_resume_and_evaluate(dataset, tmp_path):
+    run(dataset, tmp_path, "SOLVER.MAX_ITER", "3", "SOLVER.CHECKPOINT_PERIOD", "2")
+    assert (tmp_path / "model_final.pth").exists()
+    log = run(dataset, tmp_path, "SOLVER.MAX_ITER", "5", flags=["--resume"])
+    assert "Starting training from iteration 3" in log
+    lines = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
+    assert lines[-1]["iteration"] == 4
+    assert {"loss_category", "loss_mask", "loss_embed_contrast"} <= set(lines[-1])
+
+    log = run(
+        dataset, tmp_path, "MODEL.WEIGHTS", str(tmp_path / "model_final.pth"), flags=["--eval-only"],
+        script="projects/ICTrack/train_net.py",
+    )  # fmt: skip
+    assert "copypaste" in log
+
+
+def test_two_processes_over_gloo_agree_on_the_weights(dataset, tmp_path):
+    """Batches of one still a process: sooner or later one of them has no instance, and nobody may wait for it."""
+    run(dataset, tmp_path, "SOLVER.MAX_ITER", "6", flags=["--num-gpus", "2", "--dist-url", "auto"])
+    weights = torch.load(tmp_path / "model_final.pth", weights_only=True)["model"]
+    assert all(torch.isfinite(value).all() for value in weights.values() if value.is_floating_point())
+    lines = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
+    assert lines[-1]["iteration"] == 5

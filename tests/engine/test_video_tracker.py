@@ -1,0 +1,239 @@
+"""The detector and a real tracker over streams, with a detector whose right answer is known."""
+
+import gc
+import json
+import logging
+import weakref
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from color_detector import COLORS, ColorDetector, scene
+from detectron2.config import get_cfg
+from pycocotools import mask as mask_util
+
+from ictrack.config import add_ictrack_config
+from ictrack.data.video_io import VideoReadError, VideoWriter, open_frames
+from ictrack.engine.video_tracker import VideoTracker, track_video
+from ictrack.structures.tracks import TrackRecorder
+from ictrack.structures.youtube_vis_json import check_ground_truth
+from ictrack.tracking import TrackerInputError, build_tracker
+
+NUM_FRAMES = 20
+
+
+def make_video_tracker(tracker="EmbeddingTracker", model=None, **kwargs):
+    cfg = get_cfg()
+    add_ictrack_config(cfg)
+    cfg.TRACKER_HEADS.TRACKER_NAME = tracker
+    model = model or ColorDetector(kwargs.get("image_format", "BGR"))
+    return VideoTracker(model, lambda height, width: build_tracker(cfg, height, width), **kwargs)
+
+
+def write_images(folder, indices=range(NUM_FRAMES)):
+    folder.mkdir()
+    for index in indices:
+        cv2.imwrite(str(folder / f"{index:05d}.png"), scene(index))
+    return folder
+
+
+def write_clip(path):
+    with VideoWriter(path, 12) as writer:
+        for index in range(NUM_FRAMES):
+            writer.write(scene(index))
+    return path
+
+
+def colors_by_id(tracked):
+    """identity -> the set of categories that it was given to."""
+    found = {}
+    for _, instances in tracked:
+        for track_id, category in zip(instances.ID.tolist(), instances.pred_classes.tolist()):
+            found.setdefault(track_id, set()).add(category)
+    return found
+
+
+def test_identities_follow_the_objects_through_crossing_and_absence(tmp_path):
+    found = colors_by_id(make_video_tracker().run(write_clip(tmp_path / "clip.mp4")))
+    assert sorted(map(tuple, found.values())) == [(0,), (1,), (2,)]
+
+
+def test_frames_and_instances_are_of_the_frames_size(tmp_path):
+    tracker = make_video_tracker(min_size=32, max_size=1000)
+    for index, (frame, instances) in enumerate(tracker.run(write_images(tmp_path / "walk"))):
+        np.testing.assert_array_equal(frame, scene(index))
+        assert instances.image_size == (64, 96) and instances.pred_masks.shape[1:] == (64, 96)
+        red = np.all(frame == COLORS[0], axis=-1)
+        mask = instances.pred_masks[instances.pred_classes.tolist().index(0)].numpy()
+        assert (mask & red).sum() / (mask | red).sum() > 0.7
+    assert tracker.num_frames == NUM_FRAMES
+    assert set(tracker.model.seen) == {(3, 32, 48)}
+
+
+@pytest.mark.parametrize("image_format", ["BGR", "RGB"])
+def test_detector_gets_its_channel_order(tmp_path, image_format):
+    tracker = make_video_tracker(image_format=image_format)
+    _, instances = next(tracker.run(write_images(tmp_path / "walk", [0])))
+    assert instances.pred_classes.tolist() == [0, 1, 2]
+
+
+def test_unknown_channel_order_is_refused():
+    with pytest.raises(ValueError, match="YUV-BT"):
+        make_video_tracker(image_format="YUV-BT.601")
+
+
+def test_autocast_reaches_the_detector(tmp_path):
+    class Probe(ColorDetector):
+        def forward(self, batched_inputs):
+            self.autocast = torch.is_autocast_enabled("cpu")
+            return super().forward(batched_inputs)
+
+    for amp in (False, True):
+        tracker = make_video_tracker(model=Probe(), amp=amp)
+        tracker.detect(scene(0))
+        assert tracker.model.autocast is amp
+
+
+@pytest.mark.parametrize("name", ["SpatialTracker", "IOUWeightedHungarianBBoxIOUTracker", "BBoxIOUTracker"])
+def test_other_trackers_run(tmp_path, name):
+    tracker = make_video_tracker(name)
+    tracked = list(tracker.run(write_images(tmp_path / "walk")))
+    assert len(tracked) == NUM_FRAMES
+    for _, instances in tracked:
+        assert instances.ID.dtype == torch.int64
+        assert len(set(instances.ID.tolist())) == len(instances) > 0
+
+
+def test_two_chunks_equal_the_whole(tmp_path):
+    folders = {
+        "whole": write_images(tmp_path / "whole"),
+        "first": write_images(tmp_path / "first", range(9)),
+        "second": write_images(tmp_path / "second", range(9, NUM_FRAMES)),
+    }
+    whole, chunked = TrackRecorder(), TrackRecorder()
+    list(make_video_tracker().run(folders["whole"], recorder=whole))
+    tracker = make_video_tracker()
+    list(tracker.run(folders["first"], recorder=chunked))
+    list(tracker.run(folders["second"], recorder=chunked, resume=True))
+    assert tracker.num_frames == NUM_FRAMES
+    assert chunked.tracks == whole.tracks and len(whole.tracks) == 3
+
+
+def test_without_resume_a_video_starts_afresh(tmp_path):
+    folder = write_images(tmp_path / "walk")
+    tracker = make_video_tracker()
+    first = [instances.ID.tolist() for _, instances in tracker.run(folder)]
+    assert [instances.ID.tolist() for _, instances in tracker.run(folder)] == first
+
+
+def test_chunk_of_another_size_is_refused(tmp_path):
+    tracker = make_video_tracker()
+    list(tracker.run(write_images(tmp_path / "walk")))
+    cv2.imwrite(str(tmp_path / "large.png"), scene(0, 80, 96))
+    with pytest.raises(VideoReadError, match="large"):
+        next(tracker.run(tmp_path / "large.png", resume=True))
+
+
+def test_nothing_of_a_frame_is_kept(tmp_path):
+    tracker, recorder, kept = make_video_tracker(), TrackRecorder(), []
+    for frame, instances in tracker.run(write_clip(tmp_path / "clip.mp4"), recorder=recorder):
+        kept.append((weakref.ref(frame), weakref.ref(instances.pred_masks)))
+        del frame, instances
+        gc.collect()
+        alive = [index for index, refs in enumerate(kept[:-1]) if any(ref() is not None for ref in refs)]
+        assert not alive, f"frames {alive} are still in memory at frame {len(kept) - 1}"
+
+
+def test_track_video_writes_the_drawn_video(tmp_path):
+    summary = track_video(make_video_tracker(), write_clip(tmp_path / "clip.mp4"), tmp_path / "out" / "tracked.mp4")
+    assert (summary.frames, summary.bad_frames, summary.tracks) == (NUM_FRAMES, 0, 3)
+    assert summary.detections == 3 * NUM_FRAMES - 6
+    assert "20 frames, 3 tracks, 54 detections" in str(summary)
+    drawn = open_frames(tmp_path / "out" / "tracked.mp4")
+    assert (drawn.length, drawn.fps) == (NUM_FRAMES, 12)
+    assert (drawn.height, drawn.width) == (4 * 64, 4 * 96), "small frames are enlarged"
+    for index, frame in drawn:
+        plain = cv2.resize(scene(index), (4 * 96, 4 * 64))
+        assert 3 < np.abs(frame.astype(int) - plain).mean() < 40
+
+
+def test_saved_tracks_are_a_youtube_vis_file(tmp_path):
+    path = tmp_path / "tracks.json"
+    tracker = make_video_tracker(class_names=["red", "green", "blue"], category_ids=[7, 3, 40])
+    track_video(tracker, write_images(tmp_path / "walk"), save_tracks=path)
+    content = json.loads(path.read_text())
+    check_ground_truth(content)
+    (video,) = content["videos"]
+    assert (video["height"], video["width"], video["length"]) == (64, 96, NUM_FRAMES)
+    assert video["file_names"][:2] == ["walk/00000.png", "walk/00001.png"]
+    assert content["categories"] == [{"id": 7, "name": "red"}, {"id": 3, "name": "green"}, {"id": 40, "name": "blue"}]
+    blue = next(annotation for annotation in content["annotations"] if annotation["category_id"] == 40)
+    assert blue["score"] == pytest.approx(0.9) and blue["id"] == blue["track_id"] + 1
+    for index in range(NUM_FRAMES):
+        expected = np.all(scene(index) == COLORS[2], axis=-1)
+        if 6 <= index < 12:
+            assert blue["segmentations"][index] is blue["bboxes"][index] is blue["areas"][index] is None
+        else:
+            np.testing.assert_array_equal(mask_util.decode(blue["segmentations"][index]), expected)
+            assert blue["bboxes"][index] == [20 + index, 44, 14, 14] and blue["areas"][index] == 14 * 14
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["tracks.json"]
+
+
+def test_saved_tracks_of_nothing_are_valid(tmp_path):
+    cv2.imwrite(str(tmp_path / "grey.png"), np.full((64, 96, 3), 90, np.uint8))
+    summary = track_video(make_video_tracker(), tmp_path / "grey.png", save_tracks=tmp_path / "tracks.json")
+    content = json.loads((tmp_path / "tracks.json").read_text())
+    check_ground_truth(content)
+    assert content["annotations"] == [] and summary.tracks == 0
+
+
+def test_unreadable_frame_leaves_a_gap_at_its_index(tmp_path, caplog):
+    folder = write_images(tmp_path / "walk")
+    (folder / "00003.png").write_text("not an image")
+    with caplog.at_level(logging.WARNING):
+        summary = track_video(make_video_tracker(), folder, save_tracks=tmp_path / "tracks.json")
+    assert "00003.png" in caplog.text
+    assert (summary.frames, summary.bad_frames, summary.tracks) == (NUM_FRAMES, 1, 3)
+    assert "20 frames (1 unreadable)" in str(summary)
+    for annotation in json.loads((tmp_path / "tracks.json").read_text())["annotations"]:
+        present = [segmentation is not None for segmentation in annotation["segmentations"]]
+        assert present[2] and not present[3] and present[4]
+
+
+def test_max_frames(tmp_path):
+    folder = write_images(tmp_path / "walk")
+    summary = track_video(make_video_tracker(), folder, save_tracks=tmp_path / "tracks.json", max_frames=5)
+    assert summary.frames == 5
+    assert json.loads((tmp_path / "tracks.json").read_text())["videos"][0]["length"] == 5
+
+
+def test_interruption_keeps_what_was_tracked(tmp_path, caplog):
+    class Interrupted(ColorDetector):
+        def forward(self, batched_inputs):
+            if len(self.seen) == 5:
+                raise KeyboardInterrupt
+            return super().forward(batched_inputs)
+
+    clip = write_clip(tmp_path / "clip.mp4")
+    tracker = make_video_tracker(model=Interrupted())
+    summary = track_video(tracker, clip, tmp_path / "out.mp4", save_tracks=tmp_path / "tracks.json")
+    assert summary.frames == 5 and "stopped after 5 frames" in caplog.text
+    assert open_frames(tmp_path / "out.mp4").length == 5
+    check_ground_truth(json.loads((tmp_path / "tracks.json").read_text()))
+
+
+def test_output_over_the_input_is_refused(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4")
+    before = clip.read_bytes()
+    with pytest.raises(VideoReadError, match="is the input"):
+        track_video(make_video_tracker(), clip, tmp_path / "." / "clip.mp4")
+    assert clip.read_bytes() == before
+
+
+def test_detector_without_masks_is_drawn_but_not_saved(tmp_path):
+    clip = write_clip(tmp_path / "clip.mp4")
+    tracker = make_video_tracker(model=ColorDetector(with_masks=False))
+    assert track_video(tracker, clip, tmp_path / "out.mp4").tracks == 3
+    with pytest.raises(TrackerInputError, match="pred_masks"):
+        track_video(tracker, clip, save_tracks=tmp_path / "tracks.json")

@@ -1,0 +1,68 @@
+"""Filtering and indexing of Instances."""
+
+import numpy as np
+import pytest
+import torch
+from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
+
+from ictrack.tracking.detections import TrackerInputError, current_detections, select_detections, select_rows
+
+
+def with_every_kind_of_field():
+    instances = Instances((4, 5))
+    instances.pred_boxes = Boxes(torch.arange(12.0).reshape(3, 4))
+    instances.scores = torch.tensor([0.1, 0.2, 0.3])
+    instances.pred_masks = BitMasks(torch.eye(3, 20).reshape(3, 4, 5) > 0)
+    instances.polygons = PolygonMasks([[np.arange(6.0) + i] for i in range(3)])
+    instances.names = ["a", "b", "c"]
+    instances.pairs = (0, 1, 2)
+    instances.numbers = np.array([[0], [1], [2]])
+    return instances
+
+
+def test_every_kind_of_field_is_indexed():
+    picked = select_rows(with_every_kind_of_field(), np.array([0, 2]))
+    assert picked.image_size == (4, 5) and len(picked) == 2
+    assert picked.pred_boxes.tensor[:, 0].tolist() == [0, 8]
+    assert picked.scores.tolist() == pytest.approx([0.1, 0.3])
+    assert picked.pred_masks.tensor.flatten(1).nonzero().tolist() == [[0, 0], [1, 2]]
+    assert [polygons[0][0] for polygons in picked.polygons.polygons] == [0, 2]
+    assert picked.names == ["a", "c"] and picked.pairs == (0, 2) and picked.numbers.tolist() == [[0], [2]]
+
+
+def test_no_rows_and_all_rows():
+    instances = with_every_kind_of_field()
+    nothing = select_rows(instances, np.zeros(0, dtype=np.int64))
+    assert len(nothing) == 0 and set(nothing.get_fields()) == set(instances.get_fields())
+    everything = select_rows(instances, np.arange(3))
+    assert everything is not instances and everything.pred_masks is instances.pred_masks
+
+
+def test_the_best_detections_enter_in_their_order(make_detections):
+    instances = make_detections(scores=[0.3, 0.9, 0.1, 0.5, 0.9, 0.05])
+    assert select_detections(instances, 0.1, 10).tolist() == [0, 1, 2, 3, 4]
+    assert select_detections(instances, 0.1, 3).tolist() == [1, 3, 4]
+    assert select_detections(instances, 0.1, 1).tolist() == [1]
+    assert select_detections(Instances((4, 5)), 0.1, 1).tolist() == []
+
+
+def test_scores_are_checked(make_detections):
+    with pytest.raises(TrackerInputError, match=r"`scores` is not finite in rows \[1\]"):
+        select_detections(make_detections(scores=[0.3, float("nan")]), 0.1, 10)
+    with pytest.raises(TrackerInputError, match="no field `scores`"):
+        select_detections(Instances((4, 5), pred_classes=torch.zeros(1)), 0.1, 10)
+
+
+def test_current_detections_drops_rows_of_earlier_frames(make_detections):
+    instances = make_detections(scores=[0.9, 0.8, 0.7], ID=[4, 2, 9], lost_frame_count=[0, 1, 0])
+    current = current_detections(instances)
+    assert current.ID.dtype == torch.int64 and current.ID.tolist() == [4, 9]
+    assert current.scores.tolist() == pytest.approx([0.9, 0.7])
+    assert current_detections(current).ID.tolist() == [4, 9]
+
+
+def test_current_detections_of_ours_and_of_nobody(make_detections):
+    ours = make_detections(scores=[0.9], ID=torch.tensor([3]))
+    assert current_detections(ours) is ours
+    with pytest.raises(TrackerInputError, match="tracker"):
+        current_detections(make_detections(scores=[0.9]))

@@ -1,0 +1,27 @@
+"""Exit status 0 iff the project in the folder given is installed here with its quick-start and test dependencies."""
+
+import re
+import sys
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+EXTRAS = ("detectron2-dependencies", "sample", "test")
+
+
+def is_installed(root: Path) -> bool:
+    import ictrack
+
+    if Path(ictrack.__file__).resolve().parents[1] != root.resolve():
+        return False
+    for requirement in requires("ictrack") or []:
+        extra = re.search(r"extra == [\"']([^\"']+)[\"']", requirement)
+        if extra is None or extra.group(1) in EXTRAS:
+            version(re.split(r"[^A-Za-z0-9._-]", requirement, maxsplit=1)[0])
+    return True
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(0 if is_installed(Path(sys.argv[1])) else 1)
+    except (ImportError, PackageNotFoundError):
+        sys.exit(1)

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The project's tests: style, types, import rules, unit, property, golden, parity and end-to-end tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck disable=SC1091
+source tools/setup_env.sh
+python -m ictrack.doctor
+ruff check .
+ruff format --check .
+mypy
+python -m pytest -n 2 --dist worksteal "$@"
