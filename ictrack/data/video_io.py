@@ -14,6 +14,7 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import av
 import cv2
@@ -139,7 +140,7 @@ class VideoFileStream(FrameStream):
 
     def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
         index, first_bad = 0, None
-        size: dict[str, int] = {}
+        size: dict[str, Any] = {}
         for packet in self._packets():
             try:
                 frames = packet.decode()
@@ -280,7 +281,9 @@ class VideoWriter:
         self._part = f"{self.path}.part"
         self._container = av.open(self._part, "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(self.fps).limit_denominator(1001)
-        self._stream = self._container.add_stream("libx264", rate=rate, options={"crf": str(self.crf)})
+        self._stream = self._container.add_stream(
+            "libx264", rate=rate, options={"crf": str(self.crf), "preset": "veryfast"}
+        )
         self._stream.width = width + width % 2
         self._stream.height = height + height % 2
         self._stream.pix_fmt = "yuv420p"

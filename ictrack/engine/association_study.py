@@ -94,29 +94,30 @@ class Method:
 
     Attributes:
         name: as shown in tables.
-        tracker: name in TRACKER_HEADS.
+        tracker_name: name in TRACKER_HEADS.
         threshold_key: configuration key (below TRACKER_HEADS) of the tuned threshold, with its candidates.
         feature: name of the feature in ``DetectedFrame.features``; None for a spatial method.
         settings: further configuration keys (below TRACKER_HEADS).
     """
 
     name: str
-    tracker: str
+    tracker_name: str
     threshold_key: str
     candidates: tuple[float, ...]
     feature: str | None = None
     settings: tuple[tuple[str, Any], ...] = field(default=())
 
-    def configure(self, cfg: CfgNode, threshold: float, min_score: float) -> CfgNode:
+    def tracker(self, cfg: CfgNode, threshold: float, min_score: float) -> Any:
+        """The method's tracker at a setting, for clips of any size; to be reset before each."""
         cfg = cfg.clone()
         cfg.defrost()
         heads = cfg.TRACKER_HEADS
-        heads.TRACKER_NAME, heads.MIN_SCORE = self.tracker, min_score
+        heads.TRACKER_NAME, heads.MIN_SCORE = self.tracker_name, min_score
         heads.NEW_TRACK_SCORE = min_score
         for key, value in (*self.settings, (self.threshold_key, threshold)):
             group, _, leaf = key.rpartition(".")
             setattr(heads[group] if group else heads, leaf, value)
-        return cfg
+        return build_tracker(cfg, 0, 0)
 
 
 def spatial_methods() -> list[Method]:
@@ -147,9 +148,17 @@ def appearance_method(name: str, feature: str) -> Method:
 
 @torch.no_grad()
 def detect_clips(
-    model: nn.Module, bank: HeadBank, loader: Iterable[list[dict[str, Any]]], ground_truth: dict[str, Any]
+    model: nn.Module,
+    bank: HeadBank,
+    loader: Iterable[list[dict[str, Any]]],
+    ground_truth: dict[str, Any],
+    *,
+    min_score: float,
+    max_detections: int,
 ) -> list[DetectedClip]:
     """Run ``model``, whose embedding head is ``bank``, over a video test loader.
+
+    Of each frame the ``max_detections`` best detections of at least ``min_score`` are kept: no tracker sees others.
 
     Returns:
         The clips of ``ground_truth`` (content of a YouTube-VIS file) that the loader yields. The features are those of
@@ -163,6 +172,8 @@ def detect_clips(
     for inputs in loader:
         clip = clips[inputs[0]["video_id"]]
         instances = model(inputs)[0]["instances"].to("cpu")
+        best = instances.scores.argsort(descending=True)[:max_detections]
+        instances = instances[best[instances.scores[best] >= min_score]]
         masks = instances.pred_masks.numpy()
         rles = [encode_mask(mask) for mask in masks]
         segmentations = [a["segmentations"][len(clip.frames)] for a in clip.annotations]
@@ -184,18 +195,22 @@ def detect_clips(
     return [clip for clip in clips.values() if clip.frames]
 
 
-def track_clip(clip: DetectedClip, method: Method, cfg: CfgNode) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Per frame: which detections (rows) were tracked, and their ids."""
-    tracker = build_tracker(cfg, clip.video["height"], clip.video["width"])
+def track_clip(clip: DetectedClip, feature: str | None, tracker: Any) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Track a clip by one of its features, or by masks where ``feature`` is None.
+
+    Returns:
+        Per frame: which detections (rows) were tracked, and their ids.
+    """
+    tracker.reset()
     tracked = []
     for frame in clip.frames:
         detections = Instances(frame.detections.image_size, **frame.detections.get_fields())
-        if method.feature is None:
+        if feature is None:
             size = frame.detections.image_size
             masks = coco_mask.decode(frame.rles) if frame.rles else np.zeros((*size, 0), np.uint8)
             detections.pred_masks = torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()
         else:
-            detections.embeddings = frame.features[method.feature]
+            detections.embeddings = frame.features[feature]
         result = current_detections(tracker.update(detections))
         tracked.append((result.row.numpy(), result.ID.numpy()))
     return tracked
@@ -221,8 +236,8 @@ def tune(
     """The (threshold, smallest detection score) of highest IDF1 on ``clips``; every method tries equally many."""
 
     def idf1(setting: tuple[float, float]) -> float:
-        configured = method.configure(cfg, *setting)
-        counts = sum_counts(association_counts(clip, track_clip(clip, method, configured)) for clip in clips)
+        tracker = method.tracker(cfg, *setting)
+        counts = sum_counts(association_counts(clip, track_clip(clip, method.feature, tracker)) for clip in clips)
         return add_ratios(counts)["IDF1"]
 
     return max(itertools.product(method.candidates, min_scores), key=idf1)
@@ -241,12 +256,12 @@ def measure(
         setting: from :func:`tune`.
         categories: of the ground truth, in the order of the detector's classes.
     """
-    configured = method.configure(cfg, *setting)
+    tracker = method.tracker(cfg, *setting)
     results: list[dict[str, Any]] = []
     counts = []
     for clip in clips:
         recorder = TrackRecorder()
-        tracked = track_clip(clip, method, configured)
+        tracked = track_clip(clip, method.feature, tracker)
         for index, (frame, (rows, ids)) in enumerate(zip(clip.frames, tracked)):
             recorder.add(
                 index,

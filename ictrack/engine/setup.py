@@ -74,8 +74,15 @@ def train_or_evaluate(args: argparse.Namespace) -> Any:
     return trainer.train()
 
 
+def share_cores(num_processes: int) -> None:
+    """Let several processes on a machine without GPUs share its cores evenly, unless OMP_NUM_THREADS is set."""
+    if num_processes > 1 and not torch.cuda.is_available():
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
+
+
 def launch_training(args: argparse.Namespace) -> None:
     """Start ``args.num_gpus`` processes a machine: over NCCL with GPUs, over gloo on a machine without any."""
+    share_cores(args.num_gpus)
     launch(
         train_or_evaluate,
         args.num_gpus,

@@ -19,10 +19,23 @@ class TrainStep(SimpleTrainer):
 
     Detectron2's own AMPTrainer is for CUDA alone. On CUDA the step runs in float16 with loss scaling, elsewhere in
     bfloat16, which needs none.
+
+    Args:
+        amp: run the forward pass in mixed precision.
+        max_gradient_norm: largest L2 norm of all gradients together; None: no limit.
     """
 
-    def __init__(self, model: nn.Module, data_loader: Any, optimizer: torch.optim.Optimizer, *, amp: bool) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        data_loader: Any,
+        optimizer: torch.optim.Optimizer,
+        *,
+        amp: bool,
+        max_gradient_norm: float | None = None,
+    ) -> None:
         super().__init__(model, data_loader, optimizer)
+        self._max_gradient_norm = max_gradient_norm
         self._device_type = next(model.parameters()).device.type
         self._amp = amp
         self._amp_dtype = torch.float16 if self._device_type == "cuda" else torch.bfloat16
@@ -41,7 +54,9 @@ class TrainStep(SimpleTrainer):
         self.optimizer.zero_grad()
         self._scaler.scale(total).backward()
         self._write_metrics(losses, data_time)
-        self._scaler.unscale_(self.optimizer)  # Detectron2's optimizers clip gradients inside step()
+        self._scaler.unscale_(self.optimizer)  # gradients are clipped, here or in step(), at their true size
+        if self._max_gradient_norm is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self._max_gradient_norm)
         self._scaler.step(self.optimizer)
         self._scaler.update()
 

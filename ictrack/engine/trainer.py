@@ -46,7 +46,14 @@ class ICTrackTrainer(DefaultTrainer):
         # DistributedDataParallel wants no device ids for a model on the CPU.
         on_cpu = next(model.parameters()).device.type == "cpu"
         wrapped = create_ddp_model(model, broadcast_buffers=False, **({"device_ids": None} if on_cpu else {}))
-        self._trainer = TrainStep(wrapped, data_loader, optimizer, amp=cfg.SOLVER.AMP.ENABLED)
+        clip = cfg.SOLVER.CLIP_GRADIENTS
+        self._trainer = TrainStep(
+            wrapped,
+            data_loader,
+            optimizer,
+            amp=cfg.SOLVER.AMP.ENABLED,
+            max_gradient_norm=clip.CLIP_VALUE if _clips_full_model(cfg) else None,
+        )
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.weight_average = WeightAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY > 0 else None
         averaged = {} if self.weight_average is None else {"weight_average": self.weight_average}
@@ -76,7 +83,15 @@ class ICTrackTrainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-        """``SOLVER.OPTIMIZER`` "SGD" (Detectron2's own) or "ADAMW", with Detectron2's gradient clipping."""
+        """``SOLVER.OPTIMIZER`` "SGD" (Detectron2's own) or "ADAMW".
+
+        ``SOLVER.CLIP_GRADIENTS.CLIP_TYPE`` "value" and "norm" (by parameter) are Detectron2's; "full_model", the norm
+        of all gradients together, is the training step's.
+        """
+        if _clips_full_model(cfg):
+            cfg = cfg.clone()
+            cfg.defrost()
+            cfg.SOLVER.CLIP_GRADIENTS.ENABLED = False
         name = cfg.SOLVER.OPTIMIZER.upper()
         if name == "SGD":
             return build_optimizer(cfg, model)
@@ -116,6 +131,10 @@ class _AverageWeights(HookBase):
 
     def after_step(self) -> None:
         self._average.update()
+
+
+def _clips_full_model(cfg: CfgNode) -> bool:
+    return cfg.SOLVER.CLIP_GRADIENTS.ENABLED and cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE == "full_model"
 
 
 def _is_video(dataset_name: str) -> bool:

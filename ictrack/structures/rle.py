@@ -19,8 +19,9 @@ import numpy as np
 RLE = dict[str, Any]
 """``{"size": [H, W], "counts": str | bytes | list[int]}``."""
 
-# A run of up to 2**32 pixels, and differences of two, fit in seven groups of five bits.
-_MAX_GROUPS = 7
+# A frame has fewer pixels than this, so that runs, and differences of two, fit in six groups of five bits and in int32.
+_MAX_PIXELS = 2**29
+_MAX_GROUPS = 6
 
 
 class RLEError(ValueError):
@@ -37,7 +38,7 @@ class RunLengths:
     """The runs of N masks, one after the other.
 
     Attributes:
-        counts: (sum of the masks' numbers of runs,) int64.
+        counts: (sum of the masks' numbers of runs,) int32.
         offsets: (N + 1,) int64; mask i's runs are ``counts[offsets[i]:offsets[i + 1]]``.
         sizes: (N, 2) int64, rows of (H, W).
     """
@@ -51,19 +52,20 @@ class RunLengths:
 
     def areas(self) -> np.ndarray:
         """Pixels of each mask, (N,) int64."""
-        ones = np.where(self._run_index() % 2 == 1, self.counts, 0)
-        return np.diff(_cumulative(ones)[self.offsets])
-
-    def take(self, indices: np.ndarray) -> RunLengths:
-        """The masks at ``indices`` (M,), in that order."""
-        lengths = np.diff(self.offsets)[indices]
-        offsets = _cumulative(lengths)
-        source = np.arange(offsets[-1]) + np.repeat(self.offsets[:-1][indices] - offsets[:-1], lengths)
-        return RunLengths(self.counts[source], offsets, self.sizes[indices])
-
-    def _run_index(self) -> np.ndarray:
-        """Position of each run within its mask."""
-        return np.arange(len(self.counts)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        areas = np.zeros(len(self), dtype=np.int64)
+        # The runs of ones are every second of a mask's: those of all masks at even, then those at odd positions.
+        for parity in (0, 1):
+            first = self.offsets[:-1] + 1
+            masks = np.flatnonzero((first % 2 == parity) & (first < self.offsets[1:]))
+            if len(masks):
+                # Every second sum is of the runs between this mask's and the next one's.
+                limits = np.stack([first[masks], self.offsets[masks + 1]]).T.ravel()
+                chain = self.counts[parity::2]
+                limits = (limits - parity + 1) // 2
+                if limits[-1] == len(chain):
+                    limits = limits[:-1]
+                areas[masks] = np.add.reduceat(chain, limits, dtype=np.int64)[::2]
+        return areas
 
 
 def decode_runs(rles: Sequence[RLE]) -> RunLengths:
@@ -81,7 +83,7 @@ def decode_runs(rles: Sequence[RLE]) -> RunLengths:
         counts, lengths = _parse_strings([rle["counts"] for rle in rles])
     else:
         # Mixed forms: parse each form by itself, then put the masks back in order.
-        parts = [np.empty(0, dtype=np.int64)] * len(rles)
+        parts = [np.empty(0, dtype=np.int32)] * len(rles)
         strings = np.flatnonzero(~is_list).tolist()
         try:
             flat, flat_lengths = _parse_strings([rles[i]["counts"] for i in strings])
@@ -102,14 +104,14 @@ def encode_runs(counts: np.ndarray, lengths: np.ndarray) -> list[bytes]:
     """COCO's compressed strings of N masks' runs; the inverse of what :func:`decode_runs` reads.
 
     Args:
-        counts: (sum of lengths,) int64, all masks' runs.
+        counts: (sum of lengths,) integers, all masks' runs.
         lengths: (N,) numbers of runs.
     """
     if len(counts) == 0:
         return [b""] * len(lengths)
     offsets = _cumulative(lengths)
     index = np.arange(len(counts)) - np.repeat(offsets[:-1], lengths)
-    values = counts.copy()
+    values = counts.astype(np.int64)
     late = np.flatnonzero(index > 2)
     values[late] -= counts[late - 2]
 
@@ -179,31 +181,27 @@ def _cumulative(lengths: np.ndarray) -> np.ndarray:
     return out
 
 
-def _size(index: int, rle: Any) -> list[int]:
+def _size(index: int, rle: Any) -> Sequence[int]:
     if not isinstance(rle, dict):
         raise RLEError(index, f"an RLE is an object with size and counts, not {type(rle).__name__}")
     size = rle.get("size")
-    if (
-        not isinstance(size, (list, tuple))
-        or len(size) != 2
-        or not all(isinstance(n, (int, np.integer)) and not isinstance(n, bool) and 0 < n < 2**24 for n in size)
-    ):
+    if not isinstance(size, (list, tuple)) or len(size) != 2 or type(size[0]) is not int or type(size[1]) is not int:
         raise RLEError(index, f"size must be [height, width], not {size!r}")
-    if size[0] * size[1] >= 2**32:
+    if size[0] <= 0 or size[1] <= 0:
+        raise RLEError(index, f"size must be positive, not {list(size)}")
+    if size[0] * size[1] >= _MAX_PIXELS:
         raise RLEError(index, f"size {list(size)} has more pixels than an RLE can count")
     if not isinstance(rle.get("counts"), (str, bytes, list, tuple)):
         raise RLEError(index, "counts must be a string or a list of run lengths")
-    return list(size)
+    return size
 
 
 def _parse_list(index: int, counts: Sequence[Any]) -> np.ndarray:
-    try:
-        array = np.asarray(counts)
-    except ValueError:
-        array = np.empty(0, dtype=object)
-    if array.ndim != 1 or (len(array) and not np.issubdtype(array.dtype, np.integer)):
+    if not all(type(count) is int for count in counts):
         raise RLEError(index, "counts must be a flat list of integers")
-    return array.astype(np.int64)
+    if any(abs(count) >= _MAX_PIXELS for count in counts):
+        raise RLEError(index, "counts holds a number that is too large")
+    return np.array(counts, dtype=np.int32)
 
 
 def _parse_strings(strings: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
@@ -217,56 +215,66 @@ def _parse_strings(strings: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarr
     string_ends = np.cumsum([len(text) for text in encoded], dtype=np.int64)
     data = np.frombuffer(b"".join(encoded), dtype=np.uint8)
     if len(data) == 0:
-        return np.empty(0, dtype=np.int64), np.zeros(len(strings), dtype=np.int64)
-    bad = np.flatnonzero((data < 48) | (data > 111))
-    if len(bad):
-        owner = int(np.searchsorted(string_ends, bad[0], side="right"))
-        raise RLEError(owner, f"counts holds a character that is not of the encoding: {chr(data[bad[0]])!r}")
-    bits = data - np.uint8(48)
-    is_last = (bits & 0x20) == 0
+        return np.empty(0, dtype=np.int32), np.zeros(len(strings), dtype=np.int64)
+    bits = data - np.uint8(48)  # wraps around below 48
+    if bits.max() > 63:
+        bad = int(np.argmax(bits > 63))
+        owner = int(np.searchsorted(string_ends, bad, side="right"))
+        raise RLEError(owner, f"counts holds a character that is not of the encoding: {chr(data[bad])!r}")
+    is_last = bits < 0x20
     nonempty = np.flatnonzero(np.diff(string_ends, prepend=0))
     truncated = nonempty[~is_last[string_ends[nonempty] - 1]]
     if len(truncated):
         raise RLEError(int(truncated[0]), "counts ends in the middle of a number")
 
     ends = np.flatnonzero(is_last)
-    starts = np.concatenate([[0], ends[:-1] + 1])
-    lengths = ends - starts + 1
-    numbers_before = np.searchsorted(ends, string_ends - 1, side="right")
-    numbers = np.diff(numbers_before, prepend=0)
-    if lengths.max() > _MAX_GROUPS:
-        where = int(np.searchsorted(numbers_before, np.argmax(lengths), side="right"))
-        raise RLEError(where, "counts holds a number that is too large")
-    values = np.zeros(len(ends), dtype=np.int64)
-    for k in range(int(lengths.max())):
-        has = np.flatnonzero(lengths > k)
-        values[has] |= (bits[starts[has] + k] & 0x1F).astype(np.int64) << (5 * k)
-    negative = (bits[ends] & 0x10) != 0
-    values[negative] -= np.int64(1) << (5 * lengths[negative])
-    return _undo_differences(values, numbers), numbers
+    limits = np.searchsorted(ends, string_ends - 1, side="right")  # numbers up to the end of each string
+    # The last group holds the highest bits and the sign; append the lower ones where there are any.
+    values = ((bits[ends] & 0x1F).astype(np.int8) ^ 16).astype(np.int32) - 16
+    longer = np.flatnonzero(np.diff(ends, prepend=-1) > 1)
+    for k in range(1, _MAX_GROUPS + 1):
+        if len(longer) == 0:
+            break
+        if k == _MAX_GROUPS:
+            owner = int(np.searchsorted(limits, longer[0], side="right"))
+            raise RLEError(owner, "counts holds a number that is too large")
+        position = ends[longer] - k
+        values[longer] = (values[longer] << 5) | (bits[position] & 0x1F)
+        more = position > 0
+        more[more] = ~is_last[position[more] - 1]
+        longer = longer[more]
+    _undo_differences(values, np.concatenate([[0], limits]))
+    return values, np.diff(limits, prepend=0)
 
 
-def _undo_differences(values: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The fourth number on is the difference to the one two before: a running sum over every second number."""
-    offsets = _cumulative(lengths)
-    index = np.arange(len(values)) - np.repeat(offsets[:-1], lengths)
-    out = values.copy()
-    for chain, in_chain in ((1, index % 2 == 1), (2, (index % 2 == 0) & (index > 0))):
-        members = np.flatnonzero(in_chain)
-        sums = _cumulative(values[members])
-        size = np.maximum(lengths - chain + 1, 0) // 2
-        begin = _cumulative(size)[:-1]
-        out[members] = sums[1:] - np.repeat(sums[begin], size)
-    return out
+def _undo_differences(values: np.ndarray, offsets: np.ndarray) -> None:
+    """In place: from the fourth run of a mask on, a number is the difference to the one two before.
+
+    So every second number of a mask forms a running sum, which begins anew at its second and at its third number. The
+    numbers at even and at odd positions of all masks are summed up in one go each; where a sum begins anew, what has
+    gathered before is taken off. As in pycocotools, numbers wrap around at 32 bits.
+    """
+    starts, ends = offsets[:-1], offsets[1:]
+    restarts = np.concatenate([starts[starts + i < ends] + i for i in range(3)])
+    for parity in (0, 1):
+        chain = values[parity::2]
+        begin = np.sort(restarts[restarts % 2 == parity] // 2)
+        if len(begin) == 0:
+            continue
+        sums = np.add.reduceat(chain, begin, dtype=np.int32)
+        chain[begin[1:]] -= sums[:-1]
+        np.cumsum(chain, out=chain, dtype=np.int32)
 
 
 def _check_sums(runs: RunLengths) -> None:
-    totals = np.diff(_cumulative(runs.counts)[runs.offsets])
     pixels = runs.sizes.prod(axis=1)
-    wrong = totals != pixels
-    if runs.counts.size and runs.counts.min() < 0:
-        negative = np.flatnonzero(runs.counts < 0)
-        wrong[np.searchsorted(runs.offsets, negative, side="right") - 1] = True
+    wrong = np.diff(runs.offsets) == 0
+    nonempty = np.flatnonzero(~wrong)
+    if len(nonempty):
+        totals = np.add.reduceat(runs.counts, runs.offsets[nonempty], dtype=np.int64)
+        wrong[nonempty] = totals != pixels[nonempty]
+        if runs.counts.min() < 0:
+            wrong[np.searchsorted(runs.offsets, np.flatnonzero(runs.counts < 0), side="right") - 1] = True
     if wrong.any():
         i = int(np.argmax(wrong))
         height, width = runs.sizes[i]

@@ -15,9 +15,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from pycocotools import mask as mask_util
 
-from .rle import RLE, RLEError, RunLengths, decode_runs
+from .rle import RLE, RLEError, decode_runs, encode_runs
 
 # pycocotools walks along a polygon's edges pixel by pixel: a coordinate beyond this is damage, and would hang it.
 MAX_COORDINATE = 1e6
@@ -92,7 +93,7 @@ def index_by_id(entries: Any, path: str) -> dict[int, dict[str, Any]]:
 def check_ground_truth(data: Any) -> None:
     """Check the structure of a ground truth: keys, types, unique ids, references, one entry a frame.
 
-    Encodings of masks are not opened here; :func:`decode_segmentations` checks those it reads.
+    Encodings of masks are not opened here; :func:`normalize_segmentations` checks those it reads.
 
     Raises:
         AnnotationError: with the JSON path of the first problem.
@@ -136,15 +137,19 @@ def check_ground_truth(data: Any) -> None:
             require(len(values) == length, f"{where}.{key}", f"has {len(values)} entries, the video {length} frames")
 
 
-def decode_segmentations(
+def normalize_segmentations(
     segmentations: Sequence[Any], paths: Sequence[str], sizes: Sequence[tuple[int, int]]
-) -> RunLengths:
-    """Runs of N non-null segmentations in any of the format's forms.
+) -> tuple[list[RLE], np.ndarray]:
+    """RLEs that pycocotools can be trusted with, of N non-null segmentations in any of the format's forms.
 
     Args:
         segmentations: RLEs with string or list counts, or lists of polygons.
         paths: (N,) JSON path of each, for errors.
         sizes: (N,) (H, W) of each one's video, for polygons.
+
+    Returns:
+        (N,) with compressed ``counts``; those that came so are the objects given.
+        (N,) int64, their pixels.
 
     Raises:
         AnnotationError: with the path of a segmentation that is no mask.
@@ -154,9 +159,14 @@ def decode_segmentations(
         for segmentation, path, size in zip(segmentations, paths, sizes)
     ]
     try:
-        return decode_runs(rles)
+        runs = decode_runs(rles)
     except RLEError as error:
         raise AnnotationError(f"{paths[error.index]}: {error.reason}") from None
+    for i, rle in enumerate(rles):
+        if isinstance(rle["counts"], (list, tuple)):
+            counts = runs.counts[runs.offsets[i] : runs.offsets[i + 1]]
+            rles[i] = {"size": rle["size"], "counts": encode_runs(counts, np.array([len(counts)]))[0]}
+    return rles, runs.areas()
 
 
 def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], path: str) -> RLE:

@@ -105,7 +105,7 @@ def post_process(
     bonus = alpha * confidence
     scores = similarity + beta * iou
     scores += bonus[:, None]
-    scores += similarity.dtype.type(gamma) * same_category
+    scores += gamma * same_category.astype(similarity.dtype)
     return scores, new + bonus + gamma
 
 

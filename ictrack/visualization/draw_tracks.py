@@ -36,6 +36,7 @@ class TrackDrawer:
         mask_opacity: float = 0.4,
         trail_length: int = 24,
         show_scores: bool = True,
+        emphasis: float = 1.0,
     ):
         """
         Args:
@@ -44,6 +45,7 @@ class TrackDrawer:
             mask_opacity: of a mask's filling, 0..1.
             trail_length: frames that the trail of a centroid reaches back; 0 draws none.
             show_scores: whether labels end with the score.
+            emphasis: makes lines and labels larger, for pictures that will be shown small.
 
         Raises:
             ValueError: if ``scale`` is not a positive integer.
@@ -55,6 +57,7 @@ class TrackDrawer:
         self.mask_opacity = mask_opacity
         self.trail_length = trail_length
         self.show_scores = show_scores
+        self.emphasis = emphasis
         self._trails: dict[int, deque[tuple[int, float, float]]] = {}
         self._num_frames = 0
 
@@ -72,7 +75,7 @@ class TrackDrawer:
         canvas = frame.copy()
         if self.scale > 1:
             canvas = cv2.resize(frame, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_CUBIC)
-        thickness = max(1, round(min(canvas.shape[:2]) / 320))
+        thickness = max(1, round(self.emphasis * min(canvas.shape[:2]) / 320))
         shapes = self._shapes(instances)
         for shape in sorted(shapes, key=lambda shape: -shape.area):  # small ones on top
             shape.fill(canvas, self.mask_opacity)
@@ -131,7 +134,7 @@ class TrackDrawer:
 
     def _draw_labels(self, canvas: np.ndarray, shapes: list[_Shape]) -> None:
         height, width = canvas.shape[:2]
-        size = int(np.clip(min(height, width) / 30, 10, 40))
+        size = round(self.emphasis * np.clip(min(height, width) / 30, 10, 40))
         taken: list[tuple[int, int, int, int]] = []
         for shape in shapes:
             color, alpha = _render_label(str(shape.track_id), shape.label, shape.color, size)
@@ -139,7 +142,7 @@ class TrackDrawer:
             x, y = _place(shape.x, shape.y - h - 2, w, h, taken, width, height)
             taken.append((x, y, x + w, y + h))
             region = canvas[y : y + h, x : x + w]
-            region[:] = region + (color[:h, :w] - region.astype(np.float32)) * alpha[:h, :w]
+            region[:] = region + (color[:h, :w] - region.astype(np.float32)) * alpha[:h, :w] + 0.5
 
 
 def legible_scale(height: int, width: int) -> int:

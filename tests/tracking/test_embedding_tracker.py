@@ -126,8 +126,8 @@ class TestRules:
         assert ids(tracker.update(make_detections([UP]))) == [0]
 
     def test_hungarian(self, make_tracker, make_detections):
-        """Similarities .70 and .56 of the first detection, .70 and 0 of the second, threshold .5."""
-        frames = [[RIGHT, at(60)], [at(21), at(-25)]]
+        """Similarities .72 and .57 of the first detection, .67 and 0 of the second, threshold .5."""
+        frames = [[RIGHT, at(50)], [at(15), at(-25)]]
         for assignment, expected in (("score_order", [0, 2]), ("hungarian", [1, 0])):
             tracker = make_tracker("EMBEDDING.ASSIGNMENT", assignment)
             for frame in frames:
@@ -213,23 +213,24 @@ class TestInput:
             make_tracker().load_state_dict({"frame": np.array(3)})
 
 
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b))
+
+
 class ReferenceTracker:
     """The rules once more, independently: plain loops, double precision, proposals instead of sorting."""
 
     def __init__(self, heads):
         self.heads, self.tracks, self.next_id, self.frame = heads, {}, 0, 0
-        self.doubt = math.inf  # smallest difference that a decision hung on
+        self.doubt = math.inf  # smallest difference between scores that were compared
 
-    def logit(self, detection, track):
-        return self.heads.EMBEDDING.SCALE * sum(a * b for a, b in zip(detection["z"], track["z"]))
-
-    def score(self, n, m, detections):
-        """(s(n, m), s_new(n))"""
+    def score(self, n, m, detections):  # s(n, m) and s_new(n)
         emb, post = self.heads.EMBEDDING, self.heads.POST_PROCESSING
         dummy = [emb.SCALE * emb.NEW_OBJECT_COSINE] if emb.DUMMY else []
-        row = [self.logit(detections[n], track) for track in self.tracks.values()] + dummy
-        column = [self.logit(detection, self.tracks[m]) for detection in detections.values()] + dummy
-        e = math.exp(self.logit(detections[n], self.tracks[m]))
+        new, old = detections[n]["z"], self.tracks[m]["z"]
+        row = [emb.SCALE * dot(new, track["z"]) for track in self.tracks.values()] + dummy
+        column = [emb.SCALE * dot(detection["z"], old) for detection in detections.values()] + dummy
+        e = math.exp(emb.SCALE * dot(new, old))
         sim = 0.5 * (e / sum(map(math.exp, row)) + e / sum(map(math.exp, column)))
         if not post.ENABLED:
             return sim, emb.MATCH_THRESHOLD

@@ -8,7 +8,7 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.data.datasets import register_coco_instances
 
-from .sample import register_sample
+from .sample.register import register_sample
 from .youtube_vis import register_youtube_vis
 
 

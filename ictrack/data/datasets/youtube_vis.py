@@ -15,16 +15,14 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import numpy as np
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 from pycocotools import mask as mask_util
 
 from ictrack.structures.categories import OVIS_CATEGORIES, YTVIS_2019_CATEGORIES, YTVIS_2021_CATEGORIES
-from ictrack.structures.rle import encode_runs
 from ictrack.structures.youtube_vis_json import (
     AnnotationError,
-    decode_segmentations,
+    normalize_segmentations,
     read_ground_truth,
     require,
     video_name,
@@ -129,21 +127,16 @@ def _instances(annotation: dict[str, Any], path: str, size: tuple[int, int]) -> 
     """(frame, annotation dict) of each frame in which a track has a mask that is not empty."""
     segmentations = annotation["segmentations"]
     frames = [t for t, segmentation in enumerate(segmentations) if segmentation]
-    masks = decode_segmentations(
+    rles, areas = normalize_segmentations(
         [segmentations[t] for t in frames], [f"{path}.segmentations[{t}]" for t in frames], [size] * len(frames)
     )
-    for t, mask_size in zip(frames, masks.sizes.tolist()):
+    for t, rle in zip(frames, rles):
         require(
-            mask_size == list(size),
+            list(rle["size"]) == list(size),
             f"{path}.segmentations[{t}].size",
-            f"is {mask_size}, the video's frames are {list(size)}",
+            f"is {list(rle['size'])}, the video's frames are {list(size)}",
         )
-    if not frames:
-        return
-    strings = encode_runs(masks.counts, np.diff(masks.offsets))
-    rles = [{"size": list(size), "counts": string} for string in strings]
-    boxes = mask_util.toBbox(rles).tolist()
-    for t, rle, box, area in zip(frames, rles, boxes, masks.areas()):
+    for t, rle, box, area in zip(frames, rles, mask_util.toBbox(rles).tolist(), areas):
         if area > 0:
             yield (
                 t,

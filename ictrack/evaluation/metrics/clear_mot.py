@@ -16,7 +16,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .track_iou import TrackMasks, frame_overlaps
-from .video_ap import categories_of, group_tracks
+from .video_ap import categories_of, read_groups
 
 # A similarity from here on is a match; one that falls short of it by rounding is one in CLEAR, and not in Identity.
 MATCH_THRESHOLD = 0.5
@@ -166,16 +166,10 @@ def evaluate_association(
     """
     videos = {video["id"]: video for video in ground_truth["videos"]}
     counts: dict[int, list[dict[str, float]]] = {k: [] for k, _ in categories_of(ground_truth, class_agnostic)}
-    for (video_id, category), (truth, found) in group_tracks(ground_truth, results, class_agnostic).items():
-        video = videos[video_id]
-        size = (video["height"], video["width"])
-        annotations = [ground_truth["annotations"][i] for i in truth]
-        sequence = mask_sequence(
-            TrackMasks.read(annotations, [f"annotations[{i}]" for i in truth], size),
-            TrackMasks.read([results[i] for i in found], [f"results[{i}]" for i in found], size),
-            len(video["file_names"]),
-        )
-        counts[category].append({**clear_counts(sequence), **identity_counts(sequence)})
+    for group in read_groups(ground_truth, results, class_agnostic=class_agnostic):
+        length = len(videos[group.video_id]["file_names"])
+        sequence = mask_sequence(group.truth_masks, group.found_masks, length)
+        counts[group.category].append({**clear_counts(sequence), **identity_counts(sequence)})
     names = dict(categories_of(ground_truth, class_agnostic))
     sums = {k: sum_counts(one) for k, one in counts.items()}
     return AssociationResult(
@@ -186,11 +180,12 @@ def evaluate_association(
 def mask_sequence(ground_truth: TrackMasks, tracks: TrackMasks, length: int) -> TrackedSequence:
     """The tracks of one video and class, frame by frame. Tracks without any mask do not exist."""
     frames = [frame_overlaps(tracks, ground_truth, frame) for frame in range(length)]
-    truth_names, track_names = np.unique(ground_truth.track), np.unique(tracks.track)
+    truth_names = sorted({track for _, truth, _ in frames for track in truth})
+    track_names = sorted({track for found, _, _ in frames for track in found})
     return TrackedSequence(
-        truth_ids=[np.searchsorted(truth_names, truth) for truth, _, _ in frames],
-        track_ids=[np.searchsorted(track_names, found) for _, found, _ in frames],
-        similarity=[similarity for _, _, similarity in frames],
+        truth_ids=[np.searchsorted(truth_names, truth) for _, truth, _ in frames],
+        track_ids=[np.searchsorted(track_names, found) for found, _, _ in frames],
+        similarity=[np.maximum(iou, 0.0).T for _, _, iou in frames],
         num_truth=len(truth_names),
         num_tracks=len(track_names),
     )

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -135,22 +135,78 @@ def categories_of(ground_truth: dict[str, Any], class_agnostic: bool) -> tuple[t
     return tuple(sorted((c["id"], str(c.get("name", c["id"]))) for c in ground_truth["categories"]))
 
 
-def group_tracks(
-    ground_truth: dict[str, Any], results: Sequence[dict[str, Any]], class_agnostic: bool
-) -> dict[tuple[int, int], tuple[list[int], list[int]]]:
-    """Positions in ``annotations`` and in ``results`` of the tracks of each (video id, category id).
+@dataclass(frozen=True)
+class TrackGroup:
+    """The tracks of one video and category.
+
+    Attributes:
+        video_id, category: ids; the category is 0 if class-agnostic.
+        truth, found: (G,), (D,) positions in ``annotations`` and in the results.
+        truth_masks, found_masks: their masks.
+    """
+
+    video_id: int
+    category: int
+    truth: list[int]
+    found: list[int]
+    truth_masks: TrackMasks
+    found_masks: TrackMasks
+
+
+def read_groups(
+    ground_truth: dict[str, Any],
+    results: Sequence[dict[str, Any]],
+    *,
+    class_agnostic: bool,
+    max_detections: int | None = None,
+) -> Iterator[TrackGroup]:
+    """Tracks by video and category, one video in memory at a time.
 
     Results of a category that the ground truth does not have are left out, with a warning that counts them.
 
+    Args:
+        ground_truth, results, class_agnostic: as for :func:`evaluate_video_ap`.
+        max_detections: only the best of a video and category, by falling score, equals in the results' order. None:
+            all of them, in the results' order.
+
     Raises:
-        AnnotationError: a result of an unknown video, or without a finite score or a list of segmentations.
+        AnnotationError: a result of an unknown video, or without a finite score or masks.
     """
-    videos = {video["id"] for video in ground_truth["videos"]}
-    categories = {category["id"] for category in ground_truth["categories"]}
-    groups: dict[tuple[int, int], tuple[list[int], list[int]]] = defaultdict(lambda: ([], []))
-    for i, annotation in enumerate(ground_truth.get("annotations") or []):
-        groups[annotation["video_id"], 0 if class_agnostic else annotation["category_id"]][0].append(i)
-    unknown: Counter = Counter()
+    videos = {video["id"]: video for video in ground_truth["videos"]}
+    annotations = ground_truth.get("annotations") or []
+    by_video: dict[int, dict[int, tuple[list[int], list[int]]]] = {
+        video_id: defaultdict(lambda: ([], [])) for video_id in videos
+    }
+    for i, annotation in enumerate(annotations):
+        by_video[annotation["video_id"]][0 if class_agnostic else annotation["category_id"]][0].append(i)
+    for i in _scorable(results, videos, {category["id"] for category in ground_truth["categories"]}):
+        by_video[results[i]["video_id"]][0 if class_agnostic else results[i]["category_id"]][1].append(i)
+
+    for video_id, groups in by_video.items():
+        size = (videos[video_id]["height"], videos[video_id]["width"])
+        if max_detections is not None:
+            for _, found in groups.values():
+                found.sort(key=lambda i: -results[i]["score"])
+                del found[max_detections:]
+        all_truth = [i for truth, _ in groups.values() for i in truth]
+        all_found = [i for _, found in groups.values() for i in found]
+        truth_masks = TrackMasks.read(
+            [annotations[i] for i in all_truth], [f"annotations[{i}]" for i in all_truth], size
+        )
+        found_masks = TrackMasks.read([results[i] for i in all_found], [f"results[{i}]" for i in all_found], size)
+        next_truth = next_found = 0
+        for category, (truth, found) in groups.items():
+            truth_rows = range(next_truth, next_truth := next_truth + len(truth))
+            found_rows = range(next_found, next_found := next_found + len(found))
+            yield TrackGroup(
+                video_id, category, truth, found, truth_masks.take(truth_rows), found_masks.take(found_rows)
+            )
+
+
+def _scorable(results: Sequence[dict[str, Any]], videos: Container[int], categories: Container[int]) -> list[int]:
+    """Positions of the results of known categories; a warning counts the others."""
+    scorable = []
+    unknown: Counter[int] = Counter()
     for i, result in enumerate(results):
         path = f"results[{i}]"
         require(isinstance(result, dict), path, "must be an object")
@@ -162,14 +218,14 @@ def group_tracks(
         require(is_finite(score), f"{path}.score", f"must be a finite number, not {score!r}")
         require(isinstance(result.get("segmentations"), list), f"{path}.segmentations", "must be a list")
         if category in categories:
-            groups[video, 0 if class_agnostic else category][1].append(i)
+            scorable.append(i)
         else:
             unknown[category] += 1
     if unknown:
         logger.warning(
             "Left out %d results of categories that the ground truth lacks: %s", sum(unknown.values()), sorted(unknown)
         )
-    return groups
+    return scorable
 
 
 def match_videos(
@@ -182,27 +238,23 @@ def match_videos(
     videos = {video["id"]: video for video in ground_truth["videos"]}
     matches = {}
     num_short = 0
-    for (video_id, category), (truth, found) in group_tracks(ground_truth, results, class_agnostic).items():
-        video = videos[video_id]
-        size = (video["height"], video["width"])
-        annotations = [ground_truth["annotations"][i] for i in truth]
-        scores = np.array([results[i]["score"] for i in found], dtype=float)
-        order = np.argsort(-scores, kind="stable")[: MAX_DETECTIONS[-1]]
-        found = [found[i] for i in order]
-        truth_masks = TrackMasks.read(annotations, [f"annotations[{i}]" for i in truth], size)
-        found_masks = TrackMasks.read([results[i] for i in found], [f"results[{i}]" for i in found], size)
+    for group in read_groups(
+        ground_truth, results, class_agnostic=class_agnostic, max_detections=MAX_DETECTIONS[-1]
+    ):
+        video = videos[group.video_id]
         if strict:
-            _check_sizes(truth_masks, "annotations", truth, size)
-            _check_sizes(found_masks, "results", found, size)
-        num_short += int((found_masks.lengths < len(video["file_names"])).sum())
-        has_id = [strict or annotation["id"] != 0 for annotation in annotations]
-        matches[video_id, category] = match_tracks(
-            track_iou(found_masks, truth_masks, cut_to_shorter=not strict),
-            scores[order],
-            found_masks.mean_areas(),
-            _annotated_areas(annotations, truth_masks),
+            size = [video["height"], video["width"]]
+            _check_sizes(group.truth_masks, "annotations", group.truth, size)
+            _check_sizes(group.found_masks, "results", group.found, size)
+        num_short += int((group.found_masks.lengths < len(video["file_names"])).sum())
+        annotations = [ground_truth["annotations"][i] for i in group.truth]
+        matches[group.video_id, group.category] = match_tracks(
+            track_iou(group.found_masks, group.truth_masks, cut_to_shorter=not strict),
+            np.array([results[i]["score"] for i in group.found], dtype=float),
+            group.found_masks.mean_areas(),
+            _annotated_areas(annotations, group.truth_masks),
             np.array([bool(annotation.get("iscrowd", 0)) for annotation in annotations], dtype=bool),
-            np.array(has_id, dtype=bool),
+            np.array([strict or annotation["id"] != 0 for annotation in annotations], dtype=bool),
         )
     if num_short:
         logger.warning(
@@ -324,11 +376,10 @@ def _annotated_areas(annotations: Iterable[dict[str, Any]], masks: TrackMasks) -
     return areas
 
 
-def _check_sizes(tracks: TrackMasks, key: str, positions: Sequence[int], size: tuple[int, int]) -> None:
-    wrong = np.flatnonzero((tracks.masks.sizes != size).any(axis=1))
-    if len(wrong):
-        mask = wrong[0]
-        raise AnnotationError(
-            f"{key}[{positions[tracks.track[mask]]}].segmentations[{tracks.frame[mask]}].size: is "
-            f"{tracks.masks.sizes[mask].tolist()}, the video's frames are {list(size)}"
-        )
+def _check_sizes(tracks: TrackMasks, key: str, positions: Sequence[int], size: list[int]) -> None:
+    for i, rles in zip(positions, tracks.rles):
+        for t, rle in enumerate(rles):
+            if rle is not None and list(rle["size"]) != size:
+                raise AnnotationError(
+                    f"{key}[{i}].segmentations[{t}].size: is {list(rle['size'])}, the video's frames are {size}"
+                )

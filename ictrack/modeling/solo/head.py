@@ -18,18 +18,28 @@ def resize(x: Tensor, size: Sequence[int]) -> Tensor:
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 
 
-def append_coordinates(x: Tensor) -> Tensor:
-    """CoordConv: (N, C, H, W) -> (N, C + 2, H, W) with x, then y, from -1 at the first to +1 at the last pixel."""
-    n, _, height, width = x.shape
-    xs = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype).expand(n, 1, height, width)
-    ys = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype)[:, None].expand(n, 1, height, width)
-    return torch.cat([x, xs, ys], dim=1)
+class CoordConv(Conv2d):
+    """Convolution of an input (N, C, H, W) and two channels of coordinates, x, then y, of Liu et al., NeurIPS 2018.
+
+    Coordinates go from -1 at the first to +1 at the last pixel of the (padded) map. They are the same for every image,
+    so their share of the result is computed once and added: numerically the convolution of C + 2 concatenated
+    channels, without the copy and without a channel number that convolution kernels are slow at.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        height, width = x.shape[-2:]
+        xs = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype).expand(height, width)
+        ys = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype)[:, None].expand(height, width)
+        features, coordinates = self.weight.split([self.in_channels - 2, 2], dim=1)
+        x = F.conv2d(x, features, padding=self.padding)
+        x = x + F.conv2d(torch.stack([xs, ys])[None], coordinates, padding=self.padding)
+        return self.activation(self.norm(x))
 
 
-def _tower(in_channels: int, conv_dim: int, num_convs: int, num_groups: int) -> nn.Sequential:
+def _tower(first_conv: type[Conv2d], in_channels: int, conv_dim: int, num_convs: int, num_groups: int) -> nn.Sequential:
     return nn.Sequential(
         *(
-            Conv2d(
+            (first_conv if i == 0 else Conv2d)(
                 in_channels if i == 0 else conv_dim,
                 conv_dim,
                 kernel_size=3,
@@ -72,10 +82,12 @@ class SOLOHead(nn.Module):
             prior_prob: initial probability of a category in a cell and of a pixel in a mask.
         """
         super().__init__()
+        if num_convs < 1:
+            raise ValueError(f"SOLO's towers need at least one convolution, not {num_convs}")
         self.num_grids = list(num_grids)
-        self.category_tower = _tower(in_channels, conv_dim, num_convs, num_groups)
+        self.category_tower = _tower(Conv2d, in_channels, conv_dim, num_convs, num_groups)
         self.category_output = Conv2d(conv_dim, num_classes, kernel_size=3, padding=1)
-        self.mask_tower = _tower(in_channels + 2, conv_dim, num_convs, num_groups)
+        self.mask_tower = _tower(CoordConv, in_channels + 2, conv_dim, num_convs, num_groups)
         self.mask_outputs = nn.ModuleList(Conv2d(conv_dim, side * side, kernel_size=1) for side in num_grids)
 
         for module in self.modules():
@@ -114,7 +126,7 @@ class SOLOHead(nn.Module):
         results: dict[tuple[int, int], Tensor] = {}
         for keys in by_size.values():
             batch = torch.stack([maps[key] for key in keys])
-            results.update(zip(keys, self.mask_tower(append_coordinates(batch)).unbind()))
+            results.update(zip(keys, self.mask_tower(batch).unbind()))
         return [[results[id(x), image] for image in level_images] for x, level_images in zip(inputs, images)]
 
     def mask_logits(self, level: int, features: list[Tensor], cells: list[Tensor]) -> Tensor:

@@ -20,9 +20,7 @@ def point_nms(scores: Tensor) -> Tensor:
     return scores * (peaks == scores)
 
 
-def matrix_nms(
-    masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "gaussian", sigma: float = 2.0
-) -> Tensor:
+def matrix_nms(masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "gaussian", sigma: float = 2.0) -> Tensor:
     """Decayed scores: a mask loses score by its overlap with better masks of its class.
 
     With i better than j, both of one class, and c_i the largest IoU of i with a mask better still, the factor of j is

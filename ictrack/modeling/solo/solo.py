@@ -281,9 +281,7 @@ class SOLO(nn.Module):
             def probabilities(flat: Tensor, maps: dict[int, Tensor] = maps) -> Tensor:
                 return self.mask_probabilities(maps, flat, mask_size)
 
-            flat, classes, image_scores, low_resolution = self.selector(
-                scores[image], self.cell_strides, probabilities
-            )
+            flat, classes, image_scores, low_resolution = self.selector(scores[image], self.cell_strides, probabilities)
             x = batched_inputs[image]
             image_size = tuple(x["image"].shape[-2:])
             output_size = (x.get("height", image_size[0]), x.get("width", image_size[1]))

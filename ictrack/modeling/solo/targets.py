@@ -15,8 +15,6 @@ import torch
 from detectron2.structures import BitMasks, Instances, PolygonMasks
 from torch import Tensor
 
-from .grid import grid_cells
-
 
 @dataclass(frozen=True)
 class SOLOTargets:
@@ -48,36 +46,35 @@ def bit_masks(instances: Instances) -> Tensor:
     return masks.tensor.bool()
 
 
-def mask_windows(masks: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+def mask_windows(masks: Sequence[np.ndarray], boxes: np.ndarray) -> np.ndarray:
     """A window of every mask outside of which it is empty: the box, where that holds, else the whole frame.
 
     Work on masks is then proportional to the objects' area and not to the frame's.
 
     Args:
-        masks: (N, H, W) bool.
+        masks: N masks (H, W), bool.
         boxes: (N, 4) XYXY in pixels, not necessarily tight nor inside the frame.
 
     Returns:
         (N, 4) int64 rows y0, y1, x0, x1 (half open).
     """
-    height, width = masks.shape[1:]
-    limits = np.array([height, height, width, width])
-    windows = np.stack(
+    sides = np.array([mask.shape for mask in masks]).reshape(-1, 2)
+    corners = np.stack(
         [np.floor(boxes[:, 1]), np.ceil(boxes[:, 3]), np.floor(boxes[:, 0]), np.ceil(boxes[:, 2])], axis=1
     )
-    windows = np.clip(windows, 0, limits).astype(np.int64)
+    windows = np.clip(corners, 0, sides.repeat(2, axis=1)).astype(np.int64)
     for mask, window in zip(masks, windows):
         y0, y1, x0, x1 = window
         if np.count_nonzero(mask[y0:y1, x0:x1]) != np.count_nonzero(mask):
-            window[:] = 0, height, 0, width
+            window[:] = 0, mask.shape[0], 0, mask.shape[1]
     return windows
 
 
-def mass_centers(masks: np.ndarray, windows: np.ndarray) -> np.ndarray:
+def mass_centers(masks: Sequence[np.ndarray], windows: np.ndarray) -> np.ndarray:
     """Mean (x, y) pixel index of every mask, 0-based without half-pixel shift.
 
     Args:
-        masks: (N, H, W) bool.
+        masks: N masks (H, W), bool.
         windows: (N, 4) of :func:`mask_windows`.
 
     Returns:
@@ -97,14 +94,14 @@ def mass_centers(masks: np.ndarray, windows: np.ndarray) -> np.ndarray:
     return centers
 
 
-def shrink_masks(masks: np.ndarray, windows: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
+def shrink_masks(masks: Sequence[np.ndarray], windows: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
     """Masks at 1/stride of the frame: a pixel is set iff 2 of the 4 pixels around its block's centre are.
 
     That is OpenCV's bilinear resize of a uint8 mask by an even factor. Frames smaller than ``size * stride`` count as
     padded with background.
 
     Args:
-        masks: (N, H, W) bool.
+        masks: N masks (H, W), bool.
         windows: (N, 4) of :func:`mask_windows`.
         stride: 1, or an even number.
         size: (h, w) of the result.
@@ -112,77 +109,87 @@ def shrink_masks(masks: np.ndarray, windows: np.ndarray, stride: int, size: tupl
     Returns:
         (N, h, w) bool.
     """
-    out = np.zeros((len(masks), *size), dtype=np.uint8)
-    first = (stride - 1) // 2
-    second = stride // 2
+    out = np.zeros((len(masks), *size), dtype=bool)
+    centre = ((stride - 1) // 2, stride // 2)
     for target, mask, (y0, y1, x0, x1) in zip(out, masks, windows):
         top, left = y0 // stride, x0 // stride
         window = mask[top * stride : y1, left * stride : x1].view(np.uint8)
-        for row in (first, second):
-            for col in (first, second):
+        count = np.zeros((-(-window.shape[0] // stride), -(-window.shape[1] // stride)), dtype=np.uint8)
+        for row in centre:
+            for col in centre:
                 samples = window[row::stride, col::stride]
-                target[top : top + samples.shape[0], left : left + samples.shape[1]] += samples
-    return out >= 2
+                count[: samples.shape[0], : samples.shape[1]] += samples
+        target[top : top + count.shape[0], left : left + count.shape[1]] = count >= 2
+    return out
 
 
 def assign_cells(
     boxes: Tensor,
     centers: Tensor,
+    images: Tensor,
+    num_images: int,
     padded_size: tuple[int, int],
     num_grids: Sequence[int],
     scale_ranges: Sequence[Sequence[float]],
     center_region: float,
 ) -> Tensor:
-    """The instance that owns each positive cell of one image.
+    """The instance that owns each positive cell.
 
     An instance goes to every level whose range contains sqrt(box width * box height). Its centre region, a box of
     ``center_region`` times the box's sides around the mass centre, is mapped to cells and cut to the 3x3 block around
     the centre's cell. Later instances take cells from earlier ones.
 
     Args:
-        boxes: (N, 4) float32 XYXY in pixels.
+        boxes: (N, 4) float32 XYXY in pixels, instances of all images.
         centers: (N, 2) float32 (x, y), NaN where there is no mask; such instances are left out.
+        images: (N,) int64, the image of each instance.
+        num_images: images of the batch.
         padded_size: (H, W) of the network's input, to which the grid is relative.
         num_grids: S_l of every level.
         scale_ranges: [lowest, highest] scale of every level, in pixels, both included.
         center_region: side of the centre region as a fraction of the box's side.
 
     Returns:
-        (P, 4) int64 rows (level, row, col, instance), sorted by the first three.
+        (P, 5) int64 rows (image, level, row, col, instance in 0..N-1), sorted by the first four.
     """
-    sides = boxes[:, 2:] - boxes[:, :2]
-    scales = sides.prod(dim=1).sqrt()
+    box_sides = boxes[:, 2:] - boxes[:, :2]
+    scales = box_sides.prod(dim=1).sqrt()
     lowest, highest = torch.tensor(scale_ranges, dtype=torch.float32).unbind(1)
     fits = (scales[:, None] >= lowest) & (scales[:, None] <= highest) & ~centers[:, :1].isnan()
     instance, level = fits.nonzero().unbind(1)
 
+    sides = torch.tensor(num_grids)
+    cells_until = (sides * sides).cumsum(0)
+    side, first_cell = sides[level, None], (cells_until - sides * sides)[level]
     frame = torch.tensor([padded_size[1], padded_size[0]], dtype=torch.float32)
-    sides_of_grid = torch.tensor(num_grids)
-    last = sides_of_grid[level, None] - 1
     # float32(1 / S): division by it and truncation decide cells on grid lines as in the reference.
-    cell_size = torch.tensor([1 / side for side in num_grids], dtype=torch.float32)[level, None]
+    cell_size = torch.tensor([1 / s for s in num_grids], dtype=torch.float32)[level, None]
 
     def cell_of(points: Tensor) -> Tensor:
         return (points / frame / cell_size).trunc().long()
 
     center = centers[instance]
-    half = 0.5 * sides[instance] * center_region
+    half = 0.5 * box_sides[instance] * center_region
     middle = cell_of(center)
     low = torch.maximum(cell_of(center - half).clamp(min=0), middle - 1)
-    high = torch.minimum(torch.minimum(cell_of(center + half), last), middle + 1)
+    high = torch.minimum(torch.minimum(cell_of(center + half), side - 1), middle + 1)
 
     block = middle[:, None] + torch.arange(-1, 2)[:, None]  # (M, 3, 2): x and y of three columns and rows
     inside = (block >= low[:, None]) & (block <= high[:, None])
     inside = inside[:, :, None, 1] & inside[:, None, :, 0]  # (M, 3 rows, 3 columns)
-    sizes = sides_of_grid.square()
-    first_cell = sizes.cumsum(0) - sizes
-    rows, cols = block[:, :, None, 1], block[:, None, :, 0]
-    flat = first_cell[level, None, None] + rows * sides_of_grid[level, None, None] + cols
+    cell = first_cell[:, None, None] + block[:, :, None, 1] * side[:, None] + block[:, None, :, 0]
 
-    owner = torch.full((int(sizes.sum()),), -1)
-    owner.scatter_reduce_(0, flat[inside], instance[:, None, None].expand_as(flat)[inside], "amax")
-    positive = owner >= 0
-    return torch.cat([grid_cells(num_grids)[positive], owner[positive, None]], dim=1)
+    num_cells = int(cells_until[-1])
+    owner = torch.full((num_images * num_cells,), -1)
+    key = images[instance][:, None, None] * num_cells + cell
+    owner.scatter_reduce_(0, key[inside], instance[:, None, None].expand_as(key)[inside], "amax")
+    key = (owner >= 0).nonzero().squeeze(1)
+    cell = key % num_cells
+    level = torch.bucketize(cell, cells_until, right=True)
+    cell_in_level = cell - (cells_until - sides * sides)[level]
+    return torch.stack(
+        [key // num_cells, level, cell_in_level // sides[level], cell_in_level % sides[level], owner[key]], dim=1
+    )
 
 
 @dataclass(frozen=True)
@@ -209,32 +216,34 @@ class SOLOTargetAssigner:
         Returns:
             Targets on the CPU.
         """
-        arrays = [m.cpu().numpy() for m in masks]
-        boxes = [b.detach().cpu().float() for b in boxes]
-        windows = [mask_windows(m, b.numpy()) for m, b in zip(arrays, boxes)]
-        rows = []
-        for image, (image_masks, image_boxes, image_windows) in enumerate(zip(arrays, boxes, windows)):
-            centers = torch.from_numpy(mass_centers(image_masks, image_windows))
-            cells = assign_cells(
-                image_boxes, centers, padded_size, self.num_grids, self.scale_ranges, self.center_region
-            )
-            rows.append(torch.cat([torch.full((len(cells), 1), image), cells], dim=1))
-        positives = torch.cat(rows)
+        counts = torch.tensor([len(b) for b in boxes])
+        all_masks = [mask for m in masks for mask in m.cpu().numpy()]
+        all_boxes = torch.cat(boxes).detach().cpu().float()
+        all_classes = torch.cat(classes).cpu()
+        windows = mask_windows(all_masks, all_boxes.numpy())
+        positives = assign_cells(
+            all_boxes,
+            torch.from_numpy(mass_centers(all_masks, windows)),
+            torch.arange(len(masks)).repeat_interleave(counts),
+            len(masks),
+            padded_size,
+            self.num_grids,
+            self.scale_ranges,
+            self.center_region,
+        )
 
         categories, instance_masks, mask_index = [], [], []
         for level, (stride, side) in enumerate(zip(self.strides, self.num_grids)):
-            on_level = positives[positives[:, 1] == level]
+            image, _, row, col, instance = positives[positives[:, 1] == level].unbind(1)
             labels = torch.full((len(masks), side, side), self.num_classes)
-            owners, index = on_level[:, [0, 4]].unique(dim=0, return_inverse=True)
+            labels[image, row, col] = all_classes[instance]
+            members, index = instance.unique(return_inverse=True)
             mask_stride = stride // 2
             size = (padded_size[0] // mask_stride, padded_size[1] // mask_stride)
-            shrunk = [np.zeros((0, *size), dtype=bool)]
-            for image in owners[:, 0].unique().tolist():
-                own = on_level[on_level[:, 0] == image]
-                labels[image, own[:, 2], own[:, 3]] = classes[image].cpu()[own[:, 4]]
-                members = owners[owners[:, 0] == image, 1].numpy()
-                shrunk.append(shrink_masks(arrays[image][members], windows[image][members], mask_stride, size))
+            shrunk = shrink_masks([all_masks[i] for i in members], windows[members.numpy()], mask_stride, size)
             categories.append(labels)
-            instance_masks.append(torch.from_numpy(np.concatenate(shrunk)))
+            instance_masks.append(torch.from_numpy(shrunk))
             mask_index.append(index)
+        # From indices into the batch to indices into each image.
+        positives[:, 4] -= (counts.cumsum(0) - counts)[positives[:, 0]]
         return SOLOTargets(positives, categories, instance_masks, mask_index)

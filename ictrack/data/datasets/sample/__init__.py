@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from .assets import real_clips
 from .generate import SampleConfig, generate_sample, subsample_youtube_vis
+from .register import register_sample
 
-__all__ = ["SampleConfig", "generate_sample", "subsample_youtube_vis"]
+__all__ = ["SampleConfig", "generate_sample", "real_clips", "register_sample", "subsample_youtube_vis"]

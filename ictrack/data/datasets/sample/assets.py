@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 import cv2
@@ -19,7 +19,6 @@ from ictrack.data.video_io import open_frames
 ASSET_ROOT = Path(__file__).parents[1] / "sample_assets"
 CATEGORIES = ("person", "animal", "vehicle", "food")
 CATEGORY_WEIGHTS = (0.25, 0.4, 0.2, 0.15)
-SPLITS = ("train", "tune", "val")
 
 NUM_LEVELS = 3
 GREY_SATURATION = 60.0
@@ -93,13 +92,18 @@ def load_manifest() -> tuple[tuple[Character, ...], tuple[Background, ...]]:
 
 
 def characters_of(split: str) -> tuple[Character, ...]:
-    """The characters of one of SPLITS."""
+    """The characters of a split: "train", "tune" or "val"."""
     return tuple(c for c in load_manifest()[0] if c.split == split)
 
 
 def backgrounds_of(split: str) -> tuple[Background, ...]:
-    """The photos and clips of one of SPLITS."""
+    """The photos and clips of a split: "train", "tune" or "val"."""
     return tuple(b for b in load_manifest()[1] if b.split == split)
+
+
+def real_clips() -> tuple[Path, ...]:
+    """The real clips that ship and that nothing is trained on, for showing tracks on real video."""
+    return tuple(ASSET_ROOT / b.file for b in load_manifest()[1] if b.kind == "clip" and b.split != "train")
 
 
 @lru_cache(maxsize=512)
@@ -125,7 +129,7 @@ def recolour(sprite: Sprite, hue: float, tint: Sequence[float]) -> Sprite:
     hsv = cv2.cvtColor(sheet[..., :3], cv2.COLOR_BGR2HSV)
     opaque = sheet[..., 3] > 128
     if hsv[..., 1][opaque].mean() < GREY_SATURATION:
-        bgr = (sheet[..., :3] * np.float32(tint)).astype(np.uint8)
+        bgr: np.ndarray = (sheet[..., :3] * np.asarray(tint, np.float32)).astype(np.uint8)
     else:
         hsv[..., 0] = (hsv[..., 0].astype(np.int16) + round(hue / 2)) % 180
         bgr = cv2.cvtColor(hsv, cv2.COLOR_HSV2BGR)
@@ -138,7 +142,7 @@ def load_photo(file: str) -> Sequence[np.ndarray]:
     return _halvings(_read(file, cv2.IMREAD_COLOR))
 
 
-@lru_cache(maxsize=2)
+@cache
 def load_clip(file: str) -> Sequence[np.ndarray]:
     """All frames of a clip, uint8 BGR."""
     with open_frames(ASSET_ROOT / file) as frames:

@@ -262,7 +262,7 @@ def _build_photos(roots: list[Path], output: Path) -> list[dict[str, Any]]:
         if image is None:
             raise ValueError(f"{path}: not a readable image")
         if tint is not None:
-            image = np.clip(image * np.float32(tint), 0, 255).astype(np.uint8)
+            image = np.clip(image * np.asarray(tint, np.float32), 0, 255).astype(np.uint8)
         if image.shape[1] > PHOTO_WIDTH:
             size = PHOTO_WIDTH, round(image.shape[0] * PHOTO_WIDTH / image.shape[1])
             image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)

@@ -18,7 +18,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -170,10 +170,16 @@ def _clear(root: Path) -> None:
 def _map(make: Callable[[tuple[str, int]], Record], jobs: list[tuple[str, int]], workers: int) -> list[Record]:
     if workers <= 1:
         return [make(job) for job in jobs]
-    # Forked workers inherit the decoded imports; elsewhere the platform's default start method is the safe one.
+    # Forked workers inherit what is imported; elsewhere the platform's default start method is the safe one. OpenCV's
+    # threads do not survive a fork, and a child would wait for them: none may exist at that moment.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-    with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
-        return list(pool.map(make, jobs, chunksize=4))
+    threads = cv2.getNumThreads()
+    cv2.setNumThreads(0)
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(0,)) as pool:
+            return list(pool.map(make, jobs, chunksize=4))
+    finally:
+        cv2.setNumThreads(threads)
 
 
 def _make(root: Path, seed: int, config: SampleConfig, job: tuple[str, int]) -> Record:
@@ -186,7 +192,8 @@ def _make(root: Path, seed: int, config: SampleConfig, job: tuple[str, int]) -> 
     style = UNLABELLED_STYLE if folder == "unlabelled" else LABELLED_STYLE
     clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, style)
     if folder == "unlabelled":
-        _write_frames(root / folder / f"{index:03d}", clip, config)
+        for _ in _write_frames(root / folder / f"{index:03d}", clip, config):
+            pass
         return {}
     return _make_labelled_clip(root / folder, clip, config, index)
 
@@ -228,12 +235,11 @@ def _make_labelled_clip(folder: Path, clip: Clip, config: SampleConfig, index: i
     return {"video": video, "objects": objects}
 
 
-def _write_frames(folder: Path, clip: Clip, config: SampleConfig) -> list[list[np.ndarray]]:
-    masks_of_frames = []
+def _write_frames(folder: Path, clip: Clip, config: SampleConfig) -> Iterator[list[np.ndarray]]:
+    """Write each frame, and yield the masks of its objects."""
     for time, (image, masks) in enumerate(clip):
         _write_jpeg(folder / f"{time:05d}.jpg", image, config.clip_quality)
-        masks_of_frames.append(masks)
-    return masks_of_frames
+        yield masks
 
 
 def _write_jpeg(path: Path, image: np.ndarray, quality: int) -> None:

@@ -35,7 +35,7 @@ def random_path(
         points[0][0] = rng.choice([-0.6 * size, width + 0.6 * size])
     times = [0.0]
     heading = rng.uniform(0, 2 * np.pi)
-    leave_time = rng.uniform(0.15, 0.5) * length if leaves else np.inf
+    leave_time = rng.uniform(0.05, 0.3) * length if leaves else np.inf
     while times[-1] < length:
         here = points[-1]
         if times[-1] >= leave_time:
@@ -45,7 +45,9 @@ def random_path(
             waiting = outside + rng.normal(0, [0, 0.1 * height])
             inside = np.array([rng.uniform(0.2, 0.8) * width, rng.uniform(low[1], high[1])])
             for point, pause in ((outside, 0.0), (waiting, rng.uniform(3, 10)), (inside, 0.0)):
-                _append(points, times, point, speed * rng.uniform(1.0, 1.6), pause)
+                # Slow objects hurry, or the clip would end before they are back.
+                hurry = float(np.linalg.norm(point - points[-1])) / (0.2 * length)
+                _append(points, times, point, max(speed * rng.uniform(1.0, 1.6), hurry), pause)
             continue
         if rng.random() < STOP_PROBABILITY:
             _append(points, times, here + rng.normal(0, 1.0, 2), speed, rng.uniform(5, 12))
@@ -53,7 +55,8 @@ def random_path(
         for _ in range(8):
             heading = heading + rng.normal(0, 0.9)
             # Movement along the ground: less up and down than sideways.
-            step = rng.uniform(0.15, 0.45) * width * np.array([np.cos(heading), 0.55 * np.sin(heading)])
+            reach = min(rng.uniform(0.15, 0.45) * width, 0.2 * length * speed)
+            step = reach * np.array([np.cos(heading), 0.55 * np.sin(heading)])
             if np.all((here + step >= low) & (here + step <= high)):
                 break
             heading = rng.uniform(0, 2 * np.pi)

@@ -11,6 +11,7 @@ from detectron2.data.datasets import register_coco_instances
 
 from ictrack.data.datasets.youtube_vis import register_youtube_vis
 
+from .assets import CATEGORIES
 from .generate import SampleDataError
 
 
@@ -44,10 +45,10 @@ def register_sample(root: str | os.PathLike) -> list[str]:
     for split in ("tune", "val"):
         folder = root / f"clips_{split}"
         name = f"ictrack_sample_clips_{split}"
-        add(name, register_youtube_vis, folder / "instances.json", folder / "JPEGImages")
+        add(name, _register_clips, folder / "instances.json", folder / "JPEGImages")
         for json_file in sorted(folder.glob("instances_skip*.json")):
             skip = json_file.stem.removeprefix("instances_")
-            add(f"{name}_{skip}", register_youtube_vis, json_file, folder / "JPEGImages")
+            add(f"{name}_{skip}", _register_clips, json_file, folder / "JPEGImages")
     unlabelled = root / "unlabelled"
     if not unlabelled.is_dir():
         raise SampleDataError(f"{unlabelled}: missing; {root} is no complete sample (see tools/prepare_data.py)")
@@ -58,6 +59,10 @@ def register_sample(root: str | os.PathLike) -> list[str]:
 
 def _register_coco(name: str, json_file: str, image_root: str) -> None:
     register_coco_instances(name, {}, json_file, image_root)
+
+
+def _register_clips(name: str, json_file: str, image_root: str) -> None:
+    register_youtube_vis(name, json_file, image_root, thing_classes=CATEGORIES)
 
 
 def _forget(name: str) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Optional
 
 import cv2
 import numpy as np
@@ -62,7 +61,7 @@ class Light:
     shear: float
     length: float
     gain: np.ndarray
-    shade: Optional[np.ndarray] = None
+    shade: np.ndarray | None = None
 
 
 Matrix = np.ndarray
@@ -84,20 +83,21 @@ def compose(
         is at least half opaque and no nearer one is.
     """
     canvas = background.astype(np.float32)
-    shown = np.full(canvas.shape[:2], -1, np.int16)
+    shape = background.shape[0], background.shape[1]
+    shown = np.full(shape, -1, np.int16)
     # A thumbnail of the background tells how bright, and of what colour, the surroundings of an object are.
     ambient = cv2.resize(background, (10, 6), interpolation=cv2.INTER_AREA).astype(np.float32)
     for index, (sprite, pose) in enumerate(objects):
         matrix = _placement(sprite, pose)
         _cast_shadow(canvas, sprite, pose, matrix, light)
-        box, layer = _warp(sprite, pose, matrix, shown.shape)
+        box, layer = _warp(sprite, pose, matrix, shape)
         if layer is None:
             continue
         x0, y0, x1, y1 = box
         alpha = layer[..., 3]
         region = canvas[y0:y1, x0:x1]
         region *= 1 - alpha[..., None] * np.float32(1 / 255)
-        region += layer[..., :3] * _ambient_gain(ambient, pose, shown.shape)
+        region += layer[..., :3] * _ambient_gain(ambient, pose, shape)
         shown[y0:y1, x0:x1][alpha >= 127.5] = index
     canvas *= light.gain.astype(np.float32)
     if light.shade is not None:
@@ -125,7 +125,7 @@ def _project(matrix: Matrix, sprite: Sprite) -> np.ndarray:
     return corners[:, :2] / corners[:, 2:]
 
 
-def _warp(sprite: Sprite, pose: Pose, matrix: Matrix, shape: tuple[int, int]) -> tuple[Box, Optional[np.ndarray]]:
+def _warp(sprite: Sprite, pose: Pose, matrix: Matrix, shape: tuple[int, int]) -> tuple[Box, np.ndarray | None]:
     """The object's box in the picture, and its pixels (h, w, 4) float32 there; None where it is outside."""
     blur = SHUTTER * np.array(pose.velocity)
     length = min(float(np.linalg.norm(blur)), MAX_BLUR)
@@ -167,7 +167,7 @@ def _line_kernel(blur: np.ndarray) -> np.ndarray:
     side = 2 * int(np.ceil(np.abs(blur).max() / 2)) + 1
     kernel = np.zeros((side, side), np.uint8)
     half = (side - 1) / 2
-    ends = [tuple(int(round((half + sign * v / 2) * 16)) for v in blur) for sign in (-1, 1)]
+    ends = [tuple(round((half + sign * float(v) / 2) * 16) for v in blur) for sign in (-1, 1)]
     cv2.line(kernel, ends[0], ends[1], 255, 1, cv2.LINE_AA, shift=4)
     return kernel.astype(np.float32) / max(int(kernel.sum()), 1)
 
@@ -177,9 +177,7 @@ def _cast_shadow(canvas: np.ndarray, sprite: Sprite, pose: Pose, matrix: Matrix,
     if light.shadow <= 0:
         return
     foot = _project(matrix, sprite)[:, 1].max() - 0.03 * pose.size
-    lay = np.array(
-        [[1, -light.shear, light.shear * foot], [0, light.length, foot * (1 - light.length)], [0, 0, 1.0]]
-    )
+    lay = np.array([[1, -light.shear, light.shear * foot], [0, light.length, foot * (1 - light.length)], [0, 0, 1.0]])
     cast = lay @ matrix
     sigma = 0.035 * pose.size + 0.8
     margin = int(np.ceil(2 * sigma))

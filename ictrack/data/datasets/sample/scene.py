@@ -123,9 +123,7 @@ _RESPONSE = _response()
 class View:
     """A window on a photo or on one shot of a clip: fixed aspect, its size and place drawn at random."""
 
-    def __init__(
-        self, rng: np.random.Generator, background: Background, height: int, width: int, reach: float = 0.0
-    ):
+    def __init__(self, rng: np.random.Generator, background: Background, height: int, width: int, reach: float = 0.0):
         """
         Args:
             height, width: of the picture.

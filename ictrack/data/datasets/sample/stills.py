@@ -42,9 +42,8 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
     cast = draw_cast(rng, pool, count, ANIMATED_SHARE, recoloured_probability=0.2, same_family_probability=0.15)
     placed = []
     for sprite, recoloured in cast:
-        # More small objects than large ones; crowded pictures hold smaller ones.
-        largest = MAX_SIZE if count < 4 else 0.75 * MAX_SIZE
-        size = float(MIN_SIZE + (largest - MIN_SIZE) * rng.random() ** 1.3)
+        # Crowded pictures hold smaller objects.
+        size = float(rng.uniform(MIN_SIZE, MAX_SIZE if count < 4 else 0.75 * MAX_SIZE))
         tumbles = sprite.character.category == "food" or rng.random() < 0.15
         pose = Pose(
             x=float(rng.uniform(0, width)),

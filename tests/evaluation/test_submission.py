@@ -1,0 +1,160 @@
+import copy
+import gzip
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from tiny_video_dataset import HEIGHT, WIDTH, ground_truth
+
+from ictrack.evaluation.submission import ResultsWriter, find_problems, read_results
+from ictrack.structures.rle import encode_mask
+from ictrack.structures.youtube_vis_json import AnnotationError
+
+MASK = encode_mask(np.eye(HEIGHT, WIDTH, dtype=bool))
+
+
+def good_results():
+    return [
+        {"video_id": 7, "category_id": 9, "score": 0.5, "segmentations": [MASK, None, MASK]},
+        {"video_id": 2, "category_id": 4, "score": 1, "segmentations": [None] * 5},
+    ]
+
+
+def test_what_is_written_is_read(tmp_path):
+    path = tmp_path / "folder" / "results.json"
+    with ResultsWriter(path) as writer:
+        assert read_results(path, ground_truth()) == []
+        for i, entry in enumerate(good_results()):
+            writer.write([entry])
+            assert read_results(path, ground_truth()) == good_results()[: i + 1]
+        writer.write([])
+    assert read_results(path, ground_truth()) == good_results()
+    packed = tmp_path / "results.json.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert read_results(packed, ground_truth()) == good_results()
+
+
+def test_a_score_that_json_cannot_hold_is_refused_and_harms_nothing(tmp_path):
+    path = tmp_path / "results.json"
+    with ResultsWriter(path) as writer:
+        writer.write(good_results())
+        with pytest.raises(ValueError, match="JSON"):
+            writer.write([{**good_results()[0], "score": float("nan")}])
+    assert read_results(path, ground_truth()) == good_results()
+
+
+def test_a_killed_run_leaves_valid_json(tmp_path):
+    script = (
+        "import sys\n"
+        "from ictrack.evaluation.submission import ResultsWriter\n"
+        "writer = ResultsWriter(sys.argv[1])\n"
+        "for i in range(10**9):\n"
+        "    writer.write([{'i': i, 'text': 'x' * (i % 5000)}])\n"
+    )
+    path = tmp_path / "results.json"
+    process = subprocess.Popen([sys.executable, "-c", script, str(path)])
+    deadline = time.monotonic() + 60
+    while (not path.exists() or path.stat().st_size < 100_000) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    entries = json.loads(path.read_text())
+    assert len(entries) > 10
+    assert [entry["i"] for entry in entries] == list(range(len(entries)))
+
+
+def change(index, **fields):
+    results = copy.deepcopy(good_results())
+    results[index].update(fields)
+    return results
+
+
+def without(index, key):
+    results = copy.deepcopy(good_results())
+    del results[index][key]
+    return results
+
+
+WRONG_SIZE = encode_mask(np.eye(WIDTH, HEIGHT, dtype=bool))
+
+
+@pytest.mark.parametrize(
+    ("results", "problem"),
+    [
+        ({}, "$: must be a list"),
+        ([3], "[0]: must be an object"),
+        (change(1, score=float("nan")), "[1].score: must be a finite number, not nan"),
+        (change(1, score=float("-inf")), "[1].score: must be a finite number, not -inf"),
+        (change(1, score="0.5"), "[1].score: must be a finite number, not '0.5'"),
+        (without(1, "score"), "[1].score: must be a finite number, not None"),
+        (change(0, video_id=8), "[0].video_id: there is no video 8"),
+        (change(0, video_id="7"), "[0].video_id: there is no video '7'"),
+        (change(0, category_id=1), "[0].category_id: there is no category 1"),
+        (without(0, "segmentations"), "[0].segmentations: must be a list with one entry a frame"),
+        (change(0, segmentations=[MASK]), "[0].segmentations: has 1 entries, the video 3 frames"),
+        (
+            change(0, segmentations=[None, None, WRONG_SIZE]),
+            f"[0].segmentations[2].size: is [{WIDTH}, {HEIGHT}], the video's frames are [{HEIGHT}, {WIDTH}]",
+        ),
+        (
+            change(0, segmentations=[None, {"size": [HEIGHT, WIDTH], "counts": "PPP0o1"}, None]),
+            f"[0].segmentations[1]: the runs of counts do not add up to {HEIGHT} x {WIDTH} = {HEIGHT * WIDTH} pixels",
+        ),
+        (
+            change(0, segmentations=[None, {"size": [HEIGHT, WIDTH], "counts": "garbage"}, None]),
+            "[0].segmentations[1]: counts holds a character that is not of the encoding: 'r'",
+        ),
+        (change(0, segmentations=[None, [1, 2, 3], None]), "[0].segmentations[1]: an RLE is an object"),
+    ],
+)
+def test_problems_are_located_within_milliseconds(tmp_path, results, problem):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(results))
+    start = time.perf_counter()
+    with pytest.raises(AnnotationError) as caught:
+        read_results(path, ground_truth())
+    assert time.perf_counter() - start < 0.1
+    assert str(caught.value).startswith(f"{path}: {problem}")
+
+
+def test_all_problems_are_found():
+    bad = {"size": [HEIGHT, WIDTH], "counts": "0"}
+    results = change(0, score=None, segmentations=[bad, MASK, WRONG_SIZE, bad])
+    results.append({**good_results()[1], "video_id": 99})
+    assert [problem.split(":")[0] for problem in find_problems(results, ground_truth())] == [
+        "[0].score",
+        "[0].segmentations",
+        "[0].segmentations[0]",
+        "[0].segmentations[3]",
+        "[0].segmentations[2].size",
+        "[2].video_id",
+    ]
+    assert not list(find_problems(good_results(), ground_truth()))
+
+
+def test_duplicate_ids_are_an_error_and_copies_a_warning(tmp_path, caplog):
+    results = [{**good_results()[0], "id": 3}, {**good_results()[1], "id": 3}, {**good_results()[0], "id": 3}]
+    assert list(find_problems(results, ground_truth())) == ["[2].id: 3 is the id of [0] in the same video"]
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(good_results() * 2))
+    assert len(read_results(path, ground_truth())) == 4
+    assert "2 tracks are copies" in caplog.text
+
+
+def test_damaged_files_are_named(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text(json.dumps(good_results())[:-30])
+    with pytest.raises(AnnotationError, match=r"results\.json: not valid JSON, line 1"):
+        read_results(path, ground_truth())
+
+
+def test_thousands_of_bad_masks_are_told_quickly():
+    videos = {"videos": [{"id": 1, "height": 50, "width": 50, "file_names": ["a/b"] * 5000}], "categories": []}
+    result = {"video_id": 1, "score": 1.0, "segmentations": [{"size": [50, 50], "counts": "~~"}] * 5000}
+    start = time.perf_counter()
+    assert len(list(find_problems([result], videos))) == 5001
+    assert time.perf_counter() - start < 1.0

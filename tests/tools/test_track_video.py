@@ -1,0 +1,105 @@
+"""``tools/track_video.py`` from its command line to its files, with a detector whose right answer is known."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from color_detector import ColorDetector, scene
+from detectron2.modeling import META_ARCH_REGISTRY
+
+from ictrack.data.video_io import VideoWriter, open_frames
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "track_video.py"
+NUM_FRAMES = 12
+
+
+@META_ARCH_REGISTRY.register()
+class ColorDetectorFromConfig(ColorDetector):
+    def __init__(self, cfg):
+        super().__init__(cfg.INPUT.FORMAT)
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("track_video", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.setup_logger = lambda **kwargs: None  # it would keep this test's captured stdout for the tests after it
+    return module.main
+
+
+@pytest.fixture()
+def arguments(tmp_path):
+    """Command line of a whole run, as a dictionary."""
+    (tmp_path / "config.yaml").write_text(
+        "MODEL: {META_ARCHITECTURE: ColorDetectorFromConfig, DEVICE: cuda}\n"
+        "INPUT: {MIN_SIZE_TEST: 64, FORMAT: RGB}\nDATASETS: {TRAIN: [], TEST: []}\n"
+    )
+    torch.save({"model": {"anchor": torch.zeros(1)}}, tmp_path / "weights.pth")
+    with VideoWriter(tmp_path / "clip.mp4", 12) as writer:
+        for index in range(NUM_FRAMES):
+            writer.write(scene(index))
+    return {
+        "--config-file": str(tmp_path / "config.yaml"),
+        "--weights": str(tmp_path / "weights.pth"),
+        "--input": str(tmp_path / "clip.mp4"),
+        "--output": str(tmp_path / "tracked.mp4"),
+        "--save-tracks": str(tmp_path / "tracks.json"),
+        "--device": "cpu",
+    }
+
+
+def run(main, arguments, *more):
+    return main([*(part for pair in arguments.items() for part in pair), *more])
+
+
+def test_video_and_tracks_are_written(main, arguments, capsys):
+    assert run(main, arguments) == 0
+    last = capsys.readouterr().out.strip().splitlines()[-1]
+    assert f"{NUM_FRAMES} frames, 3 tracks, {3 * NUM_FRAMES - 6} detections" in last and "frames/s" in last
+    assert arguments["--output"] in last and arguments["--save-tracks"] in last
+    assert open_frames(arguments["--output"]).length == NUM_FRAMES
+    tracks = json.loads(Path(arguments["--save-tracks"]).read_text())
+    assert len(tracks["annotations"]) == 3
+
+
+def test_flags_and_keys_override_the_configuration(main, arguments):
+    more = ["--max-frames", "4", "--tracker", "SpatialTracker", "TRACKER_HEADS.SPATIAL.MAX_DISTANCE", "0.0"]
+    assert run(main, arguments, *more) == 0
+    tracks = json.loads(Path(arguments["--save-tracks"]).read_text())
+    assert tracks["videos"][0]["length"] == 4
+    assert len(tracks["annotations"]) == 12, "no match within distance 0: every detection is a new object"
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--input", "absent.mp4", "absent.mp4: no such file"),
+        ("--weights", "absent.pth", "absent.pth"),
+        ("--config-file", "absent.yaml", "absent.yaml"),
+    ],
+)
+def test_bad_input_is_named_without_a_traceback(main, arguments, capsys, flag, value, message):
+    assert run(main, {**arguments, flag: value}) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_unknown_key_is_named(main, arguments, capsys):
+    assert run(main, arguments, "TRACKER_HEADS.MIN_SCOER", "0.2") == 1
+    assert "MIN_SCOER" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("more", [["--tracker", "NoTracker"], ["--max-frames", "0"]])
+def test_bad_arguments_are_refused(main, arguments, more):
+    with pytest.raises(SystemExit) as error:
+        run(main, arguments, *more)
+    assert error.value.code == 2
+
+
+def test_nothing_to_do_is_refused(main, arguments, capsys):
+    del arguments["--output"], arguments["--save-tracks"]
+    with pytest.raises(SystemExit):
+        run(main, arguments)
+    assert "--output" in capsys.readouterr().err

@@ -1,0 +1,8 @@
+#!/usr/bin/env bash
+# From a fresh clone to a trained tracker, a table and a report in output/quickstart.
+#   bash tools/quickstart.sh [--seed N] [--output DIR] [KEY VALUE ...]
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck disable=SC1091
+source tools/setup_env.sh
+python -W ignore tools/quickstart.py "$@"
