@@ -11,7 +11,13 @@ setup(
     license="Apache-2.0",
     python_requires=">=3.9",
     packages=find_packages(include=["ictrack", "ictrack.*"]),
-    package_data={"ictrack": ["data/datasets/sample_assets/*", "data/datasets/sample_assets/**/*"]},
+    package_data={
+        "ictrack": [
+            "data/datasets/sample_assets/*",
+            "data/datasets/sample_assets/**/*",
+            "visualization/report.html",
+        ]
+    },
     install_requires=[
         *EVALUATION,
         "torch>=1.13",

@@ -128,7 +128,8 @@ def check_video() -> Finding:
             container.mux(stream.encode(frame))
             container.mux(stream.encode())
     except Exception as error:  # a build of FFmpeg without a codec raises its own kinds
-        return Finding("video", f"{type(error).__name__}: {error}", "pip install --force-reinstall --only-binary=:all: av")
+        advice = "pip install --force-reinstall --only-binary=:all: av"
+        return Finding("video", f"{type(error).__name__}: {error}", advice)
     return Finding("video", f"PyAV {av.__version__} writes H.264")
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from .safe_checkpointer import CheckpointError, load_weights_file
+from .weights_file import CheckpointError, load_weights_file
 
 # Pattern of a published name, and the name here. {n} of the latter is the pattern's group n plus the third entry, if
 # there is one: torchvision's layer1 is Detectron2's res2, the FPN's first convolutions belong to stage 2.
@@ -53,6 +53,11 @@ def solo_name(published: str) -> str | None:
                 groups["n"] = str(int(groups["n"]) + offset)
             return ours.format(**groups)
     return None
+
+
+def is_published_solo(state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether the tensors bear the names of a published SOLO v1's head."""
+    return any(name.startswith(("bbox_head.solo_ins_list", "mask_head.conv_mask_list")) for name in state_dict)
 
 
 def convert_solo_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -1,85 +1,25 @@
-"""Checkpoints that are read without running code from the file, and written so that a crash leaves the last one whole."""
+"""Checkpoints that are read without running code from them, and written so that a crash leaves the last one whole."""
 
 from __future__ import annotations
 
 import logging
 import os
-import pickle
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
+from .published_weights import convert_solo_weights, is_published_solo
 from .weight_average import WeightAverage
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be read; the message names the file and what is wrong."""
-
-
-class _ArraysOnlyUnpickler(pickle.Unpickler):
-    """Unpickles dictionaries, lists, numbers, strings and NumPy arrays, and nothing that could run code.
-
-    Detectron2's model zoo ships ``.pkl`` files of this kind.
-    """
-
-    _ALLOWED = {
-        ("collections", "OrderedDict"),
-        ("_codecs", "encode"),
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy.core.multiarray", "scalar"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "scalar"),
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise CheckpointError(f"it asks for {module}.{name}, which a file of weights has no need of")
-        if module.startswith("numpy.core"):  # the module's name before NumPy 2
-            module = module.replace("numpy.core", "numpy._core" if hasattr(np, "_core") else "numpy.core")
-        return super().find_class(module, name)
-
-
-def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a ``.pth``/``.pt``, ``.pkl`` or ``.safetensors`` file without running code from it.
-
-    Returns:
-        The stored dictionary, with the weights under "model" (a bare state dict is wrapped).
-
-    Raises:
-        CheckpointError: the file is missing, truncated, not a checkpoint, or holds something other than data.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such file")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content: Any = load_file(str(path))
-        elif path.suffix == ".pkl":
-            with path.open("rb") as file:
-                content = _ArraysOnlyUnpickler(file, encoding="latin1").load()
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except CheckpointError as error:
-        raise CheckpointError(f"{path}: refused, because {error}") from error
-    except Exception as error:  # the readers raise many kinds of error on damaged files
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}: {error})") from error
-    if not isinstance(content, dict):
-        raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
-    if "model" not in content and "model_state_dict" not in content:
-        content = {"model": content.get("state_dict", content)}
-    return content
+from .weights_file import CheckpointError, load_weights_file
 
 
 class SafeCheckpointer(DetectionCheckpointer):
     """Detectron2's checkpointer with restricted reading, atomic writing and a fall-back on resume.
+
+    Published SOLO weights (WXinlong's and mmdetection's) load as they are.
 
     On ``resume_or_load(..., resume=True)`` a damaged last checkpoint is reported and the newest whole one is used.
 
@@ -97,6 +37,12 @@ class SafeCheckpointer(DetectionCheckpointer):
         self.logger = logging.getLogger(__name__)
         self._average = average
 
+    def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """As Detectron2's, but a missing file raises CheckpointError."""
+        if path and "://" not in path and not Path(path).is_file():
+            raise CheckpointError(f"{path}: no such file")
+        return super().load(path, *args, **kwargs)
+
     def _load_file(self, filename: str) -> dict[str, Any]:
         content = load_weights_file(filename)
         if str(filename).endswith(".pkl") and "__author__" not in content:
@@ -104,6 +50,8 @@ class SafeCheckpointer(DetectionCheckpointer):
             weights = content["model"].get("blobs", content["model"])
             weights = {key: value for key, value in weights.items() if not key.endswith("_momentum")}
             return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}
+        if is_published_solo(content["model"]):
+            return {"model": convert_solo_weights(content["model"])}
         return content
 
     def save(self, name: str, **kwargs: Any) -> None:

@@ -66,13 +66,13 @@ class RandomColor(T.Augmentation):
         self._init(locals())
 
     def get_transform(self, *args: np.ndarray) -> Transform:
-        factors = np.random.uniform(1 - self.strength, 1 + self.strength, size=3)
+        brightness, contrast, saturation = np.random.uniform(1 - self.strength, 1 + self.strength, size=3)
         hue = np.random.uniform(-self.hue, self.hue)
-        return ColorTransform(*map(float, factors), float(hue), self.channel_order)
+        return ColorTransform(brightness, contrast, saturation, hue, self.channel_order)
 
 
 def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
-    """The augmentations of one training view: geometry (resizing or scale-jittered crop, rotation, flip), then colour."""
+    """Augmentations of one training view: geometry (resizing or scale-jittered crop, rotation, flip), then colour."""
     inp = cfg.INPUT
     augmentations: list[T.Augmentation] = []
     if len(inp.SCALE_JITTER):

@@ -30,7 +30,7 @@ def build_image_train_loader(cfg: CfgNode) -> ViewBatches:
     """
     views = cfg.INPUT.NUM_VIEWS
     if cfg.SOLVER.IMS_PER_BATCH % views:
-        raise ValueError(f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is not a multiple of INPUT.NUM_VIEWS {views}")
+        raise ValueError(f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of INPUT.NUM_VIEWS {views}")
     dataset = get_detection_dataset_dicts(
         cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS, min_keypoints=0
     )

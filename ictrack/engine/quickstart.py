@@ -23,12 +23,12 @@ from detectron2.utils.env import seed_all_rng
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tabulate import tabulate
-from torch import nn
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.sample import generate_sample
 from ictrack.modeling.embedding import build_embedding_head
+from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth
 
 from .association_study import (
@@ -118,19 +118,22 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     print(f"\n{metrics['seconds'] / 60:.1f} minutes. Open {report}")
 
 
-def _head_bank(cfg: CfgNode, model: nn.Module, seed: int) -> HeadBank:
-    """The trained head, the same head as it was initialised, and the frozen features that both read."""
+def _head_bank(cfg: CfgNode, model: SOLO, seed: int) -> HeadBank:
+    """The trained head, a head of the same form that was never trained, and the frozen features that both read."""
     shape = model.backbone.output_shape()
     seed_all_rng(seed + 1)  # not the initialisation that training started from
     untrained = build_embedding_head(cfg, shape)
+    assert untrained is not None and model.embedding_head is not None, "MODEL.EMBEDDING.NAME is empty"
     frozen_cfg = cfg.clone()
     frozen_cfg.defrost()
     frozen_cfg.MODEL.EMBEDDING.NAME = "PooledFeatures"
-    heads = {"trained": model.embedding_head, "untrained": untrained, "frozen": build_embedding_head(frozen_cfg, shape)}
+    frozen = build_embedding_head(frozen_cfg, shape)
+    assert frozen is not None
+    heads = {"trained": model.embedding_head, "untrained": untrained, "frozen": frozen}
     return HeadBank(heads).to(model.device).eval()
 
 
-def _detect(cfg: CfgNode, model: nn.Module, bank: HeadBank, split: str) -> list[DetectedClip]:
+def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[DetectedClip]:
     """The clips of a split at the smallest skip, on all processes."""
     name = f"ictrack_sample_clips_{split}_skip{SKIPS[0]}"
     ground_truth = read_ground_truth(MetadataCatalog.get(name).json_file)

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
+from detectron2.data import detection_utils as utils
 from detectron2.structures import Instances
 from pycocotools import mask as coco_mask
 from torch import nn
@@ -185,7 +185,7 @@ def _strip_row(
 
 
 def _read(clip: DetectedClip) -> list[np.ndarray]:
-    return [cv2.imread(str(_root() / name)) for name in clip.video["file_names"]]
+    return [utils.read_image(str(_root() / name), format="BGR") for name in clip.video["file_names"]]
 
 
 def _root() -> Path:

@@ -17,12 +17,11 @@ from detectron2.data import transforms as T
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from detectron2.tracking.base_tracker import BaseTracker
-from detectron2.utils.file_io import PathManager
 from pycocotools import mask as mask_util
 from torch import nn
 from tqdm import tqdm
 
-from ictrack.checkpoint.safe_checkpointer import CheckpointError, SafeCheckpointer
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections
@@ -92,10 +91,7 @@ class VideoTracker:
             CheckpointError: if the weights are missing or cannot be read.
         """
         model = build_model(cfg)
-        weights = cfg.MODEL.WEIGHTS
-        if weights and not os.path.isfile(PathManager.get_local_path(weights)):
-            raise CheckpointError(f"{weights}: no such file")
-        SafeCheckpointer(model).load(weights)
+        SafeCheckpointer(model).load(cfg.MODEL.WEIGHTS)
         names, ids = _categories(cfg)
         return cls(
             model,

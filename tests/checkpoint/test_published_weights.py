@@ -13,7 +13,7 @@ from ictrack.checkpoint.published_weights import (
     read_solo_weights,
     solo_name,
 )
-from ictrack.checkpoint.safe_checkpointer import CheckpointError
+from ictrack.checkpoint.weights_file import CheckpointError
 
 SCHEMES = ["mmdet3", "wxinlong"]
 

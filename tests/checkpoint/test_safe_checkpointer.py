@@ -5,7 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from ictrack.checkpoint.safe_checkpointer import CheckpointError, SafeCheckpointer, load_weights_file
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
 
 
 class Malicious:

@@ -44,9 +44,7 @@ def test_resume_restores_both(tmp_path):
 
     resumed = filled(5.0)
     resumed_average = WeightAverage(resumed, decay=0.9)
-    checkpointer = SafeCheckpointer(
-        resumed, str(tmp_path), average=resumed_average, weight_average=resumed_average
-    )
+    checkpointer = SafeCheckpointer(resumed, str(tmp_path), average=resumed_average, weight_average=resumed_average)
     checkpointer.resume_or_load("", resume=True)
     assert resumed.weight.item() == 1.0
     assert torch.equal(resumed_average.average_state_dict()["weight"], average.average_state_dict()["weight"])

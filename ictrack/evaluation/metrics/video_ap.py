@@ -238,9 +238,7 @@ def match_videos(
     videos = {video["id"]: video for video in ground_truth["videos"]}
     matches = {}
     num_short = 0
-    for group in read_groups(
-        ground_truth, results, class_agnostic=class_agnostic, max_detections=MAX_DETECTIONS[-1]
-    ):
+    for group in read_groups(ground_truth, results, class_agnostic=class_agnostic, max_detections=MAX_DETECTIONS[-1]):
         video = videos[group.video_id]
         if strict:
             size = [video["height"], video["width"]]
@@ -310,9 +308,7 @@ def match_tracks(
     return VideoMatches(scores, matched, ignored, (~truth_ignored).sum(axis=1))
 
 
-def accumulate(
-    matches: Sequence[Sequence[VideoMatches]], categories: Sequence[tuple[int, str]]
-) -> VideoAPResult:
+def accumulate(matches: Sequence[Sequence[VideoMatches]], categories: Sequence[tuple[int, str]]) -> VideoAPResult:
     """Precision and recall from the matches of each category's videos, in the order of their pooling.
 
     Args:

@@ -145,9 +145,11 @@ class SOLOHead(nn.Module):
         """
         output = self.mask_outputs[level]
         index = torch.cat(cells)
-        filters = output.weight[index].flatten(1).split([len(c) for c in cells])
+        filters = output.get_parameter("weight")[index].flatten(1).split([len(c) for c in cells])
         height, width = features[0].shape[-2:]
-        logits = torch.cat([f @ x.flatten(1) for f, x in zip(filters, features)]) + output.bias[index, None]
+        logits = (
+            torch.cat([f @ x.flatten(1) for f, x in zip(filters, features)]) + output.get_parameter("bias")[index, None]
+        )
         return resize(logits.view(1, -1, height, width), (2 * height, 2 * width))[0]
 
     def unused_parameters(self, images: list[list[int]]) -> list[nn.Parameter]:

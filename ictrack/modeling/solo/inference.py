@@ -14,8 +14,9 @@ from .matrix_nms import matrix_nms
 # Flat cell indices (n,) -> their mask probabilities (n, h, w), float32.
 MaskProbabilities = Callable[[Tensor], Tensor]
 
-# Masks that are dense in float32 at one time; bounds the memory of images with thousands of candidates.
-_CHUNK = 128
+# Probabilities that are made and measured at one time: 4 MB, which stay in the processor's cache, and bound the memory
+# of images with thousands of candidates.
+_CHUNK = 2**20
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class SOLOSelector:
     max_detections: int
 
     def __call__(
-        self, scores: Tensor, cell_strides: Tensor, probabilities: MaskProbabilities
+        self, scores: Tensor, cell_strides: Tensor, probabilities: MaskProbabilities, mask_size: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Select the detections of one image.
 
@@ -39,17 +40,17 @@ class SOLOSelector:
             scores: (cells, K) category probabilities after point NMS.
             cell_strides: (cells,) stride of each cell's level: a mask of at most so many pixels is dropped.
             probabilities: gives the masks of cells; asked only for cells with a candidate.
+            mask_size: (h, w) of these masks.
 
         Returns:
-            Flat cell index (N,), class (N,), score (N,) in falling order, and binary masks (N, h, w) at the
-            resolution of ``probabilities``.
+            Flat cell index (N,), class (N,), score (N,) in falling order, and binary masks (N, h, w).
         """
         cells, classes = (scores > self.score_thresh).nonzero().unbind(1)
         scores = scores[cells, classes]
         # A cell may be a candidate for several classes: its mask is made once.
         cells, of_cell = cells.unique(return_inverse=True)
 
-        masks, areas, maskness = self._measure(cells, probabilities)
+        masks, areas, maskness = self._measure(cells, probabilities, mask_size)
         keep = (areas > cell_strides[cells])[of_cell].nonzero().squeeze(1)
         scores = scores[keep] * maskness[of_cell[keep]]
         scores, order = scores.sort(descending=True, stable=True)
@@ -61,17 +62,20 @@ class SOLOSelector:
         keep, scores = keep[order], scores[: len(order)]
         return cells[of_cell[keep]], classes[keep], scores, masks[of_cell[keep]]
 
-    def _measure(self, cells: Tensor, probabilities: MaskProbabilities) -> tuple[Tensor, Tensor, Tensor]:
+    def _measure(
+        self, cells: Tensor, probabilities: MaskProbabilities, mask_size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Binary masks of cells, their areas in pixels, and their maskness: the mean probability inside."""
-        masks, areas, maskness = [], [], []
-        for chunk in cells.split(_CHUNK):
-            dense = probabilities(chunk)
+        masks, areas, sums = [], [], []
+        for chunk in cells.split(max(_CHUNK // (mask_size[0] * mask_size[1]), 1)):
+            dense = probabilities(chunk).flatten(1)
             mask = dense > self.mask_thresh
-            area = mask.sum((1, 2))
+            inside = mask.float()  # sums of floats are vectorised, those of booleans are not
             masks.append(mask)
-            areas.append(area)
-            maskness.append((dense * mask).sum((1, 2)) / area.clamp(min=1))
-        return torch.cat(masks), torch.cat(areas), torch.cat(maskness)
+            areas.append(inside.sum(1))
+            sums.append((dense * inside).sum(1))
+        area = torch.cat(areas)
+        return torch.cat(masks).view(-1, *mask_size), area, torch.cat(sums) / area.clamp(min=1)
 
 
 def paste_masks(
@@ -106,12 +110,16 @@ def paste_masks(
             _resize_matrix(masks.shape[1 + axis], padded_size[axis], image_size[axis], output_size[axis], masks.device)
             for axis in (0, 1)
         )
-        row_windows = _windows(masks.any(dim=2), rows_of)
-        col_windows = _windows(masks.any(dim=1), cols_of)
+        occupied = masks.view(torch.uint8)  # whose amax is vectorised; any() of booleans is not
+        row_windows = _windows(occupied.amax(dim=2), rows_of)
+        col_windows = _windows(occupied.amax(dim=1), cols_of)
         for i, ((y0, y1), (x0, x1)) in enumerate(zip(row_windows, col_windows)):
+            if y0 >= y1 or x0 >= x1:
+                continue
             window = (rows_of[y0:y1] @ (probabilities[i] @ cols_of[x0:x1].T)) > threshold
             pasted[i, y0:y1, x0:x1] = window
-            ys, xs = window.any(1).nonzero().squeeze(1), window.any(0).nonzero().squeeze(1)
+            pixels = window.view(torch.uint8)
+            ys, xs = pixels.amax(1).nonzero().squeeze(1), pixels.amax(0).nonzero().squeeze(1)
             if len(ys):
                 boxes[i] = torch.stack([x0 + xs[0], y0 + ys[0], x0 + xs[-1] + 1, y0 + ys[-1] + 1])
     return pasted, boxes
@@ -125,9 +133,9 @@ def _resize_matrix(source: int, padded: int, image: int, output: int, device: to
 
 
 def _windows(occupied: Tensor, matrix: Tensor) -> list[tuple[int, int]]:
-    """For every mask the range (half open) of outputs that its occupied (N, source) rows or columns reach."""
+    """For every mask the outputs, start and end, that its occupied (N, source) rows or columns reach; none: end 0."""
     reached = (occupied.float() @ matrix.T) > 0
     index = torch.arange(1, len(matrix) + 1, device=matrix.device)
     last = (reached * index).amax(1)
-    first = len(matrix) - (reached * index.flip(0)).amax(1)  # after ``last`` where nothing is reached: empty
+    first = len(matrix) - (reached * index.flip(0)).amax(1)
     return list(zip(first.tolist(), last.tolist()))

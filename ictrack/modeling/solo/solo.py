@@ -36,6 +36,11 @@ class SOLO(nn.Module):
         network's input with padding
     """
 
+    pixel_mean: Tensor
+    pixel_std: Tensor
+    grid_cells: Tensor  # (sum of S_l^2, 3) int64, (level, row, col) of every cell
+    cell_strides: Tensor  # (sum of S_l^2,) int64, the stride of its level
+
     @configurable
     def __init__(
         self,
@@ -98,7 +103,6 @@ class SOLO(nn.Module):
 
         self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
-        # (level, row, col) and the level's stride of every cell of all grids.
         cells = grid_cells(head.num_grids)
         self.register_buffer("grid_cells", cells, False)
         self.register_buffer("cell_strides", torch.tensor(self.strides)[cells[:, 0]], False)
@@ -281,7 +285,9 @@ class SOLO(nn.Module):
             def probabilities(flat: Tensor, maps: dict[int, Tensor] = maps) -> Tensor:
                 return self.mask_probabilities(maps, flat, mask_size)
 
-            flat, classes, image_scores, low_resolution = self.selector(scores[image], self.cell_strides, probabilities)
+            flat, classes, image_scores, low_resolution = self.selector(
+                scores[image], self.cell_strides, probabilities, mask_size
+            )
             x = batched_inputs[image]
             image_size = tuple(x["image"].shape[-2:])
             output_size = (x.get("height", image_size[0]), x.get("width", image_size[1]))

@@ -46,7 +46,7 @@ def test_pasting_is_two_resizes_with_a_crop_between(seed, crop, output):
 
 def test_no_candidate():
     cells, classes, scores, masks = SELECTOR(
-        torch.zeros(50, 3), torch.full((50,), 8), lambda c: torch.rand(len(c), 16, 24)
+        torch.zeros(50, 3), torch.full((50,), 8), lambda c: torch.rand(len(c), 16, 24), (16, 24)
     )
     assert cells.shape == classes.shape == scores.shape == (0,)
     assert masks.shape == (0, 16, 24)
@@ -69,7 +69,7 @@ def test_thresholds_are_exact():
         asked.extend(cells.tolist())
         return maps[cells]
 
-    cells, *_ = SELECTOR(scores, torch.tensor([8, 8, 8, 7]), probabilities)
+    cells, *_ = SELECTOR(scores, torch.tensor([8, 8, 8, 7]), probabilities, (8, 8))
     assert sorted(cells.tolist()) == [1, 3]
     assert asked == [1, 2, 3]
 
@@ -84,7 +84,7 @@ def test_a_cell_of_two_classes_is_two_detections_with_one_mask():
         return maps[cells]
 
     cells, classes, scores, masks = SELECTOR(
-        torch.tensor([[0, 0, 0], [0.5, 0, 0.6]]), torch.tensor([8, 8]), probabilities
+        torch.tensor([[0, 0, 0], [0.5, 0, 0.6]]), torch.tensor([8, 8]), probabilities, (8, 8)
     )
     assert calls == [[1]]
     assert cells.tolist() == [1, 1]
@@ -100,7 +100,7 @@ def test_limits_on_numbers():
     maps.flatten(1)[torch.arange(300), torch.arange(300)] = 1.0  # disjoint masks of one pixel
     strides = torch.zeros(300, dtype=torch.int64)
     selector = SOLOSelector(0.1, 0.5, 40, "gaussian", 2.0, 0.05, 30)
-    cells, _, kept, _ = selector(scores, strides, lambda c: maps[c])
+    cells, _, kept, _ = selector(scores, strides, lambda c: maps[c], (20, 20))
     best = scores[:, 0].sort(descending=True)
     assert cells.tolist() == best.indices[:30].tolist()
     assert torch.equal(kept, best.values[:30])

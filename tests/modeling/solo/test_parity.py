@@ -204,7 +204,7 @@ def test_post_processing_unit(model):
     z = parity.arrays("units")
     probabilities = torch.from_numpy(z["post_mask_prob"]).float()
     cells, classes, scores, masks = model.selector(
-        torch.from_numpy(z["post_cls_prob"]), model.cell_strides, lambda c: probabilities[c]
+        torch.from_numpy(z["post_cls_prob"]), model.cell_strides, lambda c: probabilities[c], (20, 24)
     )
     pasted, _ = paste_masks(probabilities[cells], masks, (80, 96), (76, 92), (150, 190), 0.5)
     worst_score, worst_iou = parity.compare_instances(scores.numpy(), classes.numpy(), pasted.numpy(), z, "post")

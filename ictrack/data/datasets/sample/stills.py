@@ -10,8 +10,8 @@ from .assets import Character, backgrounds_of, characters_of
 from .render import Pose, compose
 from .scene import Sensor, View, draw_cast, draw_light, shade_edge
 
-MAX_OBJECTS = 6
-MIN_SIZE, MAX_SIZE = 20.0, 125.0
+MAX_OBJECTS = 5
+MIN_SIZE, MAX_SIZE = 36.0, 150.0
 # Share of the stills that are shot on a frame of a clip.
 CLIP_SHARE = 0.4
 ANIMATED_SHARE = 0.3
