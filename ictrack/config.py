@@ -40,6 +40,8 @@ def _add_solo_config(cfg: CN) -> None:
     solo.NUM_GROUPS = 32
     # Initial foreground probability that the output biases encode (focal loss).
     solo.PRIOR_PROB = 0.01
+    # Standard deviation of the towers' initial weights (SOLO); 0: PyTorch's own, larger, which a short training needs.
+    solo.INIT_STD = 0.01
     # Focal loss: weight of positives and focusing exponent.
     solo.FOCAL_ALPHA = 0.25
     solo.FOCAL_GAMMA = 2.0
@@ -57,6 +59,8 @@ def _add_solo_config(cfg: CN) -> None:
     # Matrix NMS decay: "gaussian" or "linear", and the gaussian's factor.
     solo.NMS_KERNEL = "gaussian"
     solo.NMS_SIGMA = 2.0
+    # Masks of all categories suppress each other, so that an object is tracked once; False is SOLO's.
+    solo.NMS_CLASS_AGNOSTIC = False
     # Detections whose decayed score is below this are dropped. At most TEST.DETECTIONS_PER_IMAGE are kept.
     solo.UPDATE_THRESH_TEST = 0.05
     # Train the detector; False freezes backbone and SOLO heads and trains only the embedding head.

@@ -26,7 +26,7 @@ from tabulate import tabulate
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
-from ictrack.data.datasets.sample import generate_sample
+from ictrack.data.datasets.sample import SampleConfig, generate_sample
 from ictrack.modeling.embedding import build_embedding_head
 from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth
@@ -66,7 +66,14 @@ def methods() -> list[Method]:
     ]
 
 
-def run_quickstart(config_file: str, output: Path, seed: int, num_processes: int, overrides: Sequence[str]) -> None:
+def run_quickstart(
+    config_file: str,
+    output: Path,
+    seed: int,
+    num_processes: int,
+    overrides: Sequence[str],
+    sample: SampleConfig | None = None,
+) -> None:
     """Generate the sample data for ``seed``, train, compare, and write ``report.html`` and ``metrics.json``.
 
     Args:
@@ -75,11 +82,12 @@ def run_quickstart(config_file: str, output: Path, seed: int, num_processes: int
         seed: of the sample data, of the initial weights and of the order of training.
         num_processes: for training and evaluation: GPUs, or processes on the CPU.
         overrides: KEY VALUE pairs for the configuration.
+        sample: sizes of the sample data.
     """
     start = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
     with _stage(f"composing the sample data (seed {seed})"):
-        generate_sample(output / "sample", seed=seed)
+        generate_sample(output / "sample", seed, sample)
     settings = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "OUTPUT_DIR", str(output / "train"), "SEED", str(seed)]
     args = argparse.Namespace(config_file=config_file, opts=[*settings, *overrides], eval_only=False, resume=False)
     share_cores(num_processes)
@@ -97,7 +105,7 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
 
     with _stage("detecting in unseen stills"):
-        tested = ICTrackTrainer.test(cfg, model)
+        tested: dict[str, Any] = ICTrackTrainer.test(cfg, model)
     with _stage("detecting in the clips"):
         bank = _head_bank(cfg, model, seed)
         tune_clips = _detect(cfg, model, bank, "tune")
@@ -137,7 +145,8 @@ def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[Detec
     """The clips of a split at the smallest skip, on all processes."""
     name = f"ictrack_sample_clips_{split}_skip{SKIPS[0]}"
     ground_truth = read_ground_truth(MetadataCatalog.get(name).json_file)
-    own_head, model.embedding_head = model.embedding_head, bank
+    own_head = model.embedding_head
+    model.embedding_head = bank  # type: ignore[assignment]  # inference asks of a head only that it embeds
     try:
         clips = detect_clips(
             model,

@@ -15,7 +15,7 @@ from detectron2.structures import Instances
 from pycocotools import mask as coco_mask
 from torch import nn
 
-from ictrack.data.datasets.sample.assets import real_clips
+from ictrack.data.datasets.sample import real_clips
 from ictrack.tracking import build_tracker
 from ictrack.visualization.draw_tracks import TrackDrawer
 from ictrack.visualization.report import (
@@ -36,6 +36,8 @@ from .video_tracker import VideoTracker, track_video
 OURS, BASELINE = "trained embedding", "spatial distance"
 # IoU from which on a track counts as being on an object.
 _MATCH_IOU = 0.5
+# Longest video that is drawn.
+_VIDEO_FRAMES = 160
 
 
 def write_quickstart_report(
@@ -76,7 +78,8 @@ def write_quickstart_report(
     sections += [_table(int(skip), rows) for skip, rows in sorted(metrics["skips"].items(), key=lambda kv: -int(kv[0]))]
     sources = {f"Clip {index + 1}": _root() / clips[index].video["file_names"][0] for index in picked.values()}
     sources = {name: first.parent for name, first in sources.items()}
-    sources.update({f"Real clip: {source.stem.replace('_', ' ')}": source for source in real_clips()})
+    real = real_clips()[-1]
+    sources[f"Real clip: {real.stem.replace('_', ' ')}"] = real
     videos = {
         name: _track_source(cfg, model, metrics["skips"][str(small)][OURS], source, output / f"{_file_name(name)}.mp4")
         for name, source in sources.items()
@@ -210,5 +213,5 @@ def _track_source(cfg: CfgNode, model: nn.Module, figures: Mapping[str, Any], so
         image_format=cfg.INPUT.FORMAT,
         class_names=MetadataCatalog.get(cfg.DATASETS.TEST[0]).thing_classes,
     )
-    track_video(tracker, str(source), path)
+    track_video(tracker, str(source), path, max_frames=_VIDEO_FRAMES)
     return path

@@ -70,6 +70,7 @@ class SOLOHead(nn.Module):
         num_convs: int,
         num_groups: int,
         prior_prob: float,
+        init_std: float = 0.01,
     ):
         """
         Args:
@@ -80,6 +81,7 @@ class SOLOHead(nn.Module):
             num_convs: 3x3 convolutions of each tower (GroupNorm, ReLU).
             num_groups: groups of their GroupNorm.
             prior_prob: initial probability of a category in a cell and of a pixel in a mask.
+            init_std: standard deviation of the initial weights; 0: PyTorch's own initialisation.
         """
         super().__init__()
         if num_convs < 1:
@@ -90,9 +92,9 @@ class SOLOHead(nn.Module):
         self.mask_tower = _tower(CoordConv, in_channels + 2, conv_dim, num_convs, num_groups)
         self.mask_outputs = nn.ModuleList(Conv2d(conv_dim, side * side, kernel_size=1) for side in num_grids)
 
-        for module in self.modules():
+        for module in self.modules() if init_std > 0 else ():
             if isinstance(module, nn.Conv2d):
-                nn.init.normal_(module.weight, std=0.01)
+                nn.init.normal_(module.weight, std=init_std)
         for output in (self.category_output, *self.mask_outputs):
             nn.init.constant_(output.bias, -math.log((1 - prior_prob) / prior_prob))
 

@@ -28,6 +28,7 @@ class SOLOSelector:
     nms_pre_topk: int
     nms_kernel: str
     nms_sigma: float
+    nms_class_agnostic: bool
     update_thresh: float
     max_detections: int
 
@@ -56,7 +57,8 @@ class SOLOSelector:
         scores, order = scores.sort(descending=True, stable=True)
         keep, scores = keep[order[: self.nms_pre_topk]], scores[: self.nms_pre_topk]
 
-        scores = matrix_nms(masks[of_cell[keep]], classes[keep], scores, self.nms_kernel, self.nms_sigma)
+        groups = torch.zeros_like(keep) if self.nms_class_agnostic else classes[keep]
+        scores = matrix_nms(masks[of_cell[keep]], groups, scores, self.nms_kernel, self.nms_sigma)
         scores, order = scores.sort(descending=True, stable=True)
         order = order[scores >= self.update_thresh][: self.max_detections]
         keep, scores = keep[order], scores[: len(order)]

@@ -14,6 +14,7 @@ SELECTOR = SOLOSelector(
     nms_pre_topk=500,
     nms_kernel="gaussian",
     nms_sigma=2.0,
+    nms_class_agnostic=False,
     update_thresh=0.05,
     max_detections=100,
 )
@@ -99,7 +100,7 @@ def test_limits_on_numbers():
     maps = torch.zeros(300, 20, 20)
     maps.flatten(1)[torch.arange(300), torch.arange(300)] = 1.0  # disjoint masks of one pixel
     strides = torch.zeros(300, dtype=torch.int64)
-    selector = SOLOSelector(0.1, 0.5, 40, "gaussian", 2.0, 0.05, 30)
+    selector = SOLOSelector(0.1, 0.5, 40, "gaussian", 2.0, False, 0.05, 30)
     cells, _, kept, _ = selector(scores, strides, lambda c: maps[c], (20, 20))
     best = scores[:, 0].sort(descending=True)
     assert cells.tolist() == best.indices[:30].tolist()

@@ -74,7 +74,7 @@ class SampleConfig:
 
     height: int = 192
     width: int = 320
-    train_stills: int = 1200
+    train_stills: int = 2000
     val_stills: int = 200
     unlabelled_clips: int = 24
     unlabelled_length: int = 32

@@ -1,0 +1,30 @@
+"""The quick-start end to end, on a few pictures and a model that has hardly been trained."""
+
+import json
+
+from ictrack.data.datasets.sample import SampleConfig
+from ictrack.engine.quickstart import SKIPS, methods, run_quickstart
+
+TINY = SampleConfig(
+    train_stills=8, val_stills=4, unlabelled_clips=1, unlabelled_length=2, tune_clips=1, val_clips=2, clip_length=20
+)
+
+
+def test_the_whole_road(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("ictrack.engine.quickstart_report._VIDEO_FRAMES", 3)
+    overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
+    run_quickstart("configs/quickstart/solo_lite0.yaml", tmp_path, 3, 1, overrides, TINY)
+
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["seed"] == 3
+    assert list(metrics["skips"]) == [str(skip) for skip in SKIPS]
+    for rows in metrics["skips"].values():
+        assert list(rows) == [method.name for method in methods()]
+        assert all(0 <= figures["IDF1"] <= 1 and len(figures["IDF1_per_clip"]) == 2 for figures in rows.values())
+    report = (tmp_path / "report.html").read_text()
+    for method in methods():
+        assert method.name in report
+    assert "YouTube-VIS" in report
+    assert (tmp_path / "train" / "model_final.pth").exists()
+    assert len(list(tmp_path.glob("*.mp4"))) == 3  # two clips (of the three shown, one is shown twice) and a real one
+    assert "trained embedding" in capsys.readouterr().out
