@@ -1,5 +1,9 @@
 #!/usr/bin/env python
-"""Speed of ICTrack's parts on this machine: ``python tools/benchmark.py tracker [--json OUT]``."""
+"""Speed and memory of ICTrack's parts on this machine.
+
+python tools/benchmark.py tracker [--json OUT]
+python tools/benchmark.py track-memory --config-file ... --weights ... --input video.mp4 [--json OUT]
+"""
 
 from __future__ import annotations
 
@@ -17,6 +21,8 @@ from detectron2.config import get_cfg
 from detectron2.structures import Boxes, Instances
 
 from ictrack.config import add_ictrack_config
+from ictrack.engine.setup import load_config
+from ictrack.engine.tracking_memory import peak_memory
 from ictrack.tracking import build_tracker
 
 
@@ -82,6 +88,13 @@ def benchmark_tracker(args: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+def benchmark_track_memory(args: argparse.Namespace) -> dict[str, Any]:
+    """Peak memory of tracking a video, repeated until it has so many frames; each length in a process of its own."""
+    cfg = load_config(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
+    peaks = {str(length): peak_memory(cfg, args.input, length) / 2**20 for length in args.frames}
+    return {"input": args.input, "peak_mb": peaks}
+
+
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -94,6 +107,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     tracker.add_argument("--warmup", type=int, default=20, help="updates before the measurement")
     tracker.add_argument("--repeats", type=int, default=200, help="measured updates")
     tracker.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
+    memory = commands.add_parser("track-memory", help="peak memory of tracking short and long videos")
+    memory.set_defaults(run=benchmark_track_memory)
+    memory.add_argument("--config-file", required=True)
+    memory.add_argument("--weights", default="")
+    memory.add_argument("--input", required=True, help="video, folder of frames or glob")
+    memory.add_argument("--frames", type=int, nargs="+", default=[300, 3000])
+    memory.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     for command in commands.choices.values():
         command.add_argument("--threads", type=int, default=1, help="of PyTorch (OMP_NUM_THREADS sets NumPy's)")
         command.add_argument("--json", metavar="OUT", help="write the figures to this file, too")

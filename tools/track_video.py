@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
 from detectron2.utils.logger import setup_logger
 
-from ictrack.checkpoint.safe_checkpointer import CheckpointError
+from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.data.video_io import VideoReadError
 from ictrack.engine.setup import ConfigError, load_config
 from ictrack.engine.video_tracker import VideoTracker, track_video

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Keeps ``average <- decay * average + (1 - decay) * weights`` of everything in a model's state dict.
+    """Keeps ``average <- decay * average + (1 - decay) * weights`` of what training changes in a model's state dict.
 
     The decay is ``min(decay, (1 + n) / (10 + n))`` at the n-th update, so that early averages forget the
-    initialisation (Polyak averaging with warm-up). Integer buffers are copied.
+    initialisation (Polyak averaging with warm-up). Integer buffers are copied; frozen parameters are left alone.
 
     A checkpoint holds the average under "model", because that is what inference uses; ``state_dict`` holds the
     training weights, so that a resumed run goes on where it stopped.
@@ -26,41 +26,50 @@ class WeightAverage:
         self._model = model
         self._decay = decay
         self._updates = 0
-        self._average = self._copy_of_model()
-
-    def _copy_of_model(self) -> dict[str, Tensor]:
-        return {key: value.detach().clone() for key, value in self._model.state_dict().items()}
+        frozen = {name for name, parameter in model.named_parameters() if not parameter.requires_grad}
+        # These share the model's memory, so they follow it.
+        self._weights = {name: value for name, value in model.state_dict().items() if name not in frozen}
+        self._average = _copy(self._weights)
 
     @torch.no_grad()
     def update(self) -> None:
         """Fold the model's present weights into the average."""
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
-        for key, value in self._model.state_dict().items():
+        for name, value in self._weights.items():
             if value.is_floating_point():
-                self._average[key].lerp_(value, 1.0 - decay)
+                self._average[name].lerp_(value, 1.0 - decay)
             else:
-                self._average[key].copy_(value)
+                self._average[name].copy_(value)
 
     def average_state_dict(self) -> dict[str, Tensor]:
-        """The averaged weights, under the model's own names."""
-        return self._average
+        """The model's state dict with the averaged weights."""
+        return {**self._model.state_dict(), **self._average}
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """The model holds the averaged weights inside the ``with`` block, and its own again after it."""
-        own = self._copy_of_model()
-        self._model.load_state_dict(self._average)
+        own = _copy(self._weights)
+        self._load(self._average)
         try:
             yield
         finally:
-            self._model.load_state_dict(own)
+            self._load(own)
 
     def state_dict(self) -> dict[str, Any]:
-        return {"updates": self._updates, "training_weights": self._copy_of_model()}
+        return {"updates": self._updates, "training_weights": _copy(self._weights)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take the average from the model, into which a checkpoint's "model" was just loaded."""
-        self._average = self._copy_of_model()
+        self._average = _copy(self._weights)
         self._updates = int(state["updates"])
-        self._model.load_state_dict(state["training_weights"])
+        self._load(state["training_weights"])
+
+    @torch.no_grad()
+    def _load(self, weights: dict[str, Tensor]) -> None:
+        for name, value in self._weights.items():
+            value.copy_(weights[name])
+
+
+def _copy(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in weights.items()}

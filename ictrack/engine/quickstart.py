@@ -41,14 +41,12 @@ from .association_study import (
     spatial_methods,
     tune,
 )
-from .quickstart_report import write_quickstart_report
+from .quickstart_report import OURS, write_quickstart_report
 from .setup import setup, share_cores
 from .trainer import ICTrackTrainer
 
 logger = logging.getLogger(__name__)
 
-TRAINED = "trained embedding"
-SPATIAL = "spatial distance"
 # The clips are compared with every 4th, 8th and 16th frame; the detector runs once, over the first of these.
 SKIPS = (4, 8, 16)
 # Smallest detection scores that tuning tries, beside each method's own thresholds.
@@ -62,7 +60,7 @@ def methods() -> list[Method]:
         appearance_method("mean mask colour", "colour"),
         appearance_method("frozen backbone features", "frozen"),
         appearance_method("untrained head", "untrained"),
-        appearance_method(TRAINED, "trained"),
+        appearance_method(OURS, "trained"),
     ]
 
 
@@ -105,7 +103,7 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
 
     with _stage("detecting in unseen stills"):
-        tested: dict[str, Any] = ICTrackTrainer.test(cfg, model)
+        tested: Any = ICTrackTrainer.test(cfg, model)
     with _stage("detecting in the clips"):
         bank = _head_bank(cfg, model, seed)
         tune_clips = _detect(cfg, model, bank, "tune")
@@ -119,7 +117,9 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     stills = {"agnostic": agnostic, "AP": tested["segm"]["AP"] / 100, "AP50": tested["segm"]["AP50"] / 100}
     metrics = {"seed": seed, "stills": stills, "skips": table, "seconds": time.perf_counter() - start}
     with _stage("drawing the report"):
-        report = write_quickstart_report(cfg, model, val_clips, methods(), metrics, output)
+        tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
+        (output / "config.yaml").write_text(tracking_cfg.dump())
+        report = write_quickstart_report(cfg, tracking_cfg, val_clips, methods(), metrics, output)
     metrics["seconds"] = time.perf_counter() - start
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     print(format_tables(metrics))
@@ -179,6 +179,16 @@ def _compare(
     return {
         str(skip): {method.name: everything[skip, method.name] for method in methods()} for skip in SKIPS if everything
     }
+
+
+def _tracking_config(cfg: CfgNode, figures: dict[str, Any]) -> CfgNode:
+    """The configuration of the trained model, with the thresholds that were tuned for the trained embedding."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.WEIGHTS = str(Path(cfg.OUTPUT_DIR) / "model_final.pth")
+    cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = figures["min_score"]
+    cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = figures["threshold"]
+    return cfg
 
 
 def class_agnostic_mask_ap(annotation_file: str, results_file: Path) -> dict[str, float]:

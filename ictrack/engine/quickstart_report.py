@@ -12,11 +12,10 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.data import detection_utils as utils
 from detectron2.structures import Instances
+from PIL import Image
 from pycocotools import mask as coco_mask
-from torch import nn
 
 from ictrack.data.datasets.sample import real_clips
-from ictrack.tracking import build_tracker
 from ictrack.visualization.draw_tracks import TrackDrawer
 from ictrack.visualization.report import (
     Filmstrip,
@@ -30,10 +29,10 @@ from ictrack.visualization.report import (
     write_report,
 )
 
-from .association_study import DetectedClip, DetectedFrame, Method, track_clip
+from .association_study import DetectedClip, DetectedFrame, Method, spatial_methods, track_clip
 from .video_tracker import VideoTracker, track_video
 
-OURS, BASELINE = "trained embedding", "spatial distance"
+OURS, BASELINE = "trained embedding", spatial_methods()[0].name
 # IoU from which on a track counts as being on an object.
 _MATCH_IOU = 0.5
 # Longest video that is drawn.
@@ -42,7 +41,7 @@ _VIDEO_FRAMES = 160
 
 def write_quickstart_report(
     cfg: CfgNode,
-    model: nn.Module,
+    tracking_cfg: CfgNode,
     clips: Sequence[DetectedClip],
     methods: Sequence[Method],
     metrics: dict[str, Any],
@@ -51,7 +50,8 @@ def write_quickstart_report(
     """Write ``output/report.html`` and the mp4s beside it.
 
     Args:
-        cfg, model: of the detector and the tracker.
+        cfg: of the training.
+        tracking_cfg: of the trained model with its tuned tracker, for the videos.
         clips: the evaluation clips at the smallest skip.
         methods: of the comparison; ``OURS`` and ``BASELINE`` are shown side by side.
         metrics: what the quick-start measured ("skips" -> skip -> method -> figures).
@@ -75,14 +75,16 @@ def write_quickstart_report(
             "a colour is an identity."
         )
         sections.append(Filmstrip(f"Clip {index + 1}: {description}", rows, columns, caption))
+        if len(sections) == 2:
+            Image.fromarray(_picture(rows)).save(output / "tracks.jpg", quality=90)
     sections += [_table(int(skip), rows) for skip, rows in sorted(metrics["skips"].items(), key=lambda kv: -int(kv[0]))]
     sources = {f"Clip {index + 1}": _root() / clips[index].video["file_names"][0] for index in picked.values()}
     sources = {name: first.parent for name, first in sources.items()}
     real = real_clips()[-1]
     sources[f"Real clip: {real.stem.replace('_', ' ')}"] = real
+    tracker = VideoTracker.from_config(tracking_cfg)
     videos = {
-        name: _track_source(cfg, model, metrics["skips"][str(small)][OURS], source, output / f"{_file_name(name)}.mp4")
-        for name, source in sources.items()
+        name: _track_source(tracker, source, output / f"{_file_name(name)}.mp4") for name, source in sources.items()
     }
     sections.append(
         Videos("Videos", videos, "Tracks of the trained embedding. The detector has seen composed stills only.")
@@ -187,6 +189,16 @@ def _strip_row(
     return FilmstripRow(method.name, images, note, _id_switches(clip, tracked))
 
 
+def _picture(rows: Sequence[FilmstripRow]) -> np.ndarray:
+    """The film strip as one RGB picture, without its labels."""
+    gap = 12
+    padded = [
+        [np.pad(image, ((0, gap), (0, gap), (0, 0)), constant_values=255) for image in row.images] for row in rows
+    ]
+    picture = np.concatenate([np.concatenate(images, axis=1) for images in padded])[:-gap, :-gap, ::-1]
+    return np.ascontiguousarray(picture)
+
+
 def _read(clip: DetectedClip) -> list[np.ndarray]:
     return [utils.read_image(str(_root() / name), format="BGR") for name in clip.video["file_names"]]
 
@@ -199,19 +211,7 @@ def _file_name(title: str) -> str:
     return title.lower().replace(": ", "_").replace(" ", "_")
 
 
-def _track_source(cfg: CfgNode, model: nn.Module, figures: Mapping[str, Any], source: Path, path: Path) -> Path:
-    """Track a folder of frames or a video with tuned thresholds, and draw it."""
-    cfg = cfg.clone()
-    cfg.defrost()
-    cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = figures["min_score"]
-    cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = figures["threshold"]
-    tracker = VideoTracker(
-        model,
-        lambda height, width: build_tracker(cfg, height, width),
-        min_size=cfg.INPUT.CROP_SIZE[0],
-        max_size=cfg.INPUT.MAX_SIZE_TEST,
-        image_format=cfg.INPUT.FORMAT,
-        class_names=MetadataCatalog.get(cfg.DATASETS.TEST[0]).thing_classes,
-    )
+def _track_source(tracker: VideoTracker, source: Path, path: Path) -> Path:
+    """Track a folder of frames or a video, and draw it."""
     track_video(tracker, str(source), path, max_frames=_VIDEO_FRAMES)
     return path

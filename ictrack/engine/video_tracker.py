@@ -22,6 +22,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections
@@ -85,11 +86,13 @@ class VideoTracker:
     def from_config(cls, cfg: CfgNode, *, amp: bool = False) -> VideoTracker:
         """Build the model, load ``cfg.MODEL.WEIGHTS``, and take the tracker from ``cfg.TRACKER_HEADS``.
 
-        Category names are those of ``cfg.DATASETS.TEST[0]`` or else ``cfg.DATASETS.TRAIN[0]``, where registered.
+        Category names are those of ``cfg.DATASETS.TEST[0]`` or else ``cfg.DATASETS.TRAIN[0]``, where registered; the
+        configuration's own data sets are.
 
         Raises:
             CheckpointError: if the weights are missing or cannot be read.
         """
+        register_configured_datasets(cfg)
         model = build_model(cfg)
         SafeCheckpointer(model).load(cfg.MODEL.WEIGHTS)
         names, ids = _categories(cfg)

@@ -53,3 +53,11 @@ def test_resume_restores_both(tmp_path):
 def test_decay_out_of_range():
     with pytest.raises(ValueError, match="between 0 and 1"):
         WeightAverage(filled(0.0), decay=1.0)
+
+
+def test_frozen_parameters_are_left_alone():
+    model = nn.Sequential(filled(1.0), filled(1.0))
+    model[0].requires_grad_(False)
+    average = WeightAverage(model, decay=0.5)
+    assert not any(name.startswith("0.") for name in average.state_dict()["training_weights"])
+    assert set(average.average_state_dict()) == set(model.state_dict())
