@@ -103,7 +103,7 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
 
     with _stage("detecting in unseen stills"):
-        tested: Any = ICTrackTrainer.test(cfg, model)
+        tested = ICTrackTrainer.test(cfg, model)
     with _stage("detecting in the clips"):
         bank = _head_bank(cfg, model, seed)
         tune_clips = _detect(cfg, model, bank, "tune")
@@ -115,7 +115,7 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     results_file = Path(cfg.OUTPUT_DIR) / "coco_instances_results.json"
     agnostic = class_agnostic_mask_ap(MetadataCatalog.get(cfg.DATASETS.TEST[0]).json_file, results_file)
     stills = {"agnostic": agnostic, "AP": tested["segm"]["AP"] / 100, "AP50": tested["segm"]["AP50"] / 100}
-    metrics = {"seed": seed, "stills": stills, "skips": table, "seconds": time.perf_counter() - start}
+    metrics: dict[str, Any] = {"seed": seed, "stills": stills, "skips": table, "seconds": time.perf_counter() - start}
     with _stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())
