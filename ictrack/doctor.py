@@ -55,6 +55,10 @@ def check_torch() -> Finding:
         import torch
     except ImportError as error:
         return Finding("PyTorch", str(error), "pip install torch torchvision, or bash tools/setup_env.sh")
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 3):
+        return Finding(
+            "PyTorch", torch.__version__, "ICTrack needs PyTorch 2.3 or newer: pip install -U torch torchvision"
+        )
     device = f"{torch.cuda.device_count()} GPU" if torch.cuda.is_available() else "CPU only"
     return Finding("PyTorch", f"{torch.__version__}, {device}")
 
@@ -81,6 +85,13 @@ def check_detectron2() -> Finding:
     try:
         import detectron2
         from detectron2.tracking import build_tracker_head  # noqa: F401  (absent before 0.6)
+    except AttributeError as error:  # names that Pillow 10 (Image.LINEAR) and NumPy 1.24 (np.bool) dropped
+        return Finding(
+            "Detectron2",
+            str(error),
+            "this Detectron2 is older than the installed Pillow or NumPy: pip install 'Pillow<10' 'numpy<1.24', or "
+            "pip uninstall detectron2 and run bash tools/setup_env.sh",
+        )
     except ImportError as error:
         return Finding(
             "Detectron2",
@@ -110,7 +121,7 @@ def check_model_zoo() -> Finding:
 def check_registration() -> Finding:
     try:
         from ictrack import add_ictrack_config  # noqa: F401
-    except ImportError as error:
+    except Exception as error:  # whatever a broken installation raises
         return Finding("ICTrack", f"{type(error).__name__}: {error}", "bash tools/setup_env.sh")
     return Finding("ICTrack", "models, trackers and data sets are registered with Detectron2")
 

@@ -11,6 +11,7 @@ from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
 from detectron2.utils.logger import setup_logger
 
 from ictrack.checkpoint.weights_file import CheckpointError
+from ictrack.data.datasets.sample import SampleDataError
 from ictrack.data.video_io import VideoReadError
 from ictrack.engine.setup import ConfigError, load_config
 from ictrack.engine.video_tracker import VideoTracker, track_video
@@ -56,6 +57,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     overrides = [item for key, value in flags.items() if value is not None for item in (key, value)]
     try:
         cfg = load_config(args.config_file, [*args.opts, *overrides])
+        if not cfg.MODEL.WEIGHTS:
+            raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
         summary = track_video(
             VideoTracker.from_config(cfg, amp=args.amp),
             args.input,
@@ -65,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             fps=args.fps,
             progress=True,
         )
-    except (CheckpointError, ConfigError, TrackerInputError, VideoReadError) as error:
+    except (CheckpointError, ConfigError, SampleDataError, TrackerInputError, VideoReadError) as error:
         print(f"track_video: {error}", file=sys.stderr)
         return 1
     print(f"{args.input}: {summary} -> {', '.join(filter(None, (args.output, args.save_tracks)))}")

@@ -39,7 +39,7 @@ class SafeCheckpointer(DetectionCheckpointer):
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As Detectron2's, but a missing file raises CheckpointError."""
-        if path and "://" not in path and not Path(path).is_file():
+        if path and "://" not in path and not Path(path.partition("?")[0]).is_file():
             raise CheckpointError(f"{path}: no such file")
         return super().load(path, *args, **kwargs)
 

@@ -31,6 +31,11 @@ class WeightAverage:
         self._weights = {name: value for name, value in model.state_dict().items() if name not in frozen}
         self._average = _copy(self._weights)
 
+    def restart(self) -> None:
+        """Begin again from the model's present weights."""
+        self._average = _copy(self._weights)
+        self._updates = 0
+
     @torch.no_grad()
     def update(self) -> None:
         """Fold the model's present weights into the average."""

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import transforms as T
-from fvcore.transforms.transform import NoOpTransform, Transform
+from fvcore.transforms.transform import NoOpTransform, PadTransform, Transform
 
 
 class ColorTransform(Transform):
@@ -71,6 +71,20 @@ class RandomColor(T.Augmentation):
         return ColorTransform(brightness, contrast, saturation, hue, self.channel_order)
 
 
+class FixedSizeCrop(T.FixedSizeCrop):
+    """Detectron2's, but nothing of the padding belongs to a mask.
+
+    Detectron2 pads segmentation maps with the label "ignore", 255, which in an instance's binary mask is foreground.
+    """
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        transforms = super().get_transform(image)
+        for transform in getattr(transforms, "transforms", [transforms]):
+            if isinstance(transform, PadTransform):
+                transform.seg_pad_value = 0
+        return transforms
+
+
 def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
     """Augmentations of one training view: geometry (resizing or scale-jittered crop, rotation, flip), then colour."""
     inp = cfg.INPUT
@@ -81,7 +95,7 @@ def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
         height, width = inp.CROP_SIZE
         augmentations += [
             T.ResizeScale(*inp.SCALE_JITTER, target_height=height, target_width=width),
-            T.FixedSizeCrop(crop_size=(height, width)),
+            FixedSizeCrop(crop_size=(height, width)),
         ]
     else:
         augmentations.append(T.ResizeShortestEdge(inp.MIN_SIZE_TRAIN, inp.MAX_SIZE_TRAIN, inp.MIN_SIZE_TRAIN_SAMPLING))

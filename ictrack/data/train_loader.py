@@ -37,10 +37,9 @@ def build_image_train_loader(cfg: CfgNode) -> ViewBatches:
     if not dataset:
         raise ValueError(f"{', '.join(cfg.DATASETS.TRAIN)}: no image has an annotation to train on")
     loader = build_detection_train_loader(
-        dataset,
+        cfg,
+        dataset=dataset,
         mapper=LabelledImageMapper(cfg, num_images=len(dataset)),
         total_batch_size=cfg.SOLVER.IMS_PER_BATCH // views,
-        aspect_ratio_grouping=cfg.DATALOADER.ASPECT_RATIO_GROUPING,
-        num_workers=cfg.DATALOADER.NUM_WORKERS,
     )
     return ViewBatches(loader)

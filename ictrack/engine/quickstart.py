@@ -42,7 +42,7 @@ from .association_study import (
     tune,
 )
 from .quickstart_report import OURS, write_quickstart_report
-from .setup import setup, share_cores
+from .setup import load_config, setup, share_cores
 from .trainer import ICTrackTrainer
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,8 @@ def run_quickstart(
         config_file: of the model to train.
         output: folder to write to.
         seed: of the sample data, of the initial weights and of the order of training.
-        num_processes: for training and evaluation: GPUs, or processes on the CPU.
+        num_processes: at most so many for training and evaluation: GPUs, or processes on the CPU. Every process gets
+            equally many images of a batch.
         overrides: KEY VALUE pairs for the configuration.
         sample: sizes of the sample data.
     """
@@ -88,6 +89,9 @@ def run_quickstart(
         generate_sample(output / "sample", seed, sample)
     settings = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "OUTPUT_DIR", str(output / "train"), "SEED", str(seed)]
     args = argparse.Namespace(config_file=config_file, opts=[*settings, *overrides], eval_only=False, resume=False)
+    cfg = load_config(config_file, args.opts)
+    num_images = cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS
+    num_processes = max(count for count in range(1, num_processes + 1) if num_images % count == 0)
     share_cores(num_processes)
     launch(_train_and_compare, num_processes, dist_url="auto", args=(args, output, seed, start))
 
@@ -99,11 +103,11 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
         trainer = ICTrackTrainer(cfg)
         trainer.resume_or_load(resume=False)
         trainer.train()
+        tested = trainer._last_eval_results
+    comm.synchronize()  # the main process has written the weights
     model = build_model(cfg)
     SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
 
-    with _stage("detecting in unseen stills"):
-        tested = ICTrackTrainer.test(cfg, model)
     with _stage("detecting in the clips"):
         bank = _head_bank(cfg, model, seed)
         tune_clips = _detect(cfg, model, bank, "tune")
@@ -185,7 +189,8 @@ def _tracking_config(cfg: CfgNode, figures: dict[str, Any]) -> CfgNode:
     """The configuration of the trained model, with the thresholds that were tuned for the trained embedding."""
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.MODEL.WEIGHTS = str(Path(cfg.OUTPUT_DIR) / "model_final.pth")
+    cfg.MODEL.WEIGHTS = str((Path(cfg.OUTPUT_DIR) / "model_final.pth").resolve())
+    cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = figures["min_score"]
     cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = figures["threshold"]
     return cfg

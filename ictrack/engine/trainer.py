@@ -65,6 +65,12 @@ class ICTrackTrainer(DefaultTrainer):
         self.cfg = cfg
         self.register_hooks(self.build_hooks())
 
+    def resume_or_load(self, resume: bool = True) -> None:
+        """As DefaultTrainer's; the average of the weights starts from those that are loaded."""
+        super().resume_or_load(resume)
+        if self.weight_average is not None and self.start_iter == 0:
+            self.weight_average.restart()
+
     def build_hooks(self) -> list[HookBase]:
         average = self.weight_average
         if average is None:

@@ -86,7 +86,7 @@ class VideoTracker:
     def from_config(cls, cfg: CfgNode, *, amp: bool = False) -> VideoTracker:
         """Build the model, load ``cfg.MODEL.WEIGHTS``, and take the tracker from ``cfg.TRACKER_HEADS``.
 
-        Category names are those of ``cfg.DATASETS.TEST[0]`` or else ``cfg.DATASETS.TRAIN[0]``, where registered; the
+        Category names are those of ``cfg.DATASETS.TRAIN[0]`` or else ``cfg.DATASETS.TEST[0]``, where registered; the
         configuration's own data sets are.
 
         Raises:
@@ -303,7 +303,7 @@ def _record(recorder: TrackRecorder, index: int, instances: Instances) -> None:
 
 def _categories(cfg: CfgNode) -> tuple[list[str] | None, list[int] | None]:
     """Names and data set ids of the contiguous categories, where a registered data set tells them."""
-    for name in (*cfg.DATASETS.TEST, *cfg.DATASETS.TRAIN):
+    for name in (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST):  # the detector's are those that it was trained on
         metadata = MetadataCatalog.get(name)
         names = metadata.get("thing_classes")
         if names:

@@ -6,9 +6,10 @@ from detectron2.data import transforms as T
 from detectron2.structures import BoxMode
 from pycocotools import mask as coco_mask
 
-from ictrack.data.augmentation import ColorTransform
+from ictrack.data.augmentation import ColorTransform, build_train_augmentation
 from ictrack.data.labelled_image_mapper import LabelledImageMapper
 from ictrack.data.train_loader import ViewBatches
+from ictrack.engine.setup import load_config
 
 
 @pytest.fixture
@@ -90,3 +91,17 @@ def test_color_transform_by_hand():
     assert np.ptp(ColorTransform(1, 1, 0.0, 0.0).apply_image(red)) == 0  # no saturation: grey
     half = np.array([[[50] * 3, [150] * 3]], np.uint8)
     assert ColorTransform(1, 0.5, 1, 0.0).apply_image(half)[0, :, 0].tolist() == [75, 125]
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.5])
+def test_masks_and_boxes_follow_scale_and_crop(record, scale):
+    cfg = load_config(overrides=["INPUT.SCALE_JITTER", f"[{scale},{scale}]", "INPUT.CROP_SIZE", "(40,60)"])
+    view = mapper(build_train_augmentation(cfg), num_views=1)(record)["views"][0]
+    assert view["image"].shape == (3, 40, 60)
+    mask = view["instances"].gt_masks.tensor[0]
+    assert 0 < mask.sum() <= 100 * scale**2 + 25  # nothing of the padding
+    bright = view["image"][0] > 135  # the padding is 128
+    assert (mask & bright).sum() / (mask | bright).sum() > 0.75
+    ys, xs = mask.nonzero().unbind(1)
+    expected = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
+    assert view["instances"].gt_boxes.tensor[0].tolist() == [float(value) for value in expected]

@@ -8,6 +8,8 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.data.datasets import register_coco_instances
 
+from ictrack.structures.youtube_vis_json import read_json
+
 from .sample.register import register_sample
 from .youtube_vis import register_youtube_vis
 
@@ -20,10 +22,20 @@ def register_configured_datasets(cfg: CfgNode) -> None:
     Raises:
         ValueError: an entry does not hold three strings.
     """
-    _register(cfg.DATASETS.COCO_FORMAT, lambda name, *paths: register_coco_instances(name, {}, *paths), "COCO_FORMAT")
+    _register(cfg.DATASETS.COCO_FORMAT, _register_coco, "COCO_FORMAT")
     _register(cfg.DATASETS.YOUTUBE_VIS_FORMAT, register_youtube_vis, "YOUTUBE_VIS_FORMAT")
     if cfg.DATASETS.SAMPLE_ROOT:
         register_sample(cfg.DATASETS.SAMPLE_ROOT)
+
+
+def _register_coco(name: str, json_file: str, image_root: str) -> None:
+    """With its categories known at once: a detector may track before anything of the data set is loaded."""
+    categories = sorted(read_json(json_file)["categories"], key=lambda category: category["id"])
+    metadata = {
+        "thing_classes": [category["name"] for category in categories],
+        "thing_dataset_id_to_contiguous_id": {category["id"]: index for index, category in enumerate(categories)},
+    }
+    register_coco_instances(name, metadata, json_file, image_root)
 
 
 def _register(entries: list[list[str]], register: Callable[[str, str, str], None], key: str) -> None:

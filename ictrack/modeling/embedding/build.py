@@ -26,9 +26,11 @@ class EmbeddingHead(nn.Module):
 
     Attributes:
         in_features: names of the features that the head reads.
+        needs_masks: whether ``losses`` looks at the masks that it is given.
     """
 
     in_features: list[str]
+    needs_masks: bool = True
 
     @abstractmethod
     def forward(self, features: dict[str, Tensor]) -> list[Tensor]:

@@ -93,6 +93,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
             )
         self.in_features = list(in_features)
         self.readout = readout
+        self.needs_masks = readout == "mask"
         self.detector_grids = list(detector_grids)
         self.grid_sizes = [grid_size or grid for grid in detector_grids]
         self.contrastive_weight = loss_weight * contrastive_weight

@@ -209,9 +209,10 @@ class SOLO(nn.Module):
         )
         losses = self.detector_losses(features, size, targets) if self.trainable else {}
         if self.embedding_head is not None:
-            padded = [F.pad(m, (0, size[1] - m.shape[2], 0, size[0] - m.shape[1])).to(self.device) for m in masks]
+            if self.embedding_head.needs_masks:
+                masks = [F.pad(m, (0, size[1] - m.shape[2], 0, size[0] - m.shape[1])).to(self.device) for m in masks]
             ids = [x.to(self.device) for x in instance_ids(instances)]
-            losses.update(self.embedding_head.losses(features, padded, ids, targets.positives.to(self.device)))
+            losses.update(self.embedding_head.losses(features, masks, ids, targets.positives.to(self.device)))
         return losses
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:

@@ -3,7 +3,14 @@
 from __future__ import annotations
 
 from .assets import real_clips
-from .generate import SampleConfig, generate_sample, subsample_youtube_vis
+from .generate import SampleConfig, SampleDataError, generate_sample, subsample_youtube_vis
 from .register import register_sample
 
-__all__ = ["SampleConfig", "generate_sample", "real_clips", "register_sample", "subsample_youtube_vis"]
+__all__ = [
+    "SampleConfig",
+    "SampleDataError",
+    "generate_sample",
+    "real_clips",
+    "register_sample",
+    "subsample_youtube_vis",
+]

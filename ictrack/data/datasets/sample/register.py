@@ -58,7 +58,10 @@ def register_sample(root: str | os.PathLike) -> list[str]:
 
 
 def _register_coco(name: str, json_file: str, image_root: str) -> None:
-    register_coco_instances(name, {}, json_file, image_root)
+    # Known before anything is loaded: a detector that was trained on the sample shows their names.
+    ids = {index + 1: index for index in range(len(CATEGORIES))}
+    metadata = {"thing_classes": list(CATEGORIES), "thing_dataset_id_to_contiguous_id": ids}
+    register_coco_instances(name, metadata, json_file, image_root)
 
 
 def _register_clips(name: str, json_file: str, image_root: str) -> None:
