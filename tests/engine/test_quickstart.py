@@ -1,19 +1,20 @@
 """The quick-start end to end, on a few pictures and a model that has hardly been trained."""
 
 import json
+from pathlib import Path
 
 from ictrack.data.datasets.sample import SampleConfig
 from ictrack.engine.quickstart import SKIPS, methods, run_quickstart
 
+CONFIG = Path(__file__).resolve().parents[2] / "configs" / "quickstart" / "solo_lite0.yaml"
 TINY = SampleConfig(
     train_stills=8, val_stills=4, unlabelled_clips=1, unlabelled_length=2, tune_clips=1, val_clips=2, clip_length=20
 )
 
 
-def test_the_whole_road(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("ictrack.engine.quickstart_report._VIDEO_FRAMES", 3)
+def test_the_whole_road(tmp_path, capfd):
     overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
-    run_quickstart("configs/quickstart/solo_lite0.yaml", tmp_path, 3, 1, overrides, TINY)
+    run_quickstart(str(CONFIG), tmp_path, 3, 2, overrides, TINY)
 
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["seed"] == 3
@@ -27,4 +28,4 @@ def test_the_whole_road(tmp_path, monkeypatch, capsys):
     assert "YouTube-VIS" in report
     assert (tmp_path / "train" / "model_final.pth").exists()
     assert len(list(tmp_path.glob("*.mp4"))) == 3  # two clips (of the three shown, one is shown twice) and a real one
-    assert "trained embedding" in capsys.readouterr().out
+    assert "trained embedding" in capfd.readouterr().out

@@ -1,5 +1,6 @@
 """train_net.py end to end on a handful of made-up images: train, resume, evaluate, two processes."""
 
+import argparse
 import json
 import os
 import subprocess
@@ -10,9 +11,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from detectron2.engine import launch
+from detectron2.utils import comm
 from pycocotools import mask as coco_mask
 
+from ictrack.engine.setup import setup
+from ictrack.engine.trainer import ICTrackTrainer
+
 ROOT = Path(__file__).resolve().parents[2]
+CONFIG = ROOT / "configs" / "quickstart" / "solo_lite0.yaml"
 SMALL = [
     "MODEL.DEVICE", "cpu", "MODEL.TIMM.WEIGHTS", "", "MODEL.SOLO.NUM_CLASSES", "1", "MODEL.SOLO.CONV_DIM", "16",
     "MODEL.FPN.OUT_CHANNELS", "16", "INPUT.CROP_SIZE", "(64,96)", "SOLVER.IMS_PER_BATCH", "4",
@@ -47,13 +54,17 @@ def dataset(tmp_path_factory):
     return root
 
 
-def run(dataset, output, *extra, flags=(), script="tools/train_net.py"):
+def data_options(dataset, output):
     entry = repr([["squares", str(dataset / "instances.json"), str(dataset)]])
-    command = [
-        sys.executable, script, "--config-file", "configs/quickstart/solo_lite0.yaml", *flags, *SMALL,
+    return [
         "DATASETS.COCO_FORMAT", entry, "DATASETS.TRAIN", "('squares',)", "DATASETS.TEST", "('squares',)",
-        "OUTPUT_DIR", str(output), *extra,
+        "OUTPUT_DIR", str(output),
     ]  # fmt: skip
+
+
+def run(dataset, output, *extra, flags=(), script="tools/train_net.py"):
+    options = [*SMALL, *data_options(dataset, output), *extra]
+    command = [sys.executable, script, "--config-file", str(CONFIG), *flags, *options]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
@@ -76,10 +87,26 @@ def test_train_resume_and_evaluate(dataset, tmp_path):
     assert "copypaste" in log
 
 
-def test_two_processes_over_gloo_agree_on_the_weights(dataset, tmp_path):
+def train_and_compare_weights(args):
+    """What each of two processes runs: train, then compare all weights with the other process's."""
+    cfg = setup(args)
+    trainer = ICTrackTrainer(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    weights = {key: value for key, value in trainer.checkpointer.model.state_dict().items() if "running" not in key}
+    first, second = comm.all_gather(weights)
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert all(torch.isfinite(value).all() for value in first.values() if value.is_floating_point())
+
+
+def test_two_processes_over_gloo_keep_the_same_weights(dataset, tmp_path):
     """Batches of one still a process: sooner or later one of them has no instance, and nobody may wait for it."""
-    run(dataset, tmp_path, "SOLVER.MAX_ITER", "6", flags=["--num-gpus", "2", "--dist-url", "auto"])
-    weights = torch.load(tmp_path / "model_final.pth", weights_only=True)["model"]
-    assert all(torch.isfinite(value).all() for value in weights.values() if value.is_floating_point())
+    options = [*SMALL, *data_options(dataset, tmp_path), "SOLVER.MAX_ITER", "6"]
+    args = argparse.Namespace(config_file=str(CONFIG), opts=options)
+    launch(train_and_compare_weights, 2, dist_url="auto", args=(args,))
+
+
+def test_command_line_with_two_processes(dataset, tmp_path):
+    run(dataset, tmp_path, "SOLVER.MAX_ITER", "2", flags=["--num-gpus", "2", "--dist-url", "auto"])
     lines = [json.loads(line) for line in (tmp_path / "metrics.json").read_text().splitlines()]
-    assert lines[-1]["iteration"] == 5
+    assert lines[-1]["iteration"] == 1

@@ -71,6 +71,7 @@ class SOLOHead(nn.Module):
         num_groups: int,
         prior_prob: float,
         init_std: float = 0.01,
+        coord_gain: float = 1.0,
     ):
         """
         Args:
@@ -82,6 +83,7 @@ class SOLOHead(nn.Module):
             num_groups: groups of their GroupNorm.
             prior_prob: initial probability of a category in a cell and of a pixel in a mask.
             init_std: standard deviation of the initial weights; 0: PyTorch's own initialisation.
+            coord_gain: the initial weights of the mask tower's coordinates are larger by this factor.
         """
         super().__init__()
         if num_convs < 1:
@@ -95,6 +97,8 @@ class SOLOHead(nn.Module):
         for module in self.modules() if init_std > 0 else ():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=init_std)
+        with torch.no_grad():
+            self.mask_tower[0].weight[:, -2:] *= coord_gain
         for output in (self.category_output, *self.mask_outputs):
             nn.init.constant_(output.bias, -math.log((1 - prior_prob) / prior_prob))
 

@@ -134,6 +134,7 @@ class SOLO(nn.Module):
                 num_groups=solo.NUM_GROUPS,
                 prior_prob=solo.PRIOR_PROB,
                 init_std=solo.INIT_STD,
+                coord_gain=solo.COORD_GAIN,
             ),
             "in_features": solo.IN_FEATURES,
             "strides": solo.STRIDES,

@@ -25,6 +25,15 @@ def test_coord_conv_is_a_convolution_of_concatenated_coordinates():
     assert torch.allclose(conv(x), expected, atol=1e-5)
 
 
+def test_gain_of_the_coordinates():
+    torch.manual_seed(0)
+    plain = make_head().mask_tower[0].weight
+    torch.manual_seed(0)
+    raised = make_head(coord_gain=40.0).mask_tower[0].weight
+    assert torch.allclose(raised[:, -2:], 40 * plain[:, -2:])
+    assert torch.equal(raised[:, :-2], plain[:, :-2])
+
+
 @torch.no_grad()
 def test_filters_before_or_after_up_sampling():
     head = make_head()
