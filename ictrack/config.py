@@ -40,8 +40,8 @@ def _add_solo_config(cfg: CN) -> None:
     solo.NUM_GROUPS = 32
     # Initial foreground probability that the output biases encode (focal loss).
     solo.PRIOR_PROB = 0.01
-    # Factor on the initial weights of the mask branch's coordinates. 1 is SOLO's; there, two of hundreds of channels tell instances
-    # that look alike apart, and a short training does not get round to them.
+    # Factor on the initial weights of the mask branch's coordinates. 1 is SOLO's; with it, a short training finds what
+    # belongs to objects, but not which of them, as just two of the tower's many inputs tell places apart.
     solo.COORD_GAIN = 1.0
     # Standard deviation of the towers' initial weights (SOLO); 0: PyTorch's own, larger, which a short training needs.
     solo.INIT_STD = 0.01
