@@ -144,7 +144,7 @@ def spatial_methods() -> list[Method]:
 
 def appearance_method(name: str, feature: str) -> Method:
     """The embedding tracker on a feature; what is tuned is the cosine from which on two objects may be the same."""
-    candidates = (0.0, 0.2, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    candidates = (-0.5, -0.25, 0.0, 0.2, 0.4, 0.6, 0.75, 0.9)
     return Method(name, "EmbeddingTracker", "EMBEDDING.NEW_OBJECT_COSINE", candidates, feature)
 
 
