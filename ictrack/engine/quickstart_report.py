@@ -74,7 +74,7 @@ def write_quickstart_report(
             f"Every {large}th frame of an evaluation clip, {description}. The same detections in both rows; "
             "a colour is an identity."
         )
-        sections.append(Filmstrip(f"Clip {index + 1}: {description}", rows, columns, caption))
+        sections.append(Filmstrip(f"Clip {index + 1}: {description}", rows, columns, caption, width=180))
         if len(sections) == 2:
             Image.fromarray(_picture(rows)).save(output / "tracks.jpg", quality=90)
     sections += [_table(int(skip), rows) for skip, rows in sorted(metrics["skips"].items(), key=lambda kv: -int(kv[0]))]
@@ -96,8 +96,8 @@ def write_quickstart_report(
         path,
         "ICTrack quick-start",
         sections,
-        summary="Tracking learnt from labelled still images: no video label was used, and no frame of a video was seen "
-        "in training.",
+        summary="Tracking learnt from labelled still images alone: no label of a video was used, and no two frames of "
+        "one were seen together.",
     )
     return path
 

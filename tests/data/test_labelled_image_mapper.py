@@ -93,7 +93,7 @@ def test_color_transform_by_hand():
     assert ColorTransform(1, 0.5, 1, 0.0).apply_image(half)[0, :, 0].tolist() == [75, 125]
 
 
-@pytest.mark.parametrize("scale", [0.5, 1.5])
+@pytest.mark.parametrize("scale", [0.5, 1.1])
 def test_masks_and_boxes_follow_scale_and_crop(record, scale):
     cfg = load_config(overrides=["INPUT.SCALE_JITTER", f"[{scale},{scale}]", "INPUT.CROP_SIZE", "(40,60)"])
     view = mapper(build_train_augmentation(cfg), num_views=1)(record)["views"][0]

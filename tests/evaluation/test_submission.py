@@ -111,13 +111,13 @@ WRONG_SIZE = encode_mask(np.eye(WIDTH, HEIGHT, dtype=bool))
         (change(0, segmentations=[None, [1, 2, 3], None]), "[0].segmentations[1]: an RLE is an object"),
     ],
 )
-def test_problems_are_located_within_milliseconds(tmp_path, results, problem):
+def test_problems_are_located_at_once(tmp_path, results, problem):
     path = tmp_path / "results.json"
     path.write_text(json.dumps(results))
-    start = time.perf_counter()
+    start = time.process_time()
     with pytest.raises(AnnotationError) as caught:
         read_results(path, ground_truth())
-    assert time.perf_counter() - start < 0.1
+    assert time.process_time() - start < 1  # the official tool hangs on some of these
     assert str(caught.value).startswith(f"{path}: {problem}")
 
 

@@ -38,6 +38,8 @@ class AveragePyramid(Backbone):
 class RecordingHead(nn.Module):
     """Stands in for an embedding head and remembers what it is called with."""
 
+    needs_masks = True
+
     def __init__(self):
         super().__init__()
         self.scale = nn.Parameter(torch.ones(()))
