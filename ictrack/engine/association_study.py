@@ -81,13 +81,25 @@ class DetectedClip:
     annotations: list[dict[str, Any]]
     frames: list[DetectedFrame]
 
-    def every(self, skip: int) -> DetectedClip:
-        """The clip that keeps frames 0, skip, 2 skip, ..."""
+    def every(self, skip: int, first: int = 0) -> DetectedClip:
+        """The clip that keeps frames first, first + skip, first + 2 skip, ..., as a video with an id of its own."""
+        kept = slice(first, None, skip)
+        names = self.video["file_names"][kept]
+        video = {**self.video, "id": skip * self.video["id"] + first, "file_names": names, "length": len(names)}
         annotations = [
-            {**a, **{key: a[key][::skip] for key in ("segmentations", "bboxes", "areas")}} for a in self.annotations
+            {
+                **annotation,
+                "id": skip * annotation["id"] + first,
+                "video_id": video["id"],
+                **{key: annotation[key][kept] for key in ("segmentations", "bboxes", "areas")},
+            }
+            for annotation in self.annotations
         ]
-        names = self.video["file_names"][::skip]
-        return DetectedClip({**self.video, "file_names": names, "length": len(names)}, annotations, self.frames[::skip])
+        return DetectedClip(video, annotations, self.frames[kept])
+
+    def all_phases(self, skip: int) -> list[DetectedClip]:
+        """Every frame once, in ``skip`` sparse clips."""
+        return [self.every(skip, first) for first in range(skip)]
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,7 @@ def spatial_methods() -> list[Method]:
 
 def appearance_method(name: str, feature: str) -> Method:
     """The embedding tracker on a feature; what is tuned is the cosine from which on two objects may be the same."""
-    candidates = (-0.5, -0.25, 0.0, 0.2, 0.4, 0.6, 0.75, 0.9)
+    candidates = (-0.2, 0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
     return Method(name, "EmbeddingTracker", "EMBEDDING.NEW_OBJECT_COSINE", candidates, feature)
 
 

@@ -50,7 +50,7 @@ logger = logging.getLogger(__name__)
 # The clips are compared with every 4th, 8th and 16th frame; the detector runs once, over the first of these.
 SKIPS = (4, 8, 16)
 # Smallest detection scores that tuning tries, beside each method's own thresholds.
-MIN_SCORES = (0.1, 0.2, 0.3)
+MIN_SCORES = (0.15, 0.2, 0.25, 0.3)
 
 
 def methods() -> list[Method]:
@@ -177,8 +177,11 @@ def _compare(
     measured = {}
     for skip, method in jobs[comm.get_rank() :: comm.get_world_size()]:
         step = skip // SKIPS[0]
-        setting = tune(method, [clip.every(step) for clip in tune_clips], cfg, MIN_SCORES)
-        measured[skip, method.name] = measure(method, [c.every(step) for c in val_clips], cfg, setting, categories)
+        tuning, measuring = (
+            [part for clip in clips for part in clip.all_phases(step)] for clips in (tune_clips, val_clips)
+        )
+        setting = tune(method, tuning, cfg, MIN_SCORES)
+        measured[skip, method.name] = measure(method, measuring, cfg, setting, categories)
     everything = {key: value for part in comm.gather(measured) for key, value in part.items()}
     return {
         str(skip): {method.name: everything[skip, method.name] for method in methods()} for skip in SKIPS if everything

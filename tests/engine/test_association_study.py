@@ -119,6 +119,14 @@ def test_every_keeps_truth_and_detections_together(clip):
     assert sparse.frames[1] is clip.frames[4]
 
 
+def test_phases_share_out_all_frames(clip):
+    phases = clip.all_phases(4)
+    assert sorted(id(f) for phase in phases for f in phase.frames) == sorted(id(f) for f in clip.frames)
+    assert len({phase.video["id"] for phase in phases}) == 4
+    assert len({annotation["id"] for phase in phases for annotation in phase.annotations}) == 8
+    assert all(a["video_id"] == phase.video["id"] for phase in phases for a in phase.annotations)
+
+
 @pytest.mark.parametrize("feature", ["trained", "colour"])
 def test_appearance_survives_the_crossing(clip, cfg, feature):
     sparse = clip.every(8)

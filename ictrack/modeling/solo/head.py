@@ -98,7 +98,7 @@ class SOLOHead(nn.Module):
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=init_std)
         with torch.no_grad():
-            self.mask_tower[0].weight[:, -2:] *= coord_gain
+            next(self.mask_tower.parameters())[:, -2:] *= coord_gain
         for output in (self.category_output, *self.mask_outputs):
             nn.init.constant_(output.bias, -math.log((1 - prior_prob) / prior_prob))
 

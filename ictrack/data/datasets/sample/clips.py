@@ -12,8 +12,8 @@ from .motion import camera, random_path, smooth_noise, yaw
 from .render import Pose, compose
 from .scene import Sensor, View, draw_cast, draw_light, shade_edge
 
-MIN_OBJECTS, MAX_OBJECTS = 3, 6
-MIN_SIZE, MAX_SIZE = 46.0, 100.0
+MIN_OBJECTS, MAX_OBJECTS = 3, 5
+MIN_SIZE, MAX_SIZE = 60.0, 125.0
 # Camera movement in pixels to either side.
 CAMERA_REACH = 36.0
 # An object seen from the side is still this thick, as a share of its width.

@@ -78,8 +78,8 @@ class SampleConfig:
     val_stills: int = 200
     unlabelled_clips: int = 24
     unlabelled_length: int = 32
-    tune_clips: int = 12
-    val_clips: int = 24
+    tune_clips: int = 20
+    val_clips: int = 30
     clip_length: int = 80
     skips: tuple[int, ...] = (2, 4, 8, 16)
     min_visible_still: int = 40
