@@ -45,13 +45,15 @@ def _add_solo_config(cfg: CN) -> None:
     solo.COORD_GAIN = 1.0
     # Standard deviation of the towers' initial weights (SOLO); 0: PyTorch's own, larger, which a short training needs.
     solo.INIT_STD = 0.01
-    # Focal loss: weight of positives and focusing exponent.
+    # Focal loss: weight of positives.
     solo.FOCAL_ALPHA = 0.25
+    # Focal loss: exponent that takes weight from easy cells.
     solo.FOCAL_GAMMA = 2.0
     # Added to both squared sums of the dice loss.
     solo.DICE_EPS = 0.001
-    # Weights of the category and the mask loss.
+    # Weight of the category loss.
     solo.CATEGORY_LOSS_WEIGHT = 1.0
+    # Weight of the mask loss.
     solo.MASK_LOSS_WEIGHT = 3.0
     # A (cell, category) is a candidate iff its score after point NMS is above this.
     solo.SCORE_THRESH_TEST = 0.1
@@ -59,8 +61,9 @@ def _add_solo_config(cfg: CN) -> None:
     solo.MASK_THRESH_TEST = 0.5
     # Candidates, by falling score times maskness, that enter matrix NMS.
     solo.NMS_PRE_TOPK = 500
-    # Matrix NMS decay: "gaussian" or "linear", and the gaussian's factor.
+    # Matrix NMS decay: "gaussian" or "linear".
     solo.NMS_KERNEL = "gaussian"
+    # Factor in the exponent of the gaussian decay.
     solo.NMS_SIGMA = 2.0
     # Masks of all categories suppress each other, so that an object is tracked once; False is SOLO's.
     solo.NMS_CLASS_AGNOSTIC = False
@@ -132,8 +135,9 @@ def _add_tracker_config(cfg: CN) -> None:
     trk = cfg.TRACKER_HEADS
     # Name in Detectron2's TRACKER_HEADS: EmbeddingTracker, SpatialTracker, or one of Detectron2's own.
     trk.TRACKER_NAME = "EmbeddingTracker"
-    # Detections that enter the tracker: the best MAX_DETECTIONS of score >= MIN_SCORE (inferred).
+    # Smallest score of a detection that enters the tracker (inferred).
     trk.MIN_SCORE = 0.1
+    # At most so many detections of a frame enter the tracker, the best (inferred).
     trk.MAX_DETECTIONS = 10
     # A detection of at least this score may start a track (inferred).
     trk.NEW_TRACK_SCORE = 0.3
@@ -160,15 +164,19 @@ def _add_tracker_config(cfg: CN) -> None:
     post.ENABLED = False
     # "linear" as printed in Eq. (1), or "log" (MaskTrack R-CNN; then 1, 2, 10 are its constants).
     post.FORM = "linear"
+    # Weight of the detection's confidence (inferred).
     post.ALPHA = 1.0
+    # Weight of the IoU with the track's last box (inferred).
     post.BETA = 0.5
+    # Weight of being of the track's category (inferred).
     post.GAMMA = 10.0
 
     spatial = trk.SPATIAL = CN()
     # "distance": centre distance over sqrt(area), the paper's baseline; "iou": mask IoU where there are masks.
     spatial.COST = "distance"
-    # Largest distance, and smallest IoU, of a match (inferred).
+    # Largest distance of a match (inferred).
     spatial.MAX_DISTANCE = 1.0
+    # Smallest IoU of a match (inferred).
     spatial.MIN_IOU = 0.1
     # Only detections of the track's category may continue it.
     spatial.SAME_CATEGORY = True
@@ -186,8 +194,9 @@ def _add_tracker_config(cfg: CN) -> None:
 
 
 def _add_data_config(cfg: CN) -> None:
-    # A user's own data sets: [[name, annotation file, image folder], ...] in COCO and in YouTube-VIS format.
+    # A user's own images: [[name, annotation file, image folder], ...] in COCO format.
     cfg.DATASETS.COCO_FORMAT = []
+    # A user's own videos: [[name, annotation file, folder of frames], ...] in YouTube-VIS format.
     cfg.DATASETS.YOUTUBE_VIS_FORMAT = []
     # Folder that tools/prepare_data.py sample filled: registers ictrack_sample_train and its companions; "" is off.
     cfg.DATASETS.SAMPLE_ROOT = ""
@@ -197,8 +206,9 @@ def _add_data_config(cfg: CN) -> None:
     cfg.INPUT.SCALE_JITTER = []
     # Size [height, width] of the scale-jittered crop.
     cfg.INPUT.CROP_SIZE = [192, 320]
-    # Strength of random brightness, contrast and saturation, and of hue (fraction of the circle); 0 is off.
+    # Brightness, contrast and saturation are multiplied by up to 1 +- this; 0 is off.
     cfg.INPUT.COLOR_JITTER = 0.0
+    # Hue is shifted by up to this fraction of the colour circle to either side; 0 is off.
     cfg.INPUT.HUE_JITTER = 0.0
     # Degrees of random rotation to either side; 0 is off.
     cfg.INPUT.ROTATION = 0.0
