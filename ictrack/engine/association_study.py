@@ -318,5 +318,5 @@ def _mean_colour(image: Tensor, masks: np.ndarray) -> Tensor:
     """
     lab = cv2.cvtColor(np.ascontiguousarray(image.numpy().transpose(1, 2, 0)), cv2.COLOR_RGB2LAB)
     pixels = lab.reshape(-1, 3).astype(np.float32) - 128.0
-    flat = masks.reshape(len(masks), -1).astype(np.float32)
+    flat = masks.reshape(len(masks), len(pixels)).astype(np.float32)
     return torch.from_numpy(flat @ pixels / np.maximum(flat.sum(axis=1, keepdims=True), 1.0))

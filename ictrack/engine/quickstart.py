@@ -118,7 +118,8 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
         return
     results_file = Path(cfg.OUTPUT_DIR) / "coco_instances_results.json"
     agnostic = class_agnostic_mask_ap(MetadataCatalog.get(cfg.DATASETS.TEST[0]).json_file, results_file)
-    stills = {"agnostic": agnostic, "AP": tested["segm"]["AP"] / 100, "AP50": tested["segm"]["AP50"] / 100}
+    segm = tested.get("segm", {"AP": 0.0, "AP50": 0.0})  # COCOEvaluator leaves masks out where nothing was detected
+    stills = {"agnostic": agnostic, "AP": segm["AP"] / 100, "AP50": segm["AP50"] / 100}
     metrics: dict[str, Any] = {"seed": seed, "stills": stills, "skips": table, "seconds": time.perf_counter() - start}
     with _stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])

@@ -113,6 +113,15 @@ def test_detections_are_filtered_and_matched(clip):
     assert colours[0, 2] > 0 > colours[1, 2]  # CIELAB b: red is warm, blue is cold
 
 
+def test_a_frame_without_detections(ground_truth, cfg):
+    bank = HeadBank({"trained": ColourHead()})
+    loader = [[{"image": picture(frame), "video_id": 1, "frame_index": frame}] for frame in range(LENGTH)]
+    (clip,) = detect_clips(DiscDetector(bank), bank, loader, ground_truth, min_score=0.99, max_detections=10)
+    assert all(len(frame.detections) == 0 and frame.features["colour"].shape == (0, 3) for frame in clip.frames)
+    for method in (*spatial_methods(), appearance_method("trained", "trained")):
+        assert measure(method, [clip], cfg, (0.5, 0.1), CATEGORIES)["IDF1"] == 0
+
+
 def test_every_keeps_truth_and_detections_together(clip):
     sparse = clip.every(4)
     assert len(sparse.frames) == len(sparse.video["file_names"]) == len(sparse.annotations[0]["segmentations"]) == 3
