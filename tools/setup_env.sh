@@ -22,9 +22,9 @@ ictrack_setup() {
   export PIP_DISABLE_PIP_VERSION_CHECK=1
   export PIP_NO_WARN_SCRIPT_LOCATION=1
 
-  # Detectron2's model zoo imports pkg_resources, which setuptools 81 dropped.
-  "$python" -c 'import setuptools, sys; sys.exit(not 64 <= int(setuptools.__version__.split(".")[0]) < 81)' 2>/dev/null ||
-    "$python" -m pip install --quiet "setuptools>=70.1,<81" || return 1
+  # Detectron2's model zoo imports pkg_resources, which setuptools 81 dropped; before 71 it builds no wheels by itself.
+  "$python" -c 'import setuptools, sys; sys.exit(not 71 <= int(setuptools.__version__.split(".")[0]) < 81)' 2>/dev/null ||
+    "$python" -m pip install --quiet "setuptools>=71,<81" || return 1
   if ! "$python" -c 'import torch, torchvision' 2>/dev/null; then
     echo "setup: installing PyTorch (about a minute) ..."
     # shellcheck disable=SC2086
