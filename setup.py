@@ -28,6 +28,7 @@ setup(
         "iopath",
         "matplotlib",
         "opencv-python",
+        "safetensors",
         "tabulate",
         "timm",
         "tqdm",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from .detections import TrackerInputError, require_field, select_detections, to_
 from .memory_bank import MemoryBank
 
 
-class MemoryTracker(BaseTracker):
+class MemoryTracker(BaseTracker, ABC):
     """Online tracker over a :class:`MemoryBank`; a subclass says how well a detection continues a track.
 
     A frame goes through these steps:
@@ -124,13 +125,13 @@ class MemoryTracker(BaseTracker):
         )
         self.memory, self._next_id, self._frame = memory, int(state["next_id"]), int(state["frame"])
 
+    @abstractmethod
     def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Further columns (name -> (N, ...)) that the tracker compares, of ``rows`` (N,) of ``instances``."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """``scores`` (N, M) and ``new_scores`` (N,) of association.py, N and M at least 1."""
-        raise NotImplementedError
 
     def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """New values of the columns that a match does not simply replace by the newest; rows correspond."""

@@ -5,6 +5,7 @@ import timm
 import torch
 from detectron2.config import get_cfg
 from detectron2.modeling import build_backbone
+from safetensors.torch import save_file
 
 from ictrack.config import add_ictrack_config
 from ictrack.modeling.backbone import FPNWithTaps, PretrainedWeightsError, TimmBackbone
@@ -120,7 +121,7 @@ def test_weights_from_a_path(tmp_path, suffix):
     if suffix == "pth":
         torch.save(source.state_dict(), path)
     else:
-        pytest.importorskip("safetensors.torch").save_file(source.state_dict(), path)
+        save_file(source.state_dict(), path)
     loaded = TimmBackbone("resnet10t", weights=str(path), out_strides=[4, 8]).model.state_dict()
     assert loaded
     assert all(torch.equal(tensor, source.state_dict()[name]) for name, tensor in loaded.items())
