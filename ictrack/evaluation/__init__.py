@@ -1,5 +1,5 @@
-"""Evaluators and submission files. Nothing is imported before it is used: ``ictrack.evaluation.metrics`` and
-``ictrack.evaluation.submission`` work where there is neither torch nor Detectron2."""
+"""Evaluators and submission files. Nothing is imported before it is used: ``ictrack.evaluation.metrics``,
+``ictrack.evaluation.submission`` and the reports work where there is neither torch nor Detectron2."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from importlib import import_module
 from typing import Any
 
 _MODULE_OF = {
+    "PoseTrackEvaluator": "posetrack_evaluation",
     "YouTubeVISEvaluator": "youtube_vis_evaluation",
     "ResultsWriter": "submission",
     "read_results": "submission",
     "evaluate_video_ap": "metrics",
     "evaluate_association": "metrics",
+    "evaluate_videos": "metrics",
+    "evaluate_pose": "metrics",
 }
 __all__ = sorted(_MODULE_OF)
 

@@ -5,44 +5,36 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter, OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import Instances
-from detectron2.tracking import BaseTracker
 from detectron2.utils import comm
-from detectron2.utils.logger import create_small_table
-from tabulate import tabulate
 
 from ictrack.structures.categories import map_classes
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.structures.youtube_vis_json import read_ground_truth
-from ictrack.tracking import build_tracker, current_detections
 
-from .metrics import AssociationResult, evaluate_association, evaluate_video_ap
+from .association_figures import in_percent
+from .association_table import SHOWN_COUNTS, SHOWN_RATIOS
+from .metrics import VideoEvaluation, evaluate_videos
 from .submission import ResultsWriter, read_results
+from .video_evaluation import TrackerFactory, VideoEvaluator, describe
+from .youtube_vis_report import report_of, youtube_vis_tables
 
 logger = logging.getLogger(__name__)
 
-TrackerFactory = Callable[[int, int], BaseTracker]
 
-# Association figures that are reported: fractions become percent, counts stay.
-_RATIOS = ("IDF1", "IDP", "IDR", "MOTA", "MOTP")
-_COUNTS = ("IDSW", "MT", "PT", "ML", "Frag")
-
-
-class YouTubeVISEvaluator(DatasetEvaluator):
+class YouTubeVISEvaluator(VideoEvaluator):
     """Tracks the detections of each video and scores the tracks.
 
-    It sees a model's output frame by frame, as :func:`ictrack.data.build.build_video_test_loader` orders it. At a
-    video's first frame it takes a fresh tracker; each frame's tracked masks are encoded at once, and a video's tracks
-    are written to ``<output_dir>/<dataset_name>/results.json`` at its end, so that memory does not grow with the
-    number of frames or videos and the file can be submitted to the data set's server.
+    Each frame's tracked masks are encoded at once, and a video's tracks are written to
+    ``<output_dir>/<dataset_name>/results.json`` at its end, so that memory does not grow with the number of frames or
+    videos and the file can be submitted to the data set's server.
     """
 
     def __init__(
@@ -67,65 +59,37 @@ class YouTubeVISEvaluator(DatasetEvaluator):
             AnnotationError: the data set's file is wrong.
             ValueError: no class of the training set is one of the data set.
         """
+        super().__init__(tracker)
         self._dataset_name = dataset_name
         self._ground_truth = read_ground_truth(MetadataCatalog.get(dataset_name).json_file)
         categories = sorted(self._ground_truth["categories"], key=lambda category: category["id"])
         self._category_ids = [category["id"] for category in categories]
         self._class_names = [category["name"] for category in categories]
-        if isinstance(tracker, CfgNode):
-            self._make_tracker: TrackerFactory = lambda height, width: build_tracker(tracker, height, width)
-            if class_map is None:
-                class_map = self._map_from_training_classes(tracker)
-        else:
-            self._make_tracker = tracker
+        if isinstance(tracker, CfgNode) and class_map is None:
+            class_map = self._map_from_training_classes(tracker)
         self._class_map = class_map
         self._folder = Path(output_dir) / dataset_name
         self._writer: ResultsWriter | None = None
 
     def reset(self) -> None:
+        super().reset()
         if self._writer is not None:
             self._writer.close()
         self._writer = ResultsWriter(self._part_path())
-        self._video: dict[str, Any] | None = None
-        self._num_frames = 0
         self._num_dropped: Counter[int] = Counter()
-
-    def process(self, inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Instances]]) -> None:
-        """
-        Args:
-            inputs: frames with ``video_id``, ``frame_index``, ``video_length``, ``height`` and ``width``.
-            outputs: ``{"instances": Instances}`` of each, with masks of the frame's size.
-
-        Raises:
-            ValueError: frames are missing or out of order, or detections have no masks of the frame's size or a
-                class that the data set lacks.
-        """
-        for frame, output in zip(inputs, outputs):
-            if frame["frame_index"] == 0:
-                self._finish_video()
-                self._video = frame
-                self._tracker = self._make_tracker(frame["height"], frame["width"])
-                self._recorder = TrackRecorder()
-                self._num_frames = 0
-            elif self._video is None or (frame["video_id"], frame["frame_index"]) != (
-                self._video["video_id"],
-                self._num_frames,
-            ):
-                raise ValueError(f"{_describe(frame)} came out of order: use build_video_test_loader")
-            self._num_frames += 1
-            self._record(frame, output["instances"])
 
     def evaluate(self) -> OrderedDict[str, dict[str, float]] | None:
         """Write the results of all processes, and score them if the data set has annotations.
 
         Returns:
             On the main process (None on others): "segm_video", official AP and AR in percent, "AP-<category>" beside
-            them; "association", IDF1 and MOTA in percent and id switches as counts; and both with the suffix
+            them; "segm_video_strict", the same of the strict protocol where it differs; "association": HOTA, MOTA and
+            IDF1 in percent and id switches as counts; and "segm_video" and "association" with the suffix
             "_class_agnostic", where a track may match any category. NaN where there is nothing to measure. Empty
             without annotations.
         """
         assert self._writer is not None, "reset() comes before evaluate()"
-        self._finish_video()
+        self._end_video()
         self._writer.close()
         path = self._gather()
         num_dropped = sum((Counter(part) for part in comm.gather(self._num_dropped)), Counter())
@@ -142,20 +106,15 @@ class YouTubeVISEvaluator(DatasetEvaluator):
             logger.info("%s has no annotations: results are in %s", self._dataset_name, path)
             return OrderedDict()
         results = read_results(path, self._ground_truth)
-        scores = OrderedDict()
+        scores: OrderedDict[str, dict[str, float]] = OrderedDict()
         for suffix, class_agnostic in (("", False), ("_class_agnostic", True)):
-            average_precision = evaluate_video_ap(self._ground_truth, results, class_agnostic=class_agnostic)
-            association = evaluate_association(self._ground_truth, results, class_agnostic=class_agnostic)
-            scores[f"segm_video{suffix}"] = _percent(average_precision.summary())
-            scores[f"association{suffix}"] = _reported(association.total)
-            for task in (f"segm_video{suffix}", f"association{suffix}"):
-                logger.info("%s of %s:\n%s", task, self._dataset_name, create_small_table(scores[task]))
-            if not class_agnostic:
-                by_category = average_precision.per_category()
-                self._log_categories(by_category, association)
-                scores["segm_video"].update(
-                    _percent({f"AP-{name}": numbers["AP"] for name, numbers in by_category.items()})
-                )
+            evaluation = evaluate_videos(self._ground_truth, results, class_agnostic=class_agnostic)
+            report = report_of(evaluation)
+            tables = youtube_vis_tables(report, by_category=not class_agnostic)
+            logger.info("%s%s:\n%s", self._dataset_name, ", any category" if class_agnostic else "", tables)
+            for text in report["warnings"]:
+                logger.warning("%s: %s", path, text)
+            scores.update(_scores(evaluation, suffix))
         return scores
 
     def _map_from_training_classes(self, cfg: CfgNode) -> dict[int, int] | None:
@@ -182,16 +141,19 @@ class YouTubeVISEvaluator(DatasetEvaluator):
         )
         return class_map
 
-    def _record(self, frame: dict[str, Any], instances: Instances) -> None:
-        tracked = current_detections(self._tracker.update(self._with_own_classes(frame, instances.to("cpu"))))
+    def _start(self, frame: Mapping[str, Any]) -> None:
+        self._recorder = TrackRecorder()
+
+    def _record(self, frame: Mapping[str, Any], tracked: Instances) -> None:
+        """Raises ValueError: there are no masks, or not of the frame's size."""
         if len(tracked) == 0:
             return
         if not tracked.has("pred_masks"):
-            raise ValueError(f"{_describe(frame)}: detections have no pred_masks; evaluation is of masks")
+            raise ValueError(f"{describe(frame)}: detections have no pred_masks; evaluation is of masks")
         masks = tracked.pred_masks.numpy()
         if masks.shape[1:] != (frame["height"], frame["width"]):
             raise ValueError(
-                f"{_describe(frame)}: masks are {masks.shape[1]} x {masks.shape[2]}, the frame is "
+                f"{describe(frame)}: masks are {masks.shape[1]} x {masks.shape[2]}, the frame is "
                 f"{frame['height']} x {frame['width']}"
             )
         self._recorder.add(
@@ -202,7 +164,7 @@ class YouTubeVISEvaluator(DatasetEvaluator):
             [encode_mask(mask) for mask in masks],
         )
 
-    def _with_own_classes(self, frame: dict[str, Any], instances: Instances) -> Instances:
+    def _select(self, frame: Mapping[str, Any], instances: Instances) -> Instances:
         """Detections with the data set's classes; those of classes that it lacks are dropped."""
         if len(instances) == 0:
             return instances
@@ -210,7 +172,7 @@ class YouTubeVISEvaluator(DatasetEvaluator):
         if self._class_map is None:
             if max(classes) >= len(self._class_names):
                 raise ValueError(
-                    f"{_describe(frame)}: class {max(classes)} of the model is none of the {len(self._class_names)} of "
+                    f"{describe(frame)}: class {max(classes)} of the model is none of the {len(self._class_names)} of "
                     f"{self._dataset_name}; give a class_map"
                 )
             return instances
@@ -221,15 +183,7 @@ class YouTubeVISEvaluator(DatasetEvaluator):
         mapped.pred_classes = torch.tensor([self._class_map[classes[row]] for row in keep], dtype=torch.int64)
         return mapped
 
-    def _finish_video(self) -> None:
-        if self._video is None:
-            return
-        video, self._video = self._video, None
-        if self._num_frames != video["video_length"]:
-            raise ValueError(
-                f"video {video['video_id']} has {video['video_length']} frames, {self._num_frames} came before the "
-                "next video or the end"
-            )
+    def _finish(self, video: Mapping[str, Any]) -> None:
         assert self._writer is not None
         self._writer.write(self._recorder.results(video["video_id"], video["video_length"], self._category_ids))
 
@@ -252,24 +206,26 @@ class YouTubeVISEvaluator(DatasetEvaluator):
             writer.write(results)
         return path
 
-    def _log_categories(self, by_category: dict[str, dict[str, float]], association: AssociationResult) -> None:
-        rows = [
-            (name, *_percent({key: numbers[key] for key in ("AP", "AP50", "AP75")}).values(), reported["IDF1"],
-             int(reported["IDSW"]))
-            for name, numbers in by_category.items()
-            for reported in [_reported(association.per_category[name])]
-        ]  # fmt: skip
-        headers = ("category", "AP", "AP50", "AP75", "IDF1", "id switches")
-        logger.info("By category:\n%s", tabulate(rows, headers, tablefmt="pipe", floatfmt=".3f"))
 
-
-def _describe(frame: dict[str, Any]) -> str:
-    return f"frame {frame['frame_index']} of video {frame['video_id']}"
+def _scores(evaluation: VideoEvaluation, suffix: str) -> OrderedDict[str, dict[str, float]]:
+    """What :meth:`YouTubeVISEvaluator.evaluate` returns of one evaluation."""
+    scores: OrderedDict[str, dict[str, float]] = OrderedDict()
+    summaries = {protocol: result.summary() for protocol, result in evaluation.ap.items()}
+    scores[f"segm_video{suffix}"] = _percent(summaries["official"])
+    if summaries.get("strict", summaries["official"]) != summaries["official"]:
+        scores[f"segm_video{suffix}_strict"] = _percent(summaries["strict"])
+    scores[f"association{suffix}"] = {
+        key: figures[key]
+        for shown in (SHOWN_RATIOS, SHOWN_COUNTS)
+        for metric, keys in shown.items()
+        for figures in [in_percent(getattr(evaluation, metric).total)]
+        for key in keys
+    }
+    if not suffix:
+        by_category = evaluation.ap["official"].per_category()
+        scores["segm_video"].update(_percent({f"AP-{name}": numbers["AP"] for name, numbers in by_category.items()}))
+    return scores
 
 
 def _percent(fractions: dict[str, float]) -> dict[str, float]:
     return {key: 100 * value if value >= 0 else float("nan") for key, value in fractions.items()}
-
-
-def _reported(association: dict[str, float]) -> dict[str, float]:
-    return {**{key: 100 * association[key] for key in _RATIOS}, **{key: association[key] for key in _COUNTS}}

@@ -7,21 +7,31 @@ frame or null. A segmentation is an RLE (string or run list) or a list of polygo
 
 from __future__ import annotations
 
+import gc
 import gzip
 import json
 import math
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from pycocotools import mask as mask_util
 
-from .rle import RLE, RLEError, decode_runs, encode_runs
+from .describe import describe
+from .rle import MAX_PIXELS, RLE, RLEError, RunLengths, decode_runs, encode_runs, has_empty_runs, merge_empty_runs
 
-# pycocotools walks along a polygon's edges pixel by pixel: a coordinate beyond this is damage, and would hang it.
+# pycocotools walks along a polygon's edges pixel by pixel: coordinates beyond so many times the frame's longer side, or
+# beyond so many pixels, are damage and would hang it.
+MAX_POLYGON_EXTENT = 4
 MAX_COORDINATE = 1e6
+# Bounds of unpacking, so that a small file cannot fill the memory: JSON of masks shrinks about tenfold, and lists of
+# nulls, which shrink most, about a thousandfold.
+MAX_UNPACKED_BYTES = 2**34
+MAX_UNPACKING_RATIO = 200
+MIN_SUSPECT_BYTES = 2**24
 
 
 class AnnotationError(ValueError):
@@ -36,17 +46,59 @@ def read_json(path: str | Path) -> Any:
         OSError: it cannot be opened.
     """
     path = Path(path)
-    opener = gzip.open if path.suffix == ".gz" else open
     try:
-        with opener(path, "rb") as file:
-            return json.loads(file.read().decode("utf-8"))
+        if path.suffix != ".gz":
+            return parse_json(path.read_bytes(), str(path))
+        with gzip.open(path, "rb") as file:
+            return parse_json(read_unpacked(file, path.stat().st_size, str(path)), str(path))
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise AnnotationError(f"{path}: damaged file: {error}") from None
+
+
+def read_unpacked(file: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str) -> bytes:
+    """What is left of a stream that unpacks ``packed_bytes`` bytes.
+
+    Raises:
+        AnnotationError: it swells far beyond what JSON of masks does; ``name`` says where it comes from.
+    """
+    limit = min(MAX_UNPACKED_BYTES, max(MIN_SUSPECT_BYTES, MAX_UNPACKING_RATIO * packed_bytes))
+    data = file.read(limit + 1)
+    require(len(data) <= limit, name, f"damaged file: {packed_bytes} bytes unpack to more than {limit}")
+    return data
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Where millions of small objects are made and all stay, looking for garbage among them takes half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            if gc.get_freeze_count() == 0:
+                # The new objects count as old at once, so that the next search for young garbage passes them over.
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
+
+
+def parse_json(data: bytes, name: str) -> Any:
+    """The content of JSON text. Raises AnnotationError, with the ``name`` of its file, if it is none."""
+    try:
+        text = data.decode("utf-8")
+        del data  # text and what is read from it are large enough
+        with no_garbage_collection():
+            return json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise AnnotationError(f"{path}: not valid JSON, {where}: {error.msg}") from None
-    except (UnicodeDecodeError, EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise AnnotationError(f"{path}: damaged file: {error}") from None
+        raise AnnotationError(f"{name}: not valid JSON, {where}: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f"{name}: damaged file: {error}") from None
     except RecursionError:
-        raise AnnotationError(f"{path}: not valid JSON: nested too deeply") from None
+        raise AnnotationError(f"{name}: not valid JSON: nested too deeply") from None
+    except ValueError:  # Python refuses to read integers of thousands of digits
+        raise AnnotationError(f"{name}: holds a number of too many digits") from None
 
 
 def read_ground_truth(path: str | Path) -> dict[str, Any]:
@@ -69,7 +121,11 @@ def is_int(value: Any) -> bool:
 
 
 def is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Whether a JSON value is a number that a float can hold."""
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def require(condition: bool, path: str, expected: str) -> None:
@@ -84,8 +140,8 @@ def index_by_id(entries: Any, path: str) -> dict[int, dict[str, Any]]:
     for i, entry in enumerate(entries):
         where = f"{path}[{i}]"
         require(isinstance(entry, dict), where, "must be an object")
-        require(is_int(entry.get("id")), f"{where}.id", f"must be an integer, not {entry.get('id')!r}")
-        require(entry["id"] not in by_id, f"{where}.id", f"{entry['id']} is used twice")
+        require(is_int(entry.get("id")), f"{where}.id", f"must be an integer, not {describe(entry.get('id'))}")
+        require(entry["id"] not in by_id, f"{where}.id", f"{describe(entry['id'])} is used twice")
         by_id[entry["id"]] = entry
     return by_id
 
@@ -106,7 +162,16 @@ def check_ground_truth(data: Any) -> None:
     for i, video in enumerate(data["videos"]):
         for key in ("height", "width"):
             value = video.get(key)
-            require(is_int(value) and value > 0, f"videos[{i}].{key}", f"must be a positive integer, not {value!r}")
+            require(
+                is_int(value) and value > 0,
+                f"videos[{i}].{key}",
+                f"must be a positive integer, not {describe(value)}",
+            )
+        require(
+            video["height"] * video["width"] < MAX_PIXELS,
+            f"videos[{i}]",
+            f"{describe(video['height'])} x {describe(video['width'])} are more pixels than an RLE can count",
+        )
         names = video.get("file_names")
         require(
             isinstance(names, list) and all(isinstance(name, str) for name in names),
@@ -117,7 +182,7 @@ def check_ground_truth(data: Any) -> None:
         require(
             is_int(length) and length == len(names) > 0,
             f"videos[{i}].length",
-            f"is {length!r}, but there are {len(names)} file_names",
+            f"is {describe(length)}, but there are {len(names)} file_names",
         )
     annotations = data.get("annotations")
     if annotations is None:
@@ -127,7 +192,17 @@ def check_ground_truth(data: Any) -> None:
         where = f"annotations[{i}]"
         for key, known in (("video_id", videos), ("category_id", categories)):
             value = annotation.get(key)
-            require(is_int(value) and value in known, f"{where}.{key}", f"{value!r} is not the id of one in the file")
+            require(
+                is_int(value) and value in known,
+                f"{where}.{key}",
+                f"{describe(value)} is not the id of one in the file",
+            )
+        is_crowd = annotation.get("iscrowd", 0)
+        require(
+            isinstance(is_crowd, int) and is_crowd in (0, 1),
+            f"{where}.iscrowd",
+            f"must be 0 or 1, not {describe(is_crowd)}",
+        )
         length = len(videos[annotation["video_id"]]["file_names"])
         for key in ("segmentations", "bboxes", "areas"):
             values = annotation.get(key)
@@ -135,6 +210,9 @@ def check_ground_truth(data: Any) -> None:
                 continue
             require(isinstance(values, list), f"{where}.{key}", "must be a list with one entry a frame")
             require(len(values) == length, f"{where}.{key}", f"has {len(values)} entries, the video {length} frames")
+        for t, area in enumerate(annotation.get("areas") or ()):
+            if area is not None and not (is_finite(area) and area >= 0):
+                raise AnnotationError(f"{where}.areas[{t}]: must be a number of pixels, not {describe(area)}")
 
 
 def normalize_segmentations(
@@ -148,25 +226,48 @@ def normalize_segmentations(
         sizes: (N,) (H, W) of each one's video, for polygons.
 
     Returns:
-        (N,) with compressed ``counts``; those that came so are the objects given.
+        (N,) with compressed ``counts``; those that came so are the objects given, but for masks with a run of no
+            pixels beyond the first: pycocotools, and with it the official tool, stops comparing two masks where both
+            have one.
         (N,) int64, their pixels.
 
     Raises:
         AnnotationError: with the path of a segmentation that is no mask.
     """
-    rles = [
-        polygons_to_rle(segmentation, size, path) if isinstance(segmentation, list) else segmentation
-        for segmentation, path, size in zip(segmentations, paths, sizes)
-    ]
+    rles, runs = read_masks(segmentations, paths, sizes)
+    return rles, runs.areas()
+
+
+def read_masks(
+    segmentations: Sequence[Any], paths: Sequence[str], sizes: Sequence[tuple[int, int]]
+) -> tuple[list[RLE], RunLengths]:
+    """:func:`normalize_segmentations` with the masks' runs in the place of their pixels.
+
+    A path is only asked for where something is wrong, or where there are polygons.
+    """
+    rles = list(segmentations)
+    if list in set(map(type, rles)):
+        for i, segmentation in enumerate(segmentations):
+            if isinstance(segmentation, list):
+                rles[i] = polygons_to_rle(segmentation, sizes[i], paths[i])
     try:
         runs = decode_runs(rles)
     except RLEError as error:
         raise AnnotationError(f"{paths[error.index]}: {error.reason}") from None
-    for i, rle in enumerate(rles):
-        if isinstance(rle["counts"], (list, tuple)):
-            counts = runs.counts[runs.offsets[i] : runs.offsets[i + 1]]
-            rles[i] = {"size": rle["size"], "counts": encode_runs(counts, np.array([len(counts)]))[0]}
-    return rles, runs.areas()
+    with_empty_runs = has_empty_runs(runs)
+    encodings = [rle["counts"] for rle in rles]
+    lists = []
+    if not set(map(type, encodings)) <= {str, bytes}:
+        lists = [i for i, one in enumerate(encodings) if type(one) in (list, tuple) and i not in with_empty_runs]
+    parts = [runs.counts[runs.offsets[i] : runs.offsets[i + 1]] for i in lists]
+    for i in with_empty_runs:
+        lists.append(i)
+        parts.append(merge_empty_runs(runs.counts[runs.offsets[i] : runs.offsets[i + 1]]))
+    if lists:
+        encoded = encode_runs(np.concatenate(parts), np.array([len(part) for part in parts]))
+        for i, counts in zip(lists, encoded):
+            rles[i] = {"size": rles[i]["size"], "counts": counts}
+    return rles, runs
 
 
 def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], path: str) -> RLE:
@@ -175,12 +276,13 @@ def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], path: str) -
     Raises:
         AnnotationError: a polygon of fewer than three points, of an odd number of values, or not of finite numbers.
     """
+    limit = min(MAX_POLYGON_EXTENT * max(size), MAX_COORDINATE)
     for i, polygon in enumerate(polygons):
         require(
             isinstance(polygon, list)
             and len(polygon) >= 6
             and len(polygon) % 2 == 0
-            and all(is_finite(value) and abs(value) <= MAX_COORDINATE for value in polygon),
+            and all(is_finite(value) and abs(value) <= limit for value in polygon),
             f"{path}[{i}]",
             "a polygon is a list of at least three x, y pairs in pixels",
         )

@@ -8,10 +8,12 @@ for name in {BLOCKED!r}:
     sys.modules[name] = None  # importing it raises ImportError
 import ictrack.evaluation
 import ictrack.evaluation.submission
-from ictrack.evaluation import evaluate_association, evaluate_video_ap, read_results
+import ictrack.evaluation.posetrack_report
+import ictrack.evaluation.youtube_vis_report
+from ictrack.evaluation import evaluate_pose, evaluate_video_ap, evaluate_videos, read_results
 ground_truth = {{"videos": [], "categories": [{{"id": 1, "name": "cat"}}], "annotations": []}}
 assert evaluate_video_ap(ground_truth, []).summary()["AP"] == -1
-assert evaluate_association(ground_truth, []).total["IDF1"] == 0
+assert evaluate_videos(ground_truth, []).identity.total["IDF1"] == 0
 try:
     ictrack.evaluation.YouTubeVISEvaluator
 except ImportError:

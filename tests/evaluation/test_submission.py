@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from tiny_video_dataset import HEIGHT, WIDTH, ground_truth
 
-from ictrack.evaluation.submission import ResultsWriter, find_problems, read_results
+from ictrack.evaluation.submission import Problem, ResultsWriter, find_problems, read_results
 from ictrack.structures.rle import encode_mask
 from ictrack.structures.youtube_vis_json import AnnotationError
 
@@ -108,7 +108,8 @@ WRONG_SIZE = encode_mask(np.eye(WIDTH, HEIGHT, dtype=bool))
             change(0, segmentations=[None, {"size": [HEIGHT, WIDTH], "counts": "garbage"}, None]),
             "[0].segmentations[1]: counts holds a character that is not of the encoding: 'r'",
         ),
-        (change(0, segmentations=[None, [1, 2, 3], None]), "[0].segmentations[1]: an RLE is an object"),
+        (change(0, segmentations=[None, [1, 2, 3], None]), "[0].segmentations[1][0]: a polygon is a list of"),
+        (change(0, segmentations=[None, 5, None]), "[0].segmentations[1]: an RLE is an object"),
     ],
 )
 def test_problems_are_located(tmp_path, results, problem):
@@ -123,7 +124,7 @@ def test_all_problems_are_found():
     bad = {"size": [HEIGHT, WIDTH], "counts": "0"}
     results = change(0, score=None, segmentations=[bad, MASK, WRONG_SIZE, bad])
     results.append({**good_results()[1], "video_id": 99})
-    assert [problem.split(":")[0] for problem in find_problems(results, ground_truth())] == [
+    assert [problem.path for problem in find_problems(results, ground_truth()) if problem.severity == "error"] == [
         "[0].score",
         "[0].segmentations",
         "[0].segmentations[0]",
@@ -131,16 +132,22 @@ def test_all_problems_are_found():
         "[0].segmentations[2].size",
         "[2].video_id",
     ]
-    assert not list(find_problems(good_results(), ground_truth()))
+    (empty,) = find_problems(good_results(), ground_truth())
+    assert str(empty).startswith(
+        "warning: [1].segmentations: holds no mask in any frame: it counts as a false positive"
+    )
+    assert str(empty).endswith(" (video 2 'clip2', track 1)")
 
 
 def test_duplicate_ids_are_an_error_and_copies_a_warning(tmp_path, caplog):
     results = [{**good_results()[0], "id": 3}, {**good_results()[1], "id": 3}, {**good_results()[0], "id": 3}]
-    assert list(find_problems(results, ground_truth())) == ["[2].id: 3 is the id of [0] in the same video"]
+    problems = [problem for problem in find_problems(results, ground_truth()) if problem.severity == "error"]
+    assert problems == [Problem("error", "[2].id", "3 is the id of [0] in the same video")]
     path = tmp_path / "results.json"
     path.write_text(json.dumps(good_results() * 2))
     assert len(read_results(path, ground_truth())) == 4
-    assert "2 tracks are copies" in caplog.text
+    assert "[2]: is a copy of [0] (video 7 'clip7', track 2)" in caplog.text
+    assert "[3]: is a copy of [1] (video 2 'clip2', track 3)" in caplog.text
 
 
 def test_damaged_files_are_named(tmp_path):

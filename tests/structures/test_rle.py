@@ -118,3 +118,42 @@ def test_remove_empty_runs():
     assert remove_empty_runs(np.array([1, 3, 3, 5, 5, 5, 9])).tolist() == [1, 5, 9]
     assert remove_empty_runs(np.array([2, 2])).tolist() == []
     assert remove_empty_runs(np.array([], dtype=np.int64)).tolist() == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(MASKS, min_size=1, max_size=5))
+def test_columns_and_areas_are_those_of_the_masks(masks):
+    runs = decode_runs([coco(mask) for mask in masks])
+    for mask, area, limits in zip(masks, runs.areas(), runs.columns()):
+        columns = np.flatnonzero(mask.any(axis=0))
+        assert area == mask.sum()
+        assert limits.tolist() == ([columns[0], columns[-1]] if len(columns) else [0, -1])
+
+
+def test_blocks_of_strings_are_parsed_as_one(monkeypatch):
+    rng = np.random.default_rng(0)
+    rles = [coco(rng.random((9, 9)) < 0.5) for _ in range(30)]
+    expected = decode_runs(rles)
+    monkeypatch.setattr("ictrack.structures.rle._BLOCK_CHARACTERS", 100)
+    runs = decode_runs(rles)
+    np.testing.assert_array_equal(runs.counts, expected.counts)
+    np.testing.assert_array_equal(runs.offsets, expected.offsets)
+    rles[23] = {"size": [9, 9], "counts": "oo0 "}
+    with pytest.raises(RLEError) as error:
+        decode_runs(rles)
+    assert error.value.index == 23
+
+
+def test_sums_do_not_wrap_around():
+    # As 32-bit numbers, the runs would add up to the 16 pixels.
+    counts = [2**28] * 15 + [2**28 + 16]
+    with pytest.raises(RLEError, match="do not add up"):
+        decode_runs([{"size": [4, 4], "counts": counts}])
+
+
+@pytest.mark.parametrize("size", [[4.0, 4], [True, 16]])
+def test_sizes_that_only_equal_integers_are_refused(size):
+    good = {"size": [4, 4], "counts": [16]}
+    with pytest.raises(RLEError, match="size must be") as error:
+        decode_runs([good, {"size": size, "counts": [16]}])
+    assert error.value.index == 1

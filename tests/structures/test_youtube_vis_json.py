@@ -1,4 +1,5 @@
 import copy
+import gc
 import gzip
 import json
 
@@ -8,6 +9,7 @@ from tiny_video_dataset import ground_truth
 
 from ictrack.structures.youtube_vis_json import (
     AnnotationError,
+    no_garbage_collection,
     normalize_segmentations,
     polygons_to_rle,
     read_ground_truth,
@@ -98,3 +100,16 @@ def test_polygons_are_drawn_by_pycocotools():
 def test_bad_polygons_are_located(polygon):
     with pytest.raises(AnnotationError, match=r"x\[1\]: a polygon is"):
         polygons_to_rle([[0, 0, 1, 1, 2, 0], polygon], (5, 5), "x")
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_garbage_collection_is_as_before(enabled):
+    before = gc.isenabled()
+    (gc.enable if enabled else gc.disable)()
+    try:
+        with pytest.raises(KeyError), no_garbage_collection():
+            assert not gc.isenabled()
+            raise KeyError
+        assert gc.isenabled() == enabled
+    finally:
+        (gc.enable if before else gc.disable)()

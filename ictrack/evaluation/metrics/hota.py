@@ -1,0 +1,124 @@
+"""HOTA: how well objects are detected, associated over time and localised, for any per-frame similarity.
+
+Reference: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021. The numbers
+equal those of TrackEval 1.3 (github.com/JonathonLuiten/TrackEval, ``metrics/hota.py``): every detection counts whatever
+its score, and crowds are ground truth like any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .tracked_sequence import SimilarPairs, TrackedSequence, has_repeats
+
+# Similarities from which on a pair is a true positive; one that falls short of it by rounding is one.
+ALPHAS = np.arange(0.05, 0.99, 0.05)
+_EPS = np.finfo(float).eps
+
+HOTA_COUNTS = ("HOTA_TP", "HOTA_FN", "HOTA_FP", "AssA_sum", "AssRe_sum", "AssPr_sum", "LocA_sum")
+# Figures that TrackEval adds up over classes where it averages the others.
+HOTA_SUMMED = ("HOTA_TP", "HOTA_FN", "HOTA_FP")
+
+
+def hota_counts(sequence: TrackedSequence) -> dict[str, np.ndarray]:
+    """HOTA's counts (``HOTA_COUNTS``) of one sequence, each (19,) over ``ALPHAS``. They add up over sequences.
+
+    One matching per frame, for all alphas: that of the highest sum of similarity times the alignment of the two
+    identities over the whole sequence. The sums are over true positives c: of A(c) = TPA / (TPA + FNA + FPA) (the
+    paper's Eq. 10), TPA / (TPA + FNA), TPA / (TPA + FPA), and of the similarity.
+    """
+    num_truth, num_found = sequence.truth_frames.sum(), sequence.track_frames.sum()
+    counts = {key: np.zeros(len(ALPHAS)) for key in HOTA_COUNTS}
+    if num_truth and num_found and len(sequence.pairs):
+        _count_matches(counts, _match(sequence), sequence)
+    counts["HOTA_FN"] = num_truth - counts["HOTA_TP"]
+    counts["HOTA_FP"] = num_found - counts["HOTA_TP"]
+    return counts
+
+
+def hota_curves(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """HOTA, DetA, AssA, DetRe, DetPr, AssRe, AssPr, LocA and OWTA as fractions, (19,) each over ``ALPHAS``.
+
+    LocA is 1 where there is no true positive, the others are 0, as in TrackEval.
+    """
+    true, missed, wrong = (counts[key] for key in HOTA_SUMMED)
+    some = np.maximum(1.0, true)
+    curves = {
+        "DetA": true / np.maximum(1.0, true + missed + wrong),
+        "AssA": counts["AssA_sum"] / some,
+        "DetRe": true / np.maximum(1.0, true + missed),
+        "DetPr": true / np.maximum(1.0, true + wrong),
+        "AssRe": counts["AssRe_sum"] / some,
+        "AssPr": counts["AssPr_sum"] / some,
+        "LocA": np.where(true > 0, counts["LocA_sum"] / some, 1.0),
+    }
+    return {
+        "HOTA": np.sqrt(curves["DetA"] * curves["AssA"]),
+        **curves,
+        "OWTA": np.sqrt(curves["DetRe"] * curves["AssA"]),
+    }
+
+
+def hota_figures(counts: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """The means of :func:`hota_curves` and of the true positives, misses and false positives over ``ALPHAS``; and
+    HOTA(0), LocA(0) and their product HOTALocA(0), the values at the smallest alpha."""
+    curves = hota_curves(counts)
+    figures = {key: float(np.mean(values)) for key, values in curves.items()}
+    figures["HOTA(0)"], figures["LocA(0)"] = float(curves["HOTA"][0]), float(curves["LocA"][0])
+    figures["HOTALocA(0)"] = figures["HOTA(0)"] * figures["LocA(0)"]
+    return {**figures, **{key: float(np.mean(counts[key])) for key in HOTA_SUMMED}}
+
+
+def _match(sequence: TrackedSequence) -> SimilarPairs:
+    pairs = sequence.pairs
+    in_truth = pairs.frame * sequence.num_truth + pairs.truth
+    in_track = pairs.frame * sequence.num_tracks + pairs.track
+    others = np.bincount(in_truth, pairs.similarity)[in_truth] + np.bincount(in_track, pairs.similarity)[in_track]
+    union = others - pairs.similarity
+    jaccard = np.divide(pairs.similarity, union, out=np.zeros(len(pairs)), where=union > _EPS)
+    identity = pairs.truth * sequence.num_tracks + pairs.track
+    common = np.bincount(identity, jaccard, minlength=sequence.num_truth * sequence.num_tracks)
+    common = common.reshape(sequence.num_truth, sequence.num_tracks)
+    alignment = common / (sequence.truth_frames[:, None] + sequence.track_frames[None, :] - common)
+    score = alignment.ravel()[identity] * pairs.similarity
+
+    # In most frames everyone's best is nobody else's best, and no assignment can do better than all those together.
+    starts = np.flatnonzero(np.diff(in_truth, prepend=-1))
+    rows = np.diff(starts, append=len(pairs))
+    best = np.flatnonzero(score == np.repeat(np.maximum.reduceat(score, starts), rows))
+    contested = has_repeats(in_truth[best]) | has_repeats(in_track[best])
+    hard_frames = np.unique(pairs.frame[best[contested]])
+    best = best[~np.isin(pairs.frame[best], hard_frames)]
+    return SimilarPairs.concatenate(
+        [pairs.take(best), *(_assign(sequence, alignment, frame) for frame in hard_frames.tolist())]
+    )
+
+
+def _assign(sequence: TrackedSequence, alignment: np.ndarray, frame: int) -> SimilarPairs:
+    truth, tracks, similarity = sequence.truth_ids[frame], sequence.track_ids[frame], sequence.similarity[frame]
+    rows, columns = linear_sum_assignment(alignment[truth[:, None], tracks[None, :]] * similarity, maximize=True)
+    return SimilarPairs(np.full(len(rows), frame), truth[rows], tracks[columns], similarity[rows, columns])
+
+
+def _count_matches(counts: dict[str, np.ndarray], matches: SimilarPairs, sequence: TrackedSequence) -> None:
+    # A pair is matched at the first `level` alphas.
+    level = np.searchsorted(ALPHAS - _EPS, matches.similarity, side="right")
+    num_levels = len(ALPHAS) + 1
+    counts["HOTA_TP"] = _above(np.bincount(level, minlength=num_levels).astype(float))
+    counts["LocA_sum"] = _above(np.bincount(level, matches.similarity, minlength=num_levels))
+    identity, index = np.unique(matches.truth * sequence.num_tracks + matches.track, return_inverse=True)
+    common = np.bincount(index * num_levels + level, minlength=len(identity) * num_levels).astype(float)
+    common = _above(common.reshape(len(identity), num_levels))  # (identities, alphas), TPA
+    truth_frames = sequence.truth_frames[identity // sequence.num_tracks][:, None]
+    track_frames = sequence.track_frames[identity % sequence.num_tracks][:, None]
+    counts["AssA_sum"] = (common * common / (truth_frames + track_frames - common)).sum(axis=0)
+    counts["AssRe_sum"] = (common * common / truth_frames).sum(axis=0)
+    counts["AssPr_sum"] = (common * common / track_frames).sum(axis=0)
+
+
+def _above(histogram: np.ndarray) -> np.ndarray:
+    """(..., L + 1) sums by level -> (..., L) sums of what is above level 0, 1, ... L - 1."""
+    return np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1][..., 1:]

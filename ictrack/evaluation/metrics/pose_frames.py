@@ -1,0 +1,35 @@
+"""Which predicted frame belongs to which frame of the ground truth."""
+
+from __future__ import annotations
+
+import re
+
+from ictrack.structures.pose_sequence import PoseSequence
+from ictrack.structures.youtube_vis_json import AnnotationError
+
+# .../000342_mpii_test/000000.jpg: poseval makes the frame's id of it.
+_POSETRACK_FILE_NAME = re.compile(r"(.*/)?\d+_(mpii|bonn|mpiinew)(_[^/]*)?/0*\d{1,4}(\.[^/]*)?")
+
+
+def check_frames(truth: PoseSequence, found: PoseSequence) -> None:
+    """Raises AnnotationError if the predictions do not fit the frames of the ground truth."""
+    where = found.source or found.name
+    if truth.num_frames != found.num_frames:
+        raise AnnotationError(f"{where}: images: are {found.num_frames}, but the ground truth has {truth.num_frames}")
+    if not all(map(_POSETRACK_FILE_NAME.fullmatch, truth.file_names)):
+        return  # a data set of its own, which poseval cannot read
+    for i, name in enumerate(found.file_names):
+        if not _POSETRACK_FILE_NAME.fullmatch(name):
+            raise AnnotationError(
+                f"{where}: images[{i}].file_name: {name!r} does not look like "
+                f"{truth.file_names[i]!r}, as PoseTrack's evaluation needs it"
+            )
+
+
+def order_by_name(truth: PoseSequence, found: PoseSequence) -> list[int] | None:
+    """For each frame of the ground truth that of the predictions whose image has the same name, if there are such."""
+    position = {name.rpartition("/")[2]: i for i, name in enumerate(found.file_names)}
+    names = [name.rpartition("/")[2] for name in truth.file_names]
+    if len(set(names)) < len(names) or position.keys() != set(names):
+        return None
+    return [position[name] for name in names]

@@ -1,0 +1,158 @@
+"""Distances between annotated and predicted joints of a sequence, for all that PoseTrack measures.
+
+Distances are in head sizes, 0.6 of the diagonal of the annotated head box, and a joint is found within half of one
+(PCKh at 0.5): github.com/leonid-pishchulin/poseval, ``eval_helpers.py``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+
+import numpy as np
+
+from ictrack.structures.pose_sequence import PoseSequence
+
+HEAD_SIZE_OF_DIAGONAL = 0.6
+# Head sizes, inclusive.
+MATCH_DISTANCE = 0.5
+# Relative error of a cross product of differences in float64, after J. R. Shewchuk, "Adaptive Precision Floating-Point
+# Arithmetic and Fast Robust Geometric Predicates", 1997: (3 + 16 u) u with u = 2**-53.
+_CROSS_PRODUCT_ERROR = (3 + 16 * 2.0**-53) * 2.0**-53
+
+
+@dataclass(frozen=True)
+class PosePairs:
+    """A sequence without its ignored joints, and all pairs of an annotated and a predicted person in the same frame.
+
+    Pairs are ordered by frame, annotated person, predicted person. G annotated people, P predicted ones, M pairs, F
+    frames, 15 joints.
+
+    Attributes:
+        truth, found: the sequences; frames of ``found`` are in the order of those of ``truth``.
+        truth_present: (G, 15) bool, joints that are annotated and not ignored.
+        found_present: (P, 15) bool, likewise.
+        truth_count, found_count: (F,) people, without those whose joints are all ignored.
+        frame: (M,), truth_index: (M,), found_index: (M,) of the pairs.
+        distance: (M, 15) head sizes; not finite where a joint is missing, or the head box has no size.
+    """
+
+    truth: PoseSequence
+    found: PoseSequence
+    truth_present: np.ndarray
+    found_present: np.ndarray
+    truth_count: np.ndarray
+    found_count: np.ndarray
+    frame: np.ndarray
+    truth_index: np.ndarray
+    found_index: np.ndarray
+    distance: np.ndarray
+
+    @cached_property
+    def is_match(self) -> np.ndarray:
+        """(M, 15) bool, the joint is found."""
+        return self.distance <= MATCH_DISTANCE
+
+    @cached_property
+    def share_found(self) -> np.ndarray:
+        """(M,) share of the annotated person's joints that are found; 0 if there are none."""
+        num_joints = np.count_nonzero(self.truth_present, axis=1)
+        return np.count_nonzero(self.is_match, axis=1) / np.maximum(num_joints, 1)[self.truth_index]
+
+
+def pair_people(truth: PoseSequence, found: PoseSequence) -> PosePairs:
+    """All pairs of people in the same frame, after the joints in the frame's ignore regions are gone."""
+    truth_present, truth_count = _without_ignored(truth, truth)
+    found_present, found_count = _without_ignored(found, truth)
+    frame, truth_index, found_index = _pairs(truth, found)
+    dx, dy = np.moveaxis(truth.keypoints[truth_index] - found.keypoints[found_index], 2, 0)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        head_sizes = HEAD_SIZE_OF_DIAGONAL * truth.head_diagonals
+        distance = np.sqrt(dx * dx + dy * dy) / head_sizes[truth_index, None]
+    distance[~(truth_present[truth_index] & found_present[found_index])] = np.inf
+    return PosePairs(
+        truth,
+        found,
+        truth_present,
+        found_present,
+        truth_count,
+        found_count,
+        frame,
+        truth_index,
+        found_index,
+        distance,
+    )
+
+
+def _pairs(truth: PoseSequence, found: PoseSequence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """(M,) frame, (M,) index of the annotated and (M,) of the predicted person of each pair."""
+    found_per_frame = found.people_per_frame()
+    first_found = np.cumsum(found_per_frame) - found_per_frame
+    partners = found_per_frame[truth.frames]
+    truth_index = np.repeat(np.arange(truth.num_people), partners)
+    within = np.arange(len(truth_index)) - np.repeat(np.cumsum(partners) - partners, partners)
+    frame = truth.frames[truth_index]
+    return frame, truth_index, first_found[frame] + within
+
+
+def _without_ignored(sequence: PoseSequence, truth: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+    """(P, 15) joints present outside the ignore regions, (F,) people, less those of frames with regions left jointless.
+
+    People without joints are counted in frames without regions: poseval looks for them where there are regions only.
+    """
+    present = sequence.present.copy()
+    count = sequence.people_per_frame()
+    last = np.cumsum(count)
+    for frame, regions in enumerate(truth.ignore_regions):
+        if not regions or count[frame] == 0:
+            continue
+        people = slice(last[frame] - count[frame], last[frame])
+        points = sequence.keypoints[people].reshape(-1, 2)
+        for region in regions:
+            present[people] &= ~strictly_inside(points, region).reshape(present[people].shape)
+        count[frame] = np.count_nonzero(present[people].any(axis=1))
+    return present, count
+
+
+def strictly_inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
+    """(N,) bool, which of the points are inside and on no edge, by the even-odd rule and without rounding errors.
+
+    Args:
+        points: (N, 2) x, y.
+        polygon: (V, 2), closed from its last point to its first.
+    """
+    inside = np.zeros(len(points), dtype=bool)
+    if len(polygon) == 0:
+        return inside
+    (x, y), (ax, ay) = points.T, polygon.T
+    near = np.flatnonzero((x > ax.min()) & (x < ax.max()) & (y > ay.min()) & (y < ay.max()))
+    if len(near) == 0:
+        return inside
+    x, y = x[near, None], y[near, None]  # (n, 1)
+    bx, by = np.append(ax[1:], ax[0]), np.append(ay[1:], ay[0])  # (V,)
+    side = _side(x, y, ax, ay, bx, by)
+    is_on_edge = (
+        (side == 0)
+        & (np.minimum(ax, bx) <= x)
+        & (x <= np.maximum(ax, bx))
+        & (np.minimum(ay, by) <= y)
+        & (y <= np.maximum(ay, by))
+    )
+    # A ray to the right crosses an edge that goes up past the point, and has it on its left, or down, and on its right.
+    crosses = ((ay > y) != (by > y)) & ((side > 0) == (by > ay))
+    inside[near] = (np.count_nonzero(crosses, axis=1) % 2 == 1) & ~is_on_edge.any(axis=1)
+    return inside
+
+
+def _side(x: np.ndarray, y: np.ndarray, ax: np.ndarray, ay: np.ndarray, bx: np.ndarray, by: np.ndarray) -> np.ndarray:
+    """(n, V) sign of the cross product of the edge a-b and a-point: 1 if the point is on the left with y upwards."""
+    first, second = (bx - ax) * (y - ay), (by - ay) * (x - ax)
+    cross = first - second
+    side = np.sign(cross)
+    is_unsure = np.abs(cross) <= _CROSS_PRODUCT_ERROR * (np.abs(first) + np.abs(second))
+    for i, k in zip(*np.nonzero(is_unsure)):
+        px, py, x0, y0, x1, y1 = (Fraction(v) for v in (x[i, 0], y[i, 0], ax[k], ay[k], bx[k], by[k]))
+        exact = (x1 - x0) * (py - y0) - (y1 - y0) * (px - x0)
+        side[i, k] = (exact > 0) - (exact < 0)
+    return side

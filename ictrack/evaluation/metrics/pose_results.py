@@ -1,0 +1,146 @@
+"""PoseTrack's figures of any choice of sequences, from the curves and counts of both protocols."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ictrack.structures.joints import POSETRACK_15
+
+from .pose_ap import JointCurve
+from .pose_mot import COUNTS
+
+# poseval's name of each joint.
+JOINT_NAMES = tuple({"head_bottom": "neck"}.get(name, name) for name in POSETRACK_15.names)
+# Columns of poseval's tables.
+JOINT_GROUPS: dict[str, tuple[str, ...]] = {
+    "Head": ("head_top", "neck", "nose"),
+    **{
+        title: (f"right_{joint}", f"left_{joint}")
+        for title, joint in (
+            ("Shou", "shoulder"),
+            ("Elb", "elbow"),
+            ("Wri", "wrist"),
+            ("Hip", "hip"),
+            ("Knee", "knee"),
+            ("Ankl", "ankle"),
+        )
+    },
+}
+# Headline -> metric.
+_MOT_HEADLINES = {"MOTA": "mota", "MOTP": "motp", "Prec": "pre", "Rec": "rec"}
+# metric -> joint or "total" -> percent
+Figures = dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class ProtocolResult:
+    """What one protocol found in S sequences.
+
+    Attributes:
+        protocol: "official" or "strict".
+        curves: one a joint.
+        counts: (S, 15, len(COUNTS)).
+    """
+
+    protocol: str
+    curves: Sequence[JointCurve]
+    counts: np.ndarray
+
+    def average_precision(self, weights: np.ndarray) -> Figures:
+        """``ap``, ``pre`` and ``rec`` of each joint and in total.
+
+        Args:
+            weights: (S,) integers, how often each sequence counts.
+        """
+        values = 100 * np.array([curve.average_precision(weights) for curve in self.curves])
+        if self.protocol == "official":
+            values[np.isnan(values[:, 1])] = 0  # nothing predicted
+        return {name: _with_total(column) for name, column in zip(("ap", "pre", "rec"), values.T)}
+
+    def mot(self, weights: np.ndarray) -> Figures:
+        """``mota``, ``motp``, ``pre`` and ``rec``, and the official ``motp_without_raw_events``; as above."""
+        count = dict(zip(COUNTS, np.tensordot(weights, self.counts, axes=1).T))
+        errors = count["misses"] + count["switches"] + count["false_positives"]
+        found = count["matches"] + count["switches"]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            objects = np.where(count["objects"] > 0, count["objects"], np.nan)
+            values = {
+                "mota": 1 - errors / objects,
+                "motp": 1 - count["D_match_and_switch"] / found,
+                "pre": found / (found + count["false_positives"]),
+                "rec": found / objects,
+            }
+            if self.protocol == "official":
+                values["motp_without_raw_events"] = np.where(found > 0, values["motp"], 0)
+                values["motp"] = np.where(found > 0, 1 - count["D_all_events"] / found, 0)
+        return {name: _with_total(100 * value) for name, value in values.items()}
+
+    def counters(self, weights: np.ndarray) -> Figures:
+        """What MOT counted (``COUNTS``), by joint."""
+        sums = np.tensordot(weights, self.counts, axes=1)
+        return {name: dict(zip(JOINT_NAMES, column.tolist())) for name, column in zip(COUNTS, sums.T)}
+
+
+@dataclass(frozen=True)
+class PoseEvaluation:
+    """PoseTrack's figures of S sequences.
+
+    Attributes:
+        sequence_names: (S,).
+        protocols: the results of each protocol that was asked for.
+        warnings: what is odd about the data, in plain words.
+    """
+
+    sequence_names: tuple[str, ...]
+    protocols: Mapping[str, ProtocolResult]
+    warnings: tuple[str, ...]
+
+    @property
+    def results(self) -> dict[str, dict[str, Figures]]:
+        """protocol -> "AP" {ap, pre, rec}, "MOT" {mota, motp, pre, rec, ...}, "counters" -> joint or "total"."""
+        return self._figures(np.ones(len(self.sequence_names), dtype=np.int64))
+
+    def per_sequence(self) -> dict[str, dict[str, dict[str, Figures]]]:
+        """sequence -> the same as ``results``, of the sequence alone."""
+        each = np.eye(len(self.sequence_names), dtype=np.int64)
+        return {name: self._figures(weights) for name, weights in zip(self.sequence_names, each)}
+
+    def resample(self, weights: np.ndarray) -> dict[str, float]:
+        """The headline numbers in percent, such as "official.AP" and "strict.MOTA", of a draw of sequences.
+
+        Args:
+            weights: (S,) integers, how often each sequence was drawn; ones give the figures of the data set. A
+                sequence that is drawn twice is there twice, its predictions of equal score side by side.
+        """
+        headlines = {}
+        for name, result in self.protocols.items():
+            ap, mot = result.average_precision(weights), result.mot(weights)
+            headlines[f"{name}.AP"] = ap["ap"]["total"]
+            headlines.update({f"{name}.{title}": mot[key]["total"] for title, key in _MOT_HEADLINES.items()})
+        return headlines
+
+    def _figures(self, weights: np.ndarray) -> dict[str, dict[str, Figures]]:
+        return {
+            name: {
+                "AP": result.average_precision(weights),
+                "MOT": result.mot(weights),
+                "counters": result.counters(weights),
+            }
+            for name, result in self.protocols.items()
+        }
+
+
+def _with_total(values: np.ndarray) -> dict[str, float]:
+    """The values of the joints, and the mean of those that are defined; NaN if none is."""
+    defined = values[~np.isnan(values)]
+    total = float(defined.mean()) if len(defined) else float("nan")
+    return {**dict(zip(JOINT_NAMES, values.tolist())), "total": total}
+
+
+def group_joints(figures: Mapping[str, float]) -> dict[str, float]:
+    """Figures by joint as in poseval's table: means over ``JOINT_GROUPS``, NaN where a joint has none, and Total."""
+    columns = {title: float(np.mean([figures[joint] for joint in joints])) for title, joints in JOINT_GROUPS.items()}
+    return {**columns, "Total": figures["total"]}

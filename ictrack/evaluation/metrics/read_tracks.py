@@ -1,0 +1,150 @@
+"""Ground truth and results of YouTube-VIS as tracks by video and category, and what is odd about them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ictrack.structures.youtube_vis_json import index_by_id, is_finite, is_int, require
+
+from .track_iou import TrackMasks
+
+# JSON paths that are told of each kind of oddity; the rest is counted.
+_PATHS_TOLD = 3
+
+
+def categories_of(ground_truth: Mapping[str, Any], class_agnostic: bool) -> tuple[tuple[int, str], ...]:
+    """(id, name) of each category by ascending id; only (0, "object") if class-agnostic."""
+    if class_agnostic:
+        return ((0, "object"),)
+    return tuple(sorted((c["id"], str(c.get("name", c["id"]))) for c in ground_truth["categories"]))
+
+
+@dataclass
+class Oddities:
+    """What is odd, but no obstacle: for each kind how often, and the first JSON paths."""
+
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    paths: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, kind: str, path: str) -> None:
+        """One more of a ``kind``, a sentence that is understood behind its path."""
+        self.counts[kind] += 1
+        if len(self.paths[kind]) < _PATHS_TOLD:
+            self.paths[kind].append(path)
+
+    def update(self, other: Oddities) -> None:
+        for kind, count in other.counts.items():
+            self.counts[kind] += count
+            self.paths[kind] = (self.paths[kind] + other.paths[kind])[:_PATHS_TOLD]
+
+    def messages(self) -> list[str]:
+        """A line a kind: "path, path and 5 more: sentence"."""
+        lines = []
+        for kind, count in self.counts.items():
+            more = count - len(self.paths[kind])
+            lines.append(", ".join(self.paths[kind]) + (f" and {more} more" if more else "") + f": {kind}")
+        return lines
+
+
+@dataclass(frozen=True)
+class VideoTracks:
+    """The tracks of one video, those of a category side by side.
+
+    Attributes:
+        truth, found: (G,), (D,) positions in ``annotations`` and in the results; the latter, within a category, in the
+            results' order.
+        truth_masks, found_masks: their masks.
+        groups: for each category that has tracks, its position among :func:`categories_of`, and the rows of its tracks
+            in ``truth`` and ``found``.
+    """
+
+    truth: list[int]
+    found: list[int]
+    truth_masks: TrackMasks
+    found_masks: TrackMasks
+    groups: list[tuple[int, slice, slice]]
+
+
+class TrackReader:
+    """Ground truth and results by video and category; masks are only read when a video's turn comes."""
+
+    def __init__(
+        self, ground_truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], *, class_agnostic: bool
+    ) -> None:
+        """
+        Args:
+            ground_truth: the content of an annotation file.
+            results: the content of a ``results.json``.
+            class_agnostic: all categories are one, "object".
+
+        Raises:
+            AnnotationError: an annotation or a result of an unknown video, an annotation of an unknown category, or a
+                result without a finite score or without a list of segmentations.
+        """
+        require(isinstance(results, (list, tuple)), "results", "must be a list of tracks")
+        self.videos = index_by_id(ground_truth["videos"], "videos")
+        self.annotations: Sequence[dict[str, Any]] = ground_truth.get("annotations") or []
+        self.results: Sequence[Any] = results
+        self.categories = categories_of(ground_truth, class_agnostic)
+        self.oddities = Oddities()
+        position = {category["id"]: 0 for category in ground_truth["categories"]}
+        if not class_agnostic:
+            position = {category: k for k, (category, _) in enumerate(self.categories)}
+        # video -> position of the category -> positions in annotations, in results
+        self._by_video: dict[int, dict[int, tuple[list[int], list[int]]]] = {video_id: {} for video_id in self.videos}
+        for i, annotation in enumerate(self.annotations):
+            for key, known in (("video_id", self.videos), ("category_id", position)):
+                require(annotation[key] in known, f"annotations[{i}].{key}", f"there is none with id {annotation[key]}")
+            self._group(annotation, position)[0].append(i)
+        for i in self._scorable(position):
+            self._group(results[i], position)[1].append(i)
+
+    def read(self, video_id: int, *, max_detections: int | None = None) -> VideoTracks:
+        """The tracks of one video.
+
+        Args:
+            video_id: of ``videos``.
+            max_detections: only the best of each category, by falling score, the earlier of equals.
+
+        Raises:
+            AnnotationError: a segmentation is no mask.
+        """
+        truth: list[int] = []
+        found: list[int] = []
+        groups = []
+        for category, (members, results) in self._by_video[video_id].items():
+            if max_detections is not None and len(results) > max_detections:
+                results = sorted(sorted(results, key=lambda i: -self.results[i]["score"])[:max_detections])
+            rows = slice(len(truth), len(truth) + len(members)), slice(len(found), len(found) + len(results))
+            groups.append((category, *rows))
+            truth += members
+            found += results
+        size = (self.videos[video_id]["height"], self.videos[video_id]["width"])
+        return VideoTracks(
+            truth,
+            found,
+            TrackMasks.read([self.annotations[i] for i in truth], [f"annotations[{i}]" for i in truth], size),
+            TrackMasks.read([self.results[i] for i in found], [f"results[{i}]" for i in found], size),
+            groups,
+        )
+
+    def _group(self, entry: Mapping[str, Any], position: Mapping[int, int]) -> tuple[list[int], list[int]]:
+        return self._by_video[entry["video_id"]].setdefault(position[entry["category_id"]], ([], []))
+
+    def _scorable(self, known_categories: Mapping[int, Any]) -> Iterator[int]:
+        """Positions of the results of known categories; the others are odd."""
+        for i, result in enumerate(self.results):
+            path = f"results[{i}]"
+            require(isinstance(result, dict), path, "must be an object")
+            video, category, score = result.get("video_id"), result.get("category_id"), result.get("score")
+            require(is_int(video) and video in self.videos, f"{path}.video_id", f"there is no video {video!r}")
+            require(is_int(category), f"{path}.category_id", f"must be an integer, not {category!r}")
+            require(is_finite(score), f"{path}.score", f"must be a finite number, not {score!r}")
+            require(isinstance(result.get("segmentations"), list), f"{path}.segmentations", "must be a list")
+            if category in known_categories:
+                yield i
+            else:
+                self.oddities.add("a category that the ground truth lacks; not scored", f"{path}.category_id")

@@ -1,0 +1,90 @@
+"""Matching of detected tracks to ground truth, as YouTube-VIS's average precision needs it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .track_iou import TrackMasks
+
+IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
+# Tracks of a video and category, by falling score, that count.
+MAX_DETECTIONS = (1, 10, 100)
+AREA_NAMES = ("all", "small", "medium", "large")
+# Mean pixels of a track over its visible frames, both ends included.
+AREA_RANGES = np.array([(0, 1e10), (0, 128**2), (128**2, 256**2), (256**2, 1e10)])
+
+
+@dataclass(frozen=True)
+class VideoMatches:
+    """What became of the D best detections of one video and category. A area ranges, T IoU thresholds.
+
+    Attributes:
+        scores: (D,) falling.
+        matched: (A, T, D) bool, has a ground truth.
+        ignored: (A, T, D) bool, neither right nor wrong.
+        num_ground_truth: (A,) tracks to be found.
+    """
+
+    scores: np.ndarray
+    matched: np.ndarray
+    ignored: np.ndarray
+    num_ground_truth: np.ndarray
+
+
+def match_tracks(
+    iou: np.ndarray,
+    scores: np.ndarray,
+    areas: np.ndarray,
+    truth_areas: np.ndarray,
+    crowd: np.ndarray,
+    counts_as_match: np.ndarray,
+) -> VideoMatches:
+    """Greedy matching of D detections to G ground truths, for all area ranges and thresholds at once.
+
+    Each detection takes the free ground truth of highest IoU that reaches the threshold, the later of equals, and one
+    that is ignored (crowd, or outside the area range) only if no other fits. A crowd stays free.
+
+    Args:
+        iou: (D, G).
+        scores: (D,) falling.
+        areas: (D,) mean areas; a detection without a match that lies outside the range is ignored.
+        truth_areas: (G,) mean areas.
+        crowd: (G,) bool.
+        counts_as_match: (G,) bool; False where the official tool takes the annotation's id 0 for "no match".
+    """
+    num_detections, num_truth = iou.shape
+    shape = (len(AREA_RANGES), len(IOU_THRESHOLDS))
+    low, high = AREA_RANGES.T
+    truth_ignored = crowd | (truth_areas < low[:, None]) | (truth_areas > high[:, None])  # (A, G)
+    matched = np.zeros((*shape, num_detections), dtype=bool)
+    ignored = np.zeros((*shape, num_detections), dtype=bool)
+    free = np.ones((*shape, num_truth), dtype=bool)
+    area_index, threshold_index = np.indices(shape)
+    for d in np.flatnonzero(iou.max(axis=1, initial=0.0) >= IOU_THRESHOLDS[0]):
+        fits = free & (iou[d] >= IOU_THRESHOLDS[:, None])  # (A, T, G)
+        preferred = fits & ~truth_ignored[:, None, :]
+        any_preferred = preferred.any(axis=2, keepdims=True)
+        candidates = np.where(any_preferred, preferred, fits)
+        best = num_truth - 1 - np.where(candidates, iou[d], -1.0)[..., ::-1].argmax(axis=2)  # (A, T)
+        hit = candidates.any(axis=2)
+        matched[..., d] = hit & counts_as_match[best]
+        ignored[..., d] = hit & truth_ignored[area_index, best]
+        taken = hit & ~crowd[best]
+        free[area_index[taken], threshold_index[taken], best[taken]] = False
+    outside = (areas < low[:, None]) | (areas > high[:, None])  # (A, D)
+    ignored |= ~matched & outside[:, None, :]
+    return VideoMatches(scores, matched, ignored, (~truth_ignored).sum(axis=1))
+
+
+def annotated_areas(annotations: Iterable[Mapping[str, Any]], masks: TrackMasks) -> np.ndarray:
+    """Mean areas (G,): from ``areas``, which need not agree with the masks; from the masks where it is missing."""
+    areas = masks.mean_areas()
+    for i, annotation in enumerate(annotations):
+        if annotation.get("areas") is not None:
+            visible = [area for area in annotation["areas"] if area]
+            areas[i] = np.array(visible).mean() if visible else 0.0
+    return areas

@@ -1,0 +1,186 @@
+"""Evaluation of online pose tracking on data sets in PoseTrack18 format, as a Detectron2 evaluator."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.structures import Instances
+from detectron2.utils import comm
+
+from ictrack.structures.joints import (
+    COCO_17,
+    JOINT_SETS,
+    POSETRACK_15,
+    POSETRACK_18,
+    JointSet,
+    convert_keypoints,
+    joint_set,
+)
+
+from .posetrack_report import posetrack_report, posetrack_tables
+from .submission import PoseTrackWriter
+from .video_evaluation import TrackerFactory, VideoEvaluator, describe
+
+logger = logging.getLogger(__name__)
+
+PERSON = "person"
+# Where nothing says which joints a model predicts, their number does.
+_BY_NUMBER = {len(joints): joints for joints in (COCO_17, POSETRACK_15)}
+
+
+class PoseTrackEvaluator(VideoEvaluator):
+    """Tracks the people of each sequence and scores their poses.
+
+    A sequence's tracks are written to ``<output_dir>/<dataset_name>/<sequence>.json`` at its end, so that memory does
+    not grow with the number of sequences; the folder is a submission for PoseTrack's server. What is scored is that
+    folder, read back. With several processes each writes its own sequences.
+    """
+
+    def __init__(
+        self,
+        dataset_name: str,
+        tracker: CfgNode | TrackerFactory,
+        output_dir: str,
+        *,
+        joints: JointSet | None = None,
+        person_class: int = 0,
+        min_joint_score: float = 0.0,
+    ) -> None:
+        """
+        Args:
+            dataset_name: registered by :func:`ictrack.data.datasets.register_posetrack`.
+            tracker: the configuration, whose TRACKER_HEADS names the tracker, or a function of (height, width) that
+                makes one. A configuration also gives what follows: the joints and the class by the names in the first
+                training set's metadata (a PointSetAnchor's joints are MODEL.POINT_SET_ANCHOR.JOINT_SET), and
+                TEST.MIN_JOINT_SCORE.
+            output_dir: where the submission is written.
+            joints: what a model's ``pred_keypoints`` (N, K, 3) are, as (x, y, score). None: COCO's if there are 17,
+                PoseTrack's if there are 15.
+            person_class: of the model; detections of other classes are dropped.
+            min_joint_score: joints of a lower score, and people without others, are left out.
+
+        Raises:
+            AnnotationError: the data set's files are wrong.
+        """
+        super().__init__(tracker)
+        self._dataset_name = dataset_name
+        self._joints, self._person_class, self._min_joint_score = joints, person_class, min_joint_score
+        if isinstance(tracker, CfgNode):
+            self._min_joint_score = tracker.TEST.MIN_JOINT_SCORE
+            self._read_training_metadata(tracker)
+            self._joints = configured_joints(tracker) or self._joints
+        self._truth_folder = Path(MetadataCatalog.get(dataset_name).annotation_folder)
+        self._videos = DatasetCatalog.get(dataset_name)
+        self._folder = Path(output_dir) / dataset_name
+
+    def reset(self) -> None:
+        super().reset()
+        if comm.is_main_process() and self._folder.is_dir():
+            for path in self._folder.glob("[!.]*.json"):  # of an evaluation before this
+                path.unlink()
+        comm.synchronize()
+        self._writer = PoseTrackWriter(self._folder)
+
+    def evaluate(self) -> OrderedDict[str, dict[str, float]] | None:
+        """Score the sequences of all processes, if the data set has annotations.
+
+        Returns:
+            On the main process (None on others): "keypoints_video", AP of the official protocol in percent and
+            "AP-<joint>" beside it; "keypoints_tracking", MOTA, MOTP, precision and recall, averaged over joints, with
+            HOTA, IDF1 and id switches of whole people; and both with the suffix "_strict" where the strict protocol
+            differs. NaN where there is nothing to measure. Empty without annotations.
+        """
+        self._end_video()
+        comm.synchronize()
+        if not comm.is_main_process():
+            return None
+        if not any(video["has_annotations"] for video in self._videos):
+            logger.info("%s has no annotations: results are in %s", self._dataset_name, self._folder)
+            return OrderedDict()
+        report = posetrack_report(self._truth_folder, self._folder)
+        logger.info("%s:\n%s", self._dataset_name, posetrack_tables(report, by_joint=True))
+        for text in report["warnings"]:
+            logger.warning("%s", text)
+        return _scores(report)
+
+    def _read_training_metadata(self, cfg: CfgNode) -> None:
+        if not cfg.DATASETS.TRAIN:
+            return
+        metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
+        classes, names = metadata.get("thing_classes"), metadata.get("keypoint_names")
+        if classes is not None and PERSON in classes:
+            self._person_class = list(classes).index(PERSON)
+        if names is not None:
+            known = [joints for joints in JOINT_SETS.values() if list(joints.names) == list(names)]
+            if not known:
+                raise ValueError(f"the joints of {cfg.DATASETS.TRAIN[0]} are those of no known data set: {names}")
+            self._joints = known[0]
+
+    def _select(self, frame: Mapping[str, Any], instances: Instances) -> Instances:
+        """Raises ValueError: there are no keypoints, or not of a known set of joints."""
+        if len(instances) == 0:
+            return instances
+        if not instances.has("pred_keypoints"):
+            raise ValueError(f"{describe(frame)}: detections have no pred_keypoints; evaluation is of poses")
+        return instances[instances.pred_classes == self._person_class]
+
+    def _start(self, frame: Mapping[str, Any]) -> None:
+        video = self._videos[frame["video_id"]]
+        self._writer.start(video["video_name"], video["images"])
+
+    def _record(self, frame: Mapping[str, Any], tracked: Instances) -> None:
+        if len(tracked) == 0:
+            self._writer.add(frame["frame_index"], [], np.zeros((0, len(POSETRACK_18), 3)))
+            return
+        keypoints = tracked.pred_keypoints.to(torch.float64).numpy()
+        joints = self._joints or _BY_NUMBER.get(keypoints.shape[1])
+        if joints is None or keypoints.shape[1:] != (len(joints), 3):
+            expected = f"(N, {len(joints)}, 3)" if joints else "(N, 17, 3) or (N, 15, 3)"
+            raise ValueError(f"{describe(frame)}: pred_keypoints are {keypoints.shape}, not {expected}")
+        poses = convert_keypoints(keypoints, joints, POSETRACK_18)
+        poses[poses[..., 2] < self._min_joint_score] = 0
+        seen = poses.any(axis=(1, 2))
+        self._writer.add(frame["frame_index"], tracked.ID.numpy()[seen].tolist(), poses[seen])
+
+    def _finish(self, video: Mapping[str, Any]) -> None:
+        self._writer.finish()
+
+
+def configured_joints(cfg: CfgNode) -> JointSet | None:
+    """The joints that the model of a configuration predicts, where it says so."""
+    is_point_set_anchor = cfg.MODEL.META_ARCHITECTURE == "PointSetAnchor"
+    return joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET) if is_point_set_anchor else None
+
+
+def _scores(report: Mapping[str, Any]) -> OrderedDict[str, dict[str, float]]:
+    """What :meth:`PoseTrackEvaluator.evaluate` returns of a report."""
+    scores: OrderedDict[str, dict[str, float]] = OrderedDict()
+    for protocol, suffix in (("official", ""), ("strict", "_strict")):
+        precision, mot = report[protocol]["AP"]["ap"], report[protocol]["MOT"]
+        found = {
+            f"keypoints_video{suffix}": {
+                "AP": precision["total"],
+                **{f"AP-{joint}": value for joint, value in precision.items() if joint != "total"},
+            },
+            f"keypoints_tracking{suffix}": {
+                title: mot[key]["total"]
+                for title, key in (("MOTA", "mota"), ("MOTP", "motp"), ("precision", "pre"), ("recall", "rec"))
+            },
+        }
+        for task, figures in found.items():
+            reference = scores.get(task.removesuffix("_strict")) if suffix else None
+            # Compared as text: a figure that is nowhere defined is the same in both.
+            if reference is None or str(reference) != str(figures):
+                scores[task] = figures
+    scores["keypoints_tracking"].update(
+        HOTA=report["hota"]["HOTA"], IDF1=report["identity"]["IDF1"], IDSW=report["clear"]["IDSW"]
+    )
+    return scores

@@ -1,0 +1,31 @@
+"""Files for leaderboards: written, read without trust, and checked offline for all that a server would refuse.
+
+NumPy and pycocotools are enough to use them; nothing here needs PyTorch or Detectron2.
+"""
+
+from .mots import MOTSObject, MOTSWriter, read_mots
+from .mots_validation import validate_mots
+from .posetrack import PoseTrackWriter, pack_posetrack, read_posetrack_results
+from .posetrack_validation import find_pose_problems, validate_posetrack
+from .problem import Problem
+from .youtube_vis import ResultsWriter, pack_results, read_results_file
+from .youtube_vis_validation import find_problems, read_results, validate_youtube_vis
+
+__all__ = [
+    "MOTSObject",
+    "MOTSWriter",
+    "PoseTrackWriter",
+    "Problem",
+    "ResultsWriter",
+    "find_pose_problems",
+    "find_problems",
+    "pack_posetrack",
+    "pack_results",
+    "read_mots",
+    "read_posetrack_results",
+    "read_results",
+    "read_results_file",
+    "validate_mots",
+    "validate_posetrack",
+    "validate_youtube_vis",
+]

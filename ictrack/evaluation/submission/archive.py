@@ -1,0 +1,213 @@
+"""Submissions in a zip or in a folder, read without trust and without unpacking anything to disk."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import lzma
+import os
+import shutil
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import IO, BinaryIO
+
+from ictrack.structures.youtube_vis_json import MAX_UNPACKED_BYTES, AnnotationError, read_unpacked, require
+
+# Members that operating systems add by themselves.
+_SYSTEM_NAMES = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
+_ENCRYPTED = 0x1
+_COPY_BYTES = 2**20
+# What zipfile and its decompressors raise on damaged archives.
+_DAMAGE = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
+    RuntimeError, OverflowError, ValueError, OSError,
+)  # fmt: skip
+
+
+class Folder:
+    """The files of a folder, or a file alone.
+
+    Attributes:
+        path: of the folder.
+        names: of the files directly in it, sorted; hidden ones are left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Raises OSError if there is neither a folder nor a file."""
+        if path.is_dir():
+            self.path = path
+            self.names = sorted(child.name for child in path.iterdir() if child.is_file() and child.name[0] != ".")
+        else:
+            path.stat()
+            self.path = path.parent
+            self.names = [path.name]
+
+    def where(self, name: str) -> str:
+        """How messages call a file."""
+        return str(self.path / name)
+
+    def read(self, name: str) -> bytes:
+        """A file's content, unpacked if it ends in ``.gz``.
+
+        Raises:
+            AnnotationError: it cannot be read, or is damaged.
+        """
+        path = self.path / name
+        try:
+            return _gunzip(path.read_bytes(), self.where(name)) if name.endswith(".gz") else path.read_bytes()
+        except OSError as error:
+            raise AnnotationError(f"{path}: cannot be read: {error.strerror}") from None
+
+    def __enter__(self) -> Folder:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """A folder holds nothing open."""
+
+
+class Archive:
+    """The members of a zip, checked as a whole before one is read.
+
+    Attributes:
+        path: of the zip.
+        names: of the files in it, as stored and in that order; those that operating systems add are left out.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            AnnotationError: no zip, damaged, or a member is encrypted, a link, there twice, of a name that could leave
+                the folder it is unpacked to, or unpacks to far more than it takes.
+            OSError: the file cannot be opened.
+        """
+        self.path = path
+        self._file: IO[bytes] = open(path, "rb")  # noqa: SIM115 (closed by __exit__)
+        try:
+            self._zip = zipfile.ZipFile(self._file)
+            _check_members(self._zip.infolist(), path)
+        except AnnotationError:
+            self._file.close()
+            raise
+        except _DAMAGE as error:
+            self._file.close()
+            raise AnnotationError(f"{path}: not a zip, or a damaged one: {error}") from None
+        self._members = {
+            member.filename: member
+            for member in self._zip.infolist()
+            if not member.is_dir() and not _is_of_system(member.filename)
+        }
+        self.names = list(self._members)
+
+    def where(self, name: str) -> str:
+        """How messages call a member."""
+        return f"{self.path}: {name!r}"
+
+    def read(self, name: str) -> bytes:
+        """A member's content, unpacked once more if it ends in ``.gz``. Raises AnnotationError if it is damaged."""
+        member = self._members[name]
+        try:
+            with self._zip.open(member) as file:
+                data = read_unpacked(file, member.compress_size, self.where(name))
+        except AnnotationError:
+            raise
+        except _DAMAGE as error:
+            raise AnnotationError(f"{self.where(name)}: damaged member: {error}") from None
+        declared = member.file_size
+        require(len(data) == declared, self.where(name), f"damaged member: has {len(data)} bytes, not {declared}")
+        return _gunzip(data, self.where(name)) if name.endswith(".gz") else data
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._zip.close()
+        self._file.close()
+
+
+def open_submission(path: str | Path) -> Folder | Archive:
+    """The files of a folder, of a ``.zip``, or a file alone, as a context manager.
+
+    Raises:
+        AnnotationError: as :class:`Archive`.
+        OSError: there is no such file or folder.
+    """
+    path = Path(path)
+    return Archive(path) if path.suffix.lower() == ".zip" and not path.is_dir() else Folder(path)
+
+
+def write_archive(path: str | Path, files: Iterable[tuple[str, Path]]) -> Path:
+    """A zip of files, the same bytes for the same content. It appears under its name when it is complete.
+
+    Args:
+        path: of the zip.
+        files: (name in the zip, file); a file ending in ``.gz`` is unpacked if its name there does not.
+
+    Returns:
+        ``path``.
+    """
+    path = Path(path)
+    with replacing(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, source in files:
+            info = zipfile.ZipInfo(name)  # of 1980, as the time of writing would differ each time
+            info.compress_type = zipfile.ZIP_DEFLATED
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            opener = gzip.open if source.suffix == ".gz" and not name.endswith(".gz") else open
+            with opener(source, "rb") as file, archive.open(info, "w", force_zip64=True) as member:
+                shutil.copyfileobj(file, member, _COPY_BYTES)
+    return path
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """A new file that takes the place of ``path`` when the block is left; if by an exception, nothing changes."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # Hidden, so that nobody takes an unfinished file for a part of the submission, and of this process alone.
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with open(part, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException:
+        part.unlink()
+        raise
+
+
+def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
+    seen = set()
+    for member in members:
+        name, where = member.filename, f"{path}: {member.filename!r}"
+        # orig_filename is what is stored: zipfile cuts names at a NUL.
+        stored = PurePosixPath(member.orig_filename.replace("\\", "/"))
+        is_outside = stored.is_absolute() or ".." in stored.parts or any(":" in part for part in stored.parts)
+        require(not is_outside, where, "its path leads out of the folder that the zip is unpacked to")
+        require(name == member.orig_filename and "\\" not in name, where, "a damaged name")
+        require(not stat.S_ISLNK(member.external_attr >> 16), where, "is a symbolic link")
+        require(not member.flag_bits & _ENCRYPTED, where, "is encrypted")
+        require(name not in seen, where, "is there twice")
+        seen.add(name)
+    total = sum(member.file_size for member in members)
+    require(total <= MAX_UNPACKED_BYTES, str(path), f"unpacks to {total} bytes, more than {MAX_UNPACKED_BYTES}")
+
+
+def _is_of_system(name: str) -> bool:
+    return any(part in _SYSTEM_NAMES for part in PurePosixPath(name).parts)
+
+
+def _gunzip(data: bytes, where: str) -> bytes:
+    try:
+        with gzip.open(io.BytesIO(data)) as file:
+            return read_unpacked(file, len(data), where)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise AnnotationError(f"{where}: damaged file: {error}") from None

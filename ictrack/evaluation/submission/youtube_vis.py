@@ -1,0 +1,92 @@
+"""YouTube-VIS ``results.json``: written track by track, packed for a server, and read with every problem told first.
+
+A file is a list of {video_id, category_id, score, segmentations}; ``segmentations`` has one entry a frame of the video,
+an RLE of the frame's size or null. Servers take a zip with that file, named ``results.json``, at its top.
+
+Memory: tracks of a video that arrive frame by frame are collected as encoded masks by
+:class:`ictrack.structures.tracks.TrackRecorder`, which takes little more than their strings, and written one track at a
+time.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from types import TracebackType
+from typing import Any
+
+from ictrack.structures.youtube_vis_json import parse_json, read_json, require
+
+from .archive import Archive, write_archive
+
+RESULTS_NAME = "results.json"
+
+
+class ResultsWriter:
+    """Writes a ``results.json`` entry by entry; between two writes the file always is valid JSON.
+
+    Nothing is kept in memory. Each entry, with the bracket that closes the list, is handed to the operating system in
+    one piece, so that a run that dies leaves a file with all entries written until then.
+    """
+
+    _END = b"\n]\n"
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = open(self.path, "wb", buffering=0)  # noqa: SIM115 (closed by close)
+        self._file.write(b"[" + self._END)
+        self._end = 1
+        self.num_entries = 0
+
+    def write(self, entries: Iterable[dict[str, Any]]) -> None:
+        """Append ``entries``. Raises ValueError on a number that is not finite, which JSON cannot hold."""
+        for entry in entries:
+            text = json.dumps(entry, separators=(",", ":"), allow_nan=False).encode("ascii")
+            text = (b",\n" if self.num_entries else b"\n") + text
+            block = memoryview(text + self._END)
+            self._file.seek(self._end)
+            while block:
+                block = block[self._file.write(block) :]
+            self._end += len(text)
+            self.num_entries += 1
+
+    def close(self) -> None:
+        if not self._file.closed:
+            os.fsync(self._file.fileno())
+            self._file.close()
+
+    def __enter__(self) -> ResultsWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def pack_results(results_path: str | Path, zip_path: str | Path) -> Path:
+    """The zip that a server takes, of a ``.json`` or ``.json.gz`` file of any name and size. Returns ``zip_path``."""
+    return write_archive(zip_path, [(RESULTS_NAME, Path(results_path))])
+
+
+def read_results_file(path: str | Path) -> Any:
+    """The content of a results file, not looked at: ``.json``, ``.json.gz``, or a zip with one ``results.json``.
+
+    Raises:
+        AnnotationError: the file is damaged or no JSON; the zip is not safe to unpack (see
+            :class:`~.archive.Archive`) or has no ``results.json`` at its top, or one more elsewhere.
+        OSError: it cannot be opened.
+    """
+    path = Path(path)
+    if path.suffix.lower() != ".zip":
+        return read_json(path)
+    with Archive(path) as archive:
+        found = [name for name in archive.names if PurePosixPath(name).name == RESULTS_NAME]
+        require(bool(found), str(path), f"holds no {RESULTS_NAME}")
+        require(len(found) == 1, str(path), f"holds more than one {RESULTS_NAME}: {', '.join(map(repr, found[:3]))}")
+        require(found[0] == RESULTS_NAME, archive.where(found[0]), "must lie at the top of the zip, in no folder")
+        data = archive.read(RESULTS_NAME)
+    return parse_json(data, archive.where(RESULTS_NAME))

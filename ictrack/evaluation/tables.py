@@ -1,0 +1,78 @@
+"""Tables of aligned columns for the terminal and strict JSON, without any dependency."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+Interval = Sequence[float]
+
+
+def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """``rows`` under ``headers`` and a rule: the first column to the left, the others to the right.
+
+    A row may have fewer cells than there are headers.
+    """
+    widths = [
+        max(len(header), *(len(row[column]) for row in rows if column < len(row)), 0)
+        for column, header in enumerate(headers)
+    ]
+    lines = [headers, ["-" * width for width in widths], *rows]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width) for column, (cell, width) in enumerate(zip(line, widths))
+        ).rstrip()
+        for line in lines
+    )
+
+
+def format_percent(
+    value: float, interval: Interval | None = None, *, scale: float = 100.0, undefined: float | None = -1.0
+) -> str:
+    """``scale * value`` with two decimals and the interval behind it; "-" where there is nothing to measure.
+
+    Args:
+        value: NaN means that there is nothing to measure.
+        interval: low and high end, in the units of ``value``.
+        scale: 100 for fractions, 1 for what is in percent already.
+        undefined: another value that means it, -1 in average precision; None: there is no such value.
+    """
+    if math.isnan(value) or value == undefined:
+        return "-"
+    text = f"{scale * value:.2f}"
+    if interval is None:
+        return text
+    low, high = (format_percent(end, scale=scale, undefined=undefined) for end in interval)
+    return f"{text} [{low}, {high}]"
+
+
+def format_count(value: float) -> str:
+    """A count without decimals where it is whole."""
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.2f}"
+
+
+def to_json(value: Any) -> Any:
+    """``value`` as strict JSON can hold it: arrays become lists, numbers that are not finite "nan", "inf" or "-inf"."""
+    if isinstance(value, Mapping):
+        return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return to_json(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [to_json(item) for item in value]
+    if isinstance(value, np.generic):
+        return to_json(value.item())
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value
+
+
+def write_json(value: Any, path: str | Path) -> None:
+    """Write ``value`` with full precision to ``path``, as :func:`to_json` puts it."""
+    text = json.dumps(to_json(value), indent=1, allow_nan=False)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")

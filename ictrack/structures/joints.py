@@ -1,0 +1,183 @@
+"""Joints of the public pose data sets: names and order, left/right pairs, OKS sigmas, limbs, and maps between the sets.
+
+Lengths and coordinates are in pixels, keypoints are rows of (x, y, score or visibility), and a third value of 0 means
+that the joint is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+# How far annotators of one joint disagree, as a share of the object's scale: COCO's keypoint evaluation
+# (cocodataset.org/#keypoints-eval). The rest is not COCO's: neck and top of the head have the value of CrowdPose's
+# evaluation (github.com/jeffffffli/CrowdPose), MPII's trunk joints that of the joints they lie between.
+_SIGMAS = {
+    "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
+    "hip": 0.107, "knee": 0.087, "ankle": 0.089,
+    "head_bottom": 0.079, "upper_neck": 0.079, "head_top": 0.079, "thorax": 0.079, "pelvis": 0.107,
+}  # fmt: skip
+_MIRRORED = {"left_": "right_", "right_": "left_"}
+# The same point of the body under the name of another set.
+_ALSO_CALLED = {"upper_neck": "head_bottom"}
+
+
+def side_of(name: str) -> str:
+    """ "left", "right" or, for a joint of the middle, "" of a joint's name."""
+    return next((prefix[:-1] for prefix in _MIRRORED if name.startswith(prefix)), "")
+
+
+def mirror(name: str) -> str:
+    """The name of the joint on the other side; joints of the middle are their own mirror images."""
+    side = side_of(name)
+    return _MIRRORED[f"{side}_"] + name[len(side) + 1 :] if side else name
+
+
+@dataclass(frozen=True)
+class JointSet:
+    """The K joints of a data set, in its order.
+
+    Attributes:
+        name: the data set's.
+        names: (K,) such as "left_knee": "left" and "right" are the person's own.
+        limbs: pairs of indices to be joined by a line.
+    """
+
+    name: str
+    names: tuple[str, ...]
+    limbs: tuple[tuple[int, int], ...]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def index(self, name: str) -> int:
+        """The position of a joint. Raises ValueError if it is not in the set."""
+        return self.names.index(name)
+
+    @cached_property
+    def flip_permutation(self) -> tuple[int, ...]:
+        """(K,) ``mirrored[:, list(flip_permutation)]`` names the joints of a mirrored image rightly."""
+        return tuple(self.names.index(mirror(name)) for name in self.names)
+
+    @cached_property
+    def flip_pairs(self) -> tuple[tuple[int, int], ...]:
+        """The (left, right) indices that a mirror image exchanges."""
+        return tuple((i, self.flip_permutation[i]) for i, name in enumerate(self.names) if side_of(name) == "left")
+
+    @cached_property
+    def sigmas(self) -> tuple[float, ...]:
+        """(K,) standard deviations of OKS, as a share of the square root of the person's area."""
+        return tuple(_SIGMAS[name[len(side) + 1 :] if (side := side_of(name)) else name] for name in self.names)
+
+
+def _joint_set(name: str, names: str, limbs: str) -> JointSet:
+    """A set of blank-separated joints and of limbs such as "knee-ankle", which stands for those of both sides."""
+    joints = tuple(names.split())
+    pairs = []
+    for limb in limbs.split():
+        ends = [[end] if end in joints else [f"left_{end}", f"right_{end}"] for end in limb.split("-")]
+        if ends[0] == ends[1]:  # from left to right
+            pairs.append(ends[0])
+        else:
+            pairs += [[end[side % len(end)] for end in ends] for side in range(max(map(len, ends)))]
+    return JointSet(name, joints, tuple((joints.index(a), joints.index(b)) for a, b in pairs))
+
+
+_BODY = "shoulder-elbow elbow-wrist hip-knee knee-ankle"
+_TRUNK = "shoulder-shoulder shoulder-hip hip-hip"
+_COCO_BODY_JOINTS = (
+    "left_shoulder right_shoulder left_elbow right_elbow left_wrist right_wrist "
+    "left_hip right_hip left_knee right_knee left_ankle right_ankle"
+)
+
+COCO_17 = _joint_set(
+    "COCO",
+    f"nose left_eye right_eye left_ear right_ear {_COCO_BODY_JOINTS}",
+    f"nose-eye eye-ear nose-shoulder {_TRUNK} {_BODY}",
+)
+# The joints that PoseTrack evaluates, in the order of its evaluation (poseval), which is that of the PoseTrack17 files.
+POSETRACK_15 = _joint_set(
+    "PoseTrack",
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle "
+    "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist head_bottom nose head_top",
+    f"head_top-nose nose-head_bottom head_bottom-shoulder {_TRUNK} {_BODY}",
+)
+# The slots of PoseTrack18 and PoseTrack21 files: COCO's, but for two. The ears are never annotated.
+POSETRACK_18 = _joint_set(
+    "PoseTrack18",
+    f"nose head_bottom head_top left_ear right_ear {_COCO_BODY_JOINTS}",
+    f"head_top-nose nose-head_bottom nose-ear head_bottom-shoulder {_TRUNK} {_BODY}",
+)
+MPII_16 = _joint_set(
+    "MPII",
+    "right_ankle right_knee right_hip left_hip left_knee left_ankle pelvis thorax upper_neck head_top "
+    "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist",
+    f"head_top-upper_neck upper_neck-thorax thorax-shoulder thorax-pelvis pelvis-hip {_BODY}",
+)
+
+JOINT_SETS = {joints.name: joints for joints in (COCO_17, POSETRACK_15, POSETRACK_18, MPII_16)}
+
+
+def joint_set(name: str) -> JointSet:
+    """The set of that name. Raises ValueError, with the names that there are."""
+    if name not in JOINT_SETS:
+        raise ValueError(f"{name!r} is not a set of joints; there are {', '.join(JOINT_SETS)}")
+    return JOINT_SETS[name]
+
+
+def joint_indices(source: Sequence[str], target: Sequence[str]) -> list[int]:
+    """For each name of ``target`` the position of that joint in ``source``, -1 where it has none."""
+    position = {_ALSO_CALLED.get(name, name): i for i, name in enumerate(source)}
+    return [position.get(_ALSO_CALLED.get(name, name), -1) for name in target]
+
+
+def convert_keypoints(keypoints: np.ndarray, source: JointSet, target: JointSet) -> np.ndarray:
+    """Keypoints of one set of joints as those of another.
+
+    Joints are carried over by name. From a set with eyes and without neck and top of the head, such as COCO's, those
+    two are made as LightTrack makes them (github.com/Guanghan/lighttrack): the neck is the middle of the shoulders,
+    and the top of the head is above the eyes, as far over the nose as the neck is below it, with the eyes' mean score.
+    All other joints without a counterpart are absent, as is a made one if a joint it is made of is.
+
+    Args:
+        keypoints: (N, K, 3) x, y, score or visibility.
+
+    Returns:
+        (N, K', 3) float64, 0 for absent joints.
+
+    Raises:
+        ValueError: ``keypoints`` is not (N, K, 3).
+    """
+    keypoints = np.asarray(keypoints, dtype=np.float64)
+    if keypoints.ndim != 3 or keypoints.shape[1:] != (len(source), 3):
+        raise ValueError(f"keypoints of {source.name} are (N, {len(source)}, 3), not {keypoints.shape}")
+    indices = np.array(joint_indices(source.names, target.names))
+    converted = np.where(indices[:, None] >= 0, keypoints[:, indices], 0.0)
+    is_made = "left_eye" in source.names
+    if is_made and "head_bottom" in target.names and "head_bottom" not in source.names:
+        converted[:, target.index("head_bottom")] = _neck(keypoints, source)
+    if is_made and "head_top" in target.names and "head_top" not in source.names:
+        converted[:, target.index("head_top")] = _head_top(keypoints, source)
+    return converted
+
+
+def _neck(keypoints: np.ndarray, joints: JointSet) -> np.ndarray:
+    return _middle(keypoints[:, joints.index("left_shoulder")], keypoints[:, joints.index("right_shoulder")])
+
+
+def _head_top(keypoints: np.ndarray, joints: JointSet) -> np.ndarray:
+    neck, nose = _neck(keypoints, joints), keypoints[:, joints.index("nose")]
+    head_top = _middle(keypoints[:, joints.index("left_eye")], keypoints[:, joints.index("right_eye")])
+    head_top[:, 1] = 2 * nose[:, 1] - neck[:, 1]
+    head_top[(neck[:, 2] == 0) | (nose[:, 2] == 0) | (head_top[:, 2] == 0)] = 0
+    return head_top
+
+
+def _middle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(N, 3) between two joints; absent where one of them is."""
+    middle = (first + second) / 2
+    middle[(first[:, 2] == 0) | (second[:, 2] == 0)] = 0
+    return middle

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+from plain_vis_evaluation import plain_iou
+
+from ictrack.evaluation.metrics.track_iou import TrackMasks, frame_overlaps, track_iou, track_iou_from
+from ictrack.structures.rle import encode_mask
+from ictrack.structures.youtube_vis_json import AnnotationError
+
+
+def random_tracks(rng, count, length, sizes, uneven):
+    """Dense masks (None: absent) and entries of ``count`` tracks."""
+    dense, entries = [], []
+    for _ in range(count):
+        masks = []
+        for _ in range(length - (int(rng.integers(0, 3)) if uneven else 0)):
+            shape = sizes[rng.integers(len(sizes))]
+            masks.append(None if rng.random() < 0.25 else rng.random(shape) < rng.choice([0.0, 0.3, 0.7, 1.0]))
+        dense.append(masks)
+        entries.append({"segmentations": [None if mask is None else encode_mask(mask) for mask in masks]})
+    return dense, entries
+
+
+def read(entries, size=(5, 7)):
+    return TrackMasks.read(entries, [f"results[{i}]" for i in range(len(entries))], size)
+
+
+@pytest.mark.parametrize("sizes", [[(5, 7)], [(5, 7), (7, 5)]])
+@pytest.mark.parametrize("cut", [False, True])
+def test_track_iou_equals_dense_masks(sizes, cut):
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        length, num_found, num_truth = rng.integers(1, 9), rng.integers(0, 5), rng.integers(0, 5)
+        found, found_entries = random_tracks(rng, num_found, length, sizes, cut)
+        truth, truth_entries = random_tracks(rng, num_truth, length, sizes, cut)
+        masks = [read(entries) for entries in (found_entries, truth_entries)]
+        expected = np.reshape([[plain_iou(d, g, not cut) for g in truth] for d in found], (num_found, num_truth))
+        iou = track_iou(*masks, cut_to_shorter=cut)
+        np.testing.assert_array_equal(iou, expected)
+        np.testing.assert_array_equal(track_iou(*masks, cut_to_shorter=cut, overlaps=frame_overlaps(*masks)), iou)
+        from_half = track_iou_from(0.5, *masks, cut_to_shorter=cut)
+        np.testing.assert_array_equal(np.where(iou >= 0.5, iou, 0), np.where(from_half >= 0.5, from_half, 0))
+        means = [[mask.sum() for mask in masks if mask is not None and mask.any()] for masks in found]
+        np.testing.assert_allclose(masks[0].mean_areas(), [np.mean(m) if m else 0.0 for m in means], rtol=1e-12)
+
+
+def random_boxes(rng, count, length, size):
+    entries = []
+    for _ in range(count):
+        masks = []
+        for _ in range(length):
+            mask = np.zeros(size, dtype=bool)
+            top, left = rng.integers(0, size[0]), rng.integers(0, size[1])
+            mask[top : top + rng.integers(1, size[0]), left : left + rng.integers(1, size[1])] = True
+            masks.append(encode_mask(mask))
+        entries.append({"segmentations": masks})
+    return entries
+
+
+def test_no_pair_that_reaches_the_threshold_is_passed_over():
+    rng = np.random.default_rng(4)
+    num_zero = num_reached = 0
+    for _ in range(60):
+        masks = [read(random_boxes(rng, 6, 1, (12, 15)), (12, 15)) for _ in range(2)]
+        iou = track_iou(*masks, cut_to_shorter=True)
+        from_half = track_iou_from(0.5, *masks, cut_to_shorter=True)
+        reached = iou >= 0.5
+        np.testing.assert_array_equal(iou[reached], from_half[reached])
+        assert (from_half[~reached] < 0.5).all()
+        num_reached += reached.sum()
+        num_zero += ((from_half == 0) & (iou > 0)).sum()
+    assert num_reached > 10
+    assert num_zero > 100  # that is what it is for
+
+
+def test_a_threshold_that_is_met_exactly_is_met():
+    # Half of the ground truth, inside it: the bounds are the overlap itself.
+    truth, found = np.zeros((4, 6), dtype=bool), np.zeros((4, 6), dtype=bool)
+    truth[:, 1:5], found[:, 1:3] = True, True
+    masks = [read([{"segmentations": [encode_mask(mask)]}], (4, 6)) for mask in (found, truth)]
+    assert track_iou_from(0.5, *masks, cut_to_shorter=True).tolist() == [[0.5]]
+
+
+def test_a_frame_with_one_mask_only_adds_it_to_the_union():
+    mask = encode_mask(np.ones((2, 3), dtype=bool))
+    masks = read([{"segmentations": [mask, mask]}], (2, 3)), read([{"segmentations": [mask, None]}], (2, 3))
+    assert track_iou(*masks, cut_to_shorter=True).tolist() == [[0.5]]
+
+
+def test_masks_without_pixels_are_masks_but_left_out_of_the_mean():
+    full, empty = (encode_mask(np.full((2, 3), value)) for value in (True, False))
+    masks = read([{"segmentations": [full, empty, None]}, {"segmentations": [empty, None, None]}], (2, 3))
+    assert masks.present.tolist() == [[True, True, False], [True, False, False]]
+    assert masks.mean_areas().tolist() == [6.0, 0.0]
+
+
+def test_all_forms_of_masks_are_read_alike():
+    full = np.zeros((5, 7), dtype=bool)
+    full[1:4, 2:5] = True
+    rle = encode_mask(full)
+    runs = {"size": [5, 7], "counts": [11, 3, 2, 3, 2, 3, 11]}
+    polygon = [[2, 1, 5, 1, 5, 4, 2, 4]]
+    masks = read([{"segmentations": [rle, runs, polygon, [], None]}])
+    assert masks.areas.tolist() == [[9, 9, 9, 0, 0]]
+    assert masks.columns[0].tolist() == [[2, 4], [2, 4], [2, 4], [0, -1], [0, -1]]
+    assert masks.present.tolist() == [[True, True, True, False, False]]
+    overlaps = frame_overlaps(masks, masks)
+    assert [(overlap.frame, overlap.iou.tolist()) for overlap in overlaps] == [(t, [[1.0]]) for t in range(3)]
+
+
+def test_masks_of_other_sizes_are_marked_and_not_compared():
+    masks = read([{"segmentations": [encode_mask(np.ones(shape, dtype=bool))]} for shape in ((5, 7), (7, 5))])
+    assert masks.other_size.tolist() == [[False], [True]]
+    assert frame_overlaps(masks, masks)[0].iou.tolist() == [[1.0, -1.0], [-1.0, 1.0]]
+
+
+@pytest.mark.parametrize("segmentation", [0, {}, "", 5, {"size": [5, 7], "counts": "oo0"}])
+def test_what_is_no_mask_is_located(segmentation):
+    with pytest.raises(AnnotationError, match=r"results\[1\].segmentations\[2\]: "):
+        read([{"segmentations": [None]}, {"segmentations": [None, None, segmentation]}])

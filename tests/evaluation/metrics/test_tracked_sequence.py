@@ -1,0 +1,42 @@
+import numpy as np
+import pytest
+
+from ictrack.evaluation.metrics import TrackedSequence, sum_counts
+
+
+def sequence(*similarity):
+    similarity = [np.array(one, dtype=float) for one in similarity]
+    return TrackedSequence([np.arange(2)] * len(similarity), [np.arange(1)] * len(similarity), similarity, 2, 1)
+
+
+def test_pairs_are_those_of_any_similarity():
+    pairs = sequence([[0.0], [0.25]], [[0.0], [0.0]], [[1.0], [0.5]]).pairs
+    assert pairs.frame.tolist() == [0, 2, 2]
+    assert pairs.truth.tolist() == [1, 0, 1]
+    assert pairs.track.tolist() == [0, 0, 0]
+    assert pairs.similarity.tolist() == [0.25, 1.0, 0.5]
+    assert len(sequence([[0.0], [0.0]]).pairs) == 0
+
+
+def test_frames_of_each_identity():
+    one = TrackedSequence([np.array([1]), np.array([0, 1])], [np.arange(0)] * 2, [np.zeros((1, 0))] * 2, 2, 0)
+    assert one.truth_frames.tolist() == [1, 2]
+    assert one.track_frames.tolist() == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.1])
+def test_a_similarity_out_of_range_is_an_error(value):
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        _ = sequence([[value], [0.5]]).pairs
+
+
+def test_a_similarity_of_another_shape_is_an_error():
+    with pytest.raises(ValueError, match=r"frame 1 is of the shape \(1, 2\), not \(2, 1\)"):
+        _ = sequence([[0.5], [0.5]], [[0.5, 0.5]]).pairs
+
+
+def test_counts_add_up_by_name():
+    total = sum_counts([{"a": 1.0, "b": np.arange(2)}, {"a": 2.0, "b": np.ones(2)}])
+    assert total["a"] == 3.0
+    assert total["b"].tolist() == [1.0, 2.0]
+    assert sum_counts([]) == {}

@@ -1,0 +1,152 @@
+import json
+import logging
+import random
+
+import numpy as np
+import pytest
+from mutants import Hang, mutate_bytes, mutate_value, time_limit
+from plain_video_ap import plain_video_ap, run_lengths
+
+from ictrack.evaluation import evaluate_video_ap
+from ictrack.evaluation.submission import read_results, validate_youtube_vis
+from ictrack.structures.rle import encode_mask
+from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth
+
+NUM_MUTANTS = 2000
+NUM_BATCHES = 8
+SIZE = (12, 16)
+
+
+def box(x, y, width, height):
+    mask = np.zeros(SIZE, dtype=bool)
+    mask[y : y + height, x : x + width] = True
+    return encode_mask(mask)
+
+
+def runs_of(rle):
+    """The same mask with a list for counts."""
+    return {"size": rle["size"], "counts": run_lengths(rle["counts"])}
+
+
+def small_case():
+    """Ground truth and results with all forms of masks, a crowd, equal scores, hits and misses."""
+    masks = [box(1 + t, 2, 6, 5) for t in range(3)]
+    others = [box(9, 6 - t, 5, 5) for t in range(3)]
+    polygon = [[2, 1, 9, 1, 9, 8, 2, 8]]
+    truth = [
+        (7, 4, 0, [masks[0], masks[1], None]),
+        (7, 4, 0, [None, runs_of(others[1]), others[2]]),
+        (7, 9, 1, [others[0], others[0], others[0]]),
+        (3, 4, 0, [polygon, masks[1]]),
+        (3, 9, 0, [others[0], others[1]]),
+    ]
+    found = [
+        (7, 4, 0.9, [masks[0], masks[1], masks[2]]),
+        (7, 4, 0.8, [None, others[1], others[1]]),
+        (7, 9, 0.8, [others[1], None, others[0]]),
+        (7, 4, 0.3, [masks[2], None, None]),
+        (3, 4, 0.8, [masks[0], runs_of(masks[0])]),
+        (3, 9, 1, [others[0], polygon]),
+        (3, 9, 0.1, [None, others[1]]),
+    ]
+    ground_truth = {
+        "videos": [
+            {"id": v, "height": 12, "width": 16, "length": n, "file_names": [f"clip{v}/{t}.jpg" for t in range(n)]}
+            for v, n in ((7, 3), (3, 2))
+        ],
+        "categories": [{"id": 9, "name": "dog"}, {"id": 4, "name": "cat"}],
+        "annotations": [
+            {
+                "id": i + 1,
+                "video_id": video_id,
+                "category_id": category_id,
+                "iscrowd": crowd,
+                "segmentations": segmentations,
+                "areas": [None if s is None else 30 + i for s in segmentations],
+            }
+            for i, (video_id, category_id, crowd, segmentations) in enumerate(truth)
+        ],
+    }
+    del ground_truth["annotations"][3]["areas"]
+    results = [
+        {"video_id": video_id, "category_id": category_id, "score": score, "segmentations": segmentations}
+        for video_id, category_id, score, segmentations in found
+    ]
+    return ground_truth, results
+
+
+def check_scores(ground_truth, results):
+    """Both protocols refuse, or score as the plain reference does. Returns how many scored."""
+    num_scored = 0
+    for protocol in ("official", "strict"):
+        try:
+            scored = evaluate_video_ap(ground_truth, results, protocol=protocol).summary()
+        except AnnotationError as error:
+            assert str(error)
+            continue
+        num_scored += 1
+        assert scored == pytest.approx(plain_video_ap(ground_truth, results, strict=protocol == "strict"), abs=1e-9)
+    return num_scored
+
+
+def check_files(folder, truth_bytes, results_bytes):
+    """Read and score two files, as a user would: only AnnotationError is raised, and no score changes silently."""
+    truth_path, results_path = folder / "gt.json", folder / "results.json"
+    truth_path.write_bytes(truth_bytes)
+    results_path.write_bytes(results_bytes)
+    problems = list(validate_youtube_vis(truth_path, results_path))
+    lines = [str(problem) for problem in problems]
+    assert all(line.isprintable() and len(line) < 1000 for line in lines)
+    has_errors = any(problem.severity == "error" for problem in problems)
+    try:
+        ground_truth = read_ground_truth(truth_path)
+        results = read_results(results_path, ground_truth)
+    except AnnotationError as error:
+        assert has_errors
+        assert "gt.json" in str(error) or "results.json" in str(error)
+        return 0
+    assert not has_errors
+    return check_scores(ground_truth, results)
+
+
+def test_the_reference_and_the_metric_agree_on_what_is_whole():
+    ground_truth, results = small_case()
+    assert check_scores(ground_truth, results) == 2
+    assert 0.1 < plain_video_ap(ground_truth, results, strict=True)["AP"] < 0.8
+
+
+@pytest.mark.parametrize("batch", range(NUM_BATCHES))
+def test_mutants_are_refused_or_scored_as_they_are(batch, tmp_path):
+    logging.disable(logging.CRITICAL)
+    rng = random.Random(batch)
+    whole = [json.dumps(part).encode() for part in small_case()]
+    num_scored = 0
+    try:
+        for number in range(NUM_MUTANTS // NUM_BATCHES):
+            mutate = mutate_bytes if rng.random() < 0.25 else mutate_value
+            which = rng.randrange(2)
+            mutant = list(whole)
+            mutant[which] = mutate(rng, whole[which])
+            try:
+                with time_limit():
+                    num_scored += check_files(tmp_path, *mutant) > 0
+                    if which == 1 and mutate is mutate_value:
+                        check_unread(*mutant)
+            except (Exception, Hang) as error:
+                raise AssertionError(f"mutant {number}: {mutate.__name__}, {mutant[which]!r}") from error
+    finally:
+        logging.disable(logging.NOTSET)
+    assert num_scored > NUM_MUTANTS // NUM_BATCHES // 10
+
+
+def check_unread(truth_bytes, results_bytes):
+    """The metric alone, on results that nobody has checked."""
+    results = json.loads(results_bytes)
+    if isinstance(results, list):
+        ground_truth = json.loads(truth_bytes)
+        known = {category["id"] for category in ground_truth["categories"]}
+        try:
+            evaluate_video_ap(ground_truth, results)
+        except AnnotationError:
+            return
+        check_scores(ground_truth, [result for result in results if result["category_id"] in known])

@@ -1,0 +1,58 @@
+"""The command line of tools/adapt.py: a run, and what it says when something is wrong."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from color_model import color_config, save_weights, write_scenes
+
+SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "adapt.py"
+
+
+@pytest.fixture
+def main():
+    spec = importlib.util.spec_from_file_location("adapt_script", SCRIPT)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def arguments(tmp_path):
+    """Of a run on two videos."""
+    write_scenes(tmp_path / "videos", ["a", "b"])
+    cfg = color_config()
+    weights = save_weights(cfg, tmp_path / "image_stage.pth")
+    (tmp_path / "model.yaml").write_text(cfg.dump())
+    return [
+        "--config-file", str(tmp_path / "model.yaml"), "--weights", str(weights),
+        "--videos", str(tmp_path / "videos"), "--output", str(tmp_path / "adapted"), "--iterations", "2",
+        "--set", "ADAPT.MEASURED_PAIRS", "2", "ADAPT.CLIPS_PER_BATCH", "1",
+    ]  # fmt: skip
+
+
+def test_a_run(main, arguments, tmp_path, capsys):
+    assert main(arguments) == 0
+    output = capsys.readouterr().out
+    assert "video head, before" in output and "instance_retrieval" in output
+    assert (tmp_path / "adapted" / "config.yaml").is_file() and (tmp_path / "adapted" / "model_final.pth").is_file()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "message"),
+    [
+        ("--weights", "absent.pth", "absent.pth: no such file"),
+        ("--videos", "absent.mp4", "absent.mp4: no such file, folder or glob"),
+        ("--config-file", "absent.yaml", "absent.yaml: no such configuration file"),
+        ("--iterations", "0", "ADAPT.ITERATIONS"),
+    ],
+)
+def test_what_is_wrong_is_named(main, arguments, flag, value, message, capsys):
+    arguments[arguments.index(flag) + 1] = value
+    assert main(arguments) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_an_embedding_is_needed(main, arguments, capsys):
+    assert main([*arguments, "MODEL.META_ARCHITECTURE", "SOLO", "MODEL.EMBEDDING.NAME", ""]) == 1
+    assert "MODEL.EMBEDDING.NAME" in capsys.readouterr().err

@@ -1,0 +1,125 @@
+#!/usr/bin/env python
+"""Score or check a submission. Needs NumPy, SciPy and pycocotools, neither PyTorch nor Detectron2.
+
+python tools/evaluate.py ytvis     --gt GT.json --results RESULTS.json|.zip [--bootstrap 1000] [--json OUT]
+python tools/evaluate.py posetrack --gt FOLDER  --results FOLDER|.zip       [--bootstrap 1000] [--json OUT]
+python tools/evaluate.py validate  --format ytvis|posetrack --gt ... --results ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from ictrack.evaluation.tables import write_json
+from ictrack.structures.youtube_vis_json import AnnotationError
+
+PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("official", "strict")}
+FORMATS = ("ytvis", "posetrack")
+
+
+def positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+def make_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    ytvis = commands.add_parser("ytvis", help="YouTube-VIS 2019, 2021, 2022, OVIS and their like")
+    posetrack = commands.add_parser("posetrack", help="PoseTrack17 (converted), 18 and 21")
+    validate = commands.add_parser("validate", help="all that a server would refuse, a line a problem")
+    ytvis.set_defaults(run=evaluate_youtube_vis)
+    ytvis.add_argument("--by-category", action="store_true", help="a table with a row a category, too")
+    posetrack.set_defaults(run=evaluate_posetrack)
+    posetrack.add_argument("--by-category", "--by-joint", action="store_true", help="a row a joint, too")
+    posetrack.add_argument(
+        "--similarity", choices=("oks", "pckh"), default="oks", help="of two poses, for HOTA, CLEAR and Identity"
+    )
+    for command in (ytvis, posetrack):
+        command.add_argument("--protocol", choices=PROTOCOLS, default="both", help="of the benchmark's own metrics")
+        command.add_argument("--metrics", metavar="A,B,...", help="default: all that there are")
+        command.add_argument("--bootstrap", type=positive, default=0, metavar="N", help="95%% intervals of N samples")
+        command.add_argument("--seed", type=int, default=0, help="of those samples")
+        command.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
+        command.add_argument("--json", metavar="OUT", help="every number at full precision to this file")
+    validate.set_defaults(run=validate_submission)
+    validate.add_argument("--format", choices=FORMATS, required=True)
+    for command in (ytvis, posetrack, validate):
+        command.set_defaults(usage_error=command.error)
+        command.add_argument("--gt", required=True, help="ground truth: .json, .json.gz; PoseTrack: a folder of them")
+        command.add_argument("--results", required=True, help="the same form, or a .zip")
+    return parser
+
+
+def options(args: argparse.Namespace, known_metrics: Sequence[str]) -> dict:
+    metrics = args.metrics.split(",") if args.metrics else known_metrics
+    for metric in metrics:
+        if metric not in known_metrics:
+            args.usage_error(f"--metrics: {metric!r} is none of {', '.join(known_metrics)}")
+    return {
+        "protocols": PROTOCOLS[args.protocol],
+        "metrics": metrics,
+        "bootstrap": args.bootstrap,
+        "seed": args.seed,
+        "workers": args.workers,
+    }
+
+
+def show(args: argparse.Namespace, report: dict, tables: str) -> int:
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    if args.json:
+        write_json(report, args.json)
+    print(tables)
+    return 0
+
+
+def evaluate_youtube_vis(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.youtube_vis_report import METRICS, youtube_vis_report, youtube_vis_tables
+
+    report = youtube_vis_report(args.gt, args.results, **options(args, METRICS))
+    return show(args, report, youtube_vis_tables(report, by_category=args.by_category))
+
+
+def evaluate_posetrack(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.posetrack_report import METRICS, posetrack_report, posetrack_tables
+
+    report = posetrack_report(args.gt, args.results, similarity=args.similarity, **options(args, METRICS))
+    return show(args, report, posetrack_tables(report, by_joint=args.by_category))
+
+
+def validate_submission(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.submission import validate_posetrack, validate_youtube_vis
+
+    validate = {"ytvis": validate_youtube_vis, "posetrack": validate_posetrack}[args.format]
+    num_errors = num_warnings = 0
+    for problem in validate(args.gt, args.results):
+        print(problem)
+        num_errors += problem.severity == "error"
+        num_warnings += problem.severity != "error"
+    print(f"{args.results}: {num_errors} errors, {num_warnings} warnings", file=sys.stderr)
+    return 1 if num_errors else 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    args = make_parser().parse_args(argv)
+    try:
+        return args.run(args)
+    except AnnotationError as error:
+        print(f"error: {error}", file=sys.stderr)
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        print(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}", file=sys.stderr)
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
