@@ -11,11 +11,14 @@ from detectron2.config import CfgNode as CN
 def add_ictrack_config(cfg: CN) -> None:
     """Add ICTrack's keys to ``cfg`` in place. Call once, before ``cfg.merge_from_file``."""
     _add_solo_config(cfg)
+    _add_point_set_anchor_config(cfg)
     _add_embedding_config(cfg)
+    _add_video_embedding_config(cfg)
     _add_backbone_config(cfg)
     _add_tracker_config(cfg)
     _add_data_config(cfg)
     _add_solver_config(cfg)
+    _add_adapt_config(cfg)
 
 
 def _add_solo_config(cfg: CN) -> None:
@@ -73,6 +76,107 @@ def _add_solo_config(cfg: CN) -> None:
     solo.TRAINABLE = True
 
 
+def _add_point_set_anchor_config(cfg: CN) -> None:
+    psa = cfg.MODEL.POINT_SET_ANCHOR = CN()
+    # Backbone features, one a level, fine to coarse. The heatmap branch reads the first, at half its stride.
+    psa.IN_FEATURES = ["p3", "p4", "p5"]
+    # The 17 joints that the model predicts: "COCO", or "PoseTrack18", which has the neck and the top of the head in the
+    # places of the eyes.
+    psa.JOINT_SET = "COCO"
+    # JSON file of the mean pose (tools/prepare_data.py pose-template); "": that of the published model.
+    psa.TEMPLATE = ""
+    # Length of the template's unit, about a person's height, in strides of a level; the unit of point offsets.
+    psa.POINT_SCALE = 16
+    # Square root of the area of an anchor's box, in strides of a level.
+    psa.BOX_SCALE = 8
+    # COCO joints at which features are sampled, by the taps of a 3x3 kernel: nose, elbows, wrists, knees, ankles.
+    psa.SAMPLED_JOINTS = [0, 7, 8, 9, 10, 13, 14, 15, 16]
+    # 3x3 convolutions of each branch before the one that is aligned to the points.
+    psa.NUM_CONVS = 4
+    # Channels of the branches.
+    psa.CONV_DIM = 256
+    # Groups of their GroupNorm.
+    psa.NUM_GROUPS = 32
+    # Initial probability of a person that the class branch's bias encodes (focal loss).
+    psa.PRIOR_PROB = 0.01
+    # Standard deviation of the heads' initial weights.
+    psa.INIT_STD = 0.01
+    # An anchor of at least this OKS with a person is positive; one entry a stage.
+    psa.POSITIVE_OKS = [0.5, 0.99]
+    # An anchor below this OKS with all people is negative; one entry a stage. In between it is ignored.
+    psa.NEGATIVE_OKS = [0.4, 0.89]
+    # So many best anchors of a person are positive whatever their OKS.
+    psa.MIN_ANCHORS = 9
+    # They are even where their OKS is 0 in float32. True is the published code, in which a person that no anchor comes
+    # near then takes nearly all anchors of the image.
+    psa.TAKE_ZERO_OKS = False
+    # Focal loss: weight of positives.
+    psa.FOCAL_ALPHA = 0.25
+    # Focal loss: exponent that takes weight from easy anchors.
+    psa.FOCAL_GAMMA = 2.0
+    # Where the box branch's smooth L1 loss changes from quadratic to linear.
+    psa.BOX_SMOOTH_L1_BETA = 0.11
+    # Weight of the class loss.
+    psa.CLASS_LOSS_WEIGHT = 1.0
+    # Weight of the keypoint loss.
+    psa.KEYPOINT_LOSS_WEIGHT = 10.0
+    # Weight of the box loss; boxes only help training, detections have those of their poses.
+    psa.BOX_LOSS_WEIGHT = 1.0
+    # Channels of the heatmap branch.
+    psa.HEATMAP_CONV_DIM = 256
+    # Normalisation of the heatmap branch, by Detectron2's names.
+    psa.HEATMAP_NORM = "BN"
+    # Radius in cells of the Gaussians in the heatmaps' targets.
+    psa.HEATMAP_RADIUS = 3
+    # Heatmaps are clamped to between this and 1 minus this.
+    psa.HEATMAP_MIN_PROBABILITY = 1e-4
+    # Heatmap loss: weight of cells outside all Gaussians.
+    psa.HEATMAP_BACKGROUND_WEIGHT = 0.1
+    # Weight of the heatmap loss, a sum over all cells.
+    psa.HEATMAP_LOSS_WEIGHT = 0.05
+    # Weight of the heatmap's offset loss: the published 10 times the branch's 0.05.
+    psa.OFFSET_LOSS_WEIGHT = 0.5
+    # Best anchors of a level that become candidates.
+    psa.PRE_NMS_TOPK_TEST = 1000
+    # A candidate takes part iff its score is above this.
+    psa.SCORE_THRESH_TEST = 0.001
+    # A pose whose OKS with a better one is above this is suppressed. At most TEST.DETECTIONS_PER_IMAGE are kept.
+    psa.NMS_OKS_TEST = 0.5
+    # Replace every joint by the nearest peak of its heatmap.
+    psa.SNAP_TO_PEAKS = True
+    # A joint farther from the peak than this times the square root of its pose's area stays; 0 is no limit (published).
+    psa.SNAP_GATE = 0.0
+    # Side in cells of the window in which a peak is the highest, odd.
+    psa.PEAK_KERNEL = 5
+    # Highest peaks of a joint that are used.
+    psa.MAX_PEAKS = 30
+    # Score of a joint: "instance" (published: the person's), "heatmap" (its value at the joint), or
+    # "instance_times_heatmap" (inferred).
+    psa.KEYPOINT_SCORE = "instance_times_heatmap"
+    # Train the detector; False freezes backbone and heads and trains only the embedding head.
+    psa.TRAINABLE = True
+
+    hrnet = cfg.MODEL.HRNET = CN()
+    # Channels of the finest branch: 18, 32 or 48 for W18, W32, W48. Each coarser one has twice as many.
+    hrnet.WIDTH = 48
+    # Modules of the four stages.
+    hrnet.NUM_MODULES = [1, 1, 4, 3]
+    # Residual blocks of each branch in a module of the four stages.
+    hrnet.NUM_BLOCKS = [4, 4, 4, 4]
+    # Inner channels of the first stage's bottlenecks.
+    hrnet.STAGE1_WIDTH = 64
+    # BatchNorm trains with its stored statistics; False, batch statistics, is PointSetAnchor's.
+    hrnet.NORM_EVAL = False
+    # ImageNet weights: "" random, "timm" through timm's hub, or a path to an official or timm checkpoint.
+    hrnet.WEIGHTS = ""
+    # HRFPN: channels of the levels.
+    hrnet.FPN_CHANNELS = 256
+    # HRFPN: number of levels.
+    hrnet.FPN_LEVELS = 3
+    # HRFPN: stride of the levels' convolutions; 2 puts the finest level at stride 8.
+    hrnet.FPN_CONV_STRIDE = 2
+
+
 def _add_embedding_config(cfg: CN) -> None:
     emb = cfg.MODEL.EMBEDDING = CN()
     # Name in EMBEDDING_HEADS, or "" for a detector without embeddings.
@@ -106,9 +210,100 @@ def _add_embedding_config(cfg: CN) -> None:
     # Gradient of the instance contrastive loss into the features below the head.
     emb.BACKPROP_TO_FEATURES = True
 
+    kem = emb.KEYPOINT = CN()
+    # KeypointEmbeddingModule: a 1x1 convolution to DIM channels behind the decoder (inferred); False is the literal
+    # reading, one convolution and one deconvolution.
+    kem.OUTPUT_CONV = True
+    # "instance_contrastive" (paper), or its baseline associative embedding: "scalar_tags" (original) or "vector_tags".
+    kem.OBJECTIVE = "instance_contrastive"
+    # Predicted poses of a person at which embeddings are read in training, at random if there are more (inferred).
+    kem.MAX_POSES = 16
+    # Read them at the labelled joints, too, which is steadier while predictions are poor (inferred).
+    kem.USE_GROUND_TRUTH = True
+    # What trackers get: "person", the mean over joints, or "joints", each joint's, to be compared joint by joint.
+    kem.SIMILARITY = "person"
+    # A predicted joint counts iff its score is above this (inferred).
+    kem.MIN_JOINT_SCORE = 0.2
+    # Names of joints that never count, such as those that no training data has.
+    kem.IGNORED_JOINTS = []
+    # Weights of the two terms of associative embedding (pose-ae-train).
+    kem.PULL_WEIGHT = 0.001
+    kem.PUSH_WEIGHT = 0.001
+
     # The detector inside META_ARCHITECTURE "EmbeddedDetector": a name in Detectron2's META_ARCH registry.
     cfg.MODEL.EMBEDDED_DETECTOR = CN()
     cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = "GeneralizedRCNN"
+
+
+def _add_video_embedding_config(cfg: CN) -> None:
+    video = cfg.MODEL.VIDEO_EMBEDDING = CN()
+    # A video embedding head beside the image embedding head, of the same structure (paper), for unlabelled video.
+    video.ENABLED = False
+    # KEY, VALUE, ... of MODEL.EMBEDDING in which the video head differs from the image head.
+    video.HEAD_OPTIONS = []
+    # Gradient of the video objective into the features below the head.
+    video.BACKPROP_TO_FEATURES = False
+    # Unlabelled frames that go through the detector together where no gradient does: bounds memory, and is faster.
+    video.FRAMES_AT_A_TIME = 8
+    # w: weight of the video head's embedding in the concatenation, the cosine being (image + w^2 video) / (1 + w^2)
+    # (inferred); 0 is the image head alone, .inf the video head alone.
+    video.FUSION_WEIGHT = 1.0
+    # What does not train: "backbone", "detector" (with its backbone; as MODEL.SOLO.TRAINABLE), "image_head". It leaves
+    # the video head (inferred from the paper's "further learn"); [] learns from images and video jointly.
+    video.FREEZE = ["detector", "image_head"]
+    # "correspondence" (inferred), "random_walk", "tracklet" or "instance_walk".
+    video.OBJECTIVE = "correspondence"
+    # Weight of the video objective against all other losses.
+    video.LOSS_WEIGHT = 1.0
+    # Index of the embedding head's level whose resolution pixel-level objectives work at (inferred: the finest).
+    video.LEVEL = 0
+    # Rows of an affinity matrix in memory at a time, the others being computed again; 0: all.
+    video.BLOCK_SIZE = 0
+    # Iterations between two logs of label-free figures of the video head's health; 0 is off.
+    video.HEALTH_PERIOD = 0
+    # Videos, drawn from DATASETS.UNLABELLED, whose frames these figures are taken on.
+    video.HEALTH_VIDEOS = 16
+
+    pair = video.CORRESPONDENCE = CN()
+    # Weights of the colours carried forward, and back by the same affinity (UVC).
+    pair.COLOR_WEIGHT = 1.0
+    pair.REVERSE_COLOR_WEIGHT = 0.1
+    # Weight of concentration (UVC's training log).
+    pair.CONCENTRATION_WEIGHT = 0.3
+    # Weight of cycle consistency (UVC).
+    pair.CYCLE_WEIGHT = 0.1
+    # "probability" of coming back, or the distance of the "coordinate" that comes back (UVC).
+    pair.CYCLE = "probability"
+    # Weights of the colour channels L, a, b (UVC).
+    pair.CHANNEL_WEIGHTS = [1.0, 10.0, 10.0]
+    # A pair of frames with a larger colour loss has none (UVC); 0 is no limit.
+    pair.MAX_COLOR_LOSS = 2.5
+    # Side in cells of the neighbourhoods that stay together (UVC).
+    pair.WINDOW = 8
+    # Side in cells of a random patch that is sought in the other frame; 0: all of the frame.
+    pair.PATCH_SIZE = 0
+    # L2-normalise embeddings first; False is UVC's.
+    pair.NORMALIZE = False
+    # Divides the similarities: 1 with raw dot products (UVC).
+    pair.TEMPERATURE = 1.0
+
+    walk = video.RANDOM_WALK = CN()
+    # Divides the cosines (videowalk), of cells or of instances.
+    walk.TEMPERATURE = 0.07
+    # Probability that an edge is dropped (videowalk).
+    walk.EDGE_DROPOUT = 0.1
+
+    tracklet = video.TRACKLET = CN()
+    # Divides the cosines (measured on the sample data).
+    tracklet.TEMPERATURE = 0.1
+    # Smallest distance in frames of two detections that are drawn together.
+    tracklet.MIN_GAP = 1
+    # Mining: smallest score of a detection ...
+    tracklet.MIN_SCORE = 0.2
+    # ... TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE ...
+    tracklet.NEW_OBJECT_COSINE = 0.7
+    # ... and the fewest detections that make a tracklet.
+    tracklet.MIN_LENGTH = 8
 
 
 def _add_backbone_config(cfg: CN) -> None:
@@ -147,6 +342,10 @@ def _add_tracker_config(cfg: CN) -> None:
     trk.MAX_AGE = 0
 
     emb = trk.EMBEDDING = CN()
+    # "cosine" (paper), or "distance", minus the Euclidean distance, for scalar tags. NEW_OBJECT_COSINE is then such a
+    # similarity, too: -1 is a distance of 1. Embeddings (N, P, D) of P parts are compared by the mean over the parts
+    # that both have.
+    emb.SIMILARITY = "cosine"
     # kappa: cosine similarities are multiplied by it before the softmaxes (inferred).
     emb.SCALE = 10.0
     # Dummy row and column of the bi-directional softmax, at cosine NEW_OBJECT_COSINE; False: the literal form.
@@ -172,12 +371,15 @@ def _add_tracker_config(cfg: CN) -> None:
     post.GAMMA = 10.0
 
     spatial = trk.SPATIAL = CN()
-    # "distance": centre distance over sqrt(area), the paper's baseline; "iou": mask IoU where there are masks.
+    # "distance": centre distance over sqrt(area), the paper's baseline; "iou": mask IoU where there are masks; "oks":
+    # object keypoint similarity of poses, with TEST.KEYPOINT_OKS_SIGMAS or, where these are empty, COCO's.
     spatial.COST = "distance"
     # Largest distance of a match (inferred).
     spatial.MAX_DISTANCE = 1.0
     # Smallest IoU of a match (inferred).
     spatial.MIN_IOU = 0.1
+    # Smallest OKS of a match (inferred).
+    spatial.MIN_OKS = 0.3
     # Only detections of the track's category may continue it.
     spatial.SAME_CATEGORY = True
     # A joint takes part in the distance of poses iff its score is above this (inferred).
@@ -198,11 +400,22 @@ def _add_data_config(cfg: CN) -> None:
     cfg.DATASETS.COCO_FORMAT = []
     # A user's own videos: [[name, annotation file, folder of frames], ...] in YouTube-VIS format.
     cfg.DATASETS.YOUTUBE_VIS_FORMAT = []
+    # A user's own poses: [[name, folder of annotation files, folder of images], ...] in PoseTrack18 format.
+    cfg.DATASETS.POSETRACK_FORMAT = []
+    # Still images with poses to train on: [[name, format, annotations, image folder], ...]. The format is "coco",
+    # "mpii" (.mat or .json) or "posetrack" (a folder of files of PoseTrack 2017, 2018 or 2021).
+    cfg.DATASETS.POSE_FORMAT = []
+    # Joints of a lower score are left out of a PoseTrack submission: a higher value gains MOTA and costs AP (0 is off).
+    cfg.TEST.MIN_JOINT_SCORE = 0.0
     # Folder that tools/prepare_data.py sample filled: registers ictrack_sample_train and its companions; "" is off.
     cfg.DATASETS.SAMPLE_ROOT = ""
+    # How often a pass holds the images of a data set: [[name, factor], ...], others once. Detectron2's
+    # DATALOADER.SAMPLER_TRAIN "WeightedTrainingSampler" reads it.
+    cfg.DATASETS.TRAIN_REPEAT_FACTOR = []
     # Augmented views of each labelled image in a batch; 2 gives the contrastive loss a second view.
     cfg.INPUT.NUM_VIEWS = 1
-    # Random scaling and cropping to INPUT.CROP_SIZE keep the aspect ratio and pad; [min, max] scale, [] is off.
+    # Random scaling and cropping to INPUT.CROP_SIZE keep the aspect ratio and pad; [min, max] scale, [] is off. At
+    # scale 1 the image just fits in. With MODEL.KEYPOINT_ON the crop's centre is that of a random person.
     cfg.INPUT.SCALE_JITTER = []
     # Size [height, width] of the scale-jittered crop.
     cfg.INPUT.CROP_SIZE = [192, 320]
@@ -214,10 +427,84 @@ def _add_data_config(cfg: CN) -> None:
     cfg.INPUT.ROTATION = 0.0
     # Labelled images that may be unreadable before training stops, as a share of the data set.
     cfg.DATALOADER.MAX_BAD_SHARE = 0.01
+    _add_unlabelled_config(cfg)
+
+
+def _add_unlabelled_config(cfg: CN) -> None:
+    # Names of data sets of unlabelled video to train on, beside DATASETS.TRAIN or, where that is empty, alone.
+    cfg.DATASETS.UNLABELLED = ()
+    # A user's own unlabelled videos: [[name, file, folder, glob or .txt list of them, ...], ...].
+    cfg.DATASETS.UNLABELLED_VIDEOS = []
+    # Videos to leave out, such as those of the evaluation (method: YouTube-VIS is drawn from YouTube-VOS): names, .txt
+    # files with a name a line, YouTube-VIS annotation files.
+    cfg.DATASETS.UNLABELLED_EXCLUDE = []
+    # File of tracklets in DATASETS.UNLABELLED, which is made by the trainer where it is needed and there is none; "".
+    cfg.DATASETS.UNLABELLED_TRACKLETS = ""
+    # Unlabelled videos with something unreadable before training stops, as a share of all. Large, since a handful of
+    # files found somewhere may hold mostly junk; each is named in the log.
+    cfg.DATALOADER.MAX_BAD_VIDEO_SHARE = 0.75
+    # Threads of each decoder of video files; 0 leaves it to FFmpeg. There is one decoder a worker.
+    cfg.DATALOADER.DECODER_THREADS = 1
+
+    inp = cfg.INPUT.UNLABELLED = CN()
+    # Samples of video (pairs or clips) in a batch for each labelled view. Without DATASETS.TRAIN, SOLVER.IMS_PER_BATCH
+    # counts the samples of video.
+    inp.PER_LABELLED_IMAGE = 1.0
+    # Frames of a sample: 2, a pair (inferred), or more, a clip for the random walk (4 in videowalk).
+    inp.NUM_FRAMES = 2
+    # Smallest and largest distance from one frame to the next (paper: 2 to 8) ...
+    inp.INTERVAL = [2.0, 8.0]
+    # ... in "frames" of the data as released (inferred) or in "seconds".
+    inp.INTERVAL_UNIT = "frames"
+    # Frames a second of folders of images, for distances in seconds (YouTube-VOS: 6).
+    inp.FOLDER_FPS = 6.0
+    # Height and width of the images.
+    inp.SIZE = [360, 640]
+    # Random magnification, smallest and largest (UVC: up to 1.2). 1: as much of a frame as fills the image.
+    inp.ZOOM = [1.0, 1.2]
+    # Frames are decoded at 1/2, 1/4 or 1/8 of their size, which is much faster, where they then need not be enlarged by
+    # more than this; 1 keeps all detail.
+    inp.MAX_ENLARGEMENT = 1.25
+    # Degrees of random rotation to either side (UVC).
+    inp.ROTATION = 10.0
+    # Probability that all frames of a sample are mirrored.
+    inp.FLIP_PROB = 0.5
+    # The frames of a sample share zoom, rotation and position; False: each has its own.
+    inp.SAME_WINDOW = True
+    # Brightness, contrast and saturation of each frame are multiplied by up to 1 +- this, independently; 0 is off.
+    inp.COLOR_JITTER = 0.3
+    # Hue of each frame is shifted by up to this fraction of the colour circle to either side; 0 is off.
+    inp.HUE_JITTER = 0.02
+    # Probability that a frame loses its colour, so that the network cannot copy it (inferred).
+    inp.GREY_PROB = 0.5
+    # Side in pixels of the cells over which the colours to be reconstructed are averaged; divides SIZE.
+    inp.COLOR_STRIDE = 8
 
 
 def _add_solver_config(cfg: CN) -> None:
-    # "SGD" (Detectron2's) or "ADAMW".
+    # "SGD" (Detectron2's), "ADAM" or "ADAMW".
     cfg.SOLVER.OPTIMIZER = "SGD"
+    # LR_SCHEDULER_NAME "WarmupPolyLR", beside Detectron2's: power of the decay (UVC).
+    cfg.SOLVER.POLY_POWER = 0.9
     # Decay of the exponential moving average of the weights used for evaluation; 0 is off.
     cfg.SOLVER.EMA_DECAY = 0.0
+
+
+def _add_adapt_config(cfg: CN) -> None:
+    adapt = cfg.ADAPT = CN()
+    # Objective of the video head on a user's videos, as MODEL.VIDEO_EMBEDDING.OBJECTIVE.
+    adapt.OBJECTIVE = "tracklet"
+    # Iterations of training.
+    adapt.ITERATIONS = 100
+    # Learning rate of the video head (AdamW).
+    adapt.BASE_LR = 0.001
+    # Clips in a batch.
+    adapt.CLIPS_PER_BATCH = 4
+    # Frames of a clip; pairs for "correspondence".
+    adapt.NUM_FRAMES = 6
+    # Smallest and largest distance in frames from one frame of a clip to the next.
+    adapt.INTERVAL = [1.0, 8.0]
+    # Share of each video, at its end, that is not trained on but measured on.
+    adapt.HELD_OUT = 0.2
+    # Pairs of frames that are measured on.
+    adapt.MEASURED_PAIRS = 32

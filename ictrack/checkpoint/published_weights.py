@@ -2,6 +2,8 @@
 
 SOLO v1 is published under two naming schemes: github.com/WXinlong/SOLO, and mmdetection 3. Both use torchvision's names
 in the ResNet and the same names in the FPN; they differ in the head.
+
+PointSetAnchor for poses is published by github.com/FangyunWei/PointSetAnchor, with the official names in the HRNet.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import os
 import re
 from collections.abc import Mapping
 
+import torch
 from torch import Tensor, nn
 
 from .weights_file import CheckpointError, load_weights_file
@@ -41,23 +44,80 @@ _SOLO_NAMES = [
     ),
     (rf"(?:bbox_head\.solo_cate|mask_head\.conv_cls)\.{_LEAF}", "head.category_output.{leaf}", 0),
 ]
+# The first stage's head is bbox_head, the n-th further one extra_heads.n.
+_STAGE = r"(?:bbox_head|extra_heads\.(?P<n>\d+))"
+_PSA_NAMES = [
+    (r"backbone\.(?P<rest>.+)", "backbone.bottom_up.model.{rest}", 0),
+    (rf"neck\.reduction_conv\.conv\.{_LEAF}", "backbone.reduction.{leaf}", 0),
+    (rf"neck\.fpn_convs\.(?P<n>\d)\.conv\.{_LEAF}", "backbone.outputs.{n}.{leaf}", 0),
+    *(
+        (rf"{_STAGE}\.{published}{leaf}", f"heads.{{n}}.{branch}_branch.{ours}", 1)
+        for branch, tower, suffix in [
+            ("class", "pre_cls_convs", "cls"),
+            ("point", "pre_reg_convs", "reg"),
+            ("box", "pre_reg_bbx_convs", "reg_bbx"),
+        ]
+        for published, leaf, ours in [
+            (rf"{tower}\.(?P<conv>\d+)\.conv\.", "weight", "tower.{conv}.weight"),
+            (rf"{tower}\.(?P<conv>\d+)\.gn\.", _LEAF, "tower.{conv}.norm.{leaf}"),
+            (rf"shape_align_conv_list_{suffix}\.0\.0\.", "weight", "aligned.weight"),
+            (rf"norm_list_{suffix}\.0\.0\.", _LEAF, "norm.{leaf}"),
+            (rf"conv_{suffix}_list\.0\.0\.", _LEAF, "output.{leaf}"),
+        ]
+    ),
+    *(
+        (rf"heat_head\.{published}\.{_LEAF}", f"heatmap_head.{branch}.{ours}.{{leaf}}", 0)
+        for branch, convs, suffix, output in [
+            ("heatmap", "heat_convs", "", "hm_out_layer_convs"),
+            ("offset", "offset_convs", "_offset", "offset_out_layer_convs"),
+        ]
+        for published, ours in [
+            (rf"{convs}\.0\.0\.conv", "0"),
+            (rf"{convs}\.0\.0\.bn", "0.norm"),
+            (rf"deconv_layers{suffix}\.0", "1"),
+            (rf"deconv_layers{suffix}\.1", "2"),
+            (rf"{output}\.0", "4"),
+        ]
+    ),
+]
+# The levels share their weights, and the checkpoint holds them once a level. Two lists of modules are never used.
+_PSA_TIED = re.compile(
+    rf"({_STAGE}\.(?:shape_align_conv|norm|conv)\w*_list(?:_(?:cls|reg|reg_bbx))?)\.[1-9]\d*(\.0\.\w+)".replace(
+        "?P<n>", "?:"
+    )
+)
+_PSA_UNUSED = re.compile(rf"{_STAGE}\.(?:shape_align_conv_list|norm_list)\.\d+\.0\.\w+")
 
 
-def solo_name(published: str) -> str | None:
-    """Our name of a tensor of a published SOLO v1 (ResNet + FPN), or None if it has none."""
-    for pattern, ours, offset in _SOLO_NAMES:
+def _our_name(published: str, table: list[tuple[str, str, int]]) -> str | None:
+    for pattern, ours, offset in table:
         match = re.fullmatch(pattern, published)
         if match:
             groups = match.groupdict()
             if "n" in groups:
-                groups["n"] = str(int(groups["n"]) + offset)
+                groups["n"] = str(int(groups["n"]) + offset if groups["n"] else 0)
             return ours.format(**groups)
     return None
+
+
+def solo_name(published: str) -> str | None:
+    """Our name of a tensor of a published SOLO v1 (ResNet + FPN), or None if it has none."""
+    return _our_name(published, _SOLO_NAMES)
+
+
+def psa_name(published: str) -> str | None:
+    """Our name of a tensor of a published PointSetAnchor for poses; None for copies, unused and unknown ones."""
+    return _our_name(published, _PSA_NAMES)
 
 
 def is_published_solo(state_dict: Mapping[str, Tensor]) -> bool:
     """Whether the tensors bear the names of a published SOLO v1's head."""
     return any(name.startswith(("bbox_head.solo_ins_list", "mask_head.conv_mask_list")) for name in state_dict)
+
+
+def is_published_psa(state_dict: Mapping[str, Tensor]) -> bool:
+    """Whether the tensors bear the names of a published PointSetAnchor for poses."""
+    return any(name.startswith("bbox_head.shape_align_conv_list") for name in state_dict)
 
 
 def convert_solo_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -74,6 +134,32 @@ def convert_solo_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     if unknown:
         raise CheckpointError(f"not a published SOLO v1, unknown tensors: {', '.join(unknown)}")
     return {ours: state_dict[name] for name, ours in names.items() if ours is not None}
+
+
+def convert_psa_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a published PointSetAnchor to those of
+    :class:`ictrack.modeling.point_set_anchor.PointSetAnchor`.
+
+    Args:
+        state_dict: name -> tensor under the published names.
+
+    Raises:
+        CheckpointError: unknown names, or levels whose weights are not those of the first; the message lists them.
+    """
+    result, problems = {}, []
+    for name, x in state_dict.items():
+        ours, tied = psa_name(name), _PSA_TIED.fullmatch(name)
+        if ours is not None:
+            result[ours] = x
+        elif tied:
+            first = state_dict.get(f"{tied[1]}.0{tied[2]}")
+            if first is None or not torch.equal(first, x):
+                problems.append(f"{name}: not equal to that of level 0")
+        elif not _PSA_UNUSED.fullmatch(name):
+            problems.append(f"{name}: unknown")
+    if problems:
+        raise CheckpointError("not a published PointSetAnchor for poses:\n  " + "\n  ".join(problems))
+    return result
 
 
 def read_solo_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -94,14 +180,40 @@ def load_solo_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
 
     Args:
         model: a :class:`ictrack.modeling.solo.SOLO`.
-        weights: of :func:`convert_solo_weights`; counters of training batches are skipped where the model's
+        weights: of :func:`convert_solo_weights`.
+
+    Raises:
+        CheckpointError: as :func:`_load_detector`.
+    """
+    _load_detector(model, weights, ("backbone.", "head."))
+
+
+def load_psa_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load a detector's weights into a PointSetAnchor, whose embedding head, if it has one, is left as it is.
+
+    Args:
+        model: a :class:`ictrack.modeling.point_set_anchor.PointSetAnchor`.
+        weights: of :func:`convert_psa_weights`.
+
+    Raises:
+        CheckpointError: as :func:`_load_detector`.
+    """
+    _load_detector(model, weights, ("backbone.", "heads.", "heatmap_head."))
+
+
+def _load_detector(model: nn.Module, weights: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> None:
+    """Load weights that must be those of all of the model's tensors with one of the prefixes.
+
+    Args:
+        model: a detector.
+        weights: under the model's names; counters of training batches are skipped where the model's
             normalisation (FrozenBN) has none.
 
     Raises:
         CheckpointError: tensors that the model lacks, that it needs, or of another shape; the message lists them all
             and the model is unchanged.
     """
-    own = {name: x for name, x in model.state_dict().items() if name.startswith(("backbone.", "head."))}
+    own = {name: x for name, x in model.state_dict().items() if name.startswith(prefixes)}
     weights = {name: x for name, x in weights.items() if name in own or not name.endswith(".num_batches_tracked")}
     problems = [f"{name}: not in the model" for name in weights if name not in own]
     problems += [f"{name}: missing" for name in own if name not in weights]

@@ -11,7 +11,7 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
-from .published_weights import convert_solo_weights, is_published_solo
+from .published_weights import convert_psa_weights, convert_solo_weights, is_published_psa, is_published_solo
 from .weight_average import WeightAverage
 from .weights_file import CheckpointError, load_weights_file
 
@@ -19,7 +19,7 @@ from .weights_file import CheckpointError, load_weights_file
 class SafeCheckpointer(DetectionCheckpointer):
     """Detectron2's checkpointer with restricted reading, atomic writing and a fall-back on resume.
 
-    Published SOLO weights (WXinlong's and mmdetection's) load as they are.
+    Published weights of SOLO (WXinlong's and mmdetection's) and of PointSetAnchor for poses load as they are.
 
     On ``resume_or_load(..., resume=True)`` a damaged last checkpoint is reported and the newest whole one is used.
 
@@ -52,6 +52,8 @@ class SafeCheckpointer(DetectionCheckpointer):
             return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}
         if is_published_solo(content["model"]):
             return {"model": convert_solo_weights(content["model"])}
+        if is_published_psa(content["model"]):
+            return {"model": convert_psa_weights(content["model"])}
         return content
 
     def save(self, name: str, **kwargs: Any) -> None:

@@ -8,6 +8,8 @@ from detectron2.config import CfgNode
 from detectron2.data import transforms as T
 from fvcore.transforms.transform import NoOpTransform, PadTransform, Transform
 
+from .person_crop import RandomPersonCrop
+
 
 class ColorTransform(Transform):
     """Brightness, contrast, saturation and hue in one pass over the image.
@@ -34,12 +36,13 @@ class ColorTransform(Transform):
 
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
         """``img``: (H, W, 3) uint8."""
-        image = img.astype(np.float32)
-        mean = image.mean()
-        image = (image - mean) * (self.contrast * self.brightness) + mean * self.brightness
-        weights = np.array([0.299, 0.587, 0.114], np.float32)
-        grey = (image @ (weights if self.channel_order == "RGB" else weights[::-1]))[..., None]
-        image = np.clip(grey + (image - grey) * self.saturation, 0, 255).astype(np.uint8)
+        weights = np.array([0.299, 0.587, 0.114])
+        grey = weights if self.channel_order == "RGB" else weights[::-1]
+        # All three are linear, so one matrix does them: contrast about the mean, then saturation about the grey value.
+        gain = self.contrast * self.brightness
+        matrix = gain * (self.saturation * np.eye(3) + (1 - self.saturation) * grey)
+        offset = (1 - self.contrast) * self.brightness * np.mean(cv2.mean(img)[:3])
+        image = cv2.transform(img, np.column_stack([matrix, np.full(3, offset)]))
         if self.hue:
             to_hsv = cv2.COLOR_RGB2HSV_FULL if self.channel_order == "RGB" else cv2.COLOR_BGR2HSV_FULL
             to_rgb = cv2.COLOR_HSV2RGB_FULL if self.channel_order == "RGB" else cv2.COLOR_HSV2BGR_FULL
@@ -93,10 +96,13 @@ def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
         if len(inp.SCALE_JITTER) != 2:
             raise ValueError(f"INPUT.SCALE_JITTER holds [smallest, largest] scale or nothing, not {inp.SCALE_JITTER}")
         height, width = inp.CROP_SIZE
-        augmentations += [
-            T.ResizeScale(*inp.SCALE_JITTER, target_height=height, target_width=width),
-            FixedSizeCrop(crop_size=(height, width)),
-        ]
+        if cfg.MODEL.KEYPOINT_ON:
+            augmentations.append(RandomPersonCrop(inp.SCALE_JITTER, (height, width), cfg.MODEL.PIXEL_MEAN))
+        else:
+            augmentations += [
+                T.ResizeScale(*inp.SCALE_JITTER, target_height=height, target_width=width),
+                FixedSizeCrop(crop_size=(height, width)),
+            ]
     else:
         augmentations.append(T.ResizeShortestEdge(inp.MIN_SIZE_TRAIN, inp.MAX_SIZE_TRAIN, inp.MIN_SIZE_TRAIN_SAMPLING))
     if inp.ROTATION > 0:

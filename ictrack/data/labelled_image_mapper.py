@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import zlib
 from typing import Any
 
@@ -14,6 +13,7 @@ from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 
 from .augmentation import build_train_augmentation
+from .bad_files import BadFileCounter
 
 _INSTANCES_PER_IMAGE = 1 << 16
 
@@ -43,8 +43,7 @@ class LabelledImageMapper:
         self._augmentations = augmentations
         self._image_format = image_format
         self._num_views = num_views
-        self._max_bad_images = max_bad_images
-        self._bad_files: set[str] = set()
+        self._bad_files = BadFileCounter(max_bad_images, "images of the data set", "DATALOADER.MAX_BAD_SHARE")
 
     @classmethod
     def from_config(cls, cfg: CfgNode, num_images: int) -> dict[str, Any]:
@@ -60,7 +59,7 @@ class LabelledImageMapper:
             image = utils.read_image(dataset_dict["file_name"], format=self._image_format)
             utils.check_image_size(dict(dataset_dict), image)
         except (OSError, SyntaxError, utils.SizeMismatchError) as error:  # Pillow reports broken files as any of these
-            self._count_bad_file(dataset_dict["file_name"], error)
+            self._bad_files.count(dataset_dict["file_name"], error)
             return None
         return {
             "width": image.shape[1],
@@ -75,11 +74,9 @@ class LabelledImageMapper:
         size = augmented.image.shape[:2]
         view["image"] = torch.as_tensor(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
 
-        first_id = zlib.crc32(dataset_dict["file_name"].encode()) * _INSTANCES_PER_IMAGE
         kept = [
-            (first_id + index, utils.transform_instance_annotations(copy.deepcopy(annotation), transforms, size))
-            for index, annotation in enumerate(dataset_dict["annotations"])
-            if not annotation.get("iscrowd", 0)
+            (identity, utils.transform_instance_annotations(copy.deepcopy(annotation), transforms, size))
+            for identity, annotation in self._identified(dataset_dict)
         ]
         instances = utils.annotations_to_instances([annotation for _, annotation in kept], size, mask_format="bitmask")
         if not kept:
@@ -90,12 +87,11 @@ class LabelledImageMapper:
         view["instances"] = utils.filter_empty_instances(instances)
         return view
 
-    def _count_bad_file(self, file_name: str, error: Exception) -> None:
-        self._bad_files.add(file_name)
-        message = f"{file_name}: cannot be used for training ({type(error).__name__}: {error})"
-        if len(self._bad_files) > self._max_bad_images:
-            raise RuntimeError(
-                f"{message}; with it, {len(self._bad_files)} images of the data set are bad, more than "
-                f"DATALOADER.MAX_BAD_SHARE allows"
-            ) from error
-        logging.getLogger(__name__).warning("%s; skipped, %d so far in this worker", message, len(self._bad_files))
+    def _identified(self, dataset_dict: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
+        """The annotations but crowds, each with the identity that it has in every view of its image."""
+        first_id = zlib.crc32(dataset_dict["file_name"].encode()) * _INSTANCES_PER_IMAGE
+        return [
+            (first_id + index, annotation)
+            for index, annotation in enumerate(dataset_dict["annotations"])
+            if not annotation.get("iscrowd", 0)
+        ]

@@ -1,14 +1,29 @@
-"""The training loader of labelled images."""
+"""The training loaders: labelled images, unlabelled video, or both in every batch."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 from typing import Any
 
 from detectron2.config import CfgNode
-from detectron2.data import build_detection_train_loader, get_detection_dataset_dicts
+from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_train_loader, get_detection_dataset_dicts
+from detectron2.utils import comm
 
+from ictrack.structures.joints import joint_set
+
+from .datasets.unlabelled_videos import exclude_videos
 from .labelled_image_mapper import LabelledImageMapper
+from .labelled_pose_mapper import LabelledPoseMapper
+from .mixed_loader import Source, build_mixed_loader, flatten_views
+from .tracklets import read_tracklets
+from .video_dataset_mapper import VideoDatasetMapper
+
+logger = logging.getLogger(__name__)
+
+# INPUT.UNLABELLED.PER_LABELLED_IMAGE is taken as a fraction with a denominator up to this.
+_MAX_DENOMINATOR = 1000
 
 
 class ViewBatches:
@@ -18,8 +33,41 @@ class ViewBatches:
         self._loader = loader
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        for batch in self._loader:
-            yield [view for image in batch for view in image["views"]]
+        yield from map(flatten_views, self._loader)
+
+
+def build_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
+    """Endless flat batches for a training process, as ``cfg.DATASETS.TRAIN`` and ``cfg.DATASETS.UNLABELLED`` say.
+
+    With labelled images alone :func:`build_image_train_loader`. Otherwise a mixture (:mod:`ictrack.data.mixed_loader`)
+    that depends on ``cfg.SEED`` but not on the number of workers, without aspect ratio grouping:
+
+    * of labelled images ``SOLVER.IMS_PER_BATCH`` views over all processes, and ``INPUT.UNLABELLED.PER_LABELLED_IMAGE``
+      samples of unlabelled video for each of them, on average over batches if that is no whole number a process;
+    * of unlabelled video alone ``SOLVER.IMS_PER_BATCH`` samples.
+
+    Labelled images come first in a batch. Samples of video are those of :class:`VideoDatasetMapper`.
+
+    Raises:
+        ValueError: no data set is named, there is nothing in one, or the batch cannot be divided.
+    """
+    if not cfg.DATASETS.UNLABELLED:
+        return build_image_train_loader(cfg)
+    if cfg.SOLVER.IMS_PER_BATCH % comm.get_world_size():
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of {comm.get_world_size()} processes"
+        )
+    per_process = Fraction(cfg.SOLVER.IMS_PER_BATCH, comm.get_world_size())
+    sources = []
+    if cfg.DATASETS.TRAIN:
+        sources.append(_labelled_source(cfg, per_process))
+        ratio = cfg.INPUT.UNLABELLED.PER_LABELLED_IMAGE
+        if not 0 < ratio < float("inf"):
+            raise ValueError(f"INPUT.UNLABELLED.PER_LABELLED_IMAGE is a number above 0, not {ratio}")
+        per_process = per_process * Fraction(ratio).limit_denominator(_MAX_DENOMINATOR)
+    sources.append(_unlabelled_source(cfg, per_process))
+    seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
+    return build_mixed_loader(sources, seed=seed, num_workers=cfg.DATALOADER.NUM_WORKERS)
 
 
 def build_image_train_loader(cfg: CfgNode) -> ViewBatches:
@@ -28,18 +76,76 @@ def build_image_train_loader(cfg: CfgNode) -> ViewBatches:
     Raises:
         ValueError: the batch cannot be divided by the number of views, or no image has an annotation.
     """
-    views = cfg.INPUT.NUM_VIEWS
-    if cfg.SOLVER.IMS_PER_BATCH % views:
-        raise ValueError(f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of INPUT.NUM_VIEWS {views}")
-    dataset = get_detection_dataset_dicts(
-        cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS, min_keypoints=0
-    )
-    if not dataset:
-        raise ValueError(f"{', '.join(cfg.DATASETS.TRAIN)}: no image has an annotation to train on")
+    dataset = _labelled_records(cfg)
     loader = build_detection_train_loader(
         cfg,
         dataset=dataset,
-        mapper=LabelledImageMapper(cfg, num_images=len(dataset)),
-        total_batch_size=cfg.SOLVER.IMS_PER_BATCH // views,
+        mapper=_labelled_mapper(cfg, len(dataset)),
+        total_batch_size=cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS,
     )
     return ViewBatches(loader)
+
+
+def _labelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
+    views = cfg.INPUT.NUM_VIEWS
+    if cfg.SOLVER.IMS_PER_BATCH % views:
+        raise ValueError(f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of INPUT.NUM_VIEWS {views}")
+    min_keypoints = 0
+    if cfg.MODEL.KEYPOINT_ON:
+        _check_joints(cfg)
+        min_keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.MIN_KEYPOINTS_PER_IMAGE
+    dataset = get_detection_dataset_dicts(
+        cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS, min_keypoints=min_keypoints
+    )
+    if not dataset:
+        raise ValueError(f"{', '.join(cfg.DATASETS.TRAIN)}: no image has an annotation to train on")
+    return dataset
+
+
+def _check_joints(cfg: CfgNode) -> None:
+    joints = joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET)
+    for name in cfg.DATASETS.TRAIN:
+        names = MetadataCatalog.get(name).get("keypoint_names")
+        if names is not None and tuple(names) != joints.names:
+            raise ValueError(f"{name}: its joints are not those of {joints.name}, MODEL.POINT_SET_ANCHOR.JOINT_SET")
+
+
+def _labelled_mapper(cfg: CfgNode, num_images: int) -> LabelledImageMapper:
+    return (LabelledPoseMapper if cfg.MODEL.KEYPOINT_ON else LabelledImageMapper)(cfg, num_images=num_images)
+
+
+def _labelled_source(cfg: CfgNode, views_per_batch: Fraction) -> Source:
+    dataset = _labelled_records(cfg)
+    per_batch = views_per_batch / cfg.INPUT.NUM_VIEWS
+    if per_batch.denominator != 1:
+        raise ValueError(
+            f"SOLVER.IMS_PER_BATCH gives {views_per_batch} views a process, no multiple of INPUT.NUM_VIEWS "
+            f"{cfg.INPUT.NUM_VIEWS}"
+        )
+    return Source(dataset, _labelled_mapper(cfg, len(dataset)), per_batch)
+
+
+def unlabelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
+    """The videos of ``cfg.DATASETS.UNLABELLED`` but for those that are excluded. Raises ValueError if none is left."""
+    names = cfg.DATASETS.UNLABELLED
+    found = [record for name in names for record in DatasetCatalog.get(name)]
+    records = exclude_videos(found, cfg.DATASETS.UNLABELLED_EXCLUDE)
+    if not records:
+        raise ValueError(f"{', '.join(names)}: DATASETS.UNLABELLED_EXCLUDE leaves none of {len(found)} videos")
+    return records
+
+
+def _unlabelled_source(cfg: CfgNode, per_batch: Fraction) -> Source:
+    records, tracklets = unlabelled_records(cfg), None
+    if cfg.DATASETS.UNLABELLED_TRACKLETS:
+        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS)
+        with_tracklets = [record for record in records if record["video_name"] in tracklets]
+        logger.info("%d of %d unlabelled videos have tracklets", len(with_tracklets), len(records))
+        if not with_tracklets:
+            raise ValueError(
+                f"{cfg.DATASETS.UNLABELLED_TRACKLETS}: holds no tracklet of a video of DATASETS.UNLABELLED"
+            )
+        if len({record["video_name"] for record in with_tracklets}) < len(with_tracklets):
+            raise ValueError("DATASETS.UNLABELLED holds two videos of one name, which a file of tracklets cannot tell")
+        records = with_tracklets
+    return Source(records, VideoDatasetMapper(cfg, num_videos=len(records), tracklets=tracklets), per_batch)

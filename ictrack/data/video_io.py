@@ -221,7 +221,7 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
         names = [name for name in os.listdir(path) if name.lower().endswith(IMAGE_SUFFIXES)]
         if not names:
             raise VideoReadError(f"{path}: the folder has no images ({', '.join(IMAGE_SUFFIXES)})")
-        return ImageStream(_stem(path), [os.path.join(path, name) for name in sorted(names, key=_natural_key)], fps)
+        return ImageStream(_stem(path), [os.path.join(path, name) for name in sorted(names, key=natural_key)], fps)
     if os.path.isfile(path):
         if path.lower().endswith(IMAGE_SUFFIXES):
             return ImageStream(_stem(path), [path], fps)
@@ -232,7 +232,7 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
         paths = [match for match in glob.glob(path, recursive=True) if os.path.isfile(match)]
         if not paths:
             raise VideoReadError(f"{path}: no file matches this pattern")
-        return ImageStream(_stem(os.path.dirname(path) or path), sorted(paths, key=_natural_key), fps)
+        return ImageStream(_stem(os.path.dirname(path) or path), sorted(paths, key=natural_key), fps)
     raise VideoReadError(f"{path}: no such file, folder, glob or camera index")
 
 
@@ -309,5 +309,6 @@ def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(os.path.normpath(path)))[0] or "video"
 
 
-def _natural_key(path: str) -> list[str | int]:
+def natural_key(path: str) -> list[str | int]:
+    """Sorts ``2.jpg`` before ``10.jpg``."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]

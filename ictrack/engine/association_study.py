@@ -21,10 +21,11 @@ from torch import Tensor, nn
 
 from ictrack.evaluation.metrics import (
     TrackedSequence,
-    add_ratios,
     clear_counts,
+    clear_figures,
     evaluate_video_ap,
     identity_counts,
+    identity_figures,
     sum_counts,
 )
 from ictrack.modeling.embedding import EmbeddingHead
@@ -59,7 +60,8 @@ class DetectedFrame:
     """The detections of one frame and how they overlap the ground truth.
 
     Attributes:
-        detections: pred_boxes, scores, pred_classes of N detections; `row` numbers them.
+        detections: pred_boxes, scores, pred_classes and, of a detector with a grid, grid_cells of N detections; `row`
+            numbers them.
         rles: N encoded masks.
         features: name -> (N, D) embeddings to compare.
         truth: (G,) positions in the annotation list of the clip, of the objects that are in this frame.
@@ -202,6 +204,7 @@ def detect_clips(
             scores=instances.scores,
             pred_classes=instances.pred_classes,
             row=torch.arange(len(instances)),
+            **({"grid_cells": instances.grid_cells} if instances.has("grid_cells") else {}),
         )
         features = bank.split(instances.embeddings)
         features["colour"] = _mean_colour(inputs[0]["image"], masks)
@@ -230,18 +233,52 @@ def track_clip(clip: DetectedClip, feature: str | None, tracker: Any) -> list[tu
     return tracked
 
 
-def association_counts(clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Class-agnostic CLEAR and Identity counts of one tracked clip."""
+def tracked_sequence(clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]]) -> TrackedSequence:
+    """A tracked clip as metrics take it, all classes as one."""
     names = np.unique(np.concatenate([ids for _, ids in tracked])) if tracked else np.zeros(0, np.int64)
     present = np.unique(np.concatenate([frame.truth for frame in clip.frames]))
-    sequence = TrackedSequence(
+    return TrackedSequence(
         truth_ids=[np.searchsorted(present, frame.truth) for frame in clip.frames],
         track_ids=[np.searchsorted(names, ids) for _, ids in tracked],
         similarity=[frame.similarity[:, rows] for frame, (rows, _) in zip(clip.frames, tracked)],
         num_truth=len(present),
         num_tracks=len(names),
     )
+
+
+def association_counts(clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+    """Class-agnostic CLEAR and Identity counts of one tracked clip."""
+    sequence = tracked_sequence(clip, tracked)
     return {**clear_counts(sequence), **identity_counts(sequence)}
+
+
+def track_results(
+    clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]], categories: Sequence[dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """A tracked clip as entries of a YouTube-VIS results file.
+
+    Args:
+        categories: of the ground truth, in the order of the detector's classes.
+    """
+    recorder = TrackRecorder()
+    for index, (frame, (rows, ids)) in enumerate(zip(clip.frames, tracked)):
+        recorder.add(
+            index,
+            ids.tolist(),
+            frame.detections.scores[rows].tolist(),
+            frame.detections.pred_classes[rows].tolist(),
+            [frame.rles[row] for row in rows],
+        )
+    return list(recorder.results(clip.video["id"], len(clip.frames), [category["id"] for category in categories]))
+
+
+def ground_truth_of(clips: Sequence[DetectedClip], categories: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The content of a YouTube-VIS file with the clips' ground truth."""
+    return {
+        "videos": [clip.video for clip in clips],
+        "annotations": [annotation for clip in clips for annotation in clip.annotations],
+        "categories": list(categories),
+    }
 
 
 def tune(
@@ -251,8 +288,9 @@ def tune(
 
     def idf1(setting: tuple[float, float]) -> float:
         tracker = method.tracker(cfg, *setting)
-        counts = sum_counts(association_counts(clip, track_clip(clip, method.feature, tracker)) for clip in clips)
-        return add_ratios(counts)["IDF1"]
+        tracked = ((clip, track_clip(clip, method.feature, tracker)) for clip in clips)
+        counts = sum_counts(identity_counts(tracked_sequence(*one)) for one in tracked)
+        return identity_figures(counts)["IDF1"]
 
     return max(itertools.product(method.candidates, min_scores), key=idf1)
 
@@ -274,27 +312,14 @@ def measure(
     results: list[dict[str, Any]] = []
     counts = []
     for clip in clips:
-        recorder = TrackRecorder()
         tracked = track_clip(clip, method.feature, tracker)
-        for index, (frame, (rows, ids)) in enumerate(zip(clip.frames, tracked)):
-            recorder.add(
-                index,
-                ids.tolist(),
-                frame.detections.scores[rows].tolist(),
-                frame.detections.pred_classes[rows].tolist(),
-                [frame.rles[row] for row in rows],
-            )
-        category_ids = [category["id"] for category in categories]
-        results += recorder.results(clip.video["id"], len(clip.frames), category_ids)
+        results += track_results(clip, tracked, categories)
         counts.append(association_counts(clip, tracked))
-    ground_truth = {
-        "videos": [clip.video for clip in clips],
-        "annotations": [annotation for clip in clips for annotation in clip.annotations],
-        "categories": list(categories),
-    }
+    ground_truth = ground_truth_of(clips, categories)
     per_class = evaluate_video_ap(ground_truth, results).summary()
     agnostic = evaluate_video_ap(ground_truth, results, class_agnostic=True).summary()
-    total = add_ratios(sum_counts(counts))
+    summed = sum_counts(counts)
+    total = {**clear_figures(summed), **identity_figures(summed)}
     return {
         "threshold": setting[0],
         "min_score": setting[1],
@@ -305,7 +330,7 @@ def measure(
         "IDF1": total["IDF1"],
         "IDSW": total["IDSW"],
         "MOTA": total["MOTA"],
-        "IDF1_per_clip": [add_ratios(sum_counts([one]))["IDF1"] for one in counts],
+        "IDF1_per_clip": [identity_figures(one)["IDF1"] for one in counts],
     }
 
 

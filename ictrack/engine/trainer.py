@@ -22,10 +22,18 @@ from torch import nn
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.checkpoint.weight_average import WeightAverage
 from ictrack.data.build import build_video_test_loader
-from ictrack.data.train_loader import build_image_train_loader
+from ictrack.data.train_loader import build_train_loader, unlabelled_records
+from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.evaluation.posetrack_evaluation import PoseTrackEvaluator
 from ictrack.evaluation.youtube_vis_evaluation import YouTubeVISEvaluator
 
+from .embedding_health import EmbeddingHealthHook
+from .lr_scheduler import build_scheduler
+from .mine_tracklets import with_tracklets
 from .train_step import TrainStep
+
+# `evaluator_type` in a data set's metadata -> evaluator of its videos. All others are images in COCO format.
+_VIDEO_EVALUATORS = {"youtube_vis": YouTubeVISEvaluator, "posetrack": PoseTrackEvaluator}
 
 
 class ICTrackTrainer(DefaultTrainer):
@@ -72,6 +80,17 @@ class ICTrackTrainer(DefaultTrainer):
             self.weight_average.restart()
 
     def build_hooks(self) -> list[HookBase]:
+        return [*self._health_hooks(), *self._standard_hooks()]
+
+    def _health_hooks(self) -> list[HookBase]:
+        video = self.cfg.MODEL.VIDEO_EMBEDDING
+        if not (video.ENABLED and video.HEALTH_PERIOD and self.cfg.DATASETS.UNLABELLED and comm.is_main_process()):
+            return []
+        records = unlabelled_records(self.cfg)
+        samples = draw_pairs(ViewPairMapper(self.cfg, num_videos=len(records)), records, video.HEALTH_VIDEOS, seed=0)
+        return [EmbeddingHealthHook(self.model, samples, video.HEALTH_PERIOD, video.LEVEL)]
+
+    def _standard_hooks(self) -> list[HookBase]:
         average = self.weight_average
         if average is None:
             return super().build_hooks()
@@ -89,7 +108,7 @@ class ICTrackTrainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-        """``SOLVER.OPTIMIZER`` "SGD" (Detectron2's own) or "ADAMW".
+        """``SOLVER.OPTIMIZER`` "SGD" (Detectron2's own), "ADAM" or "ADAMW".
 
         ``SOLVER.CLIP_GRADIENTS.CLIP_TYPE`` "value" and "norm" (by parameter) are Detectron2's; "full_model", the norm
         of all gradients together, is the training step's.
@@ -101,7 +120,8 @@ class ICTrackTrainer(DefaultTrainer):
         name = cfg.SOLVER.OPTIMIZER.upper()
         if name == "SGD":
             return build_optimizer(cfg, model)
-        if name == "ADAMW":
+        adaptive = {"ADAM": torch.optim.Adam, "ADAMW": torch.optim.AdamW}
+        if name in adaptive:
             parameters = get_default_optimizer_params(
                 model,
                 base_lr=cfg.SOLVER.BASE_LR,
@@ -109,25 +129,30 @@ class ICTrackTrainer(DefaultTrainer):
                 bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
                 weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
             )
-            return maybe_add_gradient_clipping(cfg, torch.optim.AdamW)(
+            return maybe_add_gradient_clipping(cfg, adaptive[name])(
                 parameters, lr=cfg.SOLVER.BASE_LR, weight_decay=cfg.SOLVER.WEIGHT_DECAY
             )
-        raise ValueError(f"SOLVER.OPTIMIZER is SGD or ADAMW, not {cfg.SOLVER.OPTIMIZER}")
+        raise ValueError(f"SOLVER.OPTIMIZER is SGD, ADAM or ADAMW, not {cfg.SOLVER.OPTIMIZER}")
+
+    @classmethod
+    def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
+        return build_scheduler(cfg, optimizer)
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:
-        return build_image_train_loader(cfg)
+        return build_train_loader(with_tracklets(cfg))
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:
-        if _is_video(dataset_name):
+        if _evaluator_type(dataset_name) in _VIDEO_EVALUATORS:
             return build_video_test_loader(cfg, dataset_name)
         return super().build_test_loader(cfg, dataset_name)
 
     @classmethod
     def build_evaluator(cls, cfg: CfgNode, dataset_name: str) -> DatasetEvaluator:
-        if _is_video(dataset_name):
-            return YouTubeVISEvaluator(dataset_name, cfg, output_dir=cfg.OUTPUT_DIR)
+        evaluator = _VIDEO_EVALUATORS.get(_evaluator_type(dataset_name))
+        if evaluator is not None:
+            return evaluator(dataset_name, cfg, output_dir=cfg.OUTPUT_DIR)
         return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR)
 
 
@@ -143,5 +168,5 @@ def _clips_full_model(cfg: CfgNode) -> bool:
     return cfg.SOLVER.CLIP_GRADIENTS.ENABLED and cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE == "full_model"
 
 
-def _is_video(dataset_name: str) -> bool:
-    return MetadataCatalog.get(dataset_name).get("evaluator_type") == "youtube_vis"
+def _evaluator_type(dataset_name: str) -> str:
+    return MetadataCatalog.get(dataset_name).get("evaluator_type", "coco")

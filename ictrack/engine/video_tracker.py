@@ -24,6 +24,8 @@ from tqdm import tqdm
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
+from ictrack.evaluation.posetrack_evaluation import configured_joints
+from ictrack.structures.joints import JointSet
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
@@ -58,6 +60,7 @@ class VideoTracker:
         amp: bool = False,
         class_names: Sequence[str] | None = None,
         category_ids: Sequence[int] | None = None,
+        joints: JointSet | None = None,
     ):
         """
         Args:
@@ -68,6 +71,7 @@ class VideoTracker:
             image_format: "BGR" or "RGB", the channel order that the detector expects.
             amp: run the detector under autocast.
             class_names, category_ids: of the contiguous categories, for labels and saved tracks.
+            joints: of a pose detector, for drawing, see :class:`TrackDrawer`.
         """
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT is {image_format!r}; video frames come as BGR or RGB")
@@ -78,6 +82,7 @@ class VideoTracker:
         self.amp = amp
         self.class_names = class_names
         self.category_ids = category_ids
+        self.joints = joints
         self.tracker: BaseTracker | None = None
         self.num_frames = 0
         self._size: tuple[int, int] | None = None
@@ -105,6 +110,7 @@ class VideoTracker:
             amp=amp,
             class_names=names,
             category_ids=ids,
+            joints=configured_joints(cfg),
         )
 
     def run(
@@ -203,7 +209,7 @@ def track_video(
     if len(set(paths)) < len(paths):
         raise VideoReadError(f"{output}: is the input; write to another file")
     frames = source if isinstance(source, FrameStream) else open_frames(source, fps)
-    drawer = TrackDrawer(tracker.class_names, scale=legible_scale(frames.height, frames.width))
+    drawer = TrackDrawer(tracker.class_names, scale=legible_scale(frames.height, frames.width), joints=tracker.joints)
     writer = None if output is None else VideoWriter(output, frames.fps)
     recorder = None if save_tracks is None else TrackRecorder()
     ids: set[int] = set()

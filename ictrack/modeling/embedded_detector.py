@@ -15,10 +15,12 @@ from torch.nn import functional as F
 
 from .embedding import EmbeddingHead, build_embedding_head, instance_ids
 from .embedding.readout import box_masks
+from .freezing import PartlyFrozen, frozen_parts
+from .training import training_losses
 
 
 @META_ARCH_REGISTRY.register()
-class EmbeddedDetector(nn.Module):
+class EmbeddedDetector(PartlyFrozen):
     """A detector that also says by which embedding each of its detections is recognised in other frames.
 
     The detector is used as it is: any meta-architecture with an attribute ``backbone`` that it calls once a batch on
@@ -33,15 +35,29 @@ class EmbeddedDetector(nn.Module):
     embedding_head: EmbeddingHead
 
     @configurable
-    def __init__(self, *, detector: nn.Module, embedding_head: EmbeddingHead):
+    def __init__(
+        self,
+        *,
+        detector: nn.Module,
+        embedding_head: EmbeddingHead,
+        trainable: bool = True,
+        train_backbone: bool = True,
+    ):
         """
         Args:
             detector: a Detectron2 detector.
             embedding_head: with the mask read-out, on features of ``detector.backbone``.
+            trainable: False freezes the detector with its backbone.
+            train_backbone: False freezes the backbone.
         """
         super().__init__()
         self.detector = detector
         self.embedding_head = embedding_head
+        self.trainable = trainable
+        if not trainable:
+            self.freeze(self.detector)
+        elif not train_backbone:
+            self.freeze(self.detector.backbone)
         self._register_load_state_dict_pre_hook(self._prefix_detector_weights)
 
     @classmethod
@@ -49,7 +65,12 @@ class EmbeddedDetector(nn.Module):
         if not cfg.MODEL.EMBEDDING.NAME or cfg.MODEL.EMBEDDING.READOUT != "mask":
             raise ValueError("EmbeddedDetector needs MODEL.EMBEDDING.NAME, and MODEL.EMBEDDING.READOUT 'mask'")
         detector = META_ARCH_REGISTRY.get(cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE)(cfg)
-        return {"detector": detector, "embedding_head": build_embedding_head(cfg, detector.backbone.output_shape())}
+        return {
+            "detector": detector,
+            "embedding_head": build_embedding_head(cfg, detector.backbone.output_shape()),
+            "trainable": "detector" not in frozen_parts(cfg),
+            "train_backbone": "backbone" not in frozen_parts(cfg),
+        }
 
     @property
     def device(self) -> torch.device:
@@ -59,22 +80,16 @@ class EmbeddedDetector(nn.Module):
         """
         Args:
             batched_inputs: what the detector takes. For training "instances" hold gt_masks (or only gt_boxes), and
-                gt_ids where one instance is in several images (see :func:`instance_ids`).
+                gt_ids where one instance is in several images (see :func:`instance_ids`). Samples of unlabelled video
+                (see ``VideoDatasetMapper``) train the video head of a :class:`VideoEmbedding`.
 
         Returns:
-            In training the losses of the detector and of the head. At test time the detector's outputs, whose
-            Instances have one more field ``embeddings``, (N, D) float32.
+            In training the losses of the detector, unless frozen, and of the head. At test time the detector's outputs,
+            whose Instances have one more field ``embeddings``, (N, D) float32.
         """
-        with _backbone_pass(self.detector.backbone) as passes:
-            outputs = self.detector(batched_inputs)
-        if len(passes) != 1:
-            raise RuntimeError(f"{type(self.detector).__name__} ran its backbone {len(passes)} times, expected once")
-        frame, features = passes[0]  # (H, W) of the padded input
         if self.training:
-            instances = [x["instances"].to(self.device) for x in batched_inputs]
-            masks = [self._padded_masks(x, x.image_size, frame, features) for x in instances]
-            return {**outputs, **self.embedding_head.losses(features, masks, instance_ids(instances))}
-
+            return training_losses(self, batched_inputs, self._image_losses, self.extract_features)
+        outputs, features, frame = self._detect(batched_inputs)
         detections = [x["instances"] for x in outputs]
         masks = [
             self._padded_masks(detected, x["image"].shape[-2:], frame, features)
@@ -83,6 +98,31 @@ class EmbeddedDetector(nn.Module):
         for detected, embeddings in zip(detections, self.embedding_head.embed(features, masks)):
             detected.embeddings = embeddings
         return outputs
+
+    def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        losses: dict[str, Tensor] = {}
+        images = [x["image"] for x in batched_inputs]
+        if self.trainable:
+            losses, features, frame = self._detect(batched_inputs)
+        else:
+            features, frame = self.extract_features(images)
+        instances = [x["instances"].to(self.device) for x in batched_inputs]
+        masks = [self._padded_masks(x, x.image_size, frame, features) for x in instances]
+        return {**losses, **self.embedding_head.losses(features, masks, instance_ids(instances))}
+
+    def _detect(self, batched_inputs: list[dict]) -> tuple[Any, dict[str, Tensor], tuple[int, int]]:
+        """What the detector says about a batch, the features that it read, and (H, W) of the padded input."""
+        with _backbone_pass(self.detector.backbone) as passes:
+            outputs = self.detector(batched_inputs)
+        if len(passes) != 1:
+            raise RuntimeError(f"{type(self.detector).__name__} ran its backbone {len(passes)} times, expected once")
+        frame, features = passes[0]
+        return outputs, features, frame
+
+    def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
+        """The backbone's features of images (C, h, w), and (H, W) of the padded input."""
+        batch = self.detector.preprocess_image([{"image": image} for image in images]).tensor
+        return self.detector.backbone(batch), (batch.shape[-2], batch.shape[-1])
 
     def _padded_masks(
         self, instances: Instances, input_size: tuple[int, int], frame: tuple[int, int], features: dict[str, Tensor]

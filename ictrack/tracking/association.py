@@ -5,7 +5,8 @@ Every association ends in two arrays: ``scores`` (N, M), how well detection n co
 new_scores[n]``. The assignment functions then give every detection at most one track and every track at most one
 detection, so that an identity is unique in a frame.
 
-Shapes: N detections, M tracks, D embedding dimensions. All arrays are NumPy; nothing is modified in place.
+Shapes: N detections, M tracks, D embedding dimensions, P parts (joints) with an embedding each. A part whose embedding
+is 0 is absent. All arrays are NumPy; nothing is modified in place.
 """
 
 from __future__ import annotations
@@ -18,17 +19,52 @@ from scipy.optimize import linear_sum_assignment
 
 # Keeps logarithms finite: the smallest normal float32.
 _TINY = float(np.finfo(np.float32).tiny)
+# A distance beyond all others that can still be multiplied.
+_FAR = float(np.sqrt(np.finfo(np.float32).max))
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """L2-normalise the rows of ``vectors`` (N, D); a zero row stays zero (its cosine with anything is 0)."""
-    norms = np.sqrt(np.einsum("nd,nd->n", vectors, vectors))
-    return vectors / np.maximum(norms, _TINY)[:, None]
+    """L2-normalise the rows of ``vectors`` (..., D); a zero row stays zero (its cosine with anything is 0)."""
+    norms = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
+    return vectors / np.maximum(norms, _TINY)[..., None]
 
 
 def cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
-    """Cosines (N, M) between the **unit** rows of ``detections`` (N, D) and ``tracks`` (M, D)."""
-    return detections @ tracks.T
+    """Cosines (N, M) between the **unit** rows of ``detections`` (N, D) and ``tracks`` (M, D).
+
+    Of parts (N, P, D) and (M, P, D) the mean cosine over those that are present in both; 0 where none is.
+    """
+    if detections.ndim == 2:
+        return detections @ tracks.T
+    total = detections.reshape(len(detections), -1) @ tracks.reshape(len(tracks), -1).T
+    shared = _present(detections).astype(total.dtype) @ _present(tracks).astype(total.dtype).T
+    return total / np.maximum(shared, 1)
+
+
+def distance_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    """Minus the Euclidean distance (N, M) of embeddings (N, D) and (M, D), for tags that are single numbers.
+
+    Of parts (N, P, D) and (M, P, D) minus the mean distance over those that are present in both; where none is, less
+    than any distance gives, but finite.
+    """
+    if detections.ndim == 2:
+        return -np.linalg.norm(detections[:, None] - tracks, axis=2)
+    distance = point_distance(detections, _present(detections), tracks, _present(tracks))
+    return -np.minimum(distance, _FAR)
+
+
+def blend_embeddings(old: np.ndarray, new: np.ndarray, momentum: float) -> np.ndarray:
+    """momentum * new + (1 - momentum) * old of (N, D) or (N, P, D); a part that one side lacks is the other's."""
+    blended = momentum * new + (1 - momentum) * old
+    if new.ndim == 2:
+        return blended
+    in_new, in_old = _present(new)[..., None], _present(old)[..., None]
+    return np.where(in_new & in_old, blended, np.where(in_new, new, old))
+
+
+def _present(parts: np.ndarray) -> np.ndarray:
+    """(N, P) bool of (N, P, D)."""
+    return np.asarray((parts != 0).any(axis=2))
 
 
 def bidirectional_softmax(logits: np.ndarray, dummy_logit: float | None = None) -> np.ndarray:
@@ -180,7 +216,7 @@ def point_distance(
     """Mean Euclidean distance (N, M) over the points that are valid on both sides; infinite where there are none.
 
     Args:
-        detections, tracks: (N, P, 2) and (M, P, 2) in pixels: a centre (P = 1) or joints.
+        detections, tracks: (N, P, D) and (M, P, D): a centre (P = 1) or joints in pixels (D = 2), or embeddings.
         detections_valid, tracks_valid: (N, P) and (M, P) bool.
     """
     distances = np.linalg.norm(detections[:, None] - tracks, axis=3)  # (N, M, P)
@@ -188,3 +224,28 @@ def point_distance(
     count = valid.sum(axis=2)
     total = np.where(valid, distances, 0).sum(axis=2)
     return np.divide(total, count, out=np.full(total.shape, np.inf, total.dtype), where=count > 0)
+
+
+def pose_oks(
+    detections: np.ndarray,
+    detections_valid: np.ndarray,
+    tracks: np.ndarray,
+    tracks_valid: np.ndarray,
+    track_areas: np.ndarray,
+    sigmas: np.ndarray,
+) -> np.ndarray:
+    """Object keypoint similarity (N, M) of poses, the tracks' taken for the truth; 0 where no joint is valid in both.
+
+    It is the mean over the joints that are valid in both of exp(-d^2 / (2 (2 sigma)^2 area)), as in COCO's keypoint
+    evaluation (pycocotools).
+
+    Args:
+        detections, tracks: (N, J, 2) and (M, J, 2) in pixels.
+        detections_valid, tracks_valid: (N, J) and (M, J) bool.
+        track_areas: (M,) in square pixels, above 0.
+        sigmas: (J,) as a share of the square root of the area.
+    """
+    squared = np.square(detections[:, None] - tracks).sum(axis=3)  # (N, M, J)
+    similarity = np.exp(-squared / (2 * track_areas[:, None] * np.square(2 * sigmas)))
+    valid = detections_valid[:, None] & tracks_valid
+    return np.where(valid, similarity, 0).sum(axis=2) / np.maximum(valid.sum(axis=2), 1)

@@ -14,8 +14,10 @@ from .association import (
     assign_in_score_order,
     assign_optimally,
     bidirectional_softmax,
+    blend_embeddings,
     box_iou,
     cosine_similarity,
+    distance_similarity,
     post_process,
     unit_rows,
 )
@@ -23,6 +25,7 @@ from .detections import TrackerInputError, require_field, to_numpy
 from .memory_tracker import MemoryTracker
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
+SIMILARITIES = {"cosine": cosine_similarity, "distance": distance_similarity}
 
 
 @TRACKER_HEADS_REGISTRY.register()
@@ -34,7 +37,11 @@ class EmbeddingTracker(MemoryTracker):
     categories play no part. Masks and keypoints are never read: they pass through.
 
     Embeddings are L2-normalised as they enter; a matched track's becomes
-    unit(momentum * new + (1 - momentum) * old), so the memory holds unit vectors.
+    unit(momentum * new + (1 - momentum) * old), so the memory holds unit vectors. Those of several parts, (N, P, D),
+    are so part by part, and compared by the mean over the parts that both have; an absent part is 0.
+
+    Scalar tags of associative embedding have no direction: they are compared by minus their distance, and nothing is
+    normalised.
     """
 
     @configurable
@@ -46,22 +53,26 @@ class EmbeddingTracker(MemoryTracker):
         match_threshold: float,
         momentum: float,
         assignment: str = "score_order",
+        similarity: str = "cosine",
         post_processing: Mapping[str, Any] | None = None,
         **filters: Any,
     ) -> None:
         """
         Args:
-            scale: kappa, the factor between cosines and the softmaxes' logits.
-            new_object_cosine: cosine of the dummy row and column; None is the literal bi-directional softmax.
+            scale: kappa, the factor between similarities and the softmaxes' logits.
+            new_object_cosine: similarity of the dummy row and column; None is the literal bi-directional softmax.
             match_threshold: a detection whose similarities are all below it is a new object.
             momentum: weight of the new embedding.
             assignment: "score_order" or "hungarian".
+            similarity: "cosine" or "distance".
             post_processing: `form`, `alpha`, `beta` and `gamma` of Eq. (1), or None.
             filters: see :class:`MemoryTracker`.
         """
         super().__init__(**filters)
         if assignment not in ASSIGNMENTS:
             raise ValueError(f"TRACKER_HEADS.EMBEDDING.ASSIGNMENT {assignment!r} is none of {sorted(ASSIGNMENTS)}")
+        if similarity not in SIMILARITIES:
+            raise ValueError(f"TRACKER_HEADS.EMBEDDING.SIMILARITY {similarity!r} is none of {sorted(SIMILARITIES)}")
         if not 0 <= momentum <= 1:
             raise ValueError(f"TRACKER_HEADS.EMBEDDING.MOMENTUM is {momentum}, not a weight between 0 and 1")
         self.scale = scale
@@ -69,6 +80,8 @@ class EmbeddingTracker(MemoryTracker):
         self.match_threshold = match_threshold
         self.momentum = momentum
         self.assign = ASSIGNMENTS[assignment]
+        self.compare = SIMILARITIES[similarity]
+        self.normalizes = similarity == "cosine"
         self.post_processing = post_processing
 
     @classmethod
@@ -83,20 +96,26 @@ class EmbeddingTracker(MemoryTracker):
             "match_threshold": embedding.MATCH_THRESHOLD,
             "momentum": embedding.MOMENTUM,
             "assignment": embedding.ASSIGNMENT,
+            "similarity": embedding.SIMILARITY,
             "post_processing": constants if post.ENABLED else None,
         }
 
     def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
         remedy = "set MODEL.EMBEDDING.NAME, or choose a TRACKER_HEADS.TRACKER_NAME that works without them"
         embeddings = to_numpy(require_field(instances, "embeddings", remedy))[rows]
+        if self.normalizes and embeddings.shape[-1] == 1:
+            raise TrackerInputError(
+                "`embeddings` are single numbers, whose cosine is 1 or -1: "
+                "set TRACKER_HEADS.EMBEDDING.SIMILARITY distance"
+            )
         if not np.isfinite(embeddings).all():
-            bad = rows[~np.isfinite(embeddings).all(axis=1)].tolist()
+            bad = rows[~np.isfinite(embeddings).reshape(len(rows), -1).all(axis=1)].tolist()
             raise TrackerInputError(f"`embeddings` is NaN or infinite in rows {bad}: did training diverge?")
-        return {"embeddings": unit_rows(embeddings)}
+        return {"embeddings": unit_rows(embeddings) if self.normalizes else embeddings}
 
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        cosines = cosine_similarity(observed["embeddings"], self.memory["embeddings"])
-        similarity = bidirectional_softmax(self.scale * cosines, self.dummy_logit)
+        compared = self.compare(observed["embeddings"], self.memory["embeddings"])
+        similarity = bidirectional_softmax(self.scale * compared, self.dummy_logit)
         if self.post_processing is None:
             return similarity, np.full(len(similarity), self.match_threshold, dtype=similarity.dtype)
         return post_process(
@@ -109,5 +128,5 @@ class EmbeddingTracker(MemoryTracker):
         )
 
     def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        old, new = remembered["embeddings"], observed["embeddings"]
-        return {"embeddings": unit_rows(self.momentum * new + (1 - self.momentum) * old)}
+        blended = blend_embeddings(remembered["embeddings"], observed["embeddings"], self.momentum)
+        return {"embeddings": unit_rows(blended) if self.normalizes else blended}

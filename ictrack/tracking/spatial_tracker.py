@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +11,13 @@ from detectron2.config import configurable
 from detectron2.structures import Instances
 from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
 from pycocotools import mask as coco_mask
+from pycocotools.cocoeval import Params
 
-from .association import box_area, box_iou, mask_iou, point_distance
-from .detections import to_numpy
+from .association import box_area, box_iou, mask_iou, point_distance, pose_oks
+from .detections import TrackerInputError, require_field, to_numpy
 from .memory_tracker import MemoryTracker
+
+COSTS = ("distance", "iou", "oks")
 
 
 @TRACKER_HEADS_REGISTRY.register()
@@ -26,6 +29,8 @@ class SpatialTracker(MemoryTracker):
       area; at most ``max_distance``. The paper names a "spatial distance" baseline without details: this reading is
       inferred.
     * ``cost="iou"``: IoU of masks, or of boxes where there are no masks; at least ``min_iou``.
+    * ``cost="oks"``: object keypoint similarity with the track's pose, whose area is that of its box; at least
+      ``min_oks``.
 
     Every unmatched detection of score >= ``new_track_score`` starts a track; there is no separate rule for lost
     conflicts, as a near neighbour is no sign of a duplicate.
@@ -38,28 +43,34 @@ class SpatialTracker(MemoryTracker):
         cost: str,
         max_distance: float,
         min_iou: float,
+        min_oks: float,
         same_category: bool,
         min_joint_score: float,
+        sigmas: Sequence[float],
         new_track_score: float,
         **filters: Any,
     ) -> None:
         """
         Args:
-            cost: "distance" or "iou".
+            cost: "distance", "iou" or "oks".
             max_distance: largest distance of a match, in square roots of the track's area.
             min_iou: smallest IoU of a match.
+            min_oks: smallest OKS of a match.
             same_category: only detections of a track's category may continue it.
             min_joint_score: a joint of `pred_keypoints` (x, y, score) is valid iff its score is above this.
+            sigmas: of the joints, for OKS.
             new_track_score, filters: see :class:`MemoryTracker`.
         """
         super().__init__(new_track_score=new_track_score, conflict_new_track_score=new_track_score, **filters)
-        if cost not in ("distance", "iou"):
-            raise ValueError(f'TRACKER_HEADS.SPATIAL.COST {cost!r} is neither "distance" nor "iou"')
+        if cost not in COSTS:
+            raise ValueError(f"TRACKER_HEADS.SPATIAL.COST {cost!r} is none of {COSTS}")
         self.cost = cost
         self.max_distance = max_distance
         self.min_iou = min_iou
+        self.min_oks = min_oks
         self.same_category = same_category
         self.min_joint_score = min_joint_score
+        self.sigmas = np.array(sigmas, dtype=np.float32)
 
     @classmethod
     def from_config(cls, cfg: Any) -> dict[str, Any]:
@@ -72,11 +83,15 @@ class SpatialTracker(MemoryTracker):
             "cost": spatial.COST,
             "max_distance": spatial.MAX_DISTANCE,
             "min_iou": spatial.MIN_IOU,
+            "min_oks": spatial.MIN_OKS,
             "same_category": spatial.SAME_CATEGORY,
             "min_joint_score": spatial.MIN_JOINT_SCORE,
+            "sigmas": cfg.TEST.KEYPOINT_OKS_SIGMAS or Params("keypoints").kpt_oks_sigmas,
         }
 
     def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+        if self.cost == "oks":
+            return self._observe_pose(instances, rows)
         if self.cost == "distance":
             return self._observe_points(instances, rows)
         return _encode_masks(_masks(instances, rows)) if instances.has("pred_masks") else {}
@@ -92,23 +107,46 @@ class SpatialTracker(MemoryTracker):
             points = np.where(mask_areas[:, None, None] > 0, mask_centers[:, None], points)
             areas = np.where(mask_areas > 0, mask_areas, areas)
         elif instances.has("pred_keypoints"):
-            keypoints = to_numpy(instances.pred_keypoints)[rows]
-            points, valid = keypoints[:, :, :2], keypoints[:, :, 2] > self.min_joint_score
+            points, valid = self._joints(instances, rows)
         return {"points": points, "valid": valid, "areas": areas}
+
+    def _observe_pose(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """As :meth:`_observe_points`, of joints alone."""
+        points, valid = self._joints(instances, rows)
+        if points.shape[1] != len(self.sigmas):
+            raise TrackerInputError(
+                f"`pred_keypoints` has {points.shape[1]} joints, TEST.KEYPOINT_OKS_SIGMAS (COCO's where it is empty) "
+                f"{len(self.sigmas)}"
+            )
+        return {"points": points, "valid": valid, "areas": box_area(to_numpy(instances.pred_boxes.tensor)[rows])}
+
+    def _joints(self, instances: Instances, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Joints (N, J, 2) in pixels and (N, J) whether they are valid."""
+        keypoints = to_numpy(require_field(instances, "pred_keypoints", "OKS compares poses"))[rows]
+        if not np.isfinite(keypoints).all():
+            bad = rows[~np.isfinite(keypoints).all(axis=(1, 2))].tolist()
+            raise TrackerInputError(f"`pred_keypoints` is NaN or infinite in rows {bad}: did training diverge?")
+        return keypoints[:, :, :2], keypoints[:, :, 2] > self.min_joint_score
 
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         memory = self.memory
-        if self.cost == "distance":
-            distance = point_distance(observed["points"], observed["valid"], memory["points"], memory["valid"])
-            # Areas below a pixel would let no detection match.
-            scores, least = -distance / np.sqrt(np.maximum(memory["areas"], 1)), -self.max_distance
-        elif "masks" in observed:
-            scores, least = mask_iou(_rles(observed), _rles(memory)), self.min_iou
+        if self.cost == "iou":
+            scores, least = self._overlaps(observed), self.min_iou
         else:
-            scores, least = box_iou(observed["boxes"], memory["boxes"]), self.min_iou
+            points = (observed["points"], observed["valid"], memory["points"], memory["valid"])
+            areas = np.maximum(memory["areas"], 1)  # those below a pixel would let no detection match
+            if self.cost == "oks":
+                scores, least = pose_oks(*points, areas, self.sigmas), self.min_oks
+            else:
+                scores, least = -point_distance(*points) / np.sqrt(areas), -self.max_distance
         if self.same_category:
             scores = np.where(observed["classes"][:, None] == memory["classes"], scores, -np.inf)
         return scores, np.full(len(scores), least, dtype=scores.dtype)
+
+    def _overlaps(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
+        if "masks" in observed:
+            return mask_iou(_rles(observed), _rles(self.memory))
+        return box_iou(observed["boxes"], self.memory["boxes"])
 
 
 def _masks(instances: Instances, rows: np.ndarray) -> torch.Tensor:

@@ -14,7 +14,10 @@ import numpy as np
 from detectron2.structures import Instances
 from PIL import Image, ImageDraw, ImageFont
 
+from ictrack.structures.joints import JointSet
+
 from .colors import text_color, track_color
+from .skeleton import draw_skeleton, joints_of
 
 Color = tuple[int, int, int]
 
@@ -37,6 +40,8 @@ class TrackDrawer:
         trail_length: int = 24,
         show_scores: bool = True,
         emphasis: float = 1.0,
+        joints: JointSet | None = None,
+        min_joint_score: float = 0.0,
     ):
         """
         Args:
@@ -46,6 +51,8 @@ class TrackDrawer:
             trail_length: frames that the trail of a centroid reaches back; 0 draws none.
             show_scores: whether labels end with the score.
             emphasis: makes lines and labels larger, for pictures that will be shown small.
+            joints: those of poses; None: COCO's if there are 17, PoseTrack's if there are 15.
+            min_joint_score: joints of poses are drawn iff their score is above this.
 
         Raises:
             ValueError: if ``scale`` is not a positive integer.
@@ -58,6 +65,8 @@ class TrackDrawer:
         self.trail_length = trail_length
         self.show_scores = show_scores
         self.emphasis = emphasis
+        self.joints = joints
+        self.min_joint_score = min_joint_score
         self._trails: dict[int, deque[tuple[int, float, float]]] = {}
         self._num_frames = 0
 
@@ -67,7 +76,8 @@ class TrackDrawer:
         Args:
             frame: BGR uint8 (H, W, 3); left as it is.
             instances: N tracked detections at the frame's size with ``ID`` (N,), ``pred_masks`` (N, H, W) bool or else
-                ``pred_boxes``, and optionally ``scores`` and ``pred_classes``.
+                ``pred_boxes``, and optionally ``scores``, ``pred_classes``, and ``pred_keypoints`` (N, J, 3) of x, y,
+                score, in whose company boxes are not outlined.
 
         Returns:
             BGR uint8 (H * scale, W * scale, 3).
@@ -79,8 +89,12 @@ class TrackDrawer:
         shapes = self._shapes(instances)
         for shape in sorted(shapes, key=lambda shape: -shape.area):  # small ones on top
             shape.fill(canvas, self.mask_opacity)
+        has_poses = instances.has("pred_keypoints")
         for shape in shapes:
-            shape.outline(canvas, thickness)
+            if shape.mask is not None or not has_poses:
+                shape.outline(canvas, thickness)
+        if has_poses:
+            self._draw_poses(canvas, instances, thickness)
         self._draw_trails(canvas, shapes, thickness)
         self._draw_labels(canvas, shapes)
         self._num_frames += 1
@@ -99,6 +113,14 @@ class TrackDrawer:
             if shape is not None:
                 shapes.append(shape)
         return sorted(shapes, key=lambda shape: shape.track_id)
+
+    def _draw_poses(self, canvas: np.ndarray, instances: Instances, thickness: int) -> None:
+        poses = instances.pred_keypoints.cpu().numpy() * [self.scale, self.scale, 1]
+        joints = self.joints or joints_of(poses.shape[1])
+        if poses.shape[1] != len(joints):
+            raise ValueError(f"poses have {poses.shape[1]} joints, not the {len(joints)} of {joints.name}")
+        for pose, track_id in zip(poses, instances.ID.tolist()):
+            draw_skeleton(canvas, pose, joints, track_color(track_id), thickness + 1, self.min_joint_score)
 
     def _label(self, instances: Instances, row: int) -> str:
         words = []

@@ -13,12 +13,8 @@ from pycocotools.coco import COCO
 
 from ictrack.data.datasets.sample import assets, generate, motion, render
 from ictrack.data.datasets.sample.clips import Clip, ClipStyle
-from ictrack.data.datasets.sample.generate import (
-    SampleConfig,
-    SampleDataError,
-    generate_sample,
-    subsample_youtube_vis,
-)
+from ictrack.data.datasets.sample.generate import SampleConfig, generate_sample, subsample_youtube_vis
+from ictrack.data.datasets.sample.output import SampleDataError
 
 TINY = SampleConfig(
     height=96, width=160, train_stills=8, val_stills=4, unlabelled_clips=2, unlabelled_length=4, tune_clips=2,

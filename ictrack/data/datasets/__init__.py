@@ -1,5 +1,29 @@
 """Data sets, one file a format; importing this registers the public ones with Detectron2's catalogue."""
 
+from .coco_keypoints import load_coco_keypoints, register_all_coco_keypoints, register_coco_keypoints
+from .mpii import load_mpii, register_all_mpii, register_mpii
+from .posetrack import load_posetrack_folder, register_all_posetrack, register_posetrack
+from .posetrack_images import load_posetrack_images, register_all_posetrack_images, register_posetrack_images
+from .unlabelled_videos import find_videos, register_all_unlabelled_videos, register_unlabelled_videos
 from .youtube_vis import load_youtube_vis_json, register_all_youtube_vis, register_youtube_vis
 
-__all__ = ["load_youtube_vis_json", "register_all_youtube_vis", "register_youtube_vis"]
+__all__ = [
+    "find_videos",
+    "load_coco_keypoints",
+    "load_mpii",
+    "load_posetrack_folder",
+    "load_posetrack_images",
+    "load_youtube_vis_json",
+    "register_all_coco_keypoints",
+    "register_all_mpii",
+    "register_all_posetrack",
+    "register_all_posetrack_images",
+    "register_all_unlabelled_videos",
+    "register_all_youtube_vis",
+    "register_coco_keypoints",
+    "register_mpii",
+    "register_posetrack",
+    "register_posetrack_images",
+    "register_unlabelled_videos",
+    "register_youtube_vis",
+]

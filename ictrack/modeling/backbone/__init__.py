@@ -1,12 +1,17 @@
 """Backbones beyond Detectron2's own."""
 
+from .hrnet import HRFPN, HRNet, build_hrnet_backbone, build_hrnet_hrfpn_backbone
 from .timm_fpn import FPNWithTaps, TimmBackbone, build_timm_backbone, build_timm_fpn_backbone
 from .timm_weights import PretrainedWeightsError
 
 __all__ = [
+    "HRFPN",
     "FPNWithTaps",
+    "HRNet",
     "PretrainedWeightsError",
     "TimmBackbone",
+    "build_hrnet_backbone",
+    "build_hrnet_hrfpn_backbone",
     "build_timm_backbone",
     "build_timm_fpn_backbone",
 ]

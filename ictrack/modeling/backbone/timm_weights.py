@@ -50,7 +50,7 @@ def load_timm_state_dict(name: str, weights: str) -> dict[str, Tensor]:
     import timm
 
     path = find_package_weights(weights[len("package:") :]) if weights.startswith("package:") else Path(weights)
-    state_dict = _read_state_dict(path)
+    state_dict = read_state_dict(path)
     expected = timm.create_model(name).state_dict()
     if state_dict.keys() != expected.keys():
         if len(state_dict) != len(expected):
@@ -63,9 +63,14 @@ def load_timm_state_dict(name: str, weights: str) -> dict[str, Tensor]:
     return state_dict
 
 
-def _read_state_dict(path: Path) -> dict[str, Tensor]:
+def read_state_dict(path: Path) -> dict[str, Tensor]:
+    """Read a file that holds a state dict and nothing else: .safetensors, or .pth, of which only tensors are unpickled.
+
+    Raises:
+        PretrainedWeightsError: names the file.
+    """
     if not path.is_file():
-        raise PretrainedWeightsError(f"MODEL.TIMM.WEIGHTS: there is no file {path}")
+        raise PretrainedWeightsError(f"there is no file {path} of pretrained weights")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 EMBEDDING_HEADS = Registry("EMBEDDING_HEADS")
 EMBEDDING_HEADS.__doc__ = """
-Registry of :class:`EmbeddingHead`, which give every instance an embedding beside a detector that finds the instances.
+Registry of :class:`EmbeddingHead` and :class:`KeypointEmbeddingHead`, which give every instance an embedding beside a
+detector that finds the instances.
 A registered object is called as ``obj(cfg, input_shape)``, ``input_shape`` being a dict from feature name to
 :class:`ShapeSpec`.
 """
@@ -57,6 +58,29 @@ class EmbeddingHead(nn.Module):
                 detector's grids; needed by a cell read-out only.
         """
 
+    def read(
+        self, features: dict[str, Tensor], masks: Sequence[Tensor], positives: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What ``losses`` compares: the embeddings of given instances, as a head that learns from video needs them.
+
+        Args:
+            features, masks, positives: as for :meth:`losses`.
+
+        Returns:
+            (P, D) embeddings, of an instance one or, with a cell read-out, one a positive; and (P, 2) int64 rows
+            (image, index of the instance in its image). Instances that cannot be read have none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not learn")
+
+    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
+        """(B, D, H, W): one map, of which an instance's embedding is about the mean over the instance.
+
+        Args:
+            features: as for :meth:`losses`.
+            level: index of the ``in_features`` whose resolution it has; for a cell read-out that level's own map.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not learn")
+
     @abstractmethod
     def embed(
         self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
@@ -73,10 +97,85 @@ class EmbeddingHead(nn.Module):
         """
 
 
+class KeypointEmbeddingHead(nn.Module):
+    """Interface of the heads that read a person's embedding at its joints, beside a pose detector.
+
+    Keypoints are (N_i, J, 3): x, y in continuous pixels of the network's padded input, so that a map of stride s has
+    them at (x / s, y / s) with its first cell from 0 to 1; the third number is a visibility or a score.
+
+    Attributes:
+        in_features: names of the features that the head reads. Beside the backbone's there is "heatmap", the
+            detector's joint heatmaps (B, J, H, W) without a gradient.
+    """
+
+    in_features: list[str]
+
+    @abstractmethod
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """Embedding map (B, D, ...) of features name -> (B, C_l, H_l, W_l)."""
+
+    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
+        """The map, as :meth:`EmbeddingHead.dense_map`; there is one level."""
+        return self(features)
+
+    @abstractmethod
+    def losses(
+        self,
+        features: dict[str, Tensor],
+        keypoints: Sequence[Tensor],
+        predicted: Sequence[Tensor],
+        people: Sequence[Tensor],
+        ids: Sequence[Tensor],
+    ) -> dict[str, Tensor]:
+        """Weighted losses over all people of the mini-batch.
+
+        Args:
+            features: name -> (B, C_l, H_l, W_l).
+            keypoints: B tensors (N_i, J, 3), the ground truth; joints of visibility 0 are not labelled.
+            predicted: B tensors (P_i, J, 3), the detector's poses (no gradient) at its positives, with the ground
+                truth's visibility.
+            people: B int64 tensors (P_i,), index in ``keypoints`` of the person of each.
+            ids: B int64 tensors (N_i,), as for :meth:`EmbeddingHead.losses`.
+        """
+
+    @abstractmethod
+    def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
+        """Embeddings of detected people with keypoints B x (N_i, J, 3).
+
+        Returns:
+            B float32 tensors (N_i, D), not normalised, or (N_i, P, D) of P parts, of which those that are 0 are absent.
+        """
+
+
 def build_embedding_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> EmbeddingHead | None:
-    """Build ``cfg.MODEL.EMBEDDING.NAME``, or return None where the name is empty."""
-    name = cfg.MODEL.EMBEDDING.NAME
+    """Build ``cfg.MODEL.EMBEDDING.NAME``, or return None where the name is empty.
+
+    With ``cfg.MODEL.VIDEO_EMBEDDING.ENABLED`` it is an :class:`InstanceVideoEmbedding` of two such heads.
+    """
+    name = _head_name(cfg)
     return EMBEDDING_HEADS.get(name)(cfg, input_shape) if name else None
+
+
+def build_keypoint_embedding_head(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> KeypointEmbeddingHead | None:
+    """As :func:`build_embedding_head`, for pose detectors.
+
+    Raises:
+        ValueError: the configured head does not read keypoints.
+    """
+    name = _head_name(cfg)
+    head = EMBEDDING_HEADS.get(name)(cfg, input_shape) if name else None
+    if head is not None and not isinstance(head, KeypointEmbeddingHead):
+        raise ValueError(f"MODEL.EMBEDDING.NAME {name} does not read keypoints, as a head beside a pose detector must")
+    return head
+
+
+def _head_name(cfg: CfgNode) -> str:
+    """What EMBEDDING_HEADS builds: the configured head, or a pair of them (:mod:`.video_embedding`)."""
+    name = cfg.MODEL.EMBEDDING.NAME
+    if not (name and cfg.MODEL.VIDEO_EMBEDDING.ENABLED):
+        return name
+    reads_keypoints = issubclass(EMBEDDING_HEADS.get(name), KeypointEmbeddingHead)
+    return "KeypointVideoEmbedding" if reads_keypoints else "InstanceVideoEmbedding"
 
 
 def embedding_in_features(cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> list[str]:

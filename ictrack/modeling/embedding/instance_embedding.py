@@ -153,25 +153,41 @@ class InstanceEmbeddingHead(EmbeddingHead):
         Returns:
             "loss_embed_center" (Eq. 2), "loss_embed_contrast" (Eq. 4), "loss_embed_entropy"
         """
-        inputs = self._inputs(features)
-        if self.readout == "cell":
-            if positives is None:
-                raise ValueError("the cell read-out is trained on grid cells: positives is None")
-            first = torch.tensor([0, *(len(i) for i in ids)], device=positives.device).cumsum(0)
-            embeddings = cell_readout(self._embed_maps(inputs), positives[:, :4], self.detector_grids)
-            positive_ids = torch.cat(list(ids))[first[positives[:, 0]] + positives[:, 4]]
-        else:
-            present = [m.flatten(1).any(dim=1) for m in masks]
-            embeddings = self._embed_masks(inputs, [m[p] for m, p in zip(masks, present)])
-            positive_ids = torch.cat([i[p] for i, p in zip(ids, present)])
-        terms = instance_contrastive_loss(
-            embeddings, positive_ids, normalize=self.normalize, temperature=self.temperature
-        )
+        embeddings, instances = self.read(features, masks, positives)
+        first = instances.new_tensor([0, *(len(i) for i in ids)]).cumsum(0)
+        positive_ids = torch.cat(list(ids))[first[instances[:, 0]] + instances[:, 1]]
+        return self.embedding_losses(embeddings, positive_ids)
+
+    def embedding_losses(self, embeddings: Tensor, ids: Tensor) -> dict[str, Tensor]:
+        """:meth:`losses` of embeddings (P, D) that have been read already, with the identity (P,) of each."""
+        terms = instance_contrastive_loss(embeddings, ids, normalize=self.normalize, temperature=self.temperature)
         return {
             "loss_embed_center": self.center_weight * terms.center,
             "loss_embed_contrast": self.contrastive_weight * terms.contrastive,
             "loss_embed_entropy": self.entropy_weight * terms.entropy,
         }
+
+    def read(
+        self, features: dict[str, Tensor], masks: Sequence[Tensor], positives: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        inputs = self._inputs(features)
+        if self.readout == "cell":
+            if positives is None:
+                raise ValueError("the cell read-out is trained on grid cells: positives is None")
+            embeddings = cell_readout(self._embed_maps(inputs), positives[:, :4], self.detector_grids)
+            return embeddings, positives[:, [0, 4]]
+        present = [m.flatten(1).any(dim=1) for m in masks]
+        embeddings = self._embed_masks(inputs, [m[p] for m, p in zip(masks, present)])
+        indices = [F.pad(p.nonzero(), (1, 0), value=image) for image, p in enumerate(present)]
+        return embeddings, torch.cat(indices)
+
+    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
+        maps = self(features)
+        if self.readout == "cell":
+            return maps[level]
+        size = maps[level].shape[-2:]
+        resized = [F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in maps]
+        return torch.stack(resized).mean(dim=0)
 
     def embed(
         self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
@@ -185,6 +201,23 @@ class InstanceEmbeddingHead(EmbeddingHead):
         images = torch.arange(len(cells), device=cells[0].device).repeat_interleave(cells[0].new_tensor(lengths))
         rows = torch.cat([images[:, None], torch.cat(list(cells))], dim=1)  # (P, 4)
         return list(cell_readout(self._embed_maps(inputs), rows, self.detector_grids).float().split(lengths))
+
+    def embed_pooled(self, pooled: Sequence[Tensor]) -> Tensor:
+        """Embeddings of instances over whose masks the features have been averaged already.
+
+        Args:
+            pooled: (N, C_l), one an in_feature.
+
+        Returns:
+            (N, D) float32
+
+        Raises:
+            ValueError: averaging first is something else unless the head is linear and reads masks.
+        """
+        if not self.is_linear or self.readout != "mask":
+            raise ValueError("only a linear head with the mask read-out embeds averaged features")
+        projected = self._project([x[:, :, None, None] for x in pooled])
+        return torch.stack([x.flatten(1) for x in projected]).mean(dim=0).float()
 
     def _inputs(self, features: dict[str, Tensor]) -> list[Tensor]:
         inputs = [features[f] for f in self.in_features]
@@ -206,10 +239,8 @@ class InstanceEmbeddingHead(EmbeddingHead):
     def _embed_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
         if self.is_linear:
             # The mean and a 1x1 convolution commute: N projected vectors instead of H x W.
-            pooled = self._project([x[:, :, None, None] for x in mask_readout(inputs, masks)])
-            pooled = [x.flatten(1) for x in pooled]
-        else:
-            pooled = mask_readout(self._project(inputs), masks)
+            return self.embed_pooled(mask_readout(inputs, masks))
+        pooled = mask_readout(self._project(inputs), masks)
         return torch.stack(pooled).mean(dim=0).float()  # (sum_i N_i, D)
 
 

@@ -10,11 +10,13 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.structures import Boxes, ImageList, Instances
 from fvcore.nn import sigmoid_focal_loss
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from ictrack.losses.dice import dice_loss
 from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head, instance_ids
+from ictrack.modeling.freezing import PartlyFrozen, frozen_parts
+from ictrack.modeling.training import training_losses
 
 from .grid import grid_cells
 from .head import SOLOHead, resize
@@ -24,7 +26,7 @@ from .targets import SOLOTargetAssigner, SOLOTargets, bit_masks
 
 
 @META_ARCH_REGISTRY.register()
-class SOLO(nn.Module):
+class SOLO(PartlyFrozen):
     """Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020.
 
     Every cell of a grid says which category has its mass centre there, and predicts that instance's mask over the
@@ -59,6 +61,7 @@ class SOLO(nn.Module):
         category_loss_weight: float,
         mask_loss_weight: float,
         trainable: bool = True,
+        train_backbone: bool = True,
         embedding_head: EmbeddingHead | None = None,
     ):
         """
@@ -74,6 +77,7 @@ class SOLO(nn.Module):
             dice_eps: of the mask loss.
             category_loss_weight, mask_loss_weight: of the two losses.
             trainable: False freezes backbone and head, and training trains the embedding head alone.
+            train_backbone: False freezes the backbone.
             embedding_head: reads the backbone's features; None is a detector without embeddings.
         """
         super().__init__()
@@ -108,9 +112,10 @@ class SOLO(nn.Module):
         self.register_buffer("cell_strides", torch.tensor(self.strides)[cells[:, 0]], False)
 
         self.trainable = trainable
+        if not (trainable and train_backbone):
+            self.freeze(self.backbone)
         if not trainable:
-            self.backbone.requires_grad_(False)
-            self.head.requires_grad_(False)
+            self.freeze(self.head)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -162,21 +167,14 @@ class SOLO(nn.Module):
             "dice_eps": solo.DICE_EPS,
             "category_loss_weight": solo.CATEGORY_LOSS_WEIGHT,
             "mask_loss_weight": solo.MASK_LOSS_WEIGHT,
-            "trainable": solo.TRAINABLE,
+            "trainable": solo.TRAINABLE and "detector" not in frozen_parts(cfg),
+            "train_backbone": "backbone" not in frozen_parts(cfg),
             "embedding_head": build_embedding_head(cfg, shapes),
         }
 
     @property
     def device(self) -> torch.device:
         return self.pixel_mean.device
-
-    def train(self, mode: bool = True) -> SOLO:
-        """A frozen detector stays in evaluation mode: its normalisation statistics are frozen, too."""
-        super().train(mode)
-        if not self.trainable:
-            self.backbone.eval()
-            self.head.eval()
-        return self
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """
@@ -185,7 +183,8 @@ class SOLO(nn.Module):
 
                 * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
                 * instances (training): Instances with gt_boxes, gt_classes, gt_masks (BitMasks or PolygonMasks), and
-                  gt_ids where an instance is in several images of the batch.
+                  gt_ids where an instance is in several images of the batch. Samples of unlabelled video (see
+                  ``VideoDatasetMapper``) train the video head of a :class:`VideoEmbedding`.
                 * height, width (test): size of the output; the size of "image" where absent.
 
         Returns:
@@ -194,20 +193,18 @@ class SOLO(nn.Module):
             pred_classes, pred_masks (N, height, width) bool, grid_cells (N, 3) int64 (level, row, col), and
             embeddings (N, D) where there is an embedding head.
         """
+        if self.training:
+            return training_losses(self, batched_inputs, self._image_losses, self.extract_features, self.assign_cells)
         images = self.preprocess_image(batched_inputs)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
-            features = self.backbone(images.tensor)
-        size = tuple(images.tensor.shape[-2:])
-        if not self.training:
-            return self.inference(features, images, batched_inputs)
+        return self.inference(self.backbone(images.tensor), images, batched_inputs)
 
+    def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         if any("instances" not in x for x in batched_inputs):
             raise ValueError("SOLO trains on images with instances; an image of the batch has none (nor an empty set)")
+        features, size = self.extract_features([x["image"] for x in batched_inputs])
         instances = [x["instances"] for x in batched_inputs]
         masks = [bit_masks(x) for x in instances]
-        targets = self.target_assigner(
-            [x.gt_boxes.tensor for x in instances], [x.gt_classes for x in instances], masks, size
-        )
+        targets = self._targets(instances, masks, size)
         losses = self.detector_losses(features, size, targets) if self.trainable else {}
         if self.embedding_head is not None:
             if self.embedding_head.needs_masks:
@@ -215,6 +212,21 @@ class SOLO(nn.Module):
             ids = [x.to(self.device) for x in instance_ids(instances)]
             losses.update(self.embedding_head.losses(features, masks, ids, targets.positives.to(self.device)))
         return losses
+
+    def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
+        """The backbone's features of images (C, h, w), and (H, W)."""
+        batch = self.preprocess_image([{"image": image} for image in images]).tensor
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
+            return self.backbone(batch), (batch.shape[-2], batch.shape[-1])
+
+    def _targets(self, instances: Sequence[Instances], masks: list[Tensor], size: tuple[int, int]) -> SOLOTargets:
+        boxes, classes = [x.gt_boxes.tensor for x in instances], [x.gt_classes for x in instances]
+        return self.target_assigner(boxes, classes, masks, size)
+
+    def assign_cells(self, instances: Sequence[Instances], size: tuple[int, int]) -> Tensor:
+        """The positive cells (P, 5) of instances."""
+        instances = [x.to("cpu") for x in instances]
+        return self._targets(instances, [bit_masks(x) for x in instances], size).positives.to(self.device)
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
         """Normalise, then pad at the bottom and on the right with zeros, and batch."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from .assets import real_clips
-from .generate import SampleConfig, SampleDataError, generate_sample, subsample_youtube_vis
+from .generate import SampleConfig, generate_sample, subsample_youtube_vis
+from .output import SampleDataError
 from .register import register_sample
 
 __all__ = [

@@ -1,7 +1,8 @@
 """Writes the sample data set: labelled stills, unlabelled clips, and clips with ground truth for tuning and evaluation.
 
     root/stills_train, root/stills_val      images/*.jpg and instances.json, COCO format with RLE masks
-    root/unlabelled/<clip>/*.jpg            no labels at all
+    root/unlabelled/<clip>/*.jpg            no labels at all; on request, for studies that compare with knowing them,
+                                            their truth in root/unlabelled_truth.json, YouTube-VIS format
     root/clips_tune, root/clips_val         JPEGImages/<clip>/*.jpg, instances.json (every frame) and
                                             instances_skip<k>.json (every k-th frame), YouTube-VIS format
     root/sample.json                        seed and sizes
@@ -14,27 +15,21 @@ from __future__ import annotations
 
 import functools
 import json
-import multiprocessing
 import os
-import shutil
-import sys
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-import cv2
 import numpy as np
 
 from ictrack.structures.rle import encode_mask
 
 from .assets import CATEGORIES, Character
 from .clips import Clip, ClipStyle
+from .output import Record, clear_folder, run_jobs, write_jpeg, write_json
 from .stills import make_still
 
-Record = dict[str, Any]
-
+UNLABELLED_TRUTH = "unlabelled_truth.json"
 FOLDERS = ("stills_train", "stills_val", "unlabelled", "clips_tune", "clips_val")
 # Split of characters and backgrounds that each folder is made of.
 SPLIT_OF = {
@@ -54,10 +49,6 @@ INFO = {
 }
 
 
-class SampleDataError(ValueError):
-    """A sample folder that is not what is expected; the message names it."""
-
-
 @dataclass(frozen=True)
 class SampleConfig:
     """Sizes of the sample data.
@@ -66,6 +57,7 @@ class SampleConfig:
         height, width: of every picture in pixels.
         train_stills, val_stills: numbers of labelled stills.
         unlabelled_clips, unlabelled_length: number of unlabelled clips, and frames of each.
+        unlabelled_truth: write down what is in the unlabelled clips, beside their folder.
         tune_clips, val_clips, clip_length: number of labelled clips, and frames of each.
         skips: frame skips for which a subsampled annotation file is written.
         min_visible_still, min_visible_clip: an object that shows fewer pixels is not annotated in that picture.
@@ -78,6 +70,7 @@ class SampleConfig:
     val_stills: int = 200
     unlabelled_clips: int = 24
     unlabelled_length: int = 32
+    unlabelled_truth: bool = False
     tune_clips: int = 20
     val_clips: int = 30
     clip_length: int = 80
@@ -105,7 +98,7 @@ def generate_sample(
         SampleDataError: if ``root`` holds files that are not a sample data set.
     """
     root, config = Path(root), config or SampleConfig()
-    _clear(root)
+    clear_folder(root, "sample.json", (*FOLDERS, UNLABELLED_TRUTH))
     stamp = {"seed": seed, **asdict(config)}
     (root / "sample.json").write_text(json.dumps(stamp, indent=1) + "\n")
     jobs: list[tuple[str, int]] = []
@@ -120,14 +113,16 @@ def generate_sample(
         (root / folder).mkdir()
         jobs += [(folder, index) for index in range(count)]
     make = functools.partial(_make, root, seed, config)
-    records = dict(zip(jobs, _map(make, jobs, workers or _cores())))
+    records = run_jobs(make, jobs, workers)
     for folder in ("stills_train", "stills_val"):
-        _write_json(root / folder / "instances.json", _coco([records[job] for job in jobs if job[0] == folder]))
+        write_json(root / folder / "instances.json", _coco([records[job] for job in jobs if job[0] == folder]))
     for folder in ("clips_tune", "clips_val"):
         data = _youtube_vis([records[job] for job in jobs if job[0] == folder])
-        _write_json(root / folder / "instances.json", data)
+        write_json(root / folder / "instances.json", data)
         for skip in config.skips:
-            _write_json(root / folder / f"instances_skip{skip}.json", subsample_youtube_vis(data, skip))
+            write_json(root / folder / f"instances_skip{skip}.json", subsample_youtube_vis(data, skip))
+    if config.unlabelled_truth:
+        write_json(root / UNLABELLED_TRUTH, _youtube_vis([records[job] for job in jobs if job[0] == "unlabelled"]))
     return root
 
 
@@ -154,34 +149,6 @@ def subsample_youtube_vis(data: Record, skip: int) -> Record:
     return {**data, "videos": videos, "annotations": annotations}
 
 
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _clear(root: Path) -> None:
-    if root.exists() and any(root.iterdir()):
-        if not (root / "sample.json").is_file():
-            raise SampleDataError(f"{root}: holds files but no sample.json; not overwritten")
-        for folder in FOLDERS:
-            shutil.rmtree(root / folder, ignore_errors=True)
-    root.mkdir(parents=True, exist_ok=True)
-
-
-def _map(make: Callable[[tuple[str, int]], Record], jobs: list[tuple[str, int]], workers: int) -> list[Record]:
-    if workers <= 1:
-        return [make(job) for job in jobs]
-    # Forked workers inherit what is imported; elsewhere the platform's default start method is the safe one. OpenCV's
-    # threads do not survive a fork, and a child would wait for them: none may exist at that moment.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
-    threads = cv2.getNumThreads()
-    cv2.setNumThreads(0)
-    try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(0,)) as pool:
-            return list(pool.map(make, jobs, chunksize=4))
-    finally:
-        cv2.setNumThreads(threads)
-
-
 def _make(root: Path, seed: int, config: SampleConfig, job: tuple[str, int]) -> Record:
     """Write the pictures of one still or clip; return its record, still without ids."""
     folder, index = job
@@ -191,17 +158,19 @@ def _make(root: Path, seed: int, config: SampleConfig, job: tuple[str, int]) -> 
     length = config.unlabelled_length if folder == "unlabelled" else config.clip_length
     style = UNLABELLED_STYLE if folder == "unlabelled" else LABELLED_STYLE
     clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, style)
-    if folder == "unlabelled":
-        for _ in _write_frames(root / folder / f"{index:03d}", clip, config):
-            pass
-        return {}
-    return _make_labelled_clip(root / folder, clip, config, index)
+    if folder != "unlabelled":
+        return _make_labelled_clip(root / folder / "JPEGImages", clip, config, index)
+    if config.unlabelled_truth:
+        return _make_labelled_clip(root / folder, clip, config, index)
+    for _ in _write_frames(root / folder / f"{index:03d}", clip, config):
+        pass
+    return {}
 
 
 def _make_still(folder: Path, rng: np.random.Generator, config: SampleConfig, split: str, index: int) -> Record:
     still = make_still(rng, split, config.height, config.width)
     name = f"{index:06d}.jpg"
-    _write_jpeg(folder / "images" / name, still.image, int(rng.integers(60, 96)))
+    write_jpeg(folder / "images" / name, still.image, int(rng.integers(60, 96)))
     objects = [
         {**_identity(character, recoloured), **_shape(mask)}
         for character, recoloured, mask in still.objects
@@ -211,10 +180,10 @@ def _make_still(folder: Path, rng: np.random.Generator, config: SampleConfig, sp
     return {"image": image, "objects": objects}
 
 
-def _make_labelled_clip(folder: Path, clip: Clip, config: SampleConfig, index: int) -> Record:
+def _make_labelled_clip(images: Path, clip: Clip, config: SampleConfig, index: int) -> Record:
     name = f"{index:03d}"
     shapes = []
-    for masks in _write_frames(folder / "JPEGImages" / name, clip, config):
+    for masks in _write_frames(images / name, clip, config):
         visible = [np.count_nonzero(mask) >= config.min_visible_clip for mask in masks]
         shapes.append([_shape(mask) if shows else None for mask, shows in zip(masks, visible)])
     objects = []
@@ -238,14 +207,8 @@ def _make_labelled_clip(folder: Path, clip: Clip, config: SampleConfig, index: i
 def _write_frames(folder: Path, clip: Clip, config: SampleConfig) -> Iterator[list[np.ndarray]]:
     """Write each frame, and yield the masks of its objects."""
     for time, (image, masks) in enumerate(clip):
-        _write_jpeg(folder / f"{time:05d}.jpg", image, config.clip_quality)
+        write_jpeg(folder / f"{time:05d}.jpg", image, config.clip_quality)
         yield masks
-
-
-def _write_jpeg(path: Path, image: np.ndarray, quality: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality]):
-        raise OSError(f"{path}: cannot be written")
 
 
 def _identity(character: Character, recoloured: bool) -> Record:
@@ -288,7 +251,3 @@ def _youtube_vis(records: list[Record]) -> Record:
         for n, (video, row) in enumerate(rows, start=1)
     ]
     return {"info": INFO, "videos": videos, "annotations": annotations, "categories": CATEGORY_ROWS}
-
-
-def _write_json(path: Path, data: Record) -> None:
-    path.write_text(json.dumps(data))

@@ -9,17 +9,18 @@ from pathlib import Path
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
 
+from ictrack.data.datasets.unlabelled_videos import register_unlabelled_videos
 from ictrack.data.datasets.youtube_vis import register_youtube_vis
 
 from .assets import CATEGORIES
-from .generate import SampleDataError
+from .output import SampleDataError
 
 
 def register_sample(root: str | os.PathLike) -> list[str]:
     """Register the sample data of ``generate_sample``; a second call replaces the first one's names.
 
     ``ictrack_sample_train`` and ``ictrack_sample_val``: labelled stills, COCO format.
-    ``ictrack_sample_unlabelled``: its metadata's ``video_root`` holds one folder of frames a clip; no data set dicts.
+    ``ictrack_sample_unlabelled``: unlabelled clips, folders of frames; its metadata's ``video_root`` holds these.
     ``ictrack_sample_clips_tune`` and ``ictrack_sample_clips_val``: labelled clips at full rate; with ``_skip<k>``
     appended: every k-th frame of them.
 
@@ -35,7 +36,7 @@ def register_sample(root: str | os.PathLike) -> list[str]:
     def add(name: str, register: Callable[[str, str, str], None], json_file: Path, image_root: Path) -> None:
         if not json_file.is_file():
             raise SampleDataError(f"{json_file}: missing; {root} is no complete sample (see tools/prepare_data.py)")
-        _forget(name)
+        forget(name)
         register(name, str(json_file), str(image_root))
         names.append(name)
 
@@ -52,7 +53,8 @@ def register_sample(root: str | os.PathLike) -> list[str]:
     unlabelled = root / "unlabelled"
     if not unlabelled.is_dir():
         raise SampleDataError(f"{unlabelled}: missing; {root} is no complete sample (see tools/prepare_data.py)")
-    _forget("ictrack_sample_unlabelled")
+    forget("ictrack_sample_unlabelled")
+    register_unlabelled_videos("ictrack_sample_unlabelled", str(unlabelled))
     MetadataCatalog.get("ictrack_sample_unlabelled").set(video_root=str(unlabelled))
     return names
 
@@ -68,7 +70,8 @@ def _register_clips(name: str, json_file: str, image_root: str) -> None:
     register_youtube_vis(name, json_file, image_root, thing_classes=CATEGORIES)
 
 
-def _forget(name: str) -> None:
+def forget(name: str) -> None:
+    """Remove a data set from the catalogues, if it is there."""
     if name in DatasetCatalog.list():
         DatasetCatalog.remove(name)
     if name in MetadataCatalog.list():

@@ -85,11 +85,10 @@ def compose(
     canvas = background.astype(np.float32)
     shape = background.shape[0], background.shape[1]
     shown = np.full(shape, -1, np.int16)
-    # A thumbnail of the background tells how bright, and of what colour, the surroundings of an object are.
-    ambient = cv2.resize(background, (10, 6), interpolation=cv2.INTER_AREA).astype(np.float32)
+    ambient = thumbnail(background)
     for index, (sprite, pose) in enumerate(objects):
         matrix = _placement(sprite, pose)
-        _cast_shadow(canvas, sprite, pose, matrix, light)
+        cast_sprite_shadow(canvas, sprite, pose, matrix, light)
         box, layer = _warp(sprite, pose, matrix, shape)
         if layer is None:
             continue
@@ -97,11 +96,9 @@ def compose(
         alpha = layer[..., 3]
         region = canvas[y0:y1, x0:x1]
         region *= 1 - alpha[..., None] * np.float32(1 / 255)
-        region += layer[..., :3] * _ambient_gain(ambient, pose, shape)
+        region += layer[..., :3] * ambient_gain(ambient, (pose.x, pose.y), shape)
         shown[y0:y1, x0:x1][alpha >= 127.5] = index
-    canvas *= light.gain.astype(np.float32)
-    if light.shade is not None:
-        canvas *= light.shade[..., None]
+    illuminate(canvas, light)
     return canvas, [shown == index for index in range(len(objects))]
 
 
@@ -172,32 +169,67 @@ def _line_kernel(blur: np.ndarray) -> np.ndarray:
     return kernel.astype(np.float32) / max(int(kernel.sum()), 1)
 
 
-def _cast_shadow(canvas: np.ndarray, sprite: Sprite, pose: Pose, matrix: Matrix, light: Light) -> None:
-    """Darken the ground behind an object: its silhouette laid down from its foot, softer the larger it is."""
+def cast_sprite_shadow(canvas: np.ndarray, sprite: Sprite, pose: Pose, matrix: Matrix, light: Light) -> None:
+    """The shadow of an object; ``matrix`` (3, 3) takes the pixels of its full-size frame to the picture."""
+    level = min(_level(sprite, pose) + 1, NUM_LEVELS - 1)
+    alpha = np.ascontiguousarray(sprite.frame(pose.frame, level)[..., 3])
+    corners = _project(matrix, sprite)
+    foot = corners[:, 1].max() - 0.03 * pose.size
+    cast_shadow(canvas, alpha, matrix @ np.diag([2.0**level, 2.0**level, 1.0]), corners, foot, pose.size, light)
+
+
+def cast_shadow(
+    canvas: np.ndarray, alpha: np.ndarray, matrix: Matrix, corners: np.ndarray, foot: float, size: float, light: Light
+) -> None:
+    """Darken the ground behind an object: its silhouette laid down from its foot, softer the larger it is.
+
+    Args:
+        canvas: (H, W, 3) float32 picture, changed in place.
+        alpha: (h, w) uint8 silhouette.
+        matrix: (3, 3) from its pixels to the picture.
+        corners: (4, 2) of the silhouette in the picture.
+        foot: y where the object stands.
+        size: of the object in pixels.
+        light: of the scene.
+    """
     if light.shadow <= 0:
         return
-    foot = _project(matrix, sprite)[:, 1].max() - 0.03 * pose.size
     lay = np.array([[1, -light.shear, light.shear * foot], [0, light.length, foot * (1 - light.length)], [0, 0, 1.0]])
-    cast = lay @ matrix
-    sigma = 0.035 * pose.size + 0.8
+    sigma = 0.035 * size + 0.8
     margin = int(np.ceil(2 * sigma))
-    corners = _project(cast, sprite)
-    x0, y0 = np.maximum(np.floor(corners.min(0)).astype(int) - margin, 0)
-    x1, y1 = np.minimum(np.ceil(corners.max(0)).astype(int) + margin, canvas.shape[1::-1])
+    laid = corners @ lay[:2, :2].T + lay[:2, 2]
+    x0, y0 = np.maximum(np.floor(laid.min(0)).astype(int) - margin, 0)
+    x1, y1 = np.minimum(np.ceil(laid.max(0)).astype(int) + margin, canvas.shape[1::-1])
     if x0 >= x1 or y0 >= y1:
         return
-    level = min(_level(sprite, pose) + 1, NUM_LEVELS - 1)
-    to_region = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1.0]]) @ cast @ np.diag([2.0**level, 2.0**level, 1.0])
-    alpha = np.ascontiguousarray(sprite.frame(pose.frame, level)[..., 3])
+    to_region = np.array([[1, 0, -x0], [0, 1, -y0], [0, 0, 1.0]]) @ lay @ matrix
     shadow = cv2.warpPerspective(alpha, to_region, (int(x1 - x0), int(y1 - y0)), flags=cv2.INTER_LINEAR)
     shadow = cv2.GaussianBlur(shadow, (0, 0), sigma).astype(np.float32)
     canvas[y0:y1, x0:x1] *= 1 - shadow[..., None] * np.float32(light.shadow / 255)
 
 
-def _ambient_gain(ambient: np.ndarray, pose: Pose, shape: tuple[int, int]) -> np.ndarray:
-    """Factors of blue, green and red that give an object some of the brightness and colour around it."""
+def illuminate(canvas: np.ndarray, light: Light) -> None:
+    """Apply the exposure and the shade of a scene to a (H, W, 3) float32 picture in place."""
+    canvas *= light.gain.astype(np.float32)
+    if light.shade is not None:
+        canvas *= light.shade[..., None]
+
+
+def thumbnail(background: np.ndarray) -> np.ndarray:
+    """(6, 10, 3) float32: how bright, and of what colour, the surroundings of an object are."""
+    return cv2.resize(background, (10, 6), interpolation=cv2.INTER_AREA).astype(np.float32)
+
+
+def ambient_gain(ambient: np.ndarray, place: tuple[float, float], shape: tuple[int, int]) -> np.ndarray:
+    """Factors of blue, green and red that give an object some of the brightness and colour around it.
+
+    Args:
+        ambient: of ``thumbnail``.
+        place: x, y of the object's centre.
+        shape: height and width of the picture.
+    """
     rows, columns = ambient.shape[:2]
-    spot = (pose.x / shape[1] * columns - 0.5, pose.y / shape[0] * rows - 0.5)
+    spot = (place[0] / shape[1] * columns - 0.5, place[1] / shape[0] * rows - 0.5)
     # Interpolated, so that nothing jumps while the object moves.
     around = 0.5 * cv2.getRectSubPix(ambient, (1, 1), spot)[0, 0] + 0.5 * ambient.mean((0, 1)) + 1.0
     brightness = around.mean()

@@ -1,0 +1,143 @@
+"""MPII Human Pose for training, in the joints of PoseTrack18: annotations as released (.mat) or as JSON.
+
+Below ``DETECTRON2_DATASETS`` (default ``./datasets``)::
+
+    mpii/images/<image>.jpg
+    mpii/annotations/mpii_{train,val,trainval}.json     registered as mpii_train and so on
+    mpii/mpii_human_pose_v1_u12_1.mat                   registered as mpii_released, the part with annotations
+
+The JSON, which HRNet and mmpose use, is a list of people {image, joints (16 pairs), joints_vis (16 times 0 or 1)}. Both
+count pixels from 1. MPII has neither nose nor ears, and its pelvis and thorax have no counterpart.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from detectron2.data import DatasetCatalog
+from scipy.io import loadmat
+
+from ictrack.structures.joints import MPII_16, POSETRACK_18, convert_keypoints, joint_indices
+from ictrack.structures.youtube_vis_json import AnnotationError, is_finite, read_json, require
+
+from .pose_records import pose_record, register_pose_images
+
+# The centre of the first pixel is (1, 1) in the files and (0.5, 0.5) here.
+_SHIFT = -0.5
+_LAYOUT = {
+    **{f"mpii_{split}": f"annotations/mpii_{split}.json" for split in ("train", "val", "trainval")},
+    "mpii_released": "mpii_human_pose_v1_u12_1.mat",
+}
+
+
+def register_mpii(name: str, annotation_file: str, image_root: str) -> None:
+    """Register MPII's format under ``name``. The file, .mat or .json, is opened when the data set is first used."""
+    register_pose_images(name, lambda: load_mpii(annotation_file, image_root), POSETRACK_18)
+
+
+def register_all_mpii(root: str) -> None:
+    """Register MPII below the folder ``root``; names that exist already are left alone."""
+    for name, path in _LAYOUT.items():
+        if name not in DatasetCatalog:
+            register_mpii(name, os.path.join(root, "mpii", path), os.path.join(root, "mpii", "images"))
+
+
+def load_mpii(annotation_file: str, image_root: str) -> list[dict[str, Any]]:
+    """Records (:mod:`pose_records`) of the images with people, in the order of the file.
+
+    Joints are visible or occluded as the released file says; in JSON, which does not tell, all are visible.
+
+    Raises:
+        AnnotationError: with the file and the place of the first problem in it.
+        OSError: it cannot be opened.
+    """
+    is_matlab = Path(annotation_file).suffix == ".mat"
+    read: Callable[[str], Any] = _read_matlab if is_matlab else read_json
+    content = read(annotation_file)
+    people: dict[str, list[np.ndarray]] = {}
+    try:
+        for image, pose in (_released_people if is_matlab else _json_people)(content):
+            people.setdefault(image, []).append(pose)
+    except AnnotationError as error:
+        raise AnnotationError(f"{annotation_file}: {error}") from None
+    require(bool(people), annotation_file, "holds no person with joints")
+    annotated = [index >= 0 for index in joint_indices(MPII_16.names, POSETRACK_18.names)]
+    records = []
+    for image, poses in people.items():
+        converted = convert_keypoints(np.stack(poses), MPII_16, POSETRACK_18)
+        records.append(pose_record(os.path.join(image_root, image), image, list(converted), annotated))
+    return records
+
+
+def _json_people(content: Any) -> Iterator[tuple[str, np.ndarray]]:
+    require(isinstance(content, list), "$", "must be a list of people")
+    for i, person in enumerate(content):
+        require(isinstance(person, dict), f"[{i}]", "must be an object")
+        image, joints, visible = (person.get(key) for key in ("image", "joints", "joints_vis"))
+        require(isinstance(image, str) and bool(image), f"[{i}].image", "must be a file's name")
+        require(
+            isinstance(joints, list)
+            and len(joints) == len(MPII_16)
+            and all(isinstance(p, list) and len(p) == 2 and all(map(is_finite, p)) for p in joints),
+            f"[{i}].joints",
+            f"must be {len(MPII_16)} pairs of finite numbers",
+        )
+        require(
+            isinstance(visible, list) and len(visible) == len(MPII_16) and all(v in (0, 1) for v in visible),
+            f"[{i}].joints_vis",
+            f"must be {len(MPII_16)} times 0 or 1",
+        )
+        pose = np.column_stack([np.array(joints, dtype=np.float64) + _SHIFT, 2 * np.array(visible)])
+        yield str(image), pose * (pose[:, 2:] > 0)
+
+
+def _read_matlab(path: str) -> Any:
+    """The structure RELEASE of the file."""
+    try:
+        content = loadmat(path, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
+    except OSError:
+        raise
+    except Exception as error:  # SciPy raises many kinds on a damaged file
+        raise AnnotationError(f"{path}: not a MATLAB file ({type(error).__name__}: {error})") from error
+    require("RELEASE" in content, path, "has no variable RELEASE")
+    return content["RELEASE"]
+
+
+def _released_people(release: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """(image, (16, 3)) of everybody with joints in the images for training; a field may be missing anywhere."""
+    entries, in_training = (_items(getattr(release, name, None)) for name in ("annolist", "img_train"))
+    require(len(entries) == len(in_training) > 0, "RELEASE", "annolist and img_train must have one entry an image")
+    for i, (entry, trains) in enumerate(zip(entries, in_training)):
+        for k, person in enumerate(_items(getattr(entry, "annorect", None)) if trains else []):
+            points = _items(getattr(getattr(person, "annopoints", None), "point", None))
+            if points:
+                where = f"RELEASE.annolist({i + 1})"
+                name = getattr(getattr(entry, "image", None), "name", None)
+                require(isinstance(name, str) and bool(name), f"{where}.image.name", "must be a file's name")
+                yield str(name), _released_pose(points, f"{where}.annorect({k + 1}).annopoints")
+
+
+def _released_pose(points: list[Any], where: str) -> np.ndarray:
+    pose = np.zeros((len(MPII_16), 3))
+    for n, point in enumerate(points):
+        values: list[Any] = [getattr(point, key, None) for key in ("id", "x", "y")]
+        joint, x, y = (float(v) if isinstance(v, (int, float, np.number)) else math.nan for v in values)
+        known = joint in range(len(MPII_16)) and math.isfinite(x) and math.isfinite(y)
+        require(known, f"{where}.point({n + 1})", f"must have an id below {len(MPII_16)} and finite x and y")
+        # A number or a character, and empty for joints of the head.
+        is_occluded = str(getattr(point, "is_visible", 1)) == "0"
+        pose[int(joint)] = x + _SHIFT, y + _SHIFT, 1 if is_occluded else 2
+    return pose
+
+
+def _items(field: Any) -> list[Any]:
+    """The entries of a MATLAB array, which SciPy gives as itself where there is one; none of an empty one."""
+    return [] if field is None else list(np.atleast_1d(field).ravel())
+
+
+register_all_mpii(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -1,0 +1,71 @@
+"""Dataset dicts of images with labelled people, in the joints of one set, whatever data set they are from.
+
+A record is Detectron2's: ``file_name``, ``image_id``, ``annotations`` with ``bbox``, ``keypoints`` (x, y, visibility:
+0 not labelled, 1 occluded, 2 visible) and so on, where coordinates are continuous (the centre of the first pixel is
+(0.5, 0.5)). It has one more key, ``annotated_joints``, with False for the joints that the data set labels on nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.structures import BoxMode
+
+from ictrack.structures.joints import JointSet
+
+# Where only joints are annotated, a person's box is theirs, so many times as large (inferred).
+BOX_MARGIN = 1.3
+
+
+def register_pose_images(
+    name: str, load: Callable[[], list[dict[str, Any]]], joints: JointSet, **metadata: Any
+) -> None:
+    """Register images with people, whose joints are ``joints``, for ``cfg.DATASETS.TRAIN``; ``load`` makes the records
+    when they are first used."""
+    DatasetCatalog.register(name, load)
+    MetadataCatalog.get(name).set(
+        thing_classes=["person"],
+        keypoint_names=list(joints.names),
+        keypoint_flip_map=[(joints.names[left], joints.names[right]) for left, right in joints.flip_pairs],
+        **metadata,
+    )
+
+
+def pose_record(
+    file_name: str, image_id: int | str, people: Sequence[np.ndarray], annotated: Sequence[bool]
+) -> dict[str, Any]:
+    """The record of an image of which only joints are annotated.
+
+    Args:
+        file_name: path of the image.
+        image_id: unique in the data set.
+        people: (J, 3) x, y, visibility each. Those without a labelled joint are left out.
+        annotated: (J,) whether the data set has the joint.
+    """
+    labelled = [pose for pose in people if (pose[:, 2] > 0).any()]
+    return {
+        "file_name": file_name,
+        "image_id": image_id,
+        "annotated_joints": list(map(bool, annotated)),
+        "annotations": [
+            {
+                "bbox": joint_box(pose),
+                "bbox_mode": BoxMode.XYXY_ABS,
+                "category_id": 0,
+                "iscrowd": 0,
+                "keypoints": pose.ravel().tolist(),
+            }
+            for pose in labelled
+        ],
+    }
+
+
+def joint_box(pose: np.ndarray) -> list[float]:
+    """XYXY box of the labelled joints of (J, 3), enlarged by BOX_MARGIN about its centre; at least a pixel large."""
+    points = pose[pose[:, 2] > 0, :2]
+    low, high = points.min(axis=0), points.max(axis=0)
+    half = np.maximum((high - low) * BOX_MARGIN, 1) / 2
+    return [*((low + high) / 2 - half).tolist(), *((low + high) / 2 + half).tolist()]

@@ -1,0 +1,130 @@
+"""The mean pose that PointSetAnchor's anchors have, from COCO keypoint annotations.
+
+Poses are made comparable and clustered by k-means; the template is the centre of the largest cluster, with one cluster
+(as published) the mean pose. The published code gives only its result, in which the middle of the shoulders is the
+origin and the joints' extent is 0.88 high. That a pose is divided by the longer side of its box is inferred from this.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ictrack.structures.joints import COCO_17
+from ictrack.structures.youtube_vis_json import AnnotationError, is_finite, read_json, require
+
+# Assignments of k-means settle long before.
+_MAX_ITERATIONS = 100
+
+
+def normalized_poses(path: str | Path, min_joints: int) -> np.ndarray:
+    """The poses of a COCO keypoint file, each with the middle of the shoulders as origin and its box's longer side as
+    unit of length.
+
+    Args:
+        path: of the annotations.
+        min_joints: labelled joints that a pose must have, besides both shoulders. Crowds are left out.
+
+    Returns:
+        (P, 17, 2) float64, NaN where a joint is not labelled.
+
+    Raises:
+        AnnotationError: names the file and the JSON path.
+        OSError: the file cannot be opened.
+    """
+    content = read_json(path)
+    try:
+        require(
+            isinstance(content, dict) and isinstance(content.get("annotations"), list), ".annotations", "must be a list"
+        )
+        poses = [_pose(entry, f".annotations[{i}]", min_joints) for i, entry in enumerate(content["annotations"])]
+    except AnnotationError as error:
+        raise AnnotationError(f"{path}: {error}") from None
+    kept = [pose for pose in poses if pose is not None]
+    return np.stack(kept) if kept else np.zeros((0, len(COCO_17), 2))
+
+
+def _pose(entry: Any, path: str, min_joints: int) -> np.ndarray | None:
+    require(isinstance(entry, dict), path, "must be an object")
+    if "keypoints" not in entry or entry.get("iscrowd"):
+        return None
+    for key, length in ("keypoints", 3 * len(COCO_17)), ("bbox", 4):
+        values = entry.get(key)
+        require(
+            isinstance(values, list) and len(values) == length and all(map(is_finite, values)),
+            f"{path}.{key}",
+            f"must be a list of {length} finite numbers",
+        )
+    keypoints = np.array(entry["keypoints"], dtype=np.float64).reshape(-1, 3)
+    length = max(entry["bbox"][2:])
+    points = np.where(keypoints[:, 2:] > 0, keypoints[:, :2], np.nan)
+    shoulders = points[[COCO_17.index("left_shoulder"), COCO_17.index("right_shoulder")]]
+    if length <= 0 or np.isnan(shoulders).any() or (keypoints[:, 2] > 0).sum() < min_joints:
+        return None
+    return (points - shoulders.mean(axis=0)) / length
+
+
+def cluster_poses(poses: np.ndarray, num_clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """k-means of poses, some of whose joints may be missing.
+
+    A pose belongs to the centre from which its labelled joints have the smallest mean squared distance; a centre's
+    joint is the mean of those that are labelled.
+
+    Args:
+        poses: (P, J, 2), NaN where a joint is missing.
+        num_clusters: K.
+        seed: of the first centres, K different poses with as few missing joints as there are.
+
+    Returns:
+        Centres (K, J, 2) and the number of poses of each (K,), largest cluster first.
+
+    Raises:
+        ValueError: fewer poses than clusters, or a joint that no pose of a cluster has.
+    """
+    if len(poses) < num_clusters:
+        raise ValueError(f"{len(poses)} poses cannot make {num_clusters} clusters")
+    missing = np.isnan(poses).any(axis=2).sum(axis=1)
+    order = np.random.default_rng(seed).permutation(len(poses))
+    centers = poses[order[np.argsort(missing[order], kind="stable")[:num_clusters]]]
+    assigned = np.full(len(poses), -1)
+    for _ in range(_MAX_ITERATIONS):
+        squared = np.stack([np.square(poses - center).sum(axis=2) for center in centers])  # (K, P, J)
+        compared = ~np.isnan(squared)
+        distance = np.where(compared, squared, 0).sum(axis=2) / np.maximum(compared.sum(axis=2), 1)
+        nearest = distance.argmin(axis=0)
+        if np.array_equal(nearest, assigned):
+            break
+        assigned = nearest
+        centers = np.stack([_mean_pose(poses[assigned == k]) for k in range(num_clusters)])
+    sizes = np.bincount(assigned, minlength=num_clusters)
+    largest_first = np.argsort(-sizes, kind="stable")
+    return centers[largest_first], sizes[largest_first]
+
+
+def _mean_pose(poses: np.ndarray) -> np.ndarray:
+    labelled = ~np.isnan(poses).any(axis=2)  # (P, J)
+    counts = labelled.sum(axis=0)
+    if not counts.all():
+        names = [COCO_17.names[j] for j in np.flatnonzero(counts == 0)]
+        raise ValueError(f"no pose of a cluster of {len(poses)} has joint {', '.join(names)}: use fewer clusters")
+    return np.where(labelled[..., None], poses, 0).sum(axis=0) / counts[:, None]
+
+
+def write_pose_template(
+    annotations: str | Path, output: str | Path, min_joints: int, num_clusters: int, seed: int
+) -> int:
+    """Fit a template and write it as ``MODEL.POINT_SET_ANCHOR.TEMPLATE`` takes it.
+
+    Returns:
+        The number of poses that it is the mean of.
+
+    Raises:
+        AnnotationError, ValueError, OSError: as for :func:`normalized_poses` and :func:`cluster_poses`.
+    """
+    centers, sizes = cluster_poses(normalized_poses(annotations, min_joints), num_clusters, seed)
+    content = {"joint_set": COCO_17.name, "points": centers[0].round(6).tolist()}
+    Path(output).write_text(json.dumps(content, indent=1) + "\n")
+    return int(sizes[0])

@@ -1,0 +1,188 @@
+"""Videos without labels: YouTube-VOS, PoseTrack18, and a user's own files and folders in any layout.
+
+Below ``DETECTRON2_DATASETS`` (default ``./datasets``), as they are distributed::
+
+    ytvos_2019/train/JPEGImages/<video>/<frame>.jpg      registered as ytvos_2019_train_unlabelled
+    posetrack18/images/train/<video>/<frame>.jpg         registered as posetrack18_train_unlabelled
+
+YouTube-VIS takes its videos from YouTube-VOS, under the same names: before an evaluation on YouTube-VIS, the evaluation
+videos are left out with ``DATASETS.UNLABELLED_EXCLUDE``.
+"""
+
+from __future__ import annotations
+
+import glob
+import logging
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+
+from ictrack.data.video_io import IMAGE_SUFFIXES, VideoReadError, natural_key
+from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
+
+logger = logging.getLogger(__name__)
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg")
+# The folder of frames in DAVIS, YouTube-VOS and YouTube-VIS; images in folders beside it are annotations.
+FRAMES_FOLDER = "JPEGImages"
+
+_LAYOUTS = {
+    "ytvos_2019_train_unlabelled": "ytvos_2019/train",
+    "posetrack18_train_unlabelled": "posetrack18/images/train",
+}
+
+
+def register_unlabelled_videos(name: str, sources: str | Sequence[str], fps: float | None = None) -> None:
+    """Register videos without labels under ``name``, for ``cfg.DATASETS.UNLABELLED``. Nothing is opened before use.
+
+    Args:
+        name: of the data set.
+        sources: one or several paths or globs, as for :func:`find_videos`.
+        fps: frames a second of folders of images; None: ``INPUT.UNLABELLED.FOLDER_FPS``.
+    """
+    DatasetCatalog.register(name, lambda: find_videos(sources, fps))
+    MetadataCatalog.get(name).set(sources=[sources] if isinstance(sources, str) else list(sources))
+
+
+def register_all_unlabelled_videos(root: str) -> None:
+    """Register the public data sets below the folder ``root``; names that exist already are left alone."""
+    for name, folder in _LAYOUTS.items():
+        if name not in DatasetCatalog:
+            register_unlabelled_videos(name, os.path.join(root, folder))
+
+
+def find_videos(sources: str | Sequence[str], fps: float | None = None) -> list[dict[str, Any]]:
+    """One record a video, in the order of the sources: ``video_name``, and ``video_file`` or ``file_names``.
+
+    A source is
+
+    * a video file;
+    * a folder: every video file in it or below is a video, and so is every folder that holds images, in natural order
+      of their names. Below a folder that has one called ``JPEGImages``, only that one counts;
+    * a glob of such files and folders, or of images, which are grouped by their folder;
+    * a text file (``.txt``) of such paths and globs, one a line, relative to the text file's folder; ``#`` starts a
+      comment.
+
+    Nothing is decoded: a file that is no video is found out by whoever reads it. A folder without anything is logged.
+
+    Args:
+        fps: stored with folders of images, where it is known.
+
+    Raises:
+        VideoReadError: a source does not exist, or there is no video in all of them.
+    """
+    paths = [sources] if isinstance(sources, str) else list(sources)
+    records = [record for path in paths for record in _records_of(path)]
+    if not records:
+        raise VideoReadError(f"{', '.join(paths)}: no video file and no folder of images")
+    if fps is not None:
+        for record in records:
+            if "file_names" in record:
+                record["fps"] = fps
+    return records
+
+
+def exclude_videos(records: Sequence[dict[str, Any]], exclude: Iterable[str]) -> list[dict[str, Any]]:
+    """The records whose ``video_name`` is not excluded; logs how many are.
+
+    Args:
+        records: of :func:`find_videos`.
+        exclude: names of videos; ``.txt`` files with a name a line; YouTube-VIS files (``.json``, ``.json.gz``), whose
+            videos are meant.
+
+    Raises:
+        AnnotationError, OSError: a file that cannot be read.
+    """
+    names = {name for entry in exclude for name in _excluded_names(entry)}
+    kept = [record for record in records if record["video_name"] not in names]
+    if names:
+        excluded = len(records) - len(kept)
+        logger.info(
+            "%d of %d unlabelled videos are excluded, of %d names to exclude", excluded, len(records), len(names)
+        )
+    return kept
+
+
+def _excluded_names(entry: str) -> list[str]:
+    if entry.endswith((".json", ".json.gz")):
+        return [video_name(video) for video in read_ground_truth(entry)["videos"]]
+    if entry.endswith(".txt"):
+        return _lines(entry)
+    return [entry]
+
+
+def _lines(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            lines = [line.split("#")[0].strip() for line in file]
+    except UnicodeDecodeError as error:
+        raise VideoReadError(f"{path}: not a text file ({error})") from error
+    return [line for line in lines if line]
+
+
+def _records_of(path: str) -> list[dict[str, Any]]:
+    if os.path.isdir(path):
+        return list(_walk(path))
+    if os.path.isfile(path):
+        if path.endswith(".txt"):
+            folder = os.path.dirname(path)
+            return [record for line in _lines(path) for record in _records_of(os.path.join(folder, line))]
+        if path.lower().endswith(IMAGE_SUFFIXES):
+            return [_folder_record(os.path.dirname(path), [path])]
+        return [_file_record(path)]
+    if glob.has_magic(path):
+        return _glob_records(path)
+    raise VideoReadError(f"{path}: no such file, folder or glob")
+
+
+def _glob_records(pattern: str) -> list[dict[str, Any]]:
+    matches = sorted(glob.glob(pattern, recursive=True), key=natural_key)
+    if not matches:
+        raise VideoReadError(f"{pattern}: nothing matches this pattern")
+    records: list[dict[str, Any]] = []
+    images: dict[str, list[str]] = {}
+    for match in matches:
+        if match.lower().endswith(IMAGE_SUFFIXES) and os.path.isfile(match):
+            images.setdefault(os.path.dirname(match), []).append(match)
+        elif os.path.isdir(match) or match.lower().endswith(VIDEO_SUFFIXES):
+            records += _records_of(match)
+    return records + [_folder_record(folder, paths) for folder, paths in images.items()]
+
+
+def _walk(root: str) -> Iterator[dict[str, Any]]:
+    """Records of all videos in a folder and below, in natural order. Follows symbolic links, but not in circles."""
+    seen = set()
+    for folder, folders, files in os.walk(root, followlinks=True):
+        if os.path.realpath(folder) in seen:
+            folders.clear()
+            continue
+        seen.add(os.path.realpath(folder))
+        if FRAMES_FOLDER in folders:
+            folders[:] = [FRAMES_FOLDER]
+        else:
+            folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
+        visible = sorted((name for name in files if not name.startswith(".")), key=natural_key)
+        images = [os.path.join(folder, name) for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
+        videos = [os.path.join(folder, name) for name in visible if name.lower().endswith(VIDEO_SUFFIXES)]
+        if images and FRAMES_FOLDER not in folders:
+            yield _folder_record(folder, images)
+        yield from map(_file_record, videos)
+        if not (images or videos or folders):
+            logger.warning("%s: holds neither images nor videos; skipped", folder)
+
+
+def _file_record(path: str) -> dict[str, Any]:
+    return {"video_name": _name(os.path.splitext(path)[0]), "video_file": path}
+
+
+def _folder_record(folder: str, images: list[str]) -> dict[str, Any]:
+    return {"video_name": _name(folder), "file_names": images}
+
+
+def _name(path: str) -> str:
+    return os.path.basename(os.path.abspath(path))
+
+
+register_all_unlabelled_videos(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -1,0 +1,85 @@
+"""From an image with labelled people to one or several augmented training views of it."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.data import detection_utils as utils
+from detectron2.data import transforms as T
+from detectron2.structures import BoxMode
+
+from ictrack.structures.joints import JointSet, joint_set
+
+from .labelled_image_mapper import LabelledImageMapper
+
+
+class LabelledPoseMapper(LabelledImageMapper):
+    """As :class:`LabelledImageMapper`, with gt_boxes, gt_classes, gt_keypoints and gt_ids, but no masks.
+
+    Crowds and people without a labelled joint are left out; of a view also people whose box's centre or all of whose
+    joints are outside. A joint outside a view is not labelled there. The augmentations get the boxes of the people.
+
+    Args:
+        joints: that the records' keypoints are.
+    """
+
+    @configurable
+    def __init__(self, *, joints: JointSet, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._joints = joints
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, num_images: int) -> dict[str, Any]:
+        return {
+            **super().from_config(cfg, num_images),
+            "joints": joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET),
+        }
+
+    def _view(self, dataset_dict: dict[str, Any], image: np.ndarray) -> dict[str, Any]:
+        view = {key: value for key, value in dataset_dict.items() if key != "annotations"}
+        people = [
+            (identity, annotation)
+            for identity, annotation in self._identified(dataset_dict)
+            if self._is_labelled(annotation, dataset_dict["file_name"])
+        ]
+        boxes = np.array([BoxMode.convert(p["bbox"], p["bbox_mode"], BoxMode.XYXY_ABS) for _, p in people])
+        boxes = boxes.reshape(-1, 4)
+        augmented = T.AugInput(image, boxes=boxes)
+        transforms = T.AugmentationList(self._augmentations)(augmented)
+        size = augmented.image.shape[:2]
+        view["image"] = torch.as_tensor(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
+
+        centers = transforms.apply_coords((boxes[:, :2] + boxes[:, 2:]) / 2)
+        inside = ((centers >= 0) & (centers < size[::-1])).all(axis=1)
+        kept = []
+        for is_inside, (identity, annotation) in zip(inside, people):
+            if is_inside:
+                moved = utils.transform_instance_annotations(
+                    {key: copy.copy(value) for key, value in annotation.items() if key != "segmentation"},
+                    transforms,
+                    size,
+                    keypoint_hflip_indices=self._joints.flip_permutation,
+                )
+                if moved["keypoints"][:, 2].any():
+                    kept.append((identity, moved))
+        instances = utils.annotations_to_instances([annotation for _, annotation in kept], size)
+        if not kept:
+            instances.gt_keypoints = utils.Keypoints(torch.zeros(0, len(self._joints), 3))
+        instances.gt_ids = torch.tensor([identity for identity, _ in kept], dtype=torch.int64)
+        view["instances"] = instances
+        return view
+
+    def _is_labelled(self, annotation: dict[str, Any], file_name: str) -> bool:
+        keypoints = annotation.get("keypoints")
+        if keypoints is None:
+            return False
+        if len(keypoints) != 3 * len(self._joints):
+            raise ValueError(
+                f"{file_name}: a person has {len(keypoints)} numbers of keypoints, where {self._joints.name}, "
+                f"MODEL.POINT_SET_ANCHOR.JOINT_SET, has 3 x {len(self._joints)}"
+            )
+        return any(v > 0 for v in keypoints[2::3])

@@ -1,0 +1,72 @@
+"""Random crops around a person, as PointSetAnchor is trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from detectron2.data import transforms as T
+from fvcore.transforms.transform import Transform
+
+
+class CropTransform(Transform):
+    """Resizes and crops in one pass; what is outside the image is filled up.
+
+    Args:
+        scale: factor of the image's size.
+        center: x, y in continuous pixels of the image that come to the middle of the crop.
+        size: height and width of the crop.
+        fill: colour of the padding.
+    """
+
+    def __init__(self, scale: float, center: Sequence[float], size: Sequence[int], fill: Sequence[float]) -> None:
+        super().__init__()
+        height, width = size
+        offset = np.array([width, height]) / 2 - scale * np.asarray(center)
+        self._set_attributes({"scale": scale, "offset": offset, "size": (height, width), "fill": tuple(fill)})
+
+    def apply_image(self, img: np.ndarray, interp: int | None = None) -> np.ndarray:
+        """``img``: (H, W, C) uint8."""
+        height, width = img.shape[:2]
+        shrunk = (max(round(width * self.scale), 1), max(round(height * self.scale), 1))
+        if self.scale < 1 and interp is None:  # averages, where the bilinear warp below would skip pixels
+            img = cv2.resize(img, shrunk, interpolation=cv2.INTER_AREA)
+        factors = self.scale * np.array([width / img.shape[1], height / img.shape[0]])
+        return self._warp(img, factors, cv2.INTER_LINEAR if interp is None else interp, self.fill)
+
+    def _warp(self, img: np.ndarray, factors: np.ndarray, interp: int, fill: tuple[float, ...]) -> np.ndarray:
+        # OpenCV counts from the centre of the first pixel.
+        matrix = np.column_stack([np.diag(factors), self.offset + (factors - 1) / 2])
+        return cv2.warpAffine(img, matrix, self.size[::-1], flags=interp, borderValue=fill)
+
+    def apply_coords(self, coords: np.ndarray) -> np.ndarray:
+        return coords * self.scale + self.offset
+
+    def apply_segmentation(self, segmentation: np.ndarray) -> np.ndarray:
+        return self._warp(segmentation, np.full(2, self.scale), cv2.INTER_NEAREST, (0.0,))
+
+
+class RandomPersonCrop(T.Augmentation):
+    """A crop of fixed size around the centre of a random person's box, or of the image where there is nobody.
+
+    The scale is drawn uniformly; at 1 the whole image would just fit into the crop, which for COCO's images and a crop
+    of 640 x 640 is their own size.
+    """
+
+    def __init__(self, scale: Sequence[float], size: Sequence[int], fill: Sequence[float]) -> None:
+        """
+        Args:
+            scale: the smallest and the largest.
+            size: height and width of the crop.
+            fill: colour of the padding.
+        """
+        super().__init__()
+        self._init({"scale": scale, "size": size, "fill": fill})
+
+    def get_transform(self, image: np.ndarray, boxes: np.ndarray) -> Transform:
+        """``boxes``: (N, 4) XYXY of people."""
+        height, width = image.shape[:2]
+        box = boxes[np.random.randint(len(boxes))] if len(boxes) else np.array([0, 0, width, height])
+        fit = min(self.size[0] / height, self.size[1] / width)
+        return CropTransform(fit * np.random.uniform(*self.scale), (box[:2] + box[2:]) / 2, self.size, self.fill)

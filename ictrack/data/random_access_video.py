@@ -1,0 +1,240 @@
+"""Single frames of a video by their index: from a folder of images or a video file, decoded no larger than needed."""
+
+from __future__ import annotations
+
+import io
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import Interpolation
+from PIL import Image, UnidentifiedImageError
+
+from .video_io import DEFAULT_FPS, VideoReadError
+
+logger = logging.getLogger(__name__)
+
+# What a JPEG decoder can shrink by while it decodes, and what frames are shrunk by otherwise.
+REDUCTIONS = (1, 2, 4, 8)
+
+_REDUCED_JPEG = {
+    1: cv2.IMREAD_COLOR,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+_EXIF_ORIENTATION = 0x0112
+
+
+class SourceFrame(NamedTuple):
+    """A decoded frame.
+
+    In continuous coordinates, in which the first pixel's centre is (0.5, 0.5), a point (x, y) of ``image`` is
+    (reduction * x, reduction * y) of the source.
+    """
+
+    image: np.ndarray  # BGR uint8 (ceil(height / reduction), ceil(width / reduction), 3)
+    height: int  # of the source, in pixels
+    width: int
+    reduction: int
+
+
+# (position in the list of requested frames, (height, width) of the source) -> one of REDUCTIONS
+ReductionRule = Callable[[int, tuple[int, int]], int]
+
+
+class RandomAccessVideo(ABC):
+    """Frames of one video by index.
+
+    Attributes:
+        length: number of frames.
+        fps: frames a second.
+    """
+
+    length: int
+    fps: float
+
+    @abstractmethod
+    def read(self, indices: Sequence[int], reduction: ReductionRule) -> list[SourceFrame]:
+        """The frames at ``indices`` (0-based, ascending, repeats allowed).
+
+        Raises:
+            VideoReadError: naming the file that cannot be read.
+        """
+
+
+class ImageFolderVideo(RandomAccessVideo):
+    """Image files as frames; they may differ in size.
+
+    JPEG files are shrunk while they are decoded (libjpeg's scaled DCT), which takes a fraction of the time.
+    """
+
+    def __init__(self, file_names: Sequence[str], fps: float) -> None:
+        self._file_names = file_names
+        self.length = len(file_names)
+        self.fps = fps
+
+    def read(self, indices: Sequence[int], reduction: ReductionRule) -> list[SourceFrame]:
+        return [
+            read_reduced_image(self._file_names[index], lambda size, i=i: reduction(i, size))  # type: ignore[misc]
+            for i, index in enumerate(indices)
+        ]
+
+
+class FileVideo(RandomAccessVideo):
+    """A video file: seeks to the last keyframe before the first wanted frame, and decodes from there to the last one.
+
+    Frames are numbered as the file shows them, exactly so also where the frame rate varies or the file's own count is
+    wrong. A file whose timestamps do not tell the order of its frames (H.264 with B-frames in AVI) is decoded from its
+    start.
+
+    Args:
+        path: the file.
+        num_threads: of the decoder; 0 leaves it to FFmpeg.
+
+    Raises:
+        VideoReadError: the file cannot be opened or holds no video.
+    """
+
+    def __init__(self, path: str, num_threads: int) -> None:
+        self._path = path
+        self._num_threads = num_threads
+        self._timeline = _read_timeline(path)
+        self.length = len(self._timeline.times)
+        self.fps = self._timeline.fps
+
+    def read(self, indices: Sequence[int], reduction: ReductionRule) -> list[SourceFrame]:
+        times = self._timeline.times if self._timeline.ordered else range(self.length)
+        wanted = {int(times[index]): i for i, index in enumerate(indices)}
+        found = self._decode(wanted, reduction, seek=True) if self._timeline.ordered else {}
+        if len(found) < len(wanted):  # the container's index led past the first frame, or to one that is no keyframe
+            found = self._decode(wanted, reduction, seek=False)
+        for index in indices:
+            if times[index] not in found:
+                raise VideoReadError(f"{self._path}: frame {index} of {self.length} cannot be decoded")
+        return [found[int(times[index])] for index in indices]
+
+    def _decode(self, wanted: dict[int, int], reduction: ReductionRule, seek: bool) -> dict[int, SourceFrame]:
+        """Those of the ``wanted`` {time: position in the request} that can be decoded. Times of a file whose timestamps
+        are useless are indices."""
+        found: dict[int, SourceFrame] = {}
+        try:
+            with av.open(self._path) as container:
+                stream = container.streams.video[0]
+                stream.thread_type = "AUTO"
+                stream.codec_context.thread_count = self._num_threads
+                if seek:
+                    container.seek(min(wanted), stream=stream)
+                for i, frame in enumerate(container.decode(stream)):
+                    time = frame.pts if self._timeline.ordered else i
+                    if time in wanted and not frame.is_corrupt:
+                        found[time] = _convert(frame, wanted[time], reduction)
+                    if time is not None and time >= max(wanted):
+                        break
+        except (av.error.FFmpegError, OSError) as error:
+            raise VideoReadError(f"{self._path}: cannot be decoded ({error})") from error
+        return found
+
+
+def read_reduced_image(path: str, reduction: Callable[[tuple[int, int]], int]) -> SourceFrame:
+    """An image file, turned upright by its EXIF orientation.
+
+    Args:
+        path: the file, in any format that OpenCV reads.
+        reduction: of (height, width), known from the file's header.
+
+    Raises:
+        VideoReadError: it is no image, or a truncated one.
+    """
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+        with Image.open(io.BytesIO(data)) as header:  # reads no pixels
+            width, height = header.size
+            is_jpeg = header.format == "JPEG"
+            orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
+    except UnidentifiedImageError as error:  # its own message has an address in memory for a name
+        raise VideoReadError(f"{path}: not an image of a known format") from error
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        raise VideoReadError(f"{path}: not a readable image ({error})") from error
+    # OpenCV fills what is missing of a JPEG with grey. Compressed data holds no marker, so the end must follow it.
+    if is_jpeg and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
+        raise VideoReadError(f"{path}: the image is truncated")
+    if orientation >= 5:  # a quarter turn
+        width, height = height, width
+    factor = reduction((height, width))
+    # Of a turned image, incomplete blocks need not be at the right and the bottom.
+    scaled_decoding = is_jpeg and orientation == 1
+    flags = _REDUCED_JPEG[factor] if scaled_decoding else cv2.IMREAD_COLOR
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+    if image is None:
+        raise VideoReadError(f"{path}: not a readable image")
+    return SourceFrame(image if scaled_decoding else shrink(image, factor), height, width, factor)
+
+
+def shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    """Means of ``factor`` x ``factor`` pixels; incomplete blocks at the right and bottom are filled by their edge."""
+    if factor == 1:
+        return image
+    height, width = image.shape[:2]
+    if height % factor or width % factor:
+        image = cv2.copyMakeBorder(image, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
+    size = (image.shape[1] // factor, image.shape[0] // factor)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _convert(frame: av.VideoFrame, position: int, reduction: ReductionRule) -> SourceFrame:
+    # Degrees counter-clockwise, from the container's display matrix; PyAV before 14 does not tell.
+    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    height, width = (frame.width, frame.height) if quarter_turns % 2 else (frame.height, frame.width)
+    factor = reduction(position, (height, width))
+    if height % factor == 0 and width % factor == 0:  # the colour conversion shrinks at no cost
+        size: dict[str, Any] = {"width": frame.width // factor, "height": frame.height // factor}
+        shrunk = frame.reformat(format="bgr24", interpolation=Interpolation.AREA, **size).to_ndarray()
+        image = np.ascontiguousarray(np.rot90(shrunk, quarter_turns))
+    else:
+        image = shrink(np.ascontiguousarray(np.rot90(frame.to_ndarray(format="bgr24"), quarter_turns)), factor)
+    return SourceFrame(image, height, width, factor)
+
+
+class _Timeline(NamedTuple):
+    times: np.ndarray  # (frames,) int64, ascending presentation times in the stream's unit
+    fps: float
+    ordered: bool  # the times tell which frame is which
+
+
+@lru_cache(maxsize=4096)
+def _read_timeline(path: str) -> _Timeline:
+    """Reads the file, decodes nothing. Raises VideoReadError."""
+    times, delays, unknown = [], set(), False
+    try:
+        with av.open(path) as container:
+            if not container.streams.video:
+                raise VideoReadError(f"{path}: has no video stream")
+            stream = container.streams.video[0]
+            stated, fps = stream.frames, float(stream.average_rate or DEFAULT_FPS)
+            try:
+                for packet in container.demux(stream):
+                    if not packet.size or packet.is_discard:
+                        continue
+                    times.append(packet.dts if packet.pts is None else packet.pts)
+                    unknown = unknown or packet.pts is None
+                    if packet.pts is not None and packet.dts is not None:
+                        delays.add(packet.pts - packet.dts)
+            except av.error.FFmpegError as error:
+                logger.warning("%s: the file breaks off (%s)", path, error.strerror)
+            reordered = stream.codec_context.has_b_frames
+    except (av.error.FFmpegError, OSError) as error:
+        raise VideoReadError(f"{path}: cannot be opened as a video ({error.strerror or error})") from error
+    if not times:
+        raise VideoReadError(f"{path}: holds no frame")
+    if len(times) < stated:
+        logger.warning("%s: has only %d of its %d frames; the file is truncated", path, len(times), stated)
+    # Frames that are stored in another order than they are shown have delays that differ.
+    ordered = not unknown and len(set(times)) == len(times) and (not reordered or len(delays) > 1)
+    return _Timeline(np.sort(np.array(times, dtype=np.int64)) if ordered else np.arange(len(times)), fps, ordered)

@@ -1,0 +1,211 @@
+"""Figures that tell, without any label, whether an embedding is learning something: pure functions, and their logging.
+
+Naming convention:
+    N, P, Q: embeddings (of cells or of instances), D: embedding dimension, V: pairs of views
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from detectron2.engine import HookBase
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from ictrack.modeling.embedding import EmbeddingHead
+from ictrack.modeling.embedding.video_clips import VideoClips
+from ictrack.modeling.embedding.video_objectives import AnyHead, read_instances
+
+# Weight of the ridge regression's penalty against the number of embeddings; the embeddings have unit variance.
+RIDGE = 1e-3
+# Cells of a view that are looked at, evenly spread.
+MAX_CELLS = 256
+
+
+def mean_pairwise_cosine(embeddings: Tensor) -> float:
+    """Mean cosine of all pairs of different rows of (N, D): near 1, everything is one point (collapse)."""
+    if len(embeddings) < 2:
+        return float("nan")
+    total = F.normalize(embeddings.double(), dim=1).sum(dim=0)
+    count = len(embeddings)
+    return float((total @ total - count) / (count * (count - 1)))
+
+
+def retrieval_at_1(queries: Tensor, keys: Tensor, correct: Tensor) -> float:
+    """Share of the queries (P, D) whose most similar key (Q, D), by cosine, is a correct one.
+
+    Args:
+        correct: (P, Q) bool. Queries without a correct key do not count.
+
+    Returns:
+        From 0 to 1; NaN without any query.
+    """
+    counted = correct.any(dim=1)
+    if not counted.any():
+        return float("nan")
+    best = (F.normalize(queries.float(), dim=1) @ F.normalize(keys.float(), dim=1).T).argmax(dim=1)
+    return float(correct.gather(1, best[:, None])[counted].float().mean())
+
+
+def position_readability(embeddings: Tensor, places: Tensor, held_out: Tensor) -> tuple[float, float]:
+    """How well the place of a cell can be read from its embedding by a linear map: R^2 of a ridge regression.
+
+    Args:
+        embeddings: (N, D).
+        places: (N, 2) x, y.
+        held_out: (N,) bool; the map is fitted on the others and measured on these.
+
+    Returns:
+        R^2 of x and of y, at most 1; 0 or less if nothing can be read, NaN if either part is empty.
+    """
+    if held_out.all() or not held_out.any():
+        return float("nan"), float("nan")
+    x, y = embeddings.double(), places.double()
+    mean, deviation = x[~held_out].mean(dim=0), x[~held_out].std(dim=0, correction=0)
+    x = (x - mean) / deviation.clamp(min=1e-9)
+    center = y[~held_out].mean(dim=0)
+    fitted, target = x[~held_out], y[~held_out] - center
+    penalty = RIDGE * len(fitted) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    weights = torch.linalg.solve(fitted.T @ fitted + penalty, fitted.T @ target)
+    residual = (y[held_out] - center - x[held_out] @ weights).square().sum(dim=0)
+    spread = (y[held_out] - y[held_out].mean(dim=0)).square().sum(dim=0)
+    r2 = 1 - residual / spread
+    return float(r2[0]), float(r2[1])
+
+
+def matching_cells(
+    first_to_source: Tensor, second_to_source: Tensor, centers: Tensor, cell: tuple[float, float], queries: Tensor
+) -> Tensor:
+    """Which cells of one view of a frame show the same place as which of another.
+
+    Args:
+        first_to_source, second_to_source: (2, 3) from pixels of the views to pixels of the frame.
+        centers: (Q, 2) x, y in pixels of the centres of the second view's cells.
+        cell: height and width of a cell in pixels.
+        queries: (P, 2) centres of the first view's cells.
+
+    Returns:
+        (P, Q) bool: the centre of the first view's cell is seen in the second less than a cell's side from the centre
+        of that cell, in x and in y.
+    """
+    source = queries @ first_to_source[:, :2].T + first_to_source[:, 2]
+    seen = torch.linalg.solve(second_to_source[:, :2], (source - second_to_source[:, 2]).T)  # (2, P)
+    near_x = (seen[0, :, None] - centers[:, 0]).abs() < cell[1]
+    return near_x & ((seen[1, :, None] - centers[:, 1]).abs() < cell[0])
+
+
+def cell_centers(size: tuple[int, int], cell: tuple[float, float]) -> Tensor:
+    """(h * w, 2) x, y in pixels of the centres of cells, row by row."""
+    y = (torch.arange(size[0]) + 0.5) * cell[0]
+    x = (torch.arange(size[1]) + 0.5) * cell[1]
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2).flatten(0, 1)
+
+
+class _Measured:
+    """What is kept of the pairs for one head."""
+
+    def __init__(self) -> None:
+        self.cells: list[Tensor] = []  # (N_v, D) of each view, two a pair
+        self.places: list[Tensor] = []  # (N_v, 2)
+        self.retrieval: list[float] = []
+        self.instances: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def figures(self) -> dict[str, float]:
+        cells = torch.cat(self.cells)
+        odd = [torch.full((len(x),), view // 2 % 2 == 1, device=x.device) for view, x in enumerate(self.cells)]
+        x, y = position_readability(cells, torch.cat(self.places), torch.cat(odd))
+        figures = {
+            "mean_cosine": mean_pairwise_cosine(cells),
+            "mean_norm": float(cells.norm(dim=1).mean()),
+            "position_r2_x": x,
+            "position_r2_y": y,
+        }
+        if self.retrieval:
+            figures["cell_retrieval"] = float(torch.tensor(self.retrieval).nanmean())
+        if self.instances:
+            embeddings, ids, second = (torch.cat(parts) for parts in zip(*self.instances))
+            same = (ids[~second][:, None] == ids[second]).all(dim=2)
+            figures["instance_retrieval"] = retrieval_at_1(embeddings[~second], embeddings[second], same)
+        return figures
+
+
+@torch.no_grad()
+def heads_health(
+    model: Any, heads: Mapping[str, AnyHead], samples: Sequence[dict[str, Any]], level: int
+) -> dict[str, dict[str, float]]:
+    """The figures of heads on pairs of frames.
+
+    Args:
+        model: a detector with ``extract_features``, in evaluation mode.
+        heads: that read its features.
+        samples: pairs of :class:`VideoDatasetMapper`; every other one is held out for the position.
+        level: of the dense map.
+
+    Returns:
+        For each head "mean_cosine" and "mean_norm" of cells; "position_r2_x" and "position_r2_y"; "cell_retrieval" over
+        those pairs that are views of one frame; "instance_retrieval" over those that hold tracklets: of an instance in
+        the first frames among all instances in the second frames of all pairs.
+    """
+    measured = {name: _Measured() for name in heads}
+    for pair, sample in enumerate(samples):
+        clips = VideoClips([sample], next(model.parameters()).device)
+        features, frame = model.extract_features(clips.images)
+        for name, head in heads.items():
+            maps = head.dense_map(features, level).float()  # (2, D, h, w)
+            full = (maps.shape[2], maps.shape[3])
+            valid = clips.colors(full, frame)[1].flatten(1)  # (2, h w), False in the padding
+            cell = (frame[0] / full[0], frame[1] / full[1])
+            centers = cell_centers(full, cell).to(maps)
+            flat = maps.flatten(2).transpose(1, 2)  # (2, h w, D)
+            chosen = [v.nonzero().squeeze(1) for v in valid]
+            chosen = [index[:: -(-len(index) // MAX_CELLS) or 1] for index in chosen]
+            measured[name].cells += [flat[view, index] for view, index in enumerate(chosen)]
+            measured[name].places += [centers[index] for index in chosen]
+            if sample["frame_indices"][0] == sample["frame_indices"][1]:
+                mapping = [sample[key].to(maps) for key in ("image_to_source", "reference_image_to_source")]
+                correct = matching_cells(mapping[0], mapping[1], centers[valid[1]], cell, centers[chosen[0]])
+                hits = retrieval_at_1(flat[0, chosen[0]], flat[1, valid[1]], correct)
+                measured[name].retrieval.append(hits)
+            if "tracklets" in sample and isinstance(head, EmbeddingHead):
+                measured[name].instances.append(_instances(model, head, features, clips, frame, pair))
+    return {name: kept.figures() for name, kept in measured.items()}
+
+
+def _instances(
+    model: Any, head: AnyHead, features: dict[str, Tensor], clips: VideoClips, frame: tuple[int, int], pair: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Embeddings of the tracklets in a pair, (N, 2) pair and tracklet, and (N,) whether in the second frame."""
+    tracklets = clips.tracklets()
+    embeddings, rows = read_instances(head, features, tracklets, frame, getattr(model, "assign_cells", None))
+    first = rows.new_tensor([0, len(tracklets[0])])
+    ids = torch.cat([x.gt_ids for x in tracklets]).to(rows)[first[rows[:, 0]] + rows[:, 1]]
+    return embeddings, torch.stack([torch.full_like(ids, pair), ids], dim=1), rows[:, 0] == 1
+
+
+class EmbeddingHealthHook(HookBase):
+    """Logs :func:`heads_health` of the video head as ``health/*``, on the main process.
+
+    Args:
+        model: the detector, wrapped for data-parallel training or not.
+        samples: pairs of views.
+        period: iterations between two logs.
+        level: of the dense map.
+    """
+
+    def __init__(self, model: nn.Module, samples: Sequence[dict[str, Any]], period: int, level: int) -> None:
+        self._model: Any = model.module if hasattr(model, "module") else model
+        self._samples = samples
+        self._period = period
+        self._level = level
+
+    def after_step(self) -> None:
+        done = self.trainer.iter + 1
+        if done % self._period and done != self.trainer.max_iter:
+            return
+        self._model.eval()
+        heads = {"video": self._model.embedding_head.video_head}
+        figures = heads_health(self._model, heads, self._samples, self._level)["video"]
+        self._model.train()
+        self.trainer.storage.put_scalars(**{f"health/{k}": v for k, v in figures.items()}, smoothing_hint=False)

@@ -1,0 +1,171 @@
+"""Tracklets mined from unlabelled video: what the image stage tracks with confidence, the video head learns from."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.utils import comm
+
+from ictrack.checkpoint.weights_file import CheckpointError
+from ictrack.data.train_loader import unlabelled_records
+from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, open_frames
+from ictrack.modeling.embedding.video_objectives import OBJECTIVES
+from ictrack.structures.tracks import TrackRecorder
+from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth
+
+from .video_tracker import VideoTracker
+
+logger = logging.getLogger(__name__)
+
+
+def with_tracklets(cfg: CfgNode) -> CfgNode:
+    """``cfg``, with a file of tracklets where the video objective needs one and none is named.
+
+    The present model (``cfg.MODEL.WEIGHTS``, the image head's embedding) tracks through ``cfg.DATASETS.UNLABELLED``,
+    the videos being shared out over all processes. The file is kept in ``cfg.OUTPUT_DIR``, and used again as long as
+    model, videos and thresholds are the same.
+
+    Raises:
+        CheckpointError: there are no weights to mine with.
+        ValueError: nothing was found in any video.
+    """
+    video = cfg.MODEL.VIDEO_EMBEDDING
+    objective = OBJECTIVES.get(video.OBJECTIVE)
+    needed = video.ENABLED and cfg.DATASETS.UNLABELLED and objective is not None and objective.needs_tracklets
+    if not needed or cfg.DATASETS.UNLABELLED_TRACKLETS:
+        return cfg
+    if not cfg.MODEL.WEIGHTS:
+        raise CheckpointError(
+            f"the objective {video.OBJECTIVE!r} needs tracklets: give the image stage's MODEL.WEIGHTS, which finds "
+            "them, or a file as DATASETS.UNLABELLED_TRACKLETS"
+        )
+    path = Path(cfg.OUTPUT_DIR) / "tracklets.json"
+    records = unlabelled_records(cfg)
+    tracking = mining_config(cfg)
+    origin = _origin(tracking, records)
+    if not all(comm.all_gather(_is_from(path, origin))):
+        mined = mine(VideoTracker.from_config(tracking), records[comm.get_rank() :: comm.get_world_size()], cfg)
+        parts = comm.gather(mined)
+        if comm.is_main_process():
+            _write(path, [video for part in parts for video in part], origin)
+        comm.synchronize()
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.DATASETS.UNLABELLED_TRACKLETS = str(path)
+    cfg.freeze()
+    return cfg
+
+
+def mining_config(cfg: CfgNode) -> CfgNode:
+    """``cfg`` with the mining's thresholds, and the image head's embedding alone."""
+    options = cfg.MODEL.VIDEO_EMBEDDING.TRACKLET
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT = 0.0
+    cfg.TRACKER_HEADS.TRACKER_NAME = "EmbeddingTracker"
+    cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = options.MIN_SCORE
+    cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = options.NEW_OBJECT_COSINE
+    return cfg
+
+
+def mine(tracker: VideoTracker, records: Sequence[dict[str, Any]], cfg: CfgNode) -> list[dict[str, Any]]:
+    """Track through videos.
+
+    Args:
+        tracker: of the image stage.
+        records: videos, as :func:`ictrack.data.datasets.unlabelled_videos.find_videos` gives them. One that cannot be
+            read is named in the log and left out.
+        cfg: ``MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH`` is the fewest detections of a tracklet.
+
+    Returns:
+        For each video with tracklets {"name", "height", "width", "length", "tracklets"}, the last being entries of a
+        YouTube-VIS results file, with "scores" of each frame.
+    """
+    videos = []
+    for count, record in enumerate(records, start=1):
+        try:
+            with _open(record) as frames:
+                recorder = TrackRecorder()
+                for _ in tracker.run(frames, recorder=recorder):
+                    pass
+                size = {"height": frames.height, "width": frames.width, "length": tracker.num_frames}
+        except VideoReadError as error:
+            logger.warning("no tracklets: %s", error)
+            continue
+        tracks, length = list(recorder.tracks.values()), tracker.num_frames
+        results = recorder.results(0, length, {track.category: 1 for track in tracks})
+        tracklets = [
+            {**result, "scores": [track.scores.get(index) for index in range(length)]}
+            for track, result in zip(tracks, results)
+            if len(track.scores) >= cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH
+        ]
+        logger.info("tracklets: %s: %d (video %d of %d)", record["video_name"], len(tracklets), count, len(records))
+        if tracklets:
+            videos.append({"name": record["video_name"], **size, "tracklets": tracklets})
+    return videos
+
+
+def _open(record: dict[str, Any]) -> FrameStream:
+    if "video_file" in record:
+        return open_frames(record["video_file"])
+    return ImageStream(record["video_name"], record["file_names"])
+
+
+def _origin(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """All that the tracklets depend on."""
+    weights = (
+        hashlib.sha256(Path(cfg.MODEL.WEIGHTS).read_bytes()).hexdigest() if Path(cfg.MODEL.WEIGHTS).is_file() else ""
+    )
+    settings = f"{cfg.TRACKER_HEADS}\n{cfg.MODEL}\n{cfg.INPUT.MIN_SIZE_TEST} {cfg.INPUT.MAX_SIZE_TEST}"
+    videos = json.dumps(list(records))
+    return {
+        "weights": weights,
+        "settings": hashlib.sha256(settings.encode()).hexdigest(),
+        "videos": hashlib.sha256(videos.encode()).hexdigest(),
+    }
+
+
+def _is_from(path: Path, origin: dict[str, Any]) -> bool:
+    try:
+        return read_ground_truth(path).get("info") == origin
+    except FileNotFoundError:
+        return False
+    except AnnotationError as error:
+        logger.warning("mining again: %s", error)
+        return False
+
+
+def _write(path: Path, videos: Sequence[dict[str, Any]], origin: dict[str, Any]) -> None:
+    tracklets = [(i, tracklet) for i, video in enumerate(videos, start=1) for tracklet in video["tracklets"]]
+    if not tracklets:
+        raise ValueError(
+            "no tracklet was found in any unlabelled video: lower MIN_SCORE or MIN_LENGTH of "
+            "MODEL.VIDEO_EMBEDDING.TRACKLET"
+        )
+    content = {
+        "info": origin,
+        "videos": [
+            {
+                "id": i,
+                **{key: video[key] for key in ("height", "width", "length")},
+                "file_names": [f"{video['name']}/{index:05d}.jpg" for index in range(video["length"])],
+            }
+            for i, video in enumerate(videos, start=1)
+        ],
+        "categories": [{"id": 1, "name": "object"}],
+        "annotations": [
+            {"id": n, "iscrowd": 0, **tracklet, "video_id": i} for n, (i, tracklet) in enumerate(tracklets, start=1)
+        ],
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".json.part")
+    part.write_text(json.dumps(content))
+    os.replace(part, path)
+    logger.info("%d tracklets in %d videos: %s", len(tracklets), len(videos), path)

@@ -1,0 +1,208 @@
+"""HRNet (Wang et al., TPAMI 2020) and its feature pyramid HRFPN as Detectron2 backbones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.layers import Conv2d, ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .timm_weights import PretrainedWeightsError, read_state_dict
+
+T = TypeVar("T")
+
+# Parts of an ImageNet classifier that a detector has no use for.
+_CLASSIFIER = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.")
+# Strides of the four branches.
+_STRIDES = (4, 8, 16, 32)
+
+
+def hrnet_branch_weights(state_dict: Mapping[str, T]) -> dict[str, T]:
+    """The part of an ImageNet HRNet's state dict (name -> tensor) that makes its four branches.
+
+    The official checkpoints (github.com/HRNet/HRNet-Image-Classification) and timm's name these tensors alike.
+    """
+    return {name: x for name, x in state_dict.items() if not name.startswith(_CLASSIFIER)}
+
+
+class HRNet(Backbone):
+    """The four branches of an HRNet's last stage: ``res2`` (stride 4, W channels) to ``res5`` (stride 32, 8 W).
+
+    The network is timm's, without its classifier and the modules that widen the branches for it.
+    """
+
+    def __init__(
+        self,
+        *,
+        width: int = 48,
+        num_modules: Sequence[int] = (1, 1, 4, 3),
+        num_blocks: Sequence[int] = (4, 4, 4, 4),
+        stage1_width: int = 64,
+        in_channels: int = 3,
+        norm_eval: bool = False,
+        weights: str = "",
+    ):
+        """
+        Args:
+            width: W, channels of the finest branch; each next one has twice as many.
+            num_modules: of the four stages; a module ends with an exchange between the branches.
+            num_blocks: residual blocks of every branch in a module of the four stages.
+            stage1_width: inner channels of the first stage's bottlenecks, whose outputs have four times as many.
+            in_channels: of the image.
+            norm_eval: BatchNorm uses its stored statistics in training, too; its affine parameters are trained
+                nevertheless.
+            weights: ImageNet weights: "" for none, "timm" from timm's hub, or a path to an official or timm
+                checkpoint (.pth, .safetensors), of which only tensors are unpickled.
+
+        Raises:
+            PretrainedWeightsError: names the file, and the tensors that are missing, superfluous or of another shape.
+        """
+        super().__init__()
+        from timm.models.hrnet import HighResolutionNetFeatures  # a heavy import that other backbones do not need
+
+        channels = [width << branch for branch in range(len(_STRIDES))]
+        options = {
+            f"stage{i}": {
+                "num_modules": num_modules[i - 1],
+                "num_branches": i,
+                "block_type": "BOTTLENECK" if i == 1 else "BASIC",
+                "num_blocks": (num_blocks[i - 1],) * i,
+                "num_channels": (stage1_width,) if i == 1 else tuple(channels[:i]),
+                "fuse_method": "SUM",
+            }
+            for i in range(1, len(_STRIDES) + 1)
+        }
+        self.model: Any = HighResolutionNetFeatures(
+            {"stem_width": 64, **options}, in_chans=in_channels, feature_location="", out_indices=(1, 2, 3, 4)
+        )
+        self.norm_eval = norm_eval
+        self._out_features = [f"res{i}" for i in range(2, 6)]
+        self._out_feature_strides = dict(zip(self._out_features, _STRIDES))
+        self._out_feature_channels = dict(zip(self._out_features, channels))
+        if weights:
+            self._load(weights, width)
+
+    @property
+    def size_divisibility(self) -> int:
+        return _STRIDES[-1]
+
+    def train(self, mode: bool = True) -> HRNet:
+        """As for any module, but with ``norm_eval`` BatchNorm stays in evaluation mode."""
+        super().train(mode)
+        if self.norm_eval:
+            for module in self.modules():
+                if isinstance(module, nn.modules.batchnorm._BatchNorm):
+                    module.eval()
+        return self
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) images, H and W multiples of 32 -> {"res2": (B, W, H / 4, W / 4), ...}."""
+        return dict(zip(self._out_features, self.model(x)))
+
+    def _load(self, weights: str, width: int) -> None:
+        if weights == "timm":
+            import timm
+
+            state_dict = timm.create_model(f"hrnet_w{width}", pretrained=True).state_dict()
+        else:
+            state_dict = read_state_dict(Path(weights))
+        given, own = hrnet_branch_weights(state_dict), self.model.state_dict()
+        problems = [name for name in sorted(given.keys() | own.keys()) if _shape(given, name) != _shape(own, name)]
+        if problems:
+            listed = "; ".join(f"{n}: {_shape(given, n)}, expected {_shape(own, n)}" for n in problems[:5])
+            raise PretrainedWeightsError(
+                f"MODEL.HRNET.WEIGHTS: {weights} does not fit this HRNet, {len(problems)} tensors differ: {listed}"
+            )
+        self.model.load_state_dict(given)
+
+
+def _shape(state_dict: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
+    return tuple(state_dict[name].shape) if name in state_dict else None
+
+
+class HRFPN(Backbone):
+    """The feature pyramid of HRNet's detectors, as PointSetAnchor uses it (github.com/FangyunWei/PointSetAnchor).
+
+    All branches are up-sampled to the finest one's stride, concatenated and reduced by a 1x1 convolution; level i is
+    an average pool of 2^i pixels and a 3x3 convolution of stride ``conv_stride``. No normalisation, no activation.
+    With stride 2 and three levels: ``p3``, ``p4``, ``p5`` at strides 8, 16, 32. The bottom-up features are returned,
+    too, for heads that read them.
+    """
+
+    def __init__(self, bottom_up: Backbone, *, out_channels: int = 256, num_levels: int = 3, conv_stride: int = 2):
+        """
+        Args:
+            bottom_up: gives features, fine to coarse.
+            out_channels: of every level.
+            num_levels: of the pyramid.
+            conv_stride: of the levels' convolutions.
+        """
+        super().__init__()
+        self.bottom_up = bottom_up
+        shapes = bottom_up.output_shape()
+        finest = next(iter(shapes.values()))
+        self.in_features = list(shapes)
+        self.reduction = Conv2d(sum(shape.channels for shape in shapes.values()), out_channels, kernel_size=1)
+        self.outputs = nn.ModuleList(
+            Conv2d(out_channels, out_channels, kernel_size=3, stride=conv_stride, padding=1) for _ in range(num_levels)
+        )
+        for conv in (self.reduction, *self.outputs):
+            nn.init.kaiming_uniform_(conv.weight, a=1)
+            nn.init.zeros_(conv.bias)
+        strides = [finest.stride * conv_stride << level for level in range(num_levels)]
+        self._levels = {
+            f"p{stride.bit_length() - 1}": ShapeSpec(channels=out_channels, stride=stride) for stride in strides
+        }
+
+    @property
+    def size_divisibility(self) -> int:
+        return max(self.bottom_up.size_divisibility, *(shape.stride for shape in self._levels.values()))
+
+    def output_shape(self) -> dict[str, ShapeSpec]:
+        return {**self.bottom_up.output_shape(), **self._levels}
+
+    def forward(self, x: Tensor) -> dict[str, Tensor]:
+        """(B, C, H, W) images -> bottom-up features and levels by name."""
+        taps = self.bottom_up(x)
+        branches = [taps[name] for name in self.in_features]
+        size = branches[0].shape[-2:]
+        upsampled = [F.interpolate(b, size=size, mode="bilinear", align_corners=False) for b in branches[1:]]
+        reduced = self.reduction(torch.cat([branches[0], *upsampled], dim=1))
+        levels = {
+            name: conv(F.avg_pool2d(reduced, 2**level) if level else reduced)
+            for level, (name, conv) in enumerate(zip(self._levels, self.outputs))
+        }
+        return {**taps, **levels}
+
+
+@BACKBONE_REGISTRY.register()
+def build_hrnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRNet:
+    """The HRNet of cfg.MODEL.HRNET: res2 to res5."""
+    options = cfg.MODEL.HRNET
+    return HRNet(
+        width=options.WIDTH,
+        num_modules=options.NUM_MODULES,
+        num_blocks=options.NUM_BLOCKS,
+        stage1_width=options.STAGE1_WIDTH,
+        in_channels=input_shape.channels,
+        norm_eval=options.NORM_EVAL,
+        weights=options.WEIGHTS,
+    )
+
+
+@BACKBONE_REGISTRY.register()
+def build_hrnet_hrfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRFPN:
+    """The HRNet of cfg.MODEL.HRNET under its HRFPN: p3, p4, p5, and res2 to res5."""
+    options = cfg.MODEL.HRNET
+    return HRFPN(
+        build_hrnet_backbone(cfg, input_shape),
+        out_channels=options.FPN_CHANNELS,
+        num_levels=options.FPN_LEVELS,
+        conv_stride=options.FPN_CONV_STRIDE,
+    )

@@ -1,0 +1,90 @@
+"""The map that keypoint embeddings are read from, and reading it at joints.
+
+Naming convention:
+    B: images, P: poses of one image, J: joints, C: channels, D: embedding dimension, (H, W): resolution of the feature
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class KeypointEncoderDecoder(nn.Module):
+    """From a feature and the joints' heatmaps to an embedding map of twice the feature's resolution.
+
+    One convolution (encoder) and one transposed convolution of stride 2 (decoder), as the supplementary of
+    arXiv 2104.00287 has it. By default both are followed by GroupNorm and ReLU, and a 1x1 convolution reduces the
+    channels to D (inferred, after PointSetAnchor's heatmap branch); without it, the literal reading, the decoder itself
+    gives D channels.
+    """
+
+    def __init__(
+        self, *, in_channels: int, num_joints: int, conv_dim: int, num_groups: int, dim: int, output_conv: bool
+    ):
+        """
+        Args:
+            in_channels: C of the feature.
+            num_joints: J, channels of the heatmaps.
+            conv_dim: channels of the encoder, and of the decoder if there is an output convolution.
+            num_groups: of the GroupNorms.
+            dim: D.
+            output_conv: add the 1x1 convolution.
+        """
+        super().__init__()
+        self.encoder = nn.Sequential(
+            nn.Conv2d(in_channels + num_joints, conv_dim, 3, padding=1, bias=False),
+            nn.GroupNorm(num_groups, conv_dim),
+            nn.ReLU(),
+        )
+        width = conv_dim if output_conv else dim
+        deconv = nn.ConvTranspose2d(conv_dim, width, 4, stride=2, padding=1, bias=not output_conv)
+        output: nn.Conv2d | nn.ConvTranspose2d = deconv
+        layers: list[nn.Module] = [deconv]
+        if output_conv:
+            output = nn.Conv2d(width, dim, 1)
+            layers += [nn.GroupNorm(num_groups, width), nn.ReLU(), output]
+        self.decoder = nn.Sequential(*layers)
+        # An offset common to all people would make them alike before anything is learnt.
+        nn.init.zeros_(output.get_parameter("bias"))
+
+    def forward(self, feature: Tensor, heatmaps: Tensor) -> Tensor:
+        """
+        Args:
+            feature: (B, C, H, W).
+            heatmaps: (B, J, h, w) of the same frame at any resolution; averaged to (H, W).
+
+        Returns:
+            (B, D, 2H, 2W)
+        """
+        height, width = feature.shape[-2:]
+        heatmaps = F.adaptive_avg_pool2d(heatmaps, (height, width)).to(feature.dtype)
+        return self.decoder(self.encoder(torch.cat([feature, heatmaps], dim=1)))
+
+
+def sample_joints(embedding_map: Tensor, points: list[Tensor], stride: float) -> Tensor:
+    """Bilinear reading of a map at joints; outside the centres of its border cells, what is there.
+
+    Args:
+        embedding_map: (B, D, h, w).
+        points: B tensors (P_i, J, 2) x, y in continuous pixels, where the map's first cell is from 0 to ``stride``.
+        stride: of the map.
+
+    Returns:
+        (sum_i P_i, J, D) float32, images in order.
+    """
+    height, width = embedding_map.shape[-2:]
+    size = points[0].new_tensor([width * stride, height * stride])
+    with torch.autocast(device_type=embedding_map.device.type, enabled=False):
+        read = [
+            F.grid_sample(one[None].float(), (2 * p / size - 1)[None].float(), "bilinear", "border", False)[0]
+            for one, p in zip(embedding_map, points)
+        ]
+    return torch.cat(read, dim=1).permute(1, 2, 0)
+
+
+def inside_map(embedding_map: Tensor, points: Tensor, stride: float) -> Tensor:
+    """(...) bool: whether points (..., 2) are in the frame that a map of ``stride`` covers."""
+    height, width = embedding_map.shape[-2:]
+    return ((points >= 0) & (points <= points.new_tensor([width * stride, height * stride]))).all(dim=-1)

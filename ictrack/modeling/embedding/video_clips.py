@@ -1,0 +1,110 @@
+"""Samples of unlabelled video in a training batch.
+
+Naming convention:
+    S: samples of the batch, T: frames of each, (H, W): size of the network's input with padding
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from detectron2.structures import Instances
+from torch import Tensor
+from torch.nn import functional as F
+
+
+def split_batch(batch: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Labelled images, and samples of unlabelled video, which hold a "reference_image" or a "clip"."""
+    parts: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
+    for x in batch:
+        parts["reference_image" in x or "clip" in x].append(x)
+    return parts
+
+
+class VideoClips:
+    """The frames of all samples, sample by sample and each in order of time.
+
+    Attributes:
+        num_frames: T.
+        images: S * T tensors (3, h, w).
+        frames: (S * T,) int64, each frame's index in its video.
+        videos: (S * T,) int64, equal for frames of the same video.
+    """
+
+    def __init__(self, samples: Sequence[dict[str, Any]], device: torch.device) -> None:
+        """
+        Args:
+            samples: at least one, as ``VideoDatasetMapper`` makes them, all of the same number of frames.
+            device: of the results.
+
+        Raises:
+            ValueError: the numbers of frames differ.
+        """
+        lengths = {len(x["frame_indices"]) for x in samples}
+        if len(lengths) != 1:
+            raise ValueError(f"samples of unlabelled video with {sorted(lengths)} frames in one batch")
+        self._samples, self._device = samples, device
+        self.num_frames = lengths.pop()
+        self.images: list[Tensor] = [image for x in samples for image in _frames(x, "image", "clip")]
+        self.frames = torch.tensor([index for x in samples for index in x["frame_indices"]], device=device)
+        names = [x["video_name"] for x in samples]
+        videos = torch.tensor([names.index(name) for name in names], device=device)
+        self.videos = videos.repeat_interleave(self.num_frames)
+
+    def colors(self, size: tuple[int, int], frame: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Colours and validity at the resolution of a feature map.
+
+        Args:
+            size: (h', w') of the map, which covers ``frame``.
+            frame: (H, W).
+
+        Returns:
+            (S * T, 3, h', w') float32 mean colours of what is valid, and (S * T, h', w') bool, where half of a cell is.
+
+        Raises:
+            ValueError: the padding is not a whole number of the cells in which the samples hold colours.
+        """
+        colors = torch.stack([c for x in self._samples for c in _frames(x, "colors", "clip_colors")])
+        valid = torch.stack([v for x in self._samples for v in _frames(x, "valid", "clip_valid")])
+        stride = self.images[0].shape[-1] // colors.shape[-1]  # INPUT.UNLABELLED.COLOR_STRIDE
+        if frame[0] % stride or frame[1] % stride:
+            raise ValueError(
+                f"the network pads unlabelled video to {frame[0]} x {frame[1]} pixels, which INPUT.UNLABELLED."
+                f"COLOR_STRIDE {stride} does not divide"
+            )
+        padding = (0, frame[1] // stride - colors.shape[-1], 0, frame[0] // stride - colors.shape[-2])
+        shares = F.pad(valid[:, None].to(self._device, torch.float32), padding)
+        weighted = F.pad(colors.to(self._device), padding) * shares
+        share = F.adaptive_avg_pool2d(shares, size)
+        means = F.adaptive_avg_pool2d(weighted, size) / share.clamp(min=torch.finfo(share.dtype).tiny)
+        return means, share[:, 0] >= 0.5
+
+    def inner_size(self, size: tuple[int, int], frame: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of a map of ``size`` over ``frame`` that are not padding."""
+        height, width = self.images[0].shape[-2:]
+        return max(1, round(size[0] * height / frame[0])), max(1, round(size[1] * width / frame[1]))
+
+    def tracklets(self) -> list[Instances]:
+        """Of each frame the instances with gt_masks (BitMasks), gt_boxes, gt_classes and gt_ids, which say to which
+        tracklet of the frame's video each belongs.
+
+        Raises:
+            ValueError: the samples hold none.
+        """
+        if any("tracklets" not in x for x in self._samples):
+            raise ValueError(
+                "the objective needs tracklets; give a file of them as DATASETS.UNLABELLED_TRACKLETS, or train with "
+                "ICTrackTrainer, which mines them"
+            )
+        return [instances for x in self._samples for instances in x["tracklets"]]
+
+
+def padded_masks(tracklets: Sequence[Instances], frame: tuple[int, int]) -> list[Tensor]:
+    """(N_i, H, W) bool masks of each frame on the network's padded input."""
+    return [F.pad(x.gt_masks.tensor, (0, frame[1] - x.image_size[1], 0, frame[0] - x.image_size[0])) for x in tracklets]
+
+
+def _frames(sample: dict[str, Any], pair: str, clip: str) -> Sequence[Tensor]:
+    return sample[clip] if clip in sample else (sample[pair], sample[f"reference_{pair}"])

@@ -1,0 +1,253 @@
+"""Two embedding heads in the place of one: the image head, and beside it the video head, which learns from unlabelled
+video (Fu et al., CVPR 2021, arXiv 2104.00287, Figure 2).
+
+Both have the same structure, each its own weights. What a tracker gets is one vector, so it knows nothing of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, cast
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
+from torch import Tensor
+from torch.nn import functional as F
+
+from ictrack.modeling.freezing import PartlyFrozen, frozen_parts
+
+from .build import EMBEDDING_HEADS, EmbeddingHead, KeypointEmbeddingHead
+from .video_clips import VideoClips
+from .video_objectives import AnyHead, AssignCells, VideoObjective, build_video_objective
+
+# Of images (3, h, w): the features of each, name -> (B, C_l, H_l, W_l), and (H, W) of the padded input.
+Extract = Callable[[list[Tensor]], tuple[dict[str, Tensor], tuple[int, int]]]
+
+
+def fuse_embeddings(image: Tensor, video: Tensor, weight: float, dim: int = -1) -> Tensor:
+    """z = (e_img / |e_img|, w e_vid / |e_vid|), so that the cosine of two z is (cos_img + w^2 cos_vid) / (1 + w^2).
+
+    How the paper fuses them is not stated; w = 1, the mean of the two cosines, is inferred. An embedding that is 0
+    stays so; the cosine is then no longer this mean.
+
+    Args:
+        image, video: of the two heads, their components along ``dim``; otherwise of equal shape.
+        weight: w > 0, finite.
+    """
+    return torch.cat([F.normalize(image, dim=dim), weight * F.normalize(video, dim=dim)], dim=dim)
+
+
+class VideoEmbedding(PartlyFrozen):
+    """What both kinds of the pair have in common; see the module's docstring.
+
+    Checkpoints of the image head alone load as they are: they miss the video head only.
+
+    Attributes:
+        in_features: of both heads.
+        fusion_weight: w of :func:`fuse_embeddings`. With 0 the embedding is the image head's alone, with infinity the
+            video head's.
+        backprop_to_features: the gradient of the video objective passes into the features.
+    """
+
+    image_head: AnyHead
+    video_head: AnyHead
+
+    def __init__(
+        self,
+        *,
+        image_head: AnyHead,
+        video_head: AnyHead,
+        objective: VideoObjective,
+        fusion_weight: float = 1.0,
+        freeze_image_head: bool = False,
+        backprop_to_features: bool = False,
+        frames_at_a_time: int = 8,
+    ) -> None:
+        """
+        Args:
+            image_head, video_head: of one kind.
+            objective: of the video head.
+            fusion_weight, backprop_to_features: see above.
+            frames_at_a_time: that go through the detector where no gradient does.
+            freeze_image_head: the image head is not trained.
+        """
+        super().__init__()
+        if not fusion_weight >= 0:
+            raise ValueError(f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is a number of at least 0, not {fusion_weight}")
+        self.image_head = image_head
+        self.video_head = video_head
+        self.objective = objective
+        self.fusion_weight = fusion_weight
+        if frames_at_a_time < 1:
+            raise ValueError(f"MODEL.VIDEO_EMBEDDING.FRAMES_AT_A_TIME is at least 1, not {frames_at_a_time}")
+        self.backprop_to_features = backprop_to_features
+        self.frames_at_a_time = frames_at_a_time
+        self.in_features = list(dict.fromkeys([*image_head.in_features, *video_head.in_features]))
+        self.trains_image_head = not freeze_image_head
+        if freeze_image_head:
+            self.freeze(image_head)
+        self._register_load_state_dict_pre_hook(self._prefix_image_weights)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
+        video = cfg.MODEL.VIDEO_EMBEDDING
+        video_cfg = cfg.clone()
+        video_cfg.defrost()
+        if cfg.MODEL.EMBEDDING.KEYPOINT.OBJECTIVE == "scalar_tags":
+            raise ValueError(
+                "MODEL.EMBEDDING.KEYPOINT.OBJECTIVE scalar_tags gives no vectors, which the video head needs"
+            )
+        options = ["BACKPROP_TO_FEATURES", video.BACKPROP_TO_FEATURES, *video.HEAD_OPTIONS]
+        video_cfg.MODEL.EMBEDDING.merge_from_list(options)
+        image_head, video_head = (EMBEDDING_HEADS.get(c.MODEL.EMBEDDING.NAME)(c, input_shape) for c in (cfg, video_cfg))
+        return {
+            "image_head": image_head,
+            "video_head": video_head,
+            "objective": build_video_objective(cfg),
+            "fusion_weight": float(video.FUSION_WEIGHT),
+            "freeze_image_head": "image_head" in frozen_parts(cfg),
+            "backprop_to_features": video.BACKPROP_TO_FEATURES,
+            "frames_at_a_time": video.FRAMES_AT_A_TIME,
+        }
+
+    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
+        """The fused dense maps of both heads, whose resolutions must be equal."""
+        return self._fused(lambda head: [head.dense_map(features, level)], dim=1)[0]
+
+    def video_losses(
+        self, samples: Sequence[dict[str, Any]], extract: Extract, assign_cells: AssignCells | None = None
+    ) -> dict[str, Tensor]:
+        """The objective's losses.
+
+        Args:
+            samples: of unlabelled video. Without any the losses are zeros that are connected to the video head's
+                parameters, as DistributedDataParallel expects.
+            extract: the detector's features of images.
+            assign_cells: see :class:`VideoObjective`.
+        """
+        parameters = [p for p in self.video_head.parameters() if p.requires_grad]
+        losses: dict[str, Tensor] = {}
+        if samples:
+            device = next(self.parameters()).device
+            clips = VideoClips(samples, device)
+            features, frame = self._features(clips.images, extract)
+            losses = self.objective(self.video_head, features, clips, frame, assign_cells)
+        zero = connected_zero(parameters)
+        return {name: losses.get(name, 0.0) + zero for name in self.objective.loss_names}
+
+    def _features(self, images: list[Tensor], extract: Extract) -> tuple[dict[str, Tensor], tuple[int, int]]:
+        """What the video head reads of all frames. Without a gradient nothing else of a frame is kept in memory."""
+        if self.backprop_to_features:
+            return extract(images)
+        parts: dict[str, list[Tensor]] = {name: [] for name in self.video_head.in_features}
+        with torch.no_grad():
+            for start in range(0, len(images), self.frames_at_a_time):
+                features, frame = extract(images[start : start + self.frames_at_a_time])
+                for name, part in parts.items():
+                    part.append(features[name])
+        return {name: torch.cat(part) for name, part in parts.items()}, frame
+
+    def _fused(self, embed: Callable[[Any], Sequence[Tensor]], dim: int = -1) -> list[Tensor]:
+        """``embed`` of both heads, fused; only of the one that counts where the other does not."""
+        if self.fusion_weight == 0 or math.isinf(self.fusion_weight):
+            single = embed(self.video_head if self.fusion_weight else self.image_head)
+            return [F.normalize(x, dim=dim) for x in single]
+        pairs = zip(embed(self.image_head), embed(self.video_head))
+        return [fuse_embeddings(image, video, self.fusion_weight, dim) for image, video in pairs]
+
+    def _prefix_image_weights(self, state_dict: dict[str, Any], prefix: str, *_: object) -> None:
+        for name in self.image_head.state_dict():
+            if prefix + name in state_dict:
+                state_dict[f"{prefix}image_head.{name}"] = state_dict.pop(prefix + name)
+
+
+@EMBEDDING_HEADS.register()
+class InstanceVideoEmbedding(VideoEmbedding, EmbeddingHead):
+    """The pair for detectors with masks."""
+
+    image_head: EmbeddingHead
+    video_head: EmbeddingHead
+
+    @configurable
+    def __init__(self, **arguments: Any) -> None:
+        """
+        Args:
+            arguments: of :class:`VideoEmbedding`.
+        """
+        super().__init__(**arguments)
+        self.needs_masks = self.image_head.needs_masks
+
+    def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
+        """The image head's maps, then the video head's."""
+        return [*self.image_head(features), *self.video_head(features)]
+
+    def losses(
+        self,
+        features: dict[str, Tensor],
+        masks: Sequence[Tensor],
+        ids: Sequence[Tensor],
+        positives: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """The image head's; none where it is frozen. Those of the video head are :meth:`video_losses`."""
+        return self.image_head.losses(features, masks, ids, positives) if self.trains_image_head else {}
+
+    def read(
+        self, features: dict[str, Tensor], masks: Sequence[Tensor], positives: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Fused; both heads must have the same read-out."""
+        reads = [head.read(features, masks, positives) for head in (self.image_head, self.video_head)]
+        (embeddings,) = self._fused(lambda head: [reads[head is self.video_head][0]])
+        return embeddings, reads[0][1]
+
+    def embed(
+        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
+    ) -> list[Tensor]:
+        """See :func:`fuse_embeddings`; D is the sum of the two heads', or one head's where the other does not count."""
+        return self._fused(lambda head: head.embed(features, masks, cells))
+
+
+@EMBEDDING_HEADS.register()
+class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
+    """The pair for pose detectors. Embeddings of several parts are fused part by part."""
+
+    image_head: KeypointEmbeddingHead
+    video_head: KeypointEmbeddingHead
+
+    @configurable
+    def __init__(self, **arguments: Any) -> None:
+        """
+        Args:
+            arguments: of :class:`VideoEmbedding`.
+
+        Raises:
+            ValueError: an objective on tracklets, which have masks but no keypoints.
+        """
+        super().__init__(**arguments)
+        if self.objective.needs_tracklets:
+            raise ValueError("MODEL.VIDEO_EMBEDDING.OBJECTIVE must be a pixel-level one for a pose detector")
+
+    def forward(self, features: dict[str, Tensor]) -> Tensor:
+        """The fused map."""
+        return self.dense_map(features)
+
+    def losses(
+        self,
+        features: dict[str, Tensor],
+        keypoints: Sequence[Tensor],
+        predicted: Sequence[Tensor],
+        people: Sequence[Tensor],
+        ids: Sequence[Tensor],
+    ) -> dict[str, Tensor]:
+        """The image head's; none where it is frozen. Those of the video head are :meth:`video_losses`."""
+        return self.image_head.losses(features, keypoints, predicted, people, ids) if self.trains_image_head else {}
+
+    def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
+        """See :func:`fuse_embeddings`."""
+        return self._fused(lambda head: head.embed(features, keypoints))
+
+
+def connected_zero(parameters: Iterable[Tensor]) -> Tensor:
+    """A zero that gives every parameter a gradient of zeros."""
+    return cast(Tensor, sum(0 * parameter.sum() for parameter in parameters))

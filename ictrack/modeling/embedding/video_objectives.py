@@ -1,0 +1,260 @@
+"""What a video embedding head learns from unlabelled video: one class for each ``MODEL.VIDEO_EMBEDDING.OBJECTIVE``.
+
+Two are pixel-level, on the head's dense map: correspondence (the paper's probable form) and the random walk. Two are
+instance-level, on tracklets: the contrastive loss, and the random walk from frame to frame, which only takes their
+masks.
+
+Naming convention:
+    S: samples of video in the batch, T: frames of each, D: embedding dimension, (H, W): size of the network's input
+    with padding
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from typing import Any, Union
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.structures import Instances
+from torch import Tensor
+
+from ictrack.losses.random_walk import instance_walk_loss, random_walk_loss
+from ictrack.losses.tracklet_contrastive import tracklet_contrastive_loss
+from ictrack.losses.video_correspondence import crop_patches, video_correspondence_loss
+
+from .build import EmbeddingHead, KeypointEmbeddingHead
+from .video_clips import VideoClips, padded_masks
+
+# Of instances a frame, and (H, W), the (P, 5) positives of EmbeddingHead.losses.
+AssignCells = Callable[[Sequence[Instances], tuple[int, int]], Tensor]
+AnyHead = Union[EmbeddingHead, KeypointEmbeddingHead]
+
+
+class VideoObjective(ABC):
+    """Losses of a head on a batch of unlabelled video.
+
+    Attributes:
+        loss_names: of the losses.
+        needs_tracklets: of the samples.
+    """
+
+    loss_names: tuple[str, ...]
+    needs_tracklets: bool = False
+
+    @abstractmethod
+    def __call__(
+        self,
+        head: AnyHead,
+        features: dict[str, Tensor],
+        clips: VideoClips,
+        frame: tuple[int, int],
+        assign_cells: AssignCells | None,
+    ) -> dict[str, Tensor]:
+        """The weighted losses.
+
+        Args:
+            head: that learns.
+            features: name -> (S * T, C_l, H_l, W_l) of all frames.
+            clips: the frames.
+            frame: (H, W).
+            assign_cells: of a detector that has a grid, for the cell read-out.
+        """
+
+
+class Correspondence(VideoObjective):
+    """Colour reconstruction, concentration and cycle consistency between consecutive frames of a sample.
+
+    See :mod:`ictrack.losses.video_correspondence`. The earlier of two frames, or a random patch of it, is reconstructed
+    from the later one.
+    """
+
+    loss_names = ("loss_video_color", "loss_video_reverse_color", "loss_video_concentration", "loss_video_cycle")
+
+    def __init__(self, cfg: CfgNode) -> None:
+        video, options = cfg.MODEL.VIDEO_EMBEDDING, cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE
+        self.level = video.LEVEL
+        self.patch_size = options.PATCH_SIZE
+        self.weights = [
+            video.LOSS_WEIGHT * weight
+            for weight in (
+                options.COLOR_WEIGHT,
+                options.REVERSE_COLOR_WEIGHT,
+                options.CONCENTRATION_WEIGHT,
+                options.CYCLE_WEIGHT,
+            )
+        ]
+        self.options = {
+            "channel_weights": options.CHANNEL_WEIGHTS,
+            "max_color_loss": options.MAX_COLOR_LOSS or None,
+            "window": options.WINDOW,
+            "cycle": options.CYCLE,
+            "temperature": options.TEMPERATURE,
+            "normalize": options.NORMALIZE,
+            "block_size": video.BLOCK_SIZE or None,
+        }
+
+    def __call__(
+        self,
+        head: AnyHead,
+        features: dict[str, Tensor],
+        clips: VideoClips,
+        frame: tuple[int, int],
+        assign_cells: AssignCells | None,
+    ) -> dict[str, Tensor]:
+        embeddings = head.dense_map(features, self.level)
+        colors, valid = clips.colors((embeddings.shape[2], embeddings.shape[3]), frame)
+        by_sample = [x.unflatten(0, (-1, clips.num_frames)) for x in (embeddings, colors, valid)]
+        target, target_colors, target_valid = (x[:, :-1].flatten(0, 1) for x in by_sample)
+        reference, reference_colors, reference_valid = (x[:, 1:].flatten(0, 1) for x in by_sample)
+        if self.patch_size:
+            size = (min(self.patch_size, target.shape[2]), min(self.patch_size, target.shape[3]))
+            target, target_colors, target_valid = crop_patches([target, target_colors, target_valid], size)
+        terms = video_correspondence_loss(
+            target,
+            reference,
+            target_colors,
+            reference_colors,
+            target_valid=target_valid,
+            reference_valid=reference_valid,
+            **self.options,
+        )
+        return {name: weight * term for name, weight, term in zip(self.loss_names, self.weights, terms)}
+
+
+class RandomWalk(VideoObjective):
+    """The contrastive random walk over the cells of the dense map (:func:`random_walk_loss`)."""
+
+    loss_names = ("loss_video_walk",)
+
+    def __init__(self, cfg: CfgNode) -> None:
+        video = cfg.MODEL.VIDEO_EMBEDDING
+        self.level = video.LEVEL
+        self.weight = video.LOSS_WEIGHT
+        self.temperature = video.RANDOM_WALK.TEMPERATURE
+        self.edge_dropout = video.RANDOM_WALK.EDGE_DROPOUT
+        self.block_size = video.BLOCK_SIZE or None
+
+    def __call__(
+        self,
+        head: AnyHead,
+        features: dict[str, Tensor],
+        clips: VideoClips,
+        frame: tuple[int, int],
+        assign_cells: AssignCells | None,
+    ) -> dict[str, Tensor]:
+        embeddings = head.dense_map(features, self.level)
+        rows, columns = clips.inner_size((embeddings.shape[2], embeddings.shape[3]), frame)
+        nodes = embeddings[:, :, :rows, :columns].flatten(2).transpose(1, 2)  # (S * T, N, D)
+        loss = random_walk_loss(
+            nodes.unflatten(0, (-1, clips.num_frames)).unbind(1),
+            temperature=self.temperature,
+            edge_dropout=self.edge_dropout,
+            block_size=self.block_size,
+        )
+        return {"loss_video_walk": self.weight * loss}
+
+
+class TrackletContrast(VideoObjective):
+    """The contrastive loss over tracklets (:func:`tracklet_contrastive_loss`)."""
+
+    loss_names = ("loss_video_tracklet",)
+    needs_tracklets = True
+
+    def __init__(self, cfg: CfgNode) -> None:
+        video = cfg.MODEL.VIDEO_EMBEDDING
+        self.weight = video.LOSS_WEIGHT
+        self.temperature = video.TRACKLET.TEMPERATURE
+        self.min_gap = video.TRACKLET.MIN_GAP
+
+    def __call__(
+        self,
+        head: AnyHead,
+        features: dict[str, Tensor],
+        clips: VideoClips,
+        frame: tuple[int, int],
+        assign_cells: AssignCells | None,
+    ) -> dict[str, Tensor]:
+        tracklets = clips.tracklets()
+        embeddings, rows = read_instances(head, features, tracklets, frame, assign_cells)
+        first = rows.new_tensor([0, *(len(x) for x in tracklets)]).cumsum(0)
+        ids = torch.cat([x.gt_ids for x in tracklets]).to(rows)[first[rows[:, 0]] + rows[:, 1]]
+        loss = tracklet_contrastive_loss(
+            embeddings,
+            ids,
+            clips.frames[rows[:, 0]],
+            clips.videos[rows[:, 0]],
+            temperature=self.temperature,
+            min_gap=self.min_gap,
+        )
+        return {"loss_video_tracklet": self.weight * loss}
+
+
+class InstanceWalk(VideoObjective):
+    """The random walk over the instances of each frame (:func:`instance_walk_loss`); their identities are not used."""
+
+    loss_names = ("loss_video_instance_walk",)
+    needs_tracklets = True
+
+    def __init__(self, cfg: CfgNode) -> None:
+        video = cfg.MODEL.VIDEO_EMBEDDING
+        self.weight = video.LOSS_WEIGHT
+        self.temperature = video.RANDOM_WALK.TEMPERATURE
+        self.edge_dropout = video.RANDOM_WALK.EDGE_DROPOUT
+
+    def __call__(
+        self,
+        head: AnyHead,
+        features: dict[str, Tensor],
+        clips: VideoClips,
+        frame: tuple[int, int],
+        assign_cells: AssignCells | None,
+    ) -> dict[str, Tensor]:
+        embeddings, rows = read_instances(head, features, clips.tracklets(), frame, assign_cells)
+        present, instances = torch.unique(rows, dim=0, return_inverse=True)  # sorted by image
+        counts = torch.bincount(instances, minlength=len(present))
+        means = embeddings.new_zeros(len(present), embeddings.shape[1]).index_add(0, instances, embeddings)
+        by_image = torch.bincount(present[:, 0], minlength=len(clips.images)).tolist()
+        nodes = (means / counts[:, None]).split(by_image)
+        videos = [nodes[i : i + clips.num_frames] for i in range(0, len(nodes), clips.num_frames)]
+        loss = instance_walk_loss(videos, temperature=self.temperature, edge_dropout=self.edge_dropout)
+        return {"loss_video_instance_walk": self.weight * loss}
+
+
+def read_instances(
+    head: AnyHead,
+    features: dict[str, Tensor],
+    instances: Sequence[Instances],
+    frame: tuple[int, int],
+    assign_cells: AssignCells | None,
+) -> tuple[Tensor, Tensor]:
+    """:meth:`EmbeddingHead.read` of instances with gt_masks in each frame.
+
+    Raises:
+        ValueError: the head cannot read them.
+    """
+    if not isinstance(head, EmbeddingHead):
+        raise ValueError(f"{type(head).__name__} reads keypoints, of which tracklets have none")
+    if head.needs_masks:
+        device = features[head.in_features[0]].device
+        return head.read(features, [x.to(device) for x in padded_masks(instances, frame)])
+    if assign_cells is None:
+        raise ValueError("the cell read-out needs a detector with a grid (SOLO)")
+    return head.read(features, [], assign_cells(instances, frame))
+
+
+OBJECTIVES: dict[str, Any] = {
+    "correspondence": Correspondence,
+    "random_walk": RandomWalk,
+    "tracklet": TrackletContrast,
+    "instance_walk": InstanceWalk,
+}
+
+
+def build_video_objective(cfg: CfgNode) -> VideoObjective:
+    """The objective ``cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE``. Raises ValueError if there is none of this name."""
+    name = cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE
+    if name not in OBJECTIVES:
+        raise ValueError(f"MODEL.VIDEO_EMBEDDING.OBJECTIVE is {name!r}, expected one of {sorted(OBJECTIVES)}")
+    return OBJECTIVES[name](cfg)

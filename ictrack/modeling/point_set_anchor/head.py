@@ -1,0 +1,138 @@
+"""The head of one stage: class, keypoint and box branch, each of which looks where the anchor's points are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from detectron2.layers import Conv2d
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torchvision.ops import DeformConv2d
+
+from .anchors import PoseAnchors
+
+# Sampling points of a 3x3 convolution in units of pixels, (dy, dx) row-major.
+_REGULAR_GRID = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+
+
+@dataclass(frozen=True)
+class StagePredictions:
+    """What a head says about every anchor.
+
+    Attributes:
+        logits: (B, A) of there being a person.
+        point_deltas: (B, A, J, 2) from the anchor's points, in units of the level's scale.
+        box_deltas: (B, A, 4) dx, dy, dlog w, dlog h from the anchor's box.
+    """
+
+    logits: Tensor
+    point_deltas: Tensor
+    box_deltas: Tensor
+
+
+class PointAlignedBranch(nn.Module):
+    """3x3 convolutions (GroupNorm, ReLU), a deformable 3x3 convolution whose nine taps lie on nine points of the
+    anchor (GroupNorm, ReLU), and a 1x1 output convolution."""
+
+    def __init__(self, in_channels: int, conv_dim: int, num_convs: int, num_groups: int, out_channels: int):
+        super().__init__()
+        self.tower = nn.Sequential(
+            *(
+                Conv2d(
+                    in_channels if i == 0 else conv_dim,
+                    conv_dim,
+                    kernel_size=3,
+                    padding=1,
+                    bias=False,
+                    norm=nn.GroupNorm(num_groups, conv_dim),
+                    activation=F.relu_,
+                )
+                for i in range(num_convs)
+            )
+        )
+        self.aligned = DeformConv2d(
+            conv_dim if num_convs else in_channels, conv_dim, kernel_size=3, padding=1, bias=False
+        )
+        self.norm = nn.GroupNorm(num_groups, conv_dim)
+        self.output = Conv2d(conv_dim, out_channels, kernel_size=1)
+
+    def forward(self, x: Tensor, offsets: Tensor) -> Tensor:
+        """(B, C, H, W) features and (B, 18, H, W) offsets (dy, dx) of the taps -> (B, out_channels, H, W) float32."""
+        x = self.tower(x)
+        with torch.autocast(x.device.type, enabled=False):  # the deformable convolution has no half precision on CPUs
+            x = self.aligned(x.float(), offsets)
+        return self.output(F.relu(self.norm(x))).float()
+
+
+class PointSetAnchorHead(nn.Module):
+    """Three branches shared by all levels."""
+
+    def __init__(
+        self,
+        *,
+        in_channels: int,
+        num_joints: int,
+        sampled_joints: Sequence[int],
+        conv_dim: int,
+        num_convs: int,
+        num_groups: int,
+        prior_prob: float,
+        init_std: float,
+    ):
+        """
+        Args:
+            in_channels: channels of every level.
+            num_joints: J.
+            sampled_joints: the nine joints at which features are sampled, in the order of the kernel's taps.
+            conv_dim, num_convs, num_groups: of every branch.
+            prior_prob: initial probability of a person.
+            init_std: standard deviation of the initial weights.
+        """
+        super().__init__()
+        if len(sampled_joints) != len(_REGULAR_GRID) or not all(0 <= j < num_joints for j in sampled_joints):
+            raise ValueError(
+                f"MODEL.POINT_SET_ANCHOR.SAMPLED_JOINTS must be {len(_REGULAR_GRID)} indices below {num_joints}, "
+                f"are {list(sampled_joints)}"
+            )
+        self.sampled_joints = list(sampled_joints)
+        self.num_joints = num_joints
+        self.class_branch, self.point_branch, self.box_branch = (
+            PointAlignedBranch(in_channels, conv_dim, num_convs, num_groups, channels)
+            for channels in (1, 2 * num_joints, 4)
+        )
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, DeformConv2d)):
+                nn.init.normal_(module.weight, std=init_std)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+        nn.init.constant_(self.class_branch.output.bias, -math.log((1 - prior_prob) / prior_prob))
+
+    def forward(self, features: Sequence[Tensor], points: Tensor, anchors: PoseAnchors) -> StagePredictions:
+        """
+        Args:
+            features: (B, C, H_l, W_l) of every level.
+            points: (B, A, J, 2) where the anchors' points are in this stage, of every image or, with B = 1, of all.
+            anchors: cells and strides.
+        """
+        offsets = self.sampling_offsets(features, points, anchors)
+        branches = (self.class_branch, self.point_branch, self.box_branch)
+        logits, point_deltas, box_deltas = (
+            torch.cat([branch(x, o).flatten(2) for x, o in zip(features, offsets)], dim=2).transpose(1, 2)
+            for branch in branches
+        )
+        return StagePredictions(logits[..., 0], point_deltas.unflatten(2, (self.num_joints, 2)), box_deltas)
+
+    def sampling_offsets(self, features: Sequence[Tensor], points: Tensor, anchors: PoseAnchors) -> list[Tensor]:
+        """Offsets (B, 18, H_l, W_l) that move each tap of a regular 3x3 kernel onto its point, in feature pixels.
+
+        A point at pixel index p lies at p / stride of the feature map: the first cell's centre is pixel index 0.
+        """
+        taps = (points[:, :, self.sampled_joints] - anchors.origins[:, None]) / anchors.strides[:, None, None]
+        offsets = (taps.flip(-1) - taps.new_tensor(_REGULAR_GRID)).flatten(2)  # (B, A, 18): (dy, dx) a tap
+        return [
+            level.transpose(1, 2).unflatten(2, size).expand(len(x), -1, -1, -1).contiguous()
+            for x, level, size in zip(features, anchors.split(offsets, dim=1), anchors.level_sizes)
+        ]

@@ -1,0 +1,193 @@
+"""The heatmap branch: where joints are, whosever they are, with sub-cell offsets; and snapping poses to its peaks.
+
+Coordinates are pixel indices of the network's input; index x belongs to cell floor(x / stride).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from detectron2.layers import Conv2d, get_norm
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+
+class HeatmapHead(nn.Module):
+    """Two equal branches on the finest level, for heatmaps and for offsets: 3x3 convolution, 4x4 transposed
+    convolution of stride 2 (each with normalisation and ReLU), 1x1 convolution, sigmoid."""
+
+    def __init__(
+        self, *, in_channels: int, num_joints: int, conv_dim: int, norm: str, init_std: float, min_probability: float
+    ):
+        """
+        Args:
+            in_channels: of the feature.
+            num_joints: J.
+            conv_dim: channels of both branches.
+            norm: Detectron2's name of the normalisation.
+            init_std: standard deviation of the initial weights.
+            min_probability: heatmaps are clamped to [min_probability, 1 - min_probability].
+        """
+        super().__init__()
+        self.min_probability = min_probability
+        self.heatmap, self.offset = (
+            nn.Sequential(
+                Conv2d(
+                    in_channels, conv_dim, 3, padding=1, bias=False, norm=get_norm(norm, conv_dim), activation=F.relu
+                ),
+                nn.ConvTranspose2d(conv_dim, conv_dim, 4, stride=2, padding=1, bias=False),
+                get_norm(norm, conv_dim),
+                nn.ReLU(),
+                Conv2d(conv_dim, channels, 1),
+            )
+            for channels in (num_joints, 2 * num_joints)
+        )
+        for module in self.modules():
+            if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+                nn.init.normal_(module.weight, std=init_std)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def forward(self, feature: Tensor) -> tuple[Tensor, Tensor]:
+        """
+        Args:
+            feature: (B, C, H, W).
+
+        Returns:
+            Heatmaps (B, J, 2H, 2W) and offsets (B, J, 2, 2H, 2W), x then y, in cells, all float32 in [0, 1].
+        """
+        heatmaps = self.heatmap(feature).float().sigmoid().clamp(self.min_probability, 1 - self.min_probability)
+        return heatmaps, self.offset(feature).float().sigmoid().unflatten(1, (-1, 2))
+
+
+@dataclass(frozen=True)
+class HeatmapTargets:
+    """Targets of a batch with M labelled cells.
+
+    Attributes:
+        heatmaps: (B, J, h, w), 1 in the cell of every labelled joint, Gaussians around it, the maximum over people.
+        cells: (M, 4) int64 (image, joint, row, column) with a labelled joint.
+        offsets: (M, 2) x, y in [0, 1): the joint's place in its cell; of several people the last one's.
+    """
+
+    heatmaps: Tensor
+    cells: Tensor
+    offsets: Tensor
+
+
+def heatmap_targets(keypoints: Sequence[Tensor], size: tuple[int, int], stride: int, radius: int) -> HeatmapTargets:
+    """
+    Args:
+        keypoints: B tensors (G, J, 3) of x, y, visibility. Joints of visibility 0 or outside the map are left out.
+        size: (h, w) of the map.
+        stride: of the map.
+        radius: cells around a joint's in which the Gaussian is not 0; its standard deviation is a sixth of the
+            diameter 2 * radius + 1 (CornerNet, Law and Deng, ECCV 2018).
+    """
+    height, width = size
+    num_joints = keypoints[0].shape[1]
+    device = keypoints[0].device
+    counts = torch.tensor([len(x) for x in keypoints], device=device)
+    images = torch.arange(len(keypoints), device=device).repeat_interleave(counts)
+    pose = torch.cat(list(keypoints))
+    position = pose[..., :2] / stride
+    cell = position.floor()
+    inside = (cell >= 0).all(-1) & (cell[..., 0] < width) & (cell[..., 1] < height) & (pose[..., 2] > 0)
+    person, joint = inside.nonzero(as_tuple=True)  # rising person
+    column, row = cell[person, joint].long().unbind(1)
+    plane = images[person] * num_joints + joint
+
+    steps = torch.arange(-radius, radius + 1, device=device)
+    sigma = (2 * radius + 1) / 6
+    gaussian = torch.exp(-(steps[:, None] ** 2 + steps**2) / (2 * sigma**2))
+    rows, columns = row[:, None, None] + steps[:, None], column[:, None, None] + steps
+    valid = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
+    flat = ((plane[:, None, None] * height + rows) * width + columns)[valid]
+    heatmaps = torch.zeros(len(keypoints) * num_joints * height * width, device=device)
+    heatmaps.scatter_reduce_(0, flat, gaussian.expand(valid.shape)[valid], "amax")
+
+    cells, inverse = torch.unique((plane * height + row) * width + column, return_inverse=True)
+    last = torch.zeros_like(cells).scatter_reduce_(0, inverse, torch.arange(len(person), device=device), "amax")
+    fraction = (position - cell)[person, joint]
+    return HeatmapTargets(
+        heatmaps=heatmaps.view(len(keypoints), num_joints, height, width),
+        cells=torch.stack([images[person[last]], joint[last], row[last], column[last]], dim=1),
+        offsets=fraction[last],
+    )
+
+
+def offset_loss(offsets: Tensor, targets: HeatmapTargets) -> Tensor:
+    """Mean absolute error over x and y of all labelled cells; 0 if there is none.
+
+    Args:
+        offsets: (B, J, 2, h, w).
+        targets: of the batch.
+    """
+    image, joint, row, column = targets.cells.unbind(1)
+    error = (offsets[image, joint, :, row, column] - targets.offsets).abs()
+    return error.sum() / max(error.numel(), 1)
+
+
+@dataclass(frozen=True)
+class HeatmapPeaks:
+    """Local maxima of one image's heatmaps.
+
+    Attributes:
+        points: (J, K, 2) x, y in pixel indices.
+        scores: (J, K) heatmap values, falling; 0 for those that fill up the K.
+    """
+
+    points: Tensor
+    scores: Tensor
+
+
+def find_peaks(heatmaps: Tensor, offsets: Tensor, stride: int, kernel_size: int, max_peaks: int) -> HeatmapPeaks:
+    """The highest local maxima of every joint. All cells of a plateau are maxima.
+
+    Args:
+        heatmaps: (J, h, w).
+        offsets: (J, 2, h, w) in cells.
+        stride: of the map.
+        kernel_size: odd side of the window in which a maximum is the highest.
+        max_peaks: K, per joint.
+    """
+    highest = F.max_pool2d(heatmaps[None], kernel_size, stride=1, padding=kernel_size // 2)[0]
+    maxima = (heatmaps * (heatmaps == highest)).flatten(1)
+    scores, cells = maxima.topk(min(max_peaks, maxima.shape[1]), dim=1)
+    width = heatmaps.shape[-1]
+    corner = torch.stack([cells % width, cells.div(width, rounding_mode="floor")], dim=-1)
+    offset = offsets.flatten(2).gather(2, cells[:, None].expand(-1, 2, -1)).transpose(1, 2)
+    return HeatmapPeaks((corner + offset) * stride, scores)
+
+
+def snap_to_peaks(points: Tensor, peaks: HeatmapPeaks, gate: float) -> tuple[Tensor, Tensor]:
+    """Replace every joint by the nearest peak of its heatmap.
+
+    Args:
+        points: (N, J, 2) x, y.
+        peaks: of the image.
+        gate: a joint farther from its peak than ``gate`` times the square root of its pose's area (w h) stays where
+            it is; 0: no limit, as published, so that a joint may land on another person.
+
+    Returns:
+        The poses, and (N, J) the score of the peak that a joint was moved to, 0 where it was not.
+    """
+    squared = (points[:, :, None] - peaks.points).square().sum(-1)  # (N, J, K)
+    nearest_squared, nearest = squared.masked_fill(peaks.scores == 0, torch.inf).min(dim=2)
+    joint = torch.arange(points.shape[1], device=points.device)
+    moved, scores = peaks.points[joint, nearest], peaks.scores[joint, nearest]
+    if gate > 0:
+        area = (points.amax(1) - points.amin(1)).prod(1)
+        near = nearest_squared <= gate**2 * area[:, None]
+        moved, scores = torch.where(near[..., None], moved, points), scores * near
+    return moved, scores
+
+
+def sample_heatmaps(heatmaps: Tensor, points: Tensor, stride: int) -> Tensor:
+    """Heatmap values (N, J) in the cells of joints (N, J, 2); outside the map, those of the nearest cell."""
+    num_joints, height, width = heatmaps.shape
+    column, row = (points / stride).floor().long().unbind(-1)
+    joint = torch.arange(num_joints, device=points.device).expand_as(row)
+    return heatmaps[joint, row.clamp(0, height - 1), column.clamp(0, width - 1)]

@@ -1,0 +1,60 @@
+"""The three losses of a stage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from fvcore.nn import sigmoid_focal_loss, smooth_l1_loss
+from torch import Tensor
+
+from .head import StagePredictions
+from .targets import StageTargets
+
+
+@dataclass(frozen=True)
+class StageLosses:
+    """Class, keypoint and box loss; the fields are those of ``cfg.MODEL.POINT_SET_ANCHOR``.
+
+    Each is a sum over the batch, divided by its number of positive anchors (at least 1 per image).
+    """
+
+    focal_alpha: float
+    focal_gamma: float
+    box_beta: float
+    class_weight: float
+    keypoint_weight: float
+    box_weight: float
+
+    def __call__(self, predictions: StagePredictions, targets: StageTargets) -> dict[str, Tensor]:
+        """
+        Returns:
+            * class: sigmoid focal loss over all anchors that are not ignored.
+            * keypoint: L1 distance of labelled joints, x and y summed, in units of the level's scale.
+            * box: smooth L1 of the four box deltas.
+        """
+        positives = targets.images, targets.anchors
+        focal = sigmoid_focal_loss(predictions.logits, targets.labels, self.focal_alpha, self.focal_gamma)
+        distance = (predictions.point_deltas[positives] - targets.point_deltas).abs().sum(-1)
+        box = smooth_l1_loss(predictions.box_deltas[positives], targets.box_deltas, self.box_beta, reduction="sum")
+        return {
+            "class": self.class_weight * (focal * targets.weights).sum() / targets.normalizer,
+            "keypoint": self.keypoint_weight * (distance * targets.point_weights).sum() / targets.normalizer,
+            "box": self.box_weight * box / targets.normalizer,
+        }
+
+
+def heatmap_loss(
+    heatmaps: Tensor, targets: Tensor, background_weight: float, annotated: Tensor | None = None
+) -> Tensor:
+    """Sum of squared errors over all pixels, joints and images, where the target is 0 times ``background_weight``.
+
+    Args:
+        heatmaps: (B, J, h, w) probabilities.
+        targets: of the same shape.
+        annotated: (B, J) bool, False where an image's annotators left a joint out; by default True.
+    """
+    weights = torch.where(targets > 0, 1.0, background_weight)
+    if annotated is not None:
+        weights = weights * annotated[..., None, None]
+    return ((heatmaps - targets).square() * weights).sum()

@@ -1,0 +1,378 @@
+"""PointSetAnchor for poses as a Detectron2 meta-architecture, with room for an embedding head beside it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from detectron2.config import CfgNode, configurable
+from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
+from detectron2.structures import Boxes, ImageList, Instances
+from torch import Tensor, nn
+
+from ictrack.modeling.embedding import KeypointEmbeddingHead, build_keypoint_embedding_head, instance_ids
+from ictrack.modeling.freezing import PartlyFrozen, frozen_parts
+from ictrack.modeling.training import training_losses
+from ictrack.structures.joints import JointSet, joint_set
+
+from .anchors import (
+    DEFAULT_TEMPLATE,
+    PointSetAnchorGenerator,
+    PoseAnchors,
+    clip_points,
+    decode_points,
+    load_pose_template,
+    point_boxes,
+)
+from .build import heads_from_config, inference_from_config, losses_from_config
+from .head import PointSetAnchorHead, StagePredictions
+from .heatmap import HeatmapHead, heatmap_targets, offset_loss
+from .inference import AugmentedViews, PoseCandidates, PoseSelector
+from .losses import StageLosses, heatmap_loss
+from .targets import OKSMatcher, StageTargets, anchor_oks, stage_targets
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage for a batch; B is 1 where all images share the anchors.
+
+    Attributes:
+        points: (B, A, J, 2) of the anchors.
+        boxes: (B, A, 4) of the anchors.
+        predictions: of the stage's head.
+        poses: (B, A, J, 2) decoded, clipped to the images, without a gradient: the next stage's points.
+    """
+
+    points: Tensor
+    boxes: Tensor
+    predictions: StagePredictions
+    poses: Tensor
+
+
+@META_ARCH_REGISTRY.register()
+class PointSetAnchor(PartlyFrozen):
+    """Wei et al., "Point-Set Anchors for Object Detection, Instance Segmentation and Pose Estimation", ECCV 2020.
+
+    Every cell of every level holds a mean pose. The first stage classifies and moves it, with features sampled at its
+    points; each further stage does so again from where the one before has moved it. The joints of the last stage's
+    poses are replaced by the nearest peaks of a heatmap. A keypoint embedding head (Fu et al., CVPR 2021) may read the
+    same features and the heatmap.
+
+    Inside, coordinates are pixel indices, as in the published weights; what comes in and goes out is in Detectron2's
+    continuous coordinates, which are larger by 0.5. See ``anchors.py`` for the naming convention.
+    """
+
+    pixel_mean: Tensor
+    pixel_std: Tensor
+    sigmas: Tensor  # (J,)
+
+    @configurable
+    def __init__(
+        self,
+        *,
+        backbone: Backbone,
+        anchor_generator: PointSetAnchorGenerator,
+        heads: Sequence[PointSetAnchorHead],
+        heatmap_head: HeatmapHead,
+        joints: JointSet,
+        in_features: Sequence[str],
+        matchers: Sequence[OKSMatcher],
+        stage_losses: StageLosses,
+        heatmap_radius: int,
+        heatmap_background_weight: float,
+        heatmap_loss_weight: float,
+        offset_loss_weight: float,
+        selector: PoseSelector,
+        pixel_mean: Sequence[float],
+        pixel_std: Sequence[float],
+        trainable: bool = True,
+        train_backbone: bool = True,
+        embedding_head: KeypointEmbeddingHead | None = None,
+        views: AugmentedViews | None = None,
+    ):
+        """
+        Args:
+            backbone: gives the features.
+            anchor_generator: places the mean pose.
+            heads: one a stage.
+            heatmap_head: reads the first of ``in_features``.
+            joints: that are predicted.
+            in_features: one of the backbone's features a level, fine to coarse.
+            matchers: assign people to anchors, one a stage.
+            stage_losses: of every stage.
+            heatmap_radius, heatmap_background_weight: of the heatmaps' targets and loss.
+            heatmap_loss_weight, offset_loss_weight: of the two losses of the heatmap branch.
+            selector: picks people at test time.
+            pixel_mean, pixel_std: by channel, in the order of the input image.
+            trainable: False freezes everything but the embedding head.
+            train_backbone: False freezes the backbone.
+            embedding_head: None is a detector without embeddings.
+            views: test-time augmentation, None for none. One OKS-NMS runs over the poses of all views; embeddings are
+                read from the image as it came.
+        """
+        super().__init__()
+        if len(heads) != len(matchers):
+            raise ValueError(f"PointSetAnchor needs a matcher a stage: {len(heads)} heads, {len(matchers)} matchers")
+        if not trainable and embedding_head is None:
+            raise ValueError(
+                "MODEL.POINT_SET_ANCHOR.TRAINABLE False leaves nothing to train without MODEL.EMBEDDING.NAME"
+            )
+        self.backbone = backbone
+        self.anchor_generator = anchor_generator
+        self.heads = nn.ModuleList(heads)
+        self.heatmap_head = heatmap_head
+        self.joints = joints
+        self.in_features = list(in_features)
+        self.matchers = list(matchers)
+        self.stage_losses = stage_losses
+        self.heatmap_radius = heatmap_radius
+        self.heatmap_background_weight = heatmap_background_weight
+        self.heatmap_loss_weight = heatmap_loss_weight
+        self.offset_loss_weight = offset_loss_weight
+        self.selector = selector
+        self.embedding_head = embedding_head
+        self.views = views
+        self.size_divisibility = math.lcm(backbone.size_divisibility or 1, anchor_generator.size_divisibility)
+
+        self.register_buffer("pixel_mean", torch.tensor(pixel_mean).view(-1, 1, 1), False)
+        self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
+        self.register_buffer("sigmas", torch.tensor(selector.sigmas), False)
+
+        self.trainable = trainable
+        if not (trainable and train_backbone):
+            self.freeze(self.backbone)
+        if not trainable:
+            self.freeze(self.heads, self.heatmap_head)
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode) -> dict:
+        psa = cfg.MODEL.POINT_SET_ANCHOR
+        backbone = build_backbone(cfg)
+        shapes = backbone.output_shape()
+        heads, heatmap_head, heatmap_shape = heads_from_config(cfg, shapes)
+        joints = joint_set(psa.JOINT_SET)
+        template = load_pose_template(Path(psa.TEMPLATE or DEFAULT_TEMPLATE), joints)
+        return {
+            "backbone": backbone,
+            "anchor_generator": PointSetAnchorGenerator(
+                template,
+                strides=[shapes[name].stride for name in psa.IN_FEATURES],
+                point_scale=psa.POINT_SCALE,
+                box_scale=psa.BOX_SCALE,
+            ),
+            "heads": heads,
+            "heatmap_head": heatmap_head,
+            "joints": joints,
+            "in_features": psa.IN_FEATURES,
+            **losses_from_config(cfg),
+            **inference_from_config(cfg, heatmap_shape.stride),
+            "pixel_mean": cfg.MODEL.PIXEL_MEAN,
+            "pixel_std": cfg.MODEL.PIXEL_STD,
+            "trainable": psa.TRAINABLE and "detector" not in frozen_parts(cfg),
+            "train_backbone": "backbone" not in frozen_parts(cfg),
+            "embedding_head": build_keypoint_embedding_head(cfg, {**shapes, "heatmap": heatmap_shape}),
+        }
+
+    @property
+    def device(self) -> torch.device:
+        return self.pixel_mean.device
+
+    def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
+        """
+        Args:
+            batched_inputs: one dict an image, with
+
+                * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
+                * instances (training): Instances with gt_boxes, gt_classes, gt_keypoints (of MODEL.POINT_SET_ANCHOR's
+                  JOINT_SET; people without a labelled one are background), and gt_ids where a person is in several
+                  images of the batch.
+                * annotated_joints (training, optional): (J,) bool, False for joints that are labelled on nobody, so
+                  that their heatmaps are not trained. By default all are.
+                * height, width (test): size of the output; the size of "image" where absent.
+
+        Returns:
+            In training the losses: loss_class_stageS, loss_keypoint_stageS, loss_box_stageS, loss_heatmap and
+            loss_offset, unless frozen, and those of the embedding head. At test time one {"instances": Instances} an
+            image, with pred_boxes (the poses' extents), scores in falling order, pred_classes (0), pred_keypoints
+            (N, 17, 3: x, y, score), and embeddings (N, D) where there is an embedding head.
+        """
+        if self.training:
+            return training_losses(self, batched_inputs, self._image_losses, self.extract_features)
+        return self.inference(self.preprocess_image([x["image"] for x in batched_inputs]), batched_inputs)
+
+    def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
+        """The features and "heatmap" of images (C, h, w), and (H, W) of the padded input."""
+        batch = self.preprocess_image(images)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
+            features, _, heatmaps, _, _ = self.predict(batch)
+        return {**features, "heatmap": heatmaps.detach()}, (batch.tensor.shape[-2], batch.tensor.shape[-1])
+
+    def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+        images = self.preprocess_image([x["image"] for x in batched_inputs])
+        keypoints, boxes = zip(*(self._ground_truth(x) for x in batched_inputs))
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
+            features, stages, heatmaps, offsets, anchors = self.predict(images)
+        targets = self.targets(stages, anchors, list(keypoints), list(boxes))
+        losses: dict[str, Tensor] = {}
+        if self.trainable:
+            for i, (stage, target) in enumerate(zip(stages, targets)):
+                terms = self.stage_losses(stage.predictions, target)
+                losses.update({f"loss_{name}_stage{i}": loss for name, loss in terms.items()})
+            annotated = torch.stack([self._annotated_joints(x) for x in batched_inputs])
+            losses.update(self.heatmap_losses(heatmaps, offsets, list(keypoints), annotated))
+        if self.embedding_head is not None:
+            predicted = _positive_poses(stages[-1], targets[-1], list(keypoints))
+            ids = [x.to(self.device) for x in instance_ids([x["instances"] for x in batched_inputs])]
+            people = list(targets[-1].people.split([len(p) for p in predicted]))
+            continuous = [_shifted(k, 0.5) for k in keypoints]
+            losses.update(
+                self.embedding_head.losses(
+                    {**features, "heatmap": heatmaps.detach()}, continuous, predicted, people, ids
+                )
+            )
+        return losses
+
+    def preprocess_image(self, images: Sequence[Tensor]) -> ImageList:
+        """Normalise, then pad at the bottom and on the right with zeros, and batch."""
+        normalized = [(x.to(self.device) - self.pixel_mean) / self.pixel_std for x in images]
+        return ImageList.from_tensors(normalized, self.size_divisibility)
+
+    def _ground_truth(self, x: dict) -> tuple[Tensor, Tensor]:
+        """Keypoints (G, J, 3) and boxes (G, 4), both corners inside, of an image, in pixel indices."""
+        if "instances" not in x:
+            raise ValueError("PointSetAnchor trains on images with instances; an image of the batch has none")
+        instances, name = x["instances"], x.get("file_name", "an image of the batch")
+        if len(instances) and not instances.has("gt_keypoints"):
+            raise ValueError(f"{name}: its instances have no gt_keypoints")
+        if not len(instances):  # for which Detectron2 makes no gt_keypoints
+            return torch.zeros(0, len(self.sigmas), 3, device=self.device), torch.zeros(0, 4, device=self.device)
+        keypoints = instances.gt_keypoints.tensor.to(self.device, torch.float32)
+        boxes = instances.gt_boxes.tensor.to(self.device, torch.float32)
+        if keypoints.shape[1:] != (len(self.sigmas), 3):
+            raise ValueError(f"{name}: gt_keypoints are {tuple(keypoints.shape)}, not (N, {len(self.sigmas)}, 3)")
+        if not (keypoints.isfinite().all() and boxes.isfinite().all()):
+            raise ValueError(f"{name}: gt_keypoints or gt_boxes are not finite")
+        return _shifted(keypoints, -0.5), boxes - boxes.new_tensor([0, 0, 1, 1])
+
+    def _annotated_joints(self, x: dict) -> Tensor:
+        """(J,) bool of an image."""
+        annotated = torch.as_tensor(x.get("annotated_joints", [True] * len(self.sigmas)), device=self.device)
+        if annotated.shape != self.sigmas.shape:
+            name = x.get("file_name", "an image of the batch")
+            raise ValueError(f"{name}: annotated_joints are {tuple(annotated.shape)}, not ({len(self.sigmas)},)")
+        return annotated.bool()
+
+    def predict(self, images: ImageList) -> tuple[dict[str, Tensor], list[Stage], Tensor, Tensor, PoseAnchors]:
+        """Everything that the network says about a batch.
+
+        Returns:
+            The backbone's features, the stages, heatmaps (B, J, h, w) and offsets (B, J, 2, h, w) of
+            :class:`HeatmapHead`, and the first stage's anchors.
+        """
+        features = self.backbone(images.tensor)
+        levels = [features[name] for name in self.in_features]
+        anchors = self.anchor_generator([(x.shape[2], x.shape[3]) for x in levels])
+        maximum = torch.tensor([[w - 1, h - 1] for h, w in images.image_sizes], device=self.device)
+        points, boxes = anchors.points[None], anchors.boxes[None]
+        stages = []
+        for head in self.heads:
+            predictions = head(levels, points, anchors)
+            poses = clip_points(decode_points(points, predictions.point_deltas.detach(), anchors.scales), maximum)
+            stages.append(Stage(points, boxes, predictions, poses))
+            points, boxes = poses, point_boxes(poses)
+        heatmaps, offsets = self.heatmap_head(levels[0])
+        return features, stages, heatmaps, offsets, anchors
+
+    @torch.no_grad()
+    def targets(
+        self, stages: Sequence[Stage], anchors: PoseAnchors, keypoints: list[Tensor], boxes: list[Tensor]
+    ) -> list[StageTargets]:
+        """Targets of every stage, from people in pixel indices."""
+        result = []
+        for stage, matcher in zip(stages, self.matchers):
+            points, anchor_boxes = (x.expand(len(keypoints), *x.shape[1:]) for x in (stage.points, stage.boxes))
+            matches = torch.stack(
+                [matcher(anchor_oks(k, p, self.sigmas), (k[..., 2] > 0).any(1)) for k, p in zip(keypoints, points)]
+            )
+            result.append(stage_targets(matches, points, anchor_boxes, anchors.scales, keypoints, boxes))
+        return result
+
+    def heatmap_losses(
+        self, heatmaps: Tensor, offsets: Tensor, keypoints: list[Tensor], annotated: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Losses of the heatmap branch, from people in pixel indices and (B, J) bool, by default True."""
+        size = (heatmaps.shape[2], heatmaps.shape[3])
+        targets = heatmap_targets(keypoints, size, self.selector.heatmap_stride, self.heatmap_radius)
+        heat = heatmap_loss(heatmaps, targets.heatmaps, self.heatmap_background_weight, annotated)
+        return {
+            "loss_heatmap": self.heatmap_loss_weight * heat,
+            "loss_offset": self.offset_loss_weight * offset_loss(offsets, targets),
+        }
+
+    def inference(self, images: ImageList, batched_inputs: list[dict]) -> list[dict]:
+        """People of a batch; see :meth:`forward`."""
+        features: dict[str, Tensor] = {}
+        if self.views is None or self.embedding_head is not None:
+            features, candidates = self.candidates(images)
+        if self.views is not None:
+            candidates = [self._candidates_of_views(x["image"], self.views) for x in batched_inputs]
+        people = [self.selector.select(c) for c in candidates]
+        keypoints = [self.selector.keypoints(p) for p in people]
+
+        results = []
+        for x, image_size, person, pose in zip(batched_inputs, images.image_sizes, people, keypoints):
+            result = Instances((x.get("height", image_size[0]), x.get("width", image_size[1])))
+            scale = pose.new_tensor([result.image_size[1] / image_size[1], result.image_size[0] / image_size[0], 1])
+            result.pred_keypoints = pose * scale
+            result.pred_boxes = Boxes(point_boxes(result.pred_keypoints[..., :2]))
+            result.scores = person.scores
+            result.pred_classes = torch.zeros(len(person), dtype=torch.int64, device=self.device)
+            results.append({"instances": result})
+        if self.embedding_head is not None:
+            for y, embeddings in zip(results, self.embedding_head.embed(features, keypoints)):
+                y["instances"].embeddings = embeddings
+        return results
+
+    def candidates(self, images: ImageList) -> tuple[dict[str, Tensor], list[PoseCandidates]]:
+        """The backbone's features and "heatmap", and every image's candidates in its own pixel indices."""
+        features, stages, heatmaps, offsets, anchors = self.predict(images)
+        scores = stages[-1].predictions.logits.sigmoid()
+        candidates = []
+        for i, image_size in enumerate(images.image_sizes):
+            index = self.selector.strongest(scores[i], anchors)
+            candidates.append(
+                self.selector.candidates(
+                    stages[-1].poses[i, index], scores[i, index], heatmaps[i], offsets[i], image_size
+                )
+            )
+        return {**features, "heatmap": heatmaps}, candidates
+
+    def _candidates_of_views(self, image: Tensor, views: AugmentedViews) -> PoseCandidates:
+        """Candidates from all views of an image, in its own pixel indices."""
+        size = (image.shape[1], image.shape[2])
+        pooled = []
+        for view, mirrored in views(image):
+            (candidates,) = self.candidates(self.preprocess_image([view]))[1]
+            view_size = (view.shape[1], view.shape[2])
+            if mirrored:
+                candidates = candidates.mirrored(view_size[1], self.joints.flip_permutation)
+            pooled.append(candidates.resized(view_size, size))
+        return PoseCandidates.cat(pooled)
+
+
+def _shifted(keypoints: Tensor, shift: float) -> Tensor:
+    """(G, J, 3) keypoints with ``shift`` added to x and y."""
+    return keypoints + keypoints.new_tensor([shift, shift, 0])
+
+
+def _positive_poses(stage: Stage, targets: StageTargets, keypoints: list[Tensor]) -> list[Tensor]:
+    """For every image (P_i, J, 3): the poses of positive anchors in continuous coordinates, visibility as labelled."""
+    result = []
+    for i, image_keypoints in enumerate(keypoints):
+        here = targets.images == i
+        visibility = image_keypoints[targets.people[here], :, 2:]
+        result.append(torch.cat([stage.poses[i, targets.anchors[here]] + 0.5, visibility], dim=-1))
+    return result

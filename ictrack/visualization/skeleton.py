@@ -1,0 +1,71 @@
+"""Poses drawn as skeletons: the identity gives the colour, and the person's left is lighter than the right."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from ictrack.structures.joints import COCO_17, POSETRACK_15, JointSet, side_of
+
+Color = tuple[int, int, int]
+
+# Share of white on the left side, and of black on the right.
+_TINT = 0.5
+# Fraction bits of OpenCV's sub-pixel coordinates.
+_SHIFT = 4
+# Where nothing says which joints poses have, their number does.
+_BY_NUMBER = {len(joints): joints for joints in (COCO_17, POSETRACK_15)}
+
+
+def joints_of(num_joints: int) -> JointSet:
+    """COCO's joints if there are 17, PoseTrack's if there are 15. Raises ValueError for another number."""
+    if num_joints not in _BY_NUMBER:
+        raise ValueError(f"poses have {num_joints} joints: say which, as they are neither {' nor '.join(_names())}")
+    return _BY_NUMBER[num_joints]
+
+
+def _names() -> list[str]:
+    return [f"the {number} of {joints.name}" for number, joints in _BY_NUMBER.items()]
+
+
+def draw_skeleton(
+    canvas: np.ndarray, pose: np.ndarray, joints: JointSet, color: Color, thickness: int, min_score: float
+) -> None:
+    """Draw one person's limbs and joints onto ``canvas``.
+
+    Args:
+        canvas: BGR uint8 (H, W, 3), drawn on.
+        pose: (J, 3) x, y in continuous pixels of the canvas, score. Joints of a score up to ``min_score``, and limbs
+            that end at one, are left out.
+        joints: what they are.
+        color: RGB of the identity.
+        thickness: of the lines in pixels.
+        min_score: see ``pose``.
+    """
+    valid = (pose[:, 2] > min_score) & np.isfinite(pose).all(axis=1)
+    # OpenCV counts from the centre of the first pixel.
+    points = [(round((x - 0.5) * 2**_SHIFT), round((y - 0.5) * 2**_SHIFT)) if ok else None
+              for (x, y, _), ok in zip(pose.tolist(), valid)]  # fmt: skip
+    dark = tuple(channel // 4 for channel in color[::-1])  # a rim that shows on bright backgrounds, too
+    for is_rim in (True, False):
+        for first, second in joints.limbs:
+            start, end = points[first], points[second]
+            if start is None or end is None:
+                continue
+            sides = {side_of(joints.names[first]), side_of(joints.names[second])} - {""}
+            shade = dark if is_rim else side_color(color, sides.pop() if len(sides) == 1 else "")[::-1]
+            cv2.line(canvas, start, end, shade, thickness + 2 * is_rim, cv2.LINE_AA, _SHIFT)
+    for name, point in zip(joints.names, points):
+        if point is not None:
+            radius = round((thickness + 1) * 2**_SHIFT)
+            cv2.circle(canvas, point, radius, side_color(color, side_of(name))[::-1], -1, cv2.LINE_AA, _SHIFT)
+            cv2.circle(canvas, point, radius, dark, 1, cv2.LINE_AA, _SHIFT)
+
+
+def side_color(color: Color, side: str) -> Color:
+    """The colour of a "left", "right" or middle ("") part of somebody's skeleton."""
+    target = {"left": 255, "right": 0}.get(side)
+    if target is None:
+        return color
+    red, green, blue = (round(channel + _TINT * (target - channel)) for channel in color)
+    return red, green, blue

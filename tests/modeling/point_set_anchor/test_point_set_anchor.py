@@ -1,0 +1,330 @@
+"""The meta-architecture at a small size: odd batches, freezing, the embedding head's contract, test-time views."""
+
+from __future__ import annotations
+
+import parity_psa as parity
+import pytest
+import torch
+from detectron2.layers import ShapeSpec
+from detectron2.modeling import BACKBONE_REGISTRY, Backbone, build_model
+from detectron2.structures import Boxes, Instances, Keypoints
+from torch import nn
+from torch.nn import functional as F
+
+from ictrack.modeling.embedding import EMBEDDING_HEADS, KeypointEmbeddingHead
+from ictrack.modeling.point_set_anchor import PointSetAnchor
+
+
+@BACKBONE_REGISTRY.register()
+class AveragePosePyramid(Backbone):
+    """Three levels of averaged pixels, each through a 1x1 convolution."""
+
+    def __init__(self, cfg, input_shape):
+        super().__init__()
+        self.convs = nn.ModuleList(nn.Conv2d(3, 16, 1) for _ in range(3))
+        self.norm = nn.BatchNorm2d(3)
+
+    def forward(self, x):
+        x = self.norm(x)
+        return {f"p{i}": conv(F.avg_pool2d(x, 2**i)) for i, conv in enumerate(self.convs, 3)}
+
+    def output_shape(self):
+        return {f"p{i}": ShapeSpec(channels=16, stride=2**i) for i in range(3, 6)}
+
+
+@EMBEDDING_HEADS.register()
+class RecordingKeypointHead(KeypointEmbeddingHead):
+    """Stands in for a keypoint embedding head and remembers what it is called with."""
+
+    def __init__(self, cfg, input_shape):
+        super().__init__()
+        self.input_shape = input_shape
+        self.scale = nn.Parameter(torch.ones(()))
+
+    def losses(self, features, keypoints, predicted, people, ids):
+        self.calls = {
+            "features": features,
+            "keypoints": keypoints,
+            "predicted": predicted,
+            "people": people,
+            "ids": ids,
+        }
+        return {"loss_embed_center": self.scale * features["p3"].mean()}
+
+    def embed(self, features, keypoints):
+        self.calls = {"features": features, "keypoints": keypoints}
+        return [k.mean(1) for k in keypoints]
+
+
+def small_cfg(**keys):
+    cfg = parity.base_cfg()
+    cfg.MODEL.BACKBONE.NAME = "AveragePosePyramid"
+    psa = cfg.MODEL.POINT_SET_ANCHOR
+    psa.CONV_DIM = psa.HEATMAP_CONV_DIM = 16
+    psa.NUM_GROUPS = 4
+    psa.NUM_CONVS = 1
+    psa.INIT_STD = 0.05
+    psa.SCORE_THRESH_TEST = 0.0
+    for key, value in keys.items():
+        psa[key] = value
+    return cfg
+
+
+def build(embedding: bool = False, **keys) -> PointSetAnchor:
+    cfg = small_cfg(**keys)
+    cfg.MODEL.EMBEDDING.NAME = "RecordingKeypointHead" if embedding else ""
+    torch.manual_seed(0)
+    return build_model(cfg)
+
+
+def dataset_dict(count: int, height: int = 90, width: int = 150, seed: int = 0) -> dict:
+    generator = torch.Generator().manual_seed(seed)
+    instances = Instances((height, width))
+    size = torch.rand(count, 1, 2, generator=generator) * 60 + 10
+    points = torch.rand(count, 17, 2, generator=generator) * size + torch.rand(count, 1, 2, generator=generator) * 30
+    visibility = torch.randint(0, 3, (count, 17, 1), generator=generator).float()
+    instances.gt_boxes = Boxes(torch.cat([points.amin(1), points.amax(1)], dim=1))
+    instances.gt_classes = torch.zeros(count, dtype=torch.int64)
+    if count:  # as Detectron2's mapper
+        instances.gt_keypoints = Keypoints(torch.cat([points, visibility], dim=2))
+    image = torch.randint(0, 256, (3, height, width), generator=generator, dtype=torch.uint8)
+    return {"image": image, "height": 2 * height, "width": 3 * width, "instances": instances}
+
+
+@pytest.mark.parametrize("counts", [(3, 0, 60), (0, 0), (1,)])
+def test_training_step(counts):
+    model = build().train()
+    losses = model([dataset_dict(n, seed=i, width=150 + 10 * i) for i, n in enumerate(counts)])
+    assert set(losses) == {
+        *(f"loss_{name}_stage{i}" for name in ("class", "keypoint", "box") for i in range(2)),
+        "loss_heatmap",
+        "loss_offset",
+    }
+    sum(losses.values()).backward()
+    for name, parameter in model.named_parameters():
+        assert parameter.grad is not None, name
+        assert parameter.grad.isfinite().all(), name
+    if not any(counts):
+        assert losses["loss_keypoint_stage0"] == losses["loss_box_stage1"] == losses["loss_offset"] == 0
+    assert losses["loss_class_stage0"] > 0
+
+
+def test_a_person_without_labelled_joints_is_background():
+    with_person, without = dataset_dict(1), dataset_dict(0)
+    without["image"] = with_person["image"]
+    with_person["instances"].gt_keypoints.tensor[..., 2] = 0
+    model = build().train()
+    first, second = model([with_person]), model([without])
+    for name, loss in second.items():
+        assert loss.item() == pytest.approx(first[name].item()), name
+
+
+def test_one_stage_and_three():
+    for thresholds in ([0.5], [0.5, 0.7, 0.99]):
+        negative = [t - 0.1 for t in thresholds]
+        model = build(POSITIVE_OKS=thresholds, NEGATIVE_OKS=negative).train()
+        losses = model([dataset_dict(2)])
+        assert len(losses) == 3 * len(thresholds) + 2
+
+
+def test_a_short_training_finds_the_person():
+    """The sign and unit of every branch: an overfitted model puts a pose on the one person."""
+    record = dataset_dict(1)
+    record["instances"].gt_keypoints.tensor[..., 2] = 2
+    del record["height"], record["width"]
+    model = build(SNAP_TO_PEAKS=False).train()
+    optimizer = torch.optim.Adam(model.parameters(), 3e-3)
+    for _ in range(100):
+        optimizer.zero_grad()
+        sum(model([record]).values()).backward()
+        optimizer.step()
+    best = model.eval()([record])[0]["instances"][0]
+    error = (best.pred_keypoints[0, :, :2] - record["instances"].gt_keypoints.tensor[0, :, :2]).abs()
+    assert error.mean() < 2.5
+
+
+def test_detections():
+    model = build().eval()
+    with torch.no_grad():
+        results = model([dataset_dict(0), dataset_dict(0, 64, 200, seed=1)])
+    for result, size in zip(results, [(180, 450), (128, 600)]):
+        instances = result["instances"]
+        assert instances.image_size == size
+        assert set(instances.get_fields()) == {"pred_boxes", "scores", "pred_classes", "pred_keypoints"}
+        assert 0 < len(instances) <= 100
+        assert instances.pred_keypoints.shape == (len(instances), 17, 3)
+        assert instances.pred_classes.eq(0).all()
+        points = instances.pred_keypoints[..., :2]
+        assert (points >= 0).all()
+        # A joint may be snapped to the end of the last pixel, whose index then is the image's size.
+        assert (points <= torch.tensor([size[1] + 1.5, size[0] + 1.0])).all()
+
+
+def test_nothing_above_the_threshold():
+    model = build(SCORE_THRESH_TEST=1.0, embedding=True).eval()
+    with torch.no_grad():
+        instances = model([dataset_dict(0)])[0]["instances"]
+    assert len(instances) == 0
+    assert instances.pred_keypoints.shape == (0, 17, 3)
+    assert instances.pred_boxes.tensor.shape == (0, 4)
+    assert instances.embeddings.shape == (0, 3)
+
+
+@torch.no_grad()
+def test_joint_scores():
+    record = dataset_dict(0)
+    by_name = {name: build(KEYPOINT_SCORE=name).eval() for name in ("instance", "heatmap", "instance_times_heatmap")}
+    scores = {name: model([record])[0]["instances"].pred_keypoints[..., 2] for name, model in by_name.items()}
+    person = by_name["heatmap"]([record])[0]["instances"].scores
+    torch.testing.assert_close(scores["instance"], person[:, None].expand(-1, 17))
+    torch.testing.assert_close(scores["instance_times_heatmap"], scores["heatmap"] * person[:, None])
+    assert scores["heatmap"].std() > 0
+
+
+@torch.no_grad()
+def test_a_gate_of_nothing_leaves_the_joints_where_they_are():
+    record = dataset_dict(0)
+    gated = build(SNAP_GATE=1e-9).eval()([record])[0]["instances"]
+    off = build(SNAP_TO_PEAKS=False).eval()([record])[0]["instances"]
+    assert torch.equal(gated.pred_keypoints, off.pred_keypoints)
+    assert (gated.pred_keypoints[..., 2] > 0).all()
+
+
+def test_embedding_head_in_training():
+    model = build(embedding=True).train()
+    dicts = [dataset_dict(3), dataset_dict(0, seed=1), dataset_dict(2, seed=2)]
+    losses = model(dicts)
+    assert "loss_embed_center" in losses
+    calls = model.embedding_head.calls
+    assert set(calls["features"]) == {"p3", "p4", "p5", "heatmap"}
+    assert model.embedding_head.input_shape["heatmap"] == ShapeSpec(channels=17, stride=4)
+    heatmap = calls["features"]["heatmap"]
+    assert heatmap.shape == (3, 17, 24, 40)
+    assert not heatmap.requires_grad
+    assert calls["features"]["p3"].requires_grad
+    for i, record in enumerate(dicts):
+        count = len(record["instances"])
+        keypoints, predicted, people = (calls[name][i] for name in ("keypoints", "predicted", "people"))
+        assert keypoints.shape == (count, 17, 3)
+        if count:
+            torch.testing.assert_close(keypoints, record["instances"].gt_keypoints.tensor)
+        assert predicted.shape == (len(people), 17, 3)
+        assert not predicted.requires_grad
+        assert set(people.tolist()) == set(range(count))
+        assert torch.equal(predicted[..., 2], keypoints[people, :, 2])
+        assert len(calls["ids"][i].unique()) == count
+
+
+def test_only_the_embedding_head_trains():
+    model = build(embedding=True, TRAINABLE=False).train()
+    assert [name for name, p in model.named_parameters() if p.requires_grad] == ["embedding_head.scale"]
+    statistics = model.backbone.norm.running_mean.clone()
+    losses = model([dataset_dict(2)])
+    assert set(losses) == {"loss_embed_center"}
+    losses["loss_embed_center"].backward()
+    assert torch.equal(statistics, model.backbone.norm.running_mean)
+    with pytest.raises(ValueError, match="TRAINABLE"):
+        build(TRAINABLE=False)
+
+
+@torch.no_grad()
+def test_embeddings_are_read_at_the_keypoints_of_the_padded_input():
+    model = build(embedding=True).eval()
+    instances = model([dataset_dict(0)])[0]["instances"]
+    (keypoints,) = model.embedding_head.calls["keypoints"]
+    torch.testing.assert_close(instances.pred_keypoints, keypoints * torch.tensor([3.0, 2.0, 1.0]))
+    assert len(instances.embeddings) == len(instances)
+
+
+def with_views(min_sizes, max_size=1000, flip=False, **keys) -> PointSetAnchor:
+    cfg = small_cfg(**keys)
+    augmentation = cfg.TEST.AUG
+    augmentation.ENABLED = True
+    augmentation.MIN_SIZES = min_sizes
+    augmentation.MAX_SIZE = max_size
+    augmentation.FLIP = flip
+    torch.manual_seed(0)
+    return build_model(cfg).eval()
+
+
+@torch.no_grad()
+def test_one_view_of_the_same_size_changes_nothing():
+    record = dataset_dict(0)
+    plain = build().eval()([record])[0]["instances"]
+    same = with_views([90])([record])[0]["instances"]
+    torch.testing.assert_close(same.pred_keypoints, plain.pred_keypoints)
+    torch.testing.assert_close(same.scores, plain.scores)
+
+
+@torch.no_grad()
+def test_views_are_pooled_before_suppression():
+    record = dataset_dict(0)
+    model = with_views([60, 120], max_size=180, flip=True)
+    views = list(model.views(record["image"]))
+    assert [(tuple(view.shape[1:]), mirrored) for view, mirrored in views] == [
+        ((54, 90), False),
+        ((54, 90), True),
+        ((108, 180), False),
+        ((108, 180), True),
+    ]
+    assert torch.equal(views[0][0], views[1][0].flip(-1))
+    pooled = model._candidates_of_views(record["image"], model.views)
+    single = [model.candidates(model.preprocess_image([view]))[1][0] for view, _ in views]
+    assert len(pooled) == sum(map(len, single))
+    last = pooled[-1 - torch.arange(len(single[-1])).flip(0)]
+    # The mirrored view's left wrist is the image's right one.
+    expected = (180 - (single[-1].points[:, 9, 0] + 0.5)) * 150 / 180 - 0.5
+    torch.testing.assert_close(last.points[:, 10, 0], expected)
+    torch.testing.assert_close(last.points[:, 10, 1], (single[-1].points[:, 9, 1] + 0.5) * 90 / 108 - 0.5)
+    assert torch.equal(last.heatmap_scores[:, 10], single[-1].heatmap_scores[:, 9])
+    assert 0 < len(model([record])[0]["instances"]) <= 100
+
+
+def test_bad_ground_truth_is_named():
+    model = build().train()
+    record = {**dataset_dict(1), "file_name": "a.jpg"}
+    record["instances"].gt_keypoints.tensor[0, 3, 0] = torch.nan
+    with pytest.raises(ValueError, match=r"a\.jpg.*not finite"):
+        model([record])
+    record["instances"].remove("gt_keypoints")
+    with pytest.raises(ValueError, match=r"a\.jpg.*no gt_keypoints"):
+        model([record])
+    record["instances"].gt_keypoints = Keypoints(torch.zeros(1, 15, 3))
+    with pytest.raises(ValueError, match=r"a\.jpg.*\(1, 15, 3\)"):
+        model([record])
+    with pytest.raises(ValueError, match="has none"):
+        model([{"image": record["image"]}])
+
+
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"IN_FEATURES": ["p2", "p3"]}, "IN_FEATURES"),
+        ({"POSITIVE_OKS": [0.5]}, "NEGATIVE_OKS"),
+        ({"SAMPLED_JOINTS": [0, 1, 2]}, "SAMPLED_JOINTS"),
+        ({"SAMPLED_JOINTS": [0, 7, 8, 9, 10, 13, 14, 15, 17]}, "SAMPLED_JOINTS"),
+        ({"KEYPOINT_SCORE": "peak"}, "KEYPOINT_SCORE"),
+        ({"PEAK_KERNEL": 4}, "PEAK_KERNEL"),
+        ({"TEMPLATE": "nowhere.json"}, r"nowhere\.json"),
+    ],
+)
+def test_bad_configuration_is_named(keys, message):
+    with pytest.raises(ValueError, match=message):
+        build(**keys)
+
+
+def test_a_head_that_reads_masks_is_refused():
+    cfg = small_cfg()
+    cfg.MODEL.EMBEDDING.NAME = "PooledFeatures"
+    with pytest.raises(ValueError, match="PooledFeatures does not read keypoints"):
+        build_model(cfg)
+
+
+def test_mixed_precision():
+    """The deformable convolution has no bfloat16 on CPUs."""
+    model = build().train()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        losses = model([dataset_dict(2)])
+    total = sum(losses.values())
+    total.backward()
+    assert total.isfinite()
