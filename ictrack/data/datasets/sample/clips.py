@@ -10,7 +10,7 @@ import numpy as np
 from .assets import Background, Character, Sprite, backgrounds_of, characters_of
 from .motion import camera, random_path, smooth_noise, yaw
 from .render import Pose, compose
-from .scene import Sensor, View, draw_cast, draw_light, shade_edge
+from .scene import ChangingLight, Sensor, View, draw_cast
 
 MIN_OBJECTS, MAX_OBJECTS = 3, 5
 MIN_SIZE, MAX_SIZE = 60.0, 125.0
@@ -116,33 +116,20 @@ class Clip:
         # A real clip has a camera movement of its own.
         self._view = View(rng, background, height, width, CAMERA_REACH if background.kind == "photo" else 0.0)
         self._offset, self._zoom = camera(rng, length, self._view.reach)
-        self._light = draw_light(rng, spread=0.1)
-        self._exposure = np.exp(style.light_drift * smooth_noise(rng, length, 45))
-        self._warmth = 0.5 * style.light_drift * smooth_noise(rng, length, 60)
-        self._shade_angle = rng.uniform(0, 2 * np.pi)
-        self._shade_depth = rng.uniform(0.2, 0.5) if rng.random() < 0.4 else 0.0
-        self._shade_offset = smooth_noise(rng, length, 80) * 0.4 * width
-        self._shade_softness = rng.uniform(4, 30)
+        self._light = ChangingLight(rng, length, height, width, style.light_drift)
         self._sensor = Sensor(rng, height, width, max_noise=5.0, blur_probability=0.2)
 
     def __len__(self) -> int:
         return self.length
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-        base_gain, centre = self._light.gain, np.array([self.width, self.height]) / 2
+        centre = np.array([self.width, self.height]) / 2
         for time in range(self.length):
             offset, zoom = self._offset[time], self._zoom[time]
             background = self._view.frame(time, offset, zoom)
             poses = [actor.pose(time, offset, zoom, centre) for actor in self._actors]
             order = sorted(range(len(poses)), key=lambda i: poses[i].y + 0.4 * poses[i].size)
-            warmth = self._warmth[time]
-            self._light.gain = base_gain * self._exposure[time] * np.exp([-warmth, 0, warmth])
-            if self._shade_depth:
-                self._light.shade = shade_edge(
-                    self.height, self.width, self._shade_angle, self._shade_offset[time], self._shade_depth,
-                    self._shade_softness,
-                )  # fmt: skip
-            lit, masks = compose(background, [(self._actors[i].sprite, poses[i]) for i in order], self._light)
+            lit, masks = compose(background, [(self._actors[i].sprite, poses[i]) for i in order], self._light.at(time))
             by_actor = [masks[order.index(i)] for i in range(len(poses))]
             yield self._sensor.expose(self._rng, lit), by_actor
 

@@ -18,6 +18,7 @@ from .assets import (
     load_sprite,
     recolour,
 )
+from .motion import smooth_noise
 from .render import Light
 
 # Tints of blue, green and red for look-alikes of characters without colour of their own.
@@ -108,6 +109,37 @@ def shade_edge(height: int, width: int, angle: float, offset: float, depth: floa
     ys = (np.arange(height, dtype=np.float32) - height / 2) * np.float32(np.sin(angle))
     distance = (xs[None] + ys[:, None] - np.float32(offset)) / np.float32(softness)
     return 1 - np.float32(depth) / (1 + np.exp(-np.clip(distance, -20, 20)))
+
+
+class ChangingLight:
+    """The light of a clip: exposure and colour drift, and in some clips the border of a shade wanders."""
+
+    def __init__(self, rng: np.random.Generator, length: int, height: int, width: int, drift: float):
+        """
+        Args:
+            length: of the clip in frames.
+            height, width: of the picture.
+            drift: of the logarithm of the exposure; that of the colour temperature is half of it.
+        """
+        self._light = draw_light(rng, spread=0.1)
+        self._gain = self._light.gain
+        self._exposure = np.exp(drift * smooth_noise(rng, length, 45))
+        self._warmth = 0.5 * drift * smooth_noise(rng, length, 60)
+        self._size = height, width
+        self._shade_angle = rng.uniform(0, 2 * np.pi)
+        self._shade_depth = rng.uniform(0.2, 0.5) if rng.random() < 0.4 else 0.0
+        self._shade_offset = smooth_noise(rng, length, 80) * 0.4 * width
+        self._shade_softness = rng.uniform(4, 30)
+
+    def at(self, time: int) -> Light:
+        """The light of a frame; the same object every time."""
+        warmth = self._warmth[time]
+        self._light.gain = self._gain * self._exposure[time] * np.exp([-warmth, 0, warmth])
+        if self._shade_depth:
+            self._light.shade = shade_edge(
+                *self._size, self._shade_angle, self._shade_offset[time], self._shade_depth, self._shade_softness
+            )
+        return self._light
 
 
 def _response() -> np.ndarray:
