@@ -414,6 +414,8 @@ def _add_data_config(cfg: CN) -> None:
     cfg.DATASETS.TRAIN_REPEAT_FACTOR = []
     # Augmented views of each labelled image in a batch; 2 gives the contrastive loss a second view.
     cfg.INPUT.NUM_VIEWS = 1
+    # Each view is first narrowed by a random factor, as an object is that turns away; [smallest, largest], [] is off.
+    cfg.INPUT.SQUEEZE = []
     # Random scaling and cropping to INPUT.CROP_SIZE keep the aspect ratio and pad; [min, max] scale, [] is off. At
     # scale 1 the image just fits in. With MODEL.KEYPOINT_ON the crop's centre is that of a random person.
     cfg.INPUT.SCALE_JITTER = []

@@ -88,10 +88,27 @@ class FixedSizeCrop(T.FixedSizeCrop):
         return transforms
 
 
+class RandomSqueeze(T.Augmentation):
+    """Narrows the picture by a factor drawn uniformly from [``low``, ``high``]: what turns away looks narrower."""
+
+    def __init__(self, low: float, high: float) -> None:
+        super().__init__()
+        if not 0 < low <= high:
+            raise ValueError(f"INPUT.SQUEEZE holds [smallest, largest] factor above 0 or nothing, not {[low, high]}")
+        self._init(locals())
+
+    def get_transform(self, image: np.ndarray) -> Transform:
+        height, width = image.shape[:2]
+        narrowed = max(1, round(width * np.random.uniform(self.low, self.high)))
+        return T.ResizeTransform(height, width, height, narrowed)
+
+
 def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
-    """Augmentations of one training view: geometry (resizing or scale-jittered crop, rotation, flip), then colour."""
+    """Augmentations of one training view: squeeze, resizing or scale-jittered crop, rotation, flip, then colour."""
     inp = cfg.INPUT
     augmentations: list[T.Augmentation] = []
+    if len(inp.SQUEEZE):
+        augmentations.append(RandomSqueeze(*inp.SQUEEZE))
     if len(inp.SCALE_JITTER):
         if len(inp.SCALE_JITTER) != 2:
             raise ValueError(f"INPUT.SCALE_JITTER holds [smallest, largest] scale or nothing, not {inp.SCALE_JITTER}")

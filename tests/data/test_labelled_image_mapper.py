@@ -105,3 +105,21 @@ def test_masks_and_boxes_follow_scale_and_crop(record, scale):
     ys, xs = mask.nonzero().unbind(1)
     expected = [xs.min(), ys.min(), xs.max() + 1, ys.max() + 1]
     assert view["instances"].gt_boxes.tensor[0].tolist() == [float(value) for value in expected]
+
+
+def test_squeezed_views_narrow_their_masks(record):
+    cfg = load_config(overrides=["INPUT.SQUEEZE", "[0.5,0.5]", "INPUT.RANDOM_FLIP", "none"])
+    plain, squeezed = (
+        mapper(build_train_augmentation(c), num_views=1)(record)["views"][0]
+        for c in (load_config(overrides=["INPUT.RANDOM_FLIP", "none"]), cfg)
+    )
+    height, width = plain["image"].shape[1:]
+    assert squeezed["image"].shape[2] / squeezed["image"].shape[1] == pytest.approx(width / height / 2, rel=0.05)
+    x0, y0, x1, y1 = plain["instances"].gt_boxes.tensor[0].tolist()
+    a0, b0, a1, b1 = squeezed["instances"].gt_boxes.tensor[0].tolist()
+    assert (a1 - a0) / (b1 - b0) == pytest.approx((x1 - x0) / (y1 - y0) / 2, rel=0.15)
+
+
+def test_a_squeeze_that_is_no_range_is_refused():
+    with pytest.raises(ValueError, match="INPUT.SQUEEZE"):
+        build_train_augmentation(load_config(overrides=["INPUT.SQUEEZE", "[0.0,1.0]"]))

@@ -97,7 +97,8 @@ class TrackReader:
         self._by_video: dict[int, dict[int, tuple[list[int], list[int]]]] = {video_id: {} for video_id in self.videos}
         for i, annotation in enumerate(self.annotations):
             for key, known in (("video_id", self.videos), ("category_id", position)):
-                require(annotation[key] in known, f"annotations[{i}].{key}", f"there is none with id {annotation[key]}")
+                value = annotation.get(key)
+                require(is_int(value) and value in known, f"annotations[{i}].{key}", f"there is none with id {value!r}")
             self._group(annotation, position)[0].append(i)
         for i in self._scorable(position):
             self._group(results[i], position)[1].append(i)
