@@ -121,5 +121,5 @@ def test_squeezed_views_narrow_their_masks(record):
 
 
 def test_a_squeeze_that_is_no_range_is_refused():
-    with pytest.raises(ValueError, match="INPUT.SQUEEZE"):
+    with pytest.raises(ValueError, match=r"INPUT\.SQUEEZE"):
         build_train_augmentation(load_config(overrides=["INPUT.SQUEEZE", "[0.0,1.0]"]))

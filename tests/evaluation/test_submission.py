@@ -4,13 +4,12 @@ import json
 import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from tiny_video_dataset import HEIGHT, WIDTH, ground_truth
 
-from ictrack.evaluation.submission import Problem, ResultsWriter, find_problems, read_results
+from ictrack.evaluation.submission import Problem, ResultsWriter, find_problems, read_results, repair_results
 from ictrack.structures.rle import encode_mask
 from ictrack.structures.youtube_vis_json import AnnotationError
 
@@ -47,24 +46,45 @@ def test_a_score_that_json_cannot_hold_is_refused_and_harms_nothing(tmp_path):
     assert read_results(path, ground_truth()) == good_results()
 
 
-def test_a_killed_run_leaves_valid_json(tmp_path):
+def test_a_killed_run_leaves_what_it_wrote(tmp_path):
     script = (
         "import sys\n"
         "from ictrack.evaluation.submission import ResultsWriter\n"
         "writer = ResultsWriter(sys.argv[1])\n"
-        "for i in range(10**9):\n"
+        "for i in range(50):\n"
         "    writer.write([{'i': i, 'text': 'x' * (i % 5000)}])\n"
+        "print('written', flush=True)\n"
+        "sys.stdin.read()\n"
     )
     path = tmp_path / "results.json"
-    process = subprocess.Popen([sys.executable, "-c", script, str(path)])
-    deadline = time.monotonic() + 60
-    while (not path.exists() or path.stat().st_size < 100_000) and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
-    entries = json.loads(path.read_text())
-    assert len(entries) > 10
-    assert [entry["i"] for entry in entries] == list(range(len(entries)))
+    command = [sys.executable, "-c", script, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout.readline() == "written\n"
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+    assert [entry["i"] for entry in json.loads(path.read_text())] == list(range(50))
+
+
+@pytest.mark.parametrize("cut", [0, 1, 2, 3, 4, 20, 60])
+def test_half_an_entry_is_taken_off(tmp_path, cut):
+    path = tmp_path / "results.json"
+    with ResultsWriter(path) as writer:
+        writer.write([{"i": i, "text": "]\n[" * i} for i in range(5)])
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) - cut])
+    num_entries = 5 if cut <= 3 else 4 if cut <= 20 else 3
+    assert repair_results(path) == num_entries
+    assert [entry["i"] for entry in json.loads(path.read_text())] == list(range(num_entries))
+    if cut == 0:
+        assert path.read_bytes() == whole
+
+
+def test_only_files_of_the_writer_are_repaired(tmp_path):
+    path = tmp_path / "results.json"
+    path.write_text('[{"i": 1}, {"i"')
+    with pytest.raises(AnnotationError, match="ResultsWriter"):
+        repair_results(path)
+    assert path.read_text() == '[{"i": 1}, {"i"'
 
 
 def change(index, **fields):

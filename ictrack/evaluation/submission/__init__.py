@@ -8,7 +8,7 @@ from .mots_validation import validate_mots
 from .posetrack import PoseTrackWriter, pack_posetrack, read_posetrack_results
 from .posetrack_validation import find_pose_problems, validate_posetrack
 from .problem import Problem
-from .youtube_vis import ResultsWriter, pack_results, read_results_file
+from .youtube_vis import ResultsWriter, pack_results, read_results_file, repair_results
 from .youtube_vis_validation import find_problems, read_results, validate_youtube_vis
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "read_posetrack_results",
     "read_results",
     "read_results_file",
+    "repair_results",
     "validate_mots",
     "validate_posetrack",
     "validate_youtube_vis",

@@ -19,7 +19,7 @@ from typing import Any
 
 from ictrack.structures.youtube_vis_json import parse_json, read_json, require
 
-from .archive import Archive, write_archive
+from .archive import Archive, replacing, write_archive
 
 RESULTS_NAME = "results.json"
 
@@ -28,7 +28,8 @@ class ResultsWriter:
     """Writes a ``results.json`` entry by entry; between two writes the file always is valid JSON.
 
     Nothing is kept in memory. Each entry, with the bracket that closes the list, is handed to the operating system in
-    one piece, so that a run that dies leaves a file with all entries written until then.
+    one piece, so that a run that dies leaves a file with all entries written until then. Only a kill in the middle of
+    that one call can leave half an entry at the end, which :func:`repair_results` takes off.
     """
 
     _END = b"\n]\n"
@@ -65,6 +66,32 @@ class ResultsWriter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def repair_results(path: str | Path) -> int:
+    """Take half an entry off the end of a file that a killed :class:`ResultsWriter` left. Returns the entries kept.
+
+    A whole file stays as it is.
+
+    Raises:
+        AnnotationError: it is not of that writer's form: a bracket, then an entry a line.
+        OSError: it cannot be opened.
+    """
+    path = Path(path)
+    lines = path.read_bytes().split(b"\n")
+    require(lines[0] == b"[", str(path), "does not begin as a file of ResultsWriter")
+    entries: list[bytes] = []
+    for line in lines[1:]:
+        entry = line.removesuffix(b",")
+        try:
+            if not isinstance(json.loads(entry), dict):
+                break
+        except ValueError:
+            break
+        entries.append(entry)
+    with replacing(path) as file:
+        file.write(b"[\n" + b",\n".join(entries) + b"\n]\n")
+    return len(entries)
 
 
 def pack_results(results_path: str | Path, zip_path: str | Path) -> Path:

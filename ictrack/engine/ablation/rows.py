@@ -1,0 +1,152 @@
+"""The rows of the ablation table, and the heads that they are made of. All is fixed before any result is looked at."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+FORMS = ("strong", "paper")
+
+
+@dataclass(frozen=True)
+class HeadRecipe:
+    """How one embedding head is trained.
+
+    Attributes:
+        lessons: what it learns from, names in ``lessons.LESSONS``; several share the batch. None: it stays untrained.
+        overrides: KEY, VALUE, ... of the form's configuration.
+        is_second: it starts from the weights that all heads beside the image head start from.
+    """
+
+    lessons: tuple[str, ...] = ()
+    overrides: tuple[str, ...] = ()
+    is_second: bool = True
+
+
+def _pairs(smallest: int, largest: int) -> tuple[str, ...]:
+    return ("INPUT.UNLABELLED.NUM_FRAMES", "2", "INPUT.UNLABELLED.INTERVAL", f"[{smallest}.0, {largest}.0]")
+
+
+_ENTROPY, _LAMBDA = "MODEL.EMBEDDING.ENTROPY_WEIGHT", "MODEL.EMBEDDING.CONTRASTIVE_WEIGHT"
+_TEMPERATURE, _OBJECTIVE = "MODEL.EMBEDDING.TEMPERATURE", "MODEL.VIDEO_EMBEDDING.OBJECTIVE"
+_WALK_FRAMES = ("INPUT.UNLABELLED.NUM_FRAMES", "4")
+
+HEADS = {
+    "ic": HeadRecipe(("stills",), is_second=False),
+    "ic without entropy": HeadRecipe(("stills",), (_ENTROPY, "0.0"), is_second=False),
+    "ic entropy 1": HeadRecipe(("stills",), (_ENTROPY, "1.0"), is_second=False),
+    "ic lambda 0.5": HeadRecipe(("stills",), (_LAMBDA, "0.5"), is_second=False),
+    "ic lambda 2": HeadRecipe(("stills",), (_LAMBDA, "2.0"), is_second=False),
+    "ic temperature 0.05": HeadRecipe(("stills",), (_TEMPERATURE, "0.05"), is_second=False),
+    "ic temperature 0.2": HeadRecipe(("stills",), (_TEMPERATURE, "0.2"), is_second=False),
+    "joint": HeadRecipe(("stills", "tracklets"), is_second=False),
+    "untrained": HeadRecipe(),
+    "second ic": HeadRecipe(("stills",)),
+    # Two views, so that what it learns from a frame is the augmentation, also where stills have one.
+    "augmented": HeadRecipe(("augmented",), ("INPUT.NUM_VIEWS", "2")),
+    "true ids": HeadRecipe(("true ids",)),
+    "tracklets": HeadRecipe(("tracklets",)),
+    "tracklets interval 1": HeadRecipe(("tracklets",), _pairs(1, 1)),
+    "tracklets interval 2-8": HeadRecipe(("tracklets",), _pairs(2, 8)),
+    "tracklets interval 8-32": HeadRecipe(("tracklets",), _pairs(8, 32)),
+    "correspondence": HeadRecipe(("pixels",), (_OBJECTIVE, "correspondence", *_pairs(2, 8))),
+    "random walk": HeadRecipe(("pixels",), (_OBJECTIVE, "random_walk", *_WALK_FRAMES)),
+    "instance walk": HeadRecipe(("instance walk",), _WALK_FRAMES),
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table.
+
+    Attributes:
+        method: its name.
+        form: "strong" or "paper".
+        heads: names in ``HEADS``; two are fused. None: the method has no head.
+    """
+
+    method: str
+    form: str
+    heads: tuple[str, ...] = ()
+
+
+# Methods without a head. What they read of a detection is the same in both forms.
+PLAIN_METHODS = ("spatial", "iou", "mean_colour", "frozen")
+
+_HEADS_OF_METHOD: dict[str, tuple[str, ...]] = {
+    "untrained": ("untrained",),
+    "ic_no_entropy": ("ic without entropy",),
+    "ic": ("ic",),
+    "ic+untrained": ("ic", "untrained"),
+    "ic+ic": ("ic", "second ic"),
+    "ic+augmented": ("ic", "augmented"),
+    "oracle": ("ic", "true ids"),
+    "video": ("tracklets",),
+    "ic+video": ("ic", "tracklets"),
+    "joint": ("joint",),
+    "ic+correspondence": ("ic", "correspondence"),
+    "ic+random_walk": ("ic", "random walk"),
+    "ic+instance_walk": ("ic", "instance walk"),
+    "ic lambda 0.5": ("ic lambda 0.5",),
+    "ic lambda 2": ("ic lambda 2",),
+    "ic entropy 1": ("ic entropy 1",),
+    "ic temperature 0.05": ("ic temperature 0.05",),
+    "ic temperature 0.2": ("ic temperature 0.2",),
+    "ic+video interval 1": ("ic", "tracklets interval 1"),
+    "ic+video interval 2-8": ("ic", "tracklets interval 2-8"),
+    "ic+video interval 8-32": ("ic", "tracklets interval 8-32"),
+}
+_PAPER_METHODS = (
+    "untrained",
+    "ic_no_entropy",
+    "ic",
+    "ic+untrained",
+    "ic+ic",
+    "ic+augmented",
+    "oracle",
+    "video",
+    "ic+video",
+    "ic+correspondence",
+)
+
+ROWS = (
+    *(Row(method, "strong") for method in PLAIN_METHODS),
+    *(Row(method, "strong", heads) for method, heads in _HEADS_OF_METHOD.items()),
+    *(Row(method, "paper", _HEADS_OF_METHOD[method]) for method in _PAPER_METHODS),
+)
+
+
+def select_rows(names: list[str] | None) -> tuple[Row, ...]:
+    """The rows of these methods in all forms, or with "form:method" in one; None: all rows.
+
+    Raises:
+        ValueError: there is no such row.
+    """
+    if names is None:
+        return ROWS
+    known = {name for row in ROWS for name in (row.method, f"{row.form}:{row.method}")}
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"no row is called {', '.join(unknown)}; rows are {', '.join(sorted(known))}")
+    return tuple(row for row in ROWS if row.method in names or f"{row.form}:{row.method}" in names)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A claim: at the largest frame skip the first method's IDF1 is above the second's."""
+
+    target: str
+    form: str
+    better: str
+    worse: str
+
+
+COMPARISONS = (
+    Comparison("a", "strong", "frozen", "spatial"),
+    Comparison("a", "strong", "ic", "frozen"),
+    Comparison("b", "paper", "ic+video", "ic"),
+    Comparison("b", "paper", "ic+video", "ic+untrained"),
+    Comparison("b", "paper", "ic+video", "ic+ic"),
+    Comparison("c", "strong", "ic+video", "ic+augmented"),
+    Comparison("c", "paper", "ic+video", "ic+augmented"),
+    Comparison("room", "strong", "oracle", "ic+augmented"),
+    Comparison("room", "paper", "oracle", "ic+augmented"),
+)

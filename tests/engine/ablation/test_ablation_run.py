@@ -1,0 +1,89 @@
+"""The ablation end to end, on a few pictures, with a detector and heads that have hardly been trained."""
+
+import csv
+from pathlib import Path
+
+import pytest
+import torch
+
+from ictrack.data.datasets.sample import SampleConfig
+from ictrack.engine.ablation import measure, record, study
+from ictrack.engine.ablation.cache import Cache
+from ictrack.engine.ablation.results import COLUMNS, COUNTS_FILE, RESULTS_FILE
+from ictrack.engine.ablation.rows import select_rows
+from ictrack.engine.ablation.run import run_ablation
+from ictrack.engine.ablation.study import SKIPS
+from ictrack.engine.ablation.table import TABLE_FILE
+
+CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "quickstart"
+FILES = {"detector": "solo_lite0.yaml", "strong": "ablation_strong.yaml", "paper": "ablation_paper.yaml"}
+TINY = SampleConfig(
+    train_stills=8, val_stills=0, unlabelled_clips=2, unlabelled_length=8, unlabelled_truth=True, tune_clips=1,
+    val_clips=2, clip_length=20, skips=SKIPS[:1],
+)  # fmt: skip
+# Whatever such a detector finds is tracked, so that mining and tuning have something to work on.
+ANYTHING = ["MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_SCORE", "0.0", "MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH", "1"]
+LOOSE = ["MODEL.SOLO.SCORE_THRESH_TEST", "0.0", "MODEL.SOLO.UPDATE_THRESH_TEST", "0.0", "SOLVER.EMA_DECAY", "0.0"]
+HEAD = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "8", "SOLVER.WARMUP_ITERS", "0", *ANYTHING]
+OVERRIDES = {
+    "detector": ["SOLVER.MAX_ITER", "25", "SOLVER.IMS_PER_BATCH", "8", "DATALOADER.NUM_WORKERS", "0", *ANYTHING, *LOOSE],
+    "strong": HEAD,
+    "paper": HEAD,
+}
+
+
+def run(folder: Path, rows: list[str]) -> list[dict[str, str]]:
+    configs = {name: str(CONFIGS / file) for name, file in FILES.items()}
+    run_ablation(configs, folder / "out", folder / "results", [3], select_rows(rows), 1, TINY, OVERRIDES)
+    with open(folder / "results" / RESULTS_FILE, newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _scores_of_a_poor_detector():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(record, "MIN_SCORE", 0.0)
+        patch.setattr(measure, "MIN_SCORES", (0.0,))
+        patch.setattr(study, "MIN_SCORES", (0.0,))
+        yield
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ablation")
+    return folder, run(folder, ["spatial", "strong:ic+video", "paper:ic+video"])
+
+
+def test_rows_and_files(finished):
+    folder, lines = finished
+    assert [(x["method"], x["form"], int(x["frame_skip"])) for x in lines] == [
+        (method, form, skip)
+        for method, form in (("spatial", "strong"), ("ic+video", "strong"), ("ic+video", "paper"))
+        for skip in SKIPS
+    ]
+    assert tuple(lines[0]) == COLUMNS
+    assert all(0 <= float(x["idf1"]) <= 1 and x["seed"] == "3" for x in lines)
+    assert (folder / "results" / COUNTS_FILE).is_file()
+    assert "| ic+video | paper |" in (folder / "results" / TABLE_FILE).read_text()
+
+
+def test_heads_learnt_from_what_was_detected(finished):
+    cache = Cache(finished[0] / "out" / "seed_3" / "cache")
+    for form in ("strong", "paper"):
+        assert (cache.read(f"tracklets_{form}")["mined"] >= 0).any()
+        image, video = (cache.read(f"heads/{form}/{name}") for name in ("ic", "tracklets"))
+        assert len(image["val"]) == len(video["val"]) > 0
+        assert any(not torch.equal(image["model"][key], video["model"][key]) for key in image["model"])
+
+
+def test_what_is_finished_is_not_made_again(finished, capfd):
+    folder, lines = finished
+    trained = folder / "out" / "seed_3" / "train" / "model_final.pth"
+    row = folder / "out" / "seed_3" / "cache" / "rows" / "strong" / "spatial.pt"
+    times = trained.stat().st_mtime_ns, row.stat().st_mtime_ns
+    again = run(folder, ["spatial", "mean_colour"])
+    assert times == (trained.stat().st_mtime_ns, row.stat().st_mtime_ns)
+    assert "(1 of 2 rows" in capfd.readouterr().out
+    # The new row joins those of the first run, which keep their values.
+    assert [x for x in again if x["method"] != "mean_colour"] == lines
+    assert len(again) == len(lines) + len(SKIPS)
