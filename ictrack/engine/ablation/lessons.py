@@ -61,6 +61,10 @@ class ClipLesson(Lesson):
         self._interval = [max(1, round(frames / stride)) for frames in cfg.INPUT.UNLABELLED.INTERVAL]
         self.num_frames = min(cfg.INPUT.UNLABELLED.NUM_FRAMES, min(len(clip) for clip in self._clips))
         self._num_clips = min(num_pictures // self.num_frames, len(self._clips))
+        if self._num_clips == 0:
+            raise ValueError(
+                f"a batch of {num_pictures} pictures (SOLVER.IMS_PER_BATCH) holds no {self.num_frames} frames"
+            )
 
     def draw(self) -> Tensor:
         """(clips * num_frames,) pictures, clip by clip, each in order of time. No clip is drawn twice."""

@@ -28,6 +28,8 @@ def _pairs(smallest: int, largest: int) -> tuple[str, ...]:
 
 _ENTROPY, _LAMBDA = "MODEL.EMBEDDING.ENTROPY_WEIGHT", "MODEL.EMBEDDING.CONTRASTIVE_WEIGHT"
 _TEMPERATURE, _OBJECTIVE = "MODEL.EMBEDDING.TEMPERATURE", "MODEL.VIDEO_EMBEDDING.OBJECTIVE"
+# Of each picture all cells are compared with all of the next: fewer pictures do, and more would take most of the time.
+_PIXELS = ("SOLVER.IMS_PER_BATCH", "16")
 _WALK_FRAMES = ("INPUT.UNLABELLED.NUM_FRAMES", "4")
 
 HEADS = {
@@ -48,8 +50,8 @@ HEADS = {
     "tracklets interval 1": HeadRecipe(("tracklets",), _pairs(1, 1)),
     "tracklets interval 2-8": HeadRecipe(("tracklets",), _pairs(2, 8)),
     "tracklets interval 8-32": HeadRecipe(("tracklets",), _pairs(8, 32)),
-    "correspondence": HeadRecipe(("pixels",), (_OBJECTIVE, "correspondence", *_pairs(2, 8))),
-    "random walk": HeadRecipe(("pixels",), (_OBJECTIVE, "random_walk", *_WALK_FRAMES)),
+    "correspondence": HeadRecipe(("pixels",), (_OBJECTIVE, "correspondence", *_pairs(2, 8), *_PIXELS)),
+    "random walk": HeadRecipe(("pixels",), (_OBJECTIVE, "random_walk", *_WALK_FRAMES, *_PIXELS)),
     "instance walk": HeadRecipe(("instance walk",), _WALK_FRAMES),
 }
 

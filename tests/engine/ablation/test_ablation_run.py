@@ -23,10 +23,28 @@ TINY = SampleConfig(
 )  # fmt: skip
 # Whatever such a detector finds is tracked, so that mining and tuning have something to work on.
 ANYTHING = ["MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_SCORE", "0.0", "MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH", "1"]
-LOOSE = ["MODEL.SOLO.SCORE_THRESH_TEST", "0.0", "MODEL.SOLO.UPDATE_THRESH_TEST", "0.0", "SOLVER.EMA_DECAY", "0.0"]
-HEAD = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "8", "SOLVER.WARMUP_ITERS", "0", *ANYTHING]
+LOOSE = [
+    "MODEL.SOLO.SCORE_THRESH_TEST",
+    "0.0",
+    "MODEL.SOLO.UPDATE_THRESH_TEST",
+    "0.0",
+    "SOLVER.EMA_DECAY",
+    "0.0",
+    "SOLVER.WARMUP_ITERS",
+    "0",
+]
+HEAD = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "16", "SOLVER.WARMUP_ITERS", "0", *ANYTHING]
 OVERRIDES = {
-    "detector": ["SOLVER.MAX_ITER", "25", "SOLVER.IMS_PER_BATCH", "8", "DATALOADER.NUM_WORKERS", "0", *ANYTHING, *LOOSE],
+    "detector": [
+        "SOLVER.MAX_ITER",
+        "25",
+        "SOLVER.IMS_PER_BATCH",
+        "8",
+        "DATALOADER.NUM_WORKERS",
+        "0",
+        *ANYTHING,
+        *LOOSE,
+    ],
     "strong": HEAD,
     "paper": HEAD,
 }
