@@ -75,8 +75,10 @@ class ClipLesson(Lesson):
         return torch.from_numpy(np.concatenate(drawn))
 
 
-class TrackletLesson(ClipLesson):
-    """The contrastive loss between detections of one tracklet."""
+class InstanceLesson(ClipLesson):
+    """What is learnt from the instances of tracklets; ``_options_of`` names its part of MODEL.VIDEO_EMBEDDING."""
+
+    _options_of: str
 
     def __init__(
         self, cfg: CfgNode, pictures: Pictures, tracklets: Tensor, widths: list[int], num_pictures: int
@@ -85,12 +87,22 @@ class TrackletLesson(ClipLesson):
         self._tracklets = tracklets
         self._widths = widths
         self._weight = cfg.MODEL.VIDEO_EMBEDDING.LOSS_WEIGHT
-        self._options = cfg.MODEL.VIDEO_EMBEDDING.TRACKLET
+        self._options = cfg.MODEL.VIDEO_EMBEDDING[self._options_of]
+
+    def read_tracked(self, head: InstanceEmbeddingHead, chosen: Tensor) -> tuple[Tensor, Tensor]:
+        """Embeddings (P, D) of the instances of chosen pictures that are of a tracklet, and their (P,) rows."""
+        embeddings, rows = read_training(head, self.pictures, chosen, self._widths)
+        known = self._tracklets[rows] >= 0
+        return embeddings[known], rows[known]
+
+
+class TrackletLesson(InstanceLesson):
+    """The contrastive loss between detections of one tracklet."""
+
+    _options_of = "TRACKLET"
 
     def __call__(self, head: InstanceEmbeddingHead) -> dict[str, Tensor]:
-        embeddings, rows = read_training(head, self.pictures, self.draw(), self._widths)
-        known = self._tracklets[rows] >= 0
-        embeddings, rows = embeddings[known], rows[known]
+        embeddings, rows = self.read_tracked(head, self.draw())
         owners = self.pictures.owners[rows]
         loss = tracklet_contrastive_loss(
             embeddings,
@@ -103,23 +115,15 @@ class TrackletLesson(ClipLesson):
         return {"loss_video_tracklet": self._weight * loss}
 
 
-class InstanceWalkLesson(ClipLesson):
+class InstanceWalkLesson(InstanceLesson):
     """The random walk over the instances of tracklets, whose identities are not used."""
 
-    def __init__(
-        self, cfg: CfgNode, pictures: Pictures, tracklets: Tensor, widths: list[int], num_pictures: int
-    ) -> None:
-        super().__init__(cfg, pictures, num_pictures)
-        self._tracklets = tracklets
-        self._widths = widths
-        self._weight = cfg.MODEL.VIDEO_EMBEDDING.LOSS_WEIGHT
-        self._options = cfg.MODEL.VIDEO_EMBEDDING.RANDOM_WALK
+    _options_of = "RANDOM_WALK"
 
     def __call__(self, head: InstanceEmbeddingHead) -> dict[str, Tensor]:
         chosen = self.draw()
-        embeddings, rows = read_training(head, self.pictures, chosen, self._widths)
-        known = self._tracklets[rows] >= 0
-        embeddings, owners = embeddings[known], self.pictures.owners[rows[known]]
+        embeddings, rows = self.read_tracked(head, chosen)
+        owners = self.pictures.owners[rows]
         frames = [embeddings[owners == picture] for picture in chosen.tolist()]
         clips = [frames[i : i + self.num_frames] for i in range(0, len(frames), self.num_frames)]
         temperature, dropout = self._options.TEMPERATURE, self._options.EDGE_DROPOUT

@@ -26,7 +26,7 @@ from ictrack.structures.rle import encode_mask
 
 from .assets import CATEGORIES, Character
 from .clips import Clip, ClipStyle
-from .output import Record, clear_folder, run_jobs, write_jpeg, write_json
+from .output import Record, clear_folder, make_folders, run_jobs, write_jpeg, write_json
 from .stills import make_still
 
 UNLABELLED_TRUTH = "unlabelled_truth.json"
@@ -101,7 +101,6 @@ def generate_sample(
     clear_folder(root, "sample.json", (*FOLDERS, UNLABELLED_TRUTH))
     stamp = {"seed": seed, **asdict(config)}
     (root / "sample.json").write_text(json.dumps(stamp, indent=1) + "\n")
-    jobs: list[tuple[str, int]] = []
     counts = {
         "clips_val": config.val_clips,
         "clips_tune": config.tune_clips,
@@ -109,11 +108,8 @@ def generate_sample(
         "stills_train": config.train_stills,
         "stills_val": config.val_stills,
     }
-    for folder, count in counts.items():
-        (root / folder).mkdir()
-        jobs += [(folder, index) for index in range(count)]
-    make = functools.partial(_make, root, seed, config)
-    records = run_jobs(make, jobs, workers)
+    jobs = make_folders(root, counts)
+    records = run_jobs(functools.partial(_make, root, seed, config), jobs, workers)
     for folder in ("stills_train", "stills_val"):
         write_json(root / folder / "instances.json", _coco([records[job] for job in jobs if job[0] == folder]))
     for folder in ("clips_tune", "clips_val"):

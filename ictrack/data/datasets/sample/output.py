@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,13 @@ def clear_folder(root: Path, stamp: str, entries: Sequence[str]) -> None:
             else:
                 (root / entry).unlink(missing_ok=True)
     root.mkdir(parents=True, exist_ok=True)
+
+
+def make_folders(root: Path, counts: Mapping[str, int]) -> list[Job]:
+    """Make the folders of a sample in ``root``; one job for each of the ``counts`` pictures or clips in them."""
+    for folder in counts:
+        (root / folder).mkdir()
+    return [(folder, index) for folder, count in counts.items() for index in range(count)]
 
 
 def run_jobs(make: Callable[[Job], Record], jobs: Sequence[Job], workers: int | None) -> dict[Job, Record]:

@@ -20,7 +20,15 @@ from pathlib import Path
 
 import numpy as np
 
-from ictrack.data.datasets.sample.output import Job, Record, clear_folder, run_jobs, write_jpeg, write_json
+from ictrack.data.datasets.sample.output import (
+    Job,
+    Record,
+    clear_folder,
+    make_folders,
+    run_jobs,
+    write_jpeg,
+    write_json,
+)
 
 from .annotations import (
     MAX_LENGTH,
@@ -104,9 +112,7 @@ def generate_sample_pose(
         "stills_train": config.train_stills,
         "stills_val": config.val_stills,
     }
-    for folder in counts:
-        (root / folder).mkdir()
-    jobs = [(folder, index) for folder, count in counts.items() for index in range(count)]
+    jobs = make_folders(root, counts)
     records = run_jobs(functools.partial(_make, root, seed, config), jobs, workers)
     for folder in STILLS:
         stills = [records[job] for job in jobs if job[0] == folder]
