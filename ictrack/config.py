@@ -216,6 +216,8 @@ def _add_embedding_config(cfg: CN) -> None:
     kem.OUTPUT_CONV = True
     # "instance_contrastive" (paper), or its baseline associative embedding: "scalar_tags" (original) or "vector_tags".
     kem.OBJECTIVE = "instance_contrastive"
+    # What the instance contrastive loss tells apart: each "joint" and each "person" (paper), or one of them.
+    kem.LEVELS = ["joint", "person"]
     # Predicted poses of a person at which embeddings are read in training, at random if there are more (inferred).
     kem.MAX_POSES = 16
     # Read them at the labelled joints, too, which is steadier while predictions are poor (inferred).
@@ -407,7 +409,8 @@ def _add_data_config(cfg: CN) -> None:
     cfg.DATASETS.POSE_FORMAT = []
     # Joints of a lower score are left out of a PoseTrack submission: a higher value gains MOTA and costs AP (0 is off).
     cfg.TEST.MIN_JOINT_SCORE = 0.0
-    # Folder that tools/prepare_data.py sample filled: registers ictrack_sample_train and its companions; "" is off.
+    # Folder that tools/prepare_data.py sample or sample-pose filled: registers ictrack_sample_train or
+    # ictrack_sample_pose_train, and its companions; "" is off.
     cfg.DATASETS.SAMPLE_ROOT = ""
     # How often a pass holds the images of a data set: [[name, factor], ...], others once. Detectron2's
     # DATALOADER.SAMPLER_TRAIN "WeightedTrainingSampler" reads it.

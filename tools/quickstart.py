@@ -3,14 +3,35 @@
 import argparse
 from pathlib import Path
 
+from ictrack.engine.pose_quickstart import run_pose_quickstart
 from ictrack.engine.quickstart import default_num_processes, run_quickstart
+
+CONFIGS = {"masks": "configs/quickstart/solo_lite0.yaml", "pose": "configs/quickstart/pose_lite0.yaml"}
+OUTPUTS = {"masks": Path("output/quickstart"), "pose": Path("output/quickstart_pose")}
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--config-file", default="configs/quickstart/solo_lite0.yaml")
-    parser.add_argument("--output", type=Path, default=Path("output/quickstart"))
+    parser.add_argument("--task", choices=sorted(CONFIGS), default="masks", help="what is tracked")
+    parser.add_argument("--config-file", help="default: that of the task in configs/quickstart")
+    parser.add_argument("--output", type=Path, help="default: output/quickstart, of poses output/quickstart_pose")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--num-processes", type=int, default=default_num_processes())
+    parser.add_argument("--real-clip", type=Path, metavar="DIR", help="poses: a folder of frames to track as well")
     parser.add_argument("opts", nargs="*", help="KEY VALUE pairs that override the configuration")
     arguments = parser.parse_args()
-    run_quickstart(arguments.config_file, arguments.output, arguments.seed, arguments.num_processes, arguments.opts)
+    config_file = arguments.config_file or CONFIGS[arguments.task]
+    output = arguments.output or OUTPUTS[arguments.task]
+    if arguments.task == "masks":
+        if arguments.real_clip:
+            parser.error("--real-clip goes with --task pose")
+        run_quickstart(config_file, output, arguments.seed, arguments.num_processes, arguments.opts)
+    else:
+        run_pose_quickstart(
+            config_file,
+            "configs/quickstart/pose_lite0_video.yaml",
+            output,
+            arguments.seed,
+            arguments.num_processes,
+            arguments.opts,
+            real_clip=arguments.real_clip,
+        )

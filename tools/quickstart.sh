@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# From a fresh clone to a trained tracker, a table and a report in output/quickstart.
-#   bash tools/quickstart.sh [--seed N] [--output DIR] [KEY VALUE ...]
+# From a fresh clone to a trained tracker, a table and a report in output/quickstart or output/quickstart_pose.
+#   bash tools/quickstart.sh [--task masks|pose] [--seed N] [--output DIR] [--real-clip DIR] [KEY VALUE ...]
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC1091

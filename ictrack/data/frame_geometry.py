@@ -96,6 +96,21 @@ def warp_mask(mask: np.ndarray, affine: np.ndarray, size: tuple[int, int]) -> np
     return cv2.warpAffine(255 * mask, _between_pixel_centers(affine), size[::-1], flags=flags) >= 128
 
 
+def warp_points(points: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """Where points of the source frame are seen: (..., 2) x, y in pixels of the output, also beyond its edges.
+
+    Args:
+        points: (..., 2) x, y in pixels of the source frame.
+        affine: (2, 3) from pixels of the output to pixels of the source frame.
+    """
+    return (points - affine[:, 2]) @ np.linalg.inv(affine[:, :2]).T
+
+
+def is_mirrored(affine: np.ndarray) -> bool:
+    """Whether a (2, 3) map exchanges left and right."""
+    return bool(np.linalg.det(affine[:, :2]) < 0)
+
+
 def _between_pixel_centers(affine: np.ndarray) -> np.ndarray:
     """The same map in OpenCV's coordinates, where the first pixel is centred at (0, 0)."""
     result = affine.copy()

@@ -1,35 +1,35 @@
 """Tracklets mined from unlabelled video: read from their file, and seen through a sample's window.
 
-The file is in YouTube-VIS format (``videos``, ``categories``, ``annotations`` with an RLE or null a frame), as
-:mod:`ictrack.engine.mine_tracklets` writes it; a video is known by the folder of its ``file_names``.
+The file is in YouTube-VIS format (``videos``, ``categories``, ``annotations``), as :mod:`ictrack.engine.mine_tracklets`
+writes it, an annotation holding a mask or a pose (:mod:`.tracklet_shapes`) or null a frame; a video is known by the
+folder of its ``file_names``.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
-from detectron2.structures import BitMasks, Instances
-from pycocotools import mask as mask_util
+from detectron2.structures import Instances
 
-from ictrack.structures.rle import RLE
-from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth, read_masks, video_name
+from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth, video_name
 
-from .frame_geometry import warp_mask
+from .tracklet_shapes import TrackletShapes
 
 
 class VideoTracklets:
     """The tracklets of one video, in encoded form.
 
     Attributes:
-        size: (height, width) of the masks.
-        frames: frame index -> [(tracklet, RLE), ...].
+        shapes: what they are made of.
+        size: (height, width) of the frames in which the shapes are.
+        frames: frame index -> [(tracklet, shape), ...].
     """
 
-    def __init__(self, size: tuple[int, int], frames: dict[int, list[tuple[int, RLE]]]) -> None:
+    def __init__(self, shapes: TrackletShapes, size: tuple[int, int], frames: dict[int, list[tuple[int, Any]]]) -> None:
+        self.shapes = shapes
         self.size = size
         self.frames = frames
 
@@ -41,40 +41,36 @@ class VideoTracklets:
         Args:
             frame_index: of the frame.
             affine: (2, 3) from pixels of the image to pixels of the frame.
-            source_size: (height, width) of the frame; masks of another size are of the same frame, scaled.
+            source_size: (height, width) of the frame; shapes in frames of another size are of the same one, scaled.
             size: (height, width) of the image.
 
         Returns:
-            Instances with gt_masks (BitMasks), their tight gt_boxes, gt_ids (int64) and gt_classes (0: tracklets are
+            Instances with the fields of :meth:`TrackletShapes.seen`, gt_ids (int64) and gt_classes (0: tracklets are
             class-agnostic), without those of which nothing is seen.
         """
         scale = np.array([[self.size[1] / source_size[1]], [self.size[0] / source_size[0]]])
-        ids, masks = [], []
-        for tracklet, rle in self.frames.get(frame_index, []):
-            mask = warp_mask(mask_util.decode(rle), affine * scale, size)
-            if mask.any():
-                ids.append(tracklet)
-                masks.append(mask)
-        stacked = torch.from_numpy(np.stack(masks)) if masks else torch.zeros((0, *size), dtype=torch.bool)
-        bits = BitMasks(stacked)
-        return Instances(
-            size,
-            gt_masks=bits,
-            gt_boxes=bits.get_bounding_boxes(),
-            gt_ids=torch.tensor(ids, dtype=torch.int64),
-            gt_classes=torch.zeros(len(ids), dtype=torch.int64),
-        )
+        entries = self.frames.get(frame_index, [])
+        kept, instances = self.shapes.seen([shape for _, shape in entries], affine * scale, size)
+        instances.gt_ids = torch.tensor([entries[i][0] for i in kept], dtype=torch.int64)
+        instances.gt_classes = torch.zeros(len(kept), dtype=torch.int64)
+        return instances
 
 
-def read_tracklets(path: str | os.PathLike[str]) -> dict[str, VideoTracklets]:
+def read_tracklets(path: str | os.PathLike[str], shapes: TrackletShapes) -> dict[str, VideoTracklets]:
     """Name of a video -> its tracklets, of the videos that have any.
 
+    Args:
+        path: of the file.
+        shapes: what the tracklets must be made of.
+
     Raises:
-        AnnotationError: the file is not of the format, or two videos have one name.
+        AnnotationError: the file is not of the format, its tracklets are made of something else, or two videos have
+            one name.
         OSError: it cannot be opened.
     """
     path = os.fspath(path)
-    data = read_ground_truth(path)
+    data = read_ground_truth(path, content=shapes.key)
+    shapes.check_categories(data["categories"], f"{path}: categories")
     names: dict[int, str] = {}
     result: dict[str, VideoTracklets] = {}
     sizes: dict[int, tuple[int, int]] = {}
@@ -85,19 +81,10 @@ def read_tracklets(path: str | os.PathLike[str]) -> dict[str, VideoTracklets]:
         names[video["id"]] = name
         sizes[video["id"]] = (video["height"], video["width"])
     for i, annotation in enumerate(data.get("annotations") or []):
-        video_id = annotation["video_id"]
-        of_video = result.setdefault(names[video_id], VideoTracklets(sizes[video_id], {}))
-        for index, rle in _masks(annotation["segmentations"], f"{path}: annotations[{i}]", of_video.size):
-            of_video.frames.setdefault(index, []).append((annotation["id"], rle))
+        size = sizes[annotation["video_id"]]
+        of_video = result.setdefault(names[annotation["video_id"]], VideoTracklets(shapes, size, {}))
+        entries = {index: entry for index, entry in enumerate(annotation[shapes.key]) if entry is not None}
+        paths = [f"{path}: annotations[{i}].{shapes.key}[{index}]" for index in entries]
+        for index, shape in zip(entries, shapes.read(list(entries.values()), paths, size)):
+            of_video.frames.setdefault(index, []).append((annotation["id"], shape))
     return result
-
-
-def _masks(segmentations: Sequence[Any], where: str, size: tuple[int, int]) -> list[tuple[int, RLE]]:
-    """(frame index, checked mask) of one tracklet."""
-    indices = [index for index, segmentation in enumerate(segmentations) if segmentation is not None]
-    paths = [f"{where}.segmentations[{index}]" for index in indices]
-    rles, _ = read_masks([segmentations[index] for index in indices], paths, [size] * len(indices))
-    for rle, name in zip(rles, paths):
-        if tuple(rle["size"]) != size:
-            raise AnnotationError(f"{name}.size: is {rle['size']}, the video's is {list(size)}")
-    return list(zip(indices, rles))

@@ -17,6 +17,7 @@ from .datasets.unlabelled_videos import exclude_videos
 from .labelled_image_mapper import LabelledImageMapper
 from .labelled_pose_mapper import LabelledPoseMapper
 from .mixed_loader import Source, build_mixed_loader, flatten_views
+from .tracklet_shapes import tracklet_shapes
 from .tracklets import read_tracklets
 from .video_dataset_mapper import VideoDatasetMapper
 
@@ -138,7 +139,7 @@ def unlabelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
 def _unlabelled_source(cfg: CfgNode, per_batch: Fraction) -> Source:
     records, tracklets = unlabelled_records(cfg), None
     if cfg.DATASETS.UNLABELLED_TRACKLETS:
-        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS)
+        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, tracklet_shapes(cfg))
         with_tracklets = [record for record in records if record["video_name"] in tracklets]
         logger.info("%d of %d unlabelled videos have tracklets", len(with_tracklets), len(records))
         if not with_tracklets:

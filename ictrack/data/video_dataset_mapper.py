@@ -66,7 +66,7 @@ class VideoDatasetMapper:
         image_format: "RGB" or "BGR".
         decoder_threads: of each video decoder; 0 leaves it to FFmpeg.
         max_bad_videos: tolerated by a worker.
-        tracklets: of each video by its name; None: samples hold none.
+        tracklets: of every video by its name; None: samples hold none.
     """
 
     @configurable
@@ -177,7 +177,7 @@ class VideoDatasetMapper:
             "width": frames[0].width,
         }
         if self._tracklets is not None:
-            of_video = self._tracklets.get(record["video_name"], VideoTracklets((1, 1), {}))
+            of_video = self._tracklets[record["video_name"]]
             sample["tracklets"] = [
                 of_video.instances(index, affine, (frame.height, frame.width), self._size)
                 for index, affine, frame in zip(indices, mappings, frames)

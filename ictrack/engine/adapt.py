@@ -15,6 +15,7 @@ from tabulate import tabulate
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.tracklet_shapes import tracklet_shapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
 from ictrack.data.video_io import VideoReadError, open_frames
@@ -141,7 +142,7 @@ def measured_samples(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> list[di
         pairs = cfg.clone()
         pairs.defrost()
         pairs.INPUT.UNLABELLED.NUM_FRAMES = 2
-        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS)
+        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, tracklet_shapes(cfg))
         known = [record for record in records if record["video_name"] in tracklets]
         samples += draw_pairs(VideoDatasetMapper(pairs, num_videos=len(known), tracklets=tracklets), known, count, 0)
     return samples

@@ -14,7 +14,6 @@ from detectron2.engine import HookBase
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ictrack.modeling.embedding import EmbeddingHead
 from ictrack.modeling.embedding.video_clips import VideoClips
 from ictrack.modeling.embedding.video_objectives import AnyHead, read_instances
 
@@ -168,7 +167,7 @@ def heads_health(
                 correct = matching_cells(mapping[0], mapping[1], centers[valid[1]], cell, centers[chosen[0]])
                 hits = retrieval_at_1(flat[0, chosen[0]], flat[1, valid[1]], correct)
                 measured[name].retrieval.append(hits)
-            if "tracklets" in sample and isinstance(head, EmbeddingHead):
+            if "tracklets" in sample:
                 measured[name].instances.append(_instances(model, head, features, clips, frame, pair))
     return {name: kept.figures() for name, kept in measured.items()}
 

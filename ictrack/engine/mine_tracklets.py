@@ -14,10 +14,11 @@ from detectron2.config import CfgNode
 from detectron2.utils import comm
 
 from ictrack.checkpoint.weights_file import CheckpointError
+from ictrack.data.tracklet_shapes import TrackletShapes, tracklet_shapes
 from ictrack.data.train_loader import unlabelled_records
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, open_frames
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
-from ictrack.structures.tracks import TrackRecorder
+from ictrack.structures.tracks import Track, TrackRecorder
 from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth
 
 from .video_tracker import VideoTracker
@@ -48,13 +49,13 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
         )
     path = Path(cfg.OUTPUT_DIR) / "tracklets.json"
     records = unlabelled_records(cfg)
-    tracking = mining_config(cfg)
+    tracking, shapes = mining_config(cfg), tracklet_shapes(cfg)
     origin = _origin(tracking, records)
-    if not all(comm.all_gather(_is_from(path, origin))):
+    if not all(comm.all_gather(_is_from(path, origin, shapes))):
         mined = mine(VideoTracker.from_config(tracking), records[comm.get_rank() :: comm.get_world_size()], cfg)
         parts = comm.gather(mined)
         if comm.is_main_process():
-            _write(path, [video for part in parts for video in part], origin)
+            _write(path, [video for part in parts for video in part], origin, shapes)
         comm.synchronize()
     cfg = cfg.clone()
     cfg.defrost()
@@ -85,31 +86,38 @@ def mine(tracker: VideoTracker, records: Sequence[dict[str, Any]], cfg: CfgNode)
         cfg: ``MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH`` is the fewest detections of a tracklet.
 
     Returns:
-        For each video with tracklets {"name", "height", "width", "length", "tracklets"}, the last being entries of a
-        YouTube-VIS results file, with "scores" of each frame.
+        For each video with tracklets {"name", "height", "width", "length", "tracklets"}, the last being annotations of
+        a YouTube-VIS file, with the "score" of each and the "scores" of its frames.
     """
+    min_length, shapes = cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH, tracklet_shapes(cfg)
     videos = []
     for count, record in enumerate(records, start=1):
+        recorder = TrackRecorder()
         try:
             with _open(record) as frames:
-                recorder = TrackRecorder()
-                for _ in tracker.run(frames, recorder=recorder):
-                    pass
+                for _, found in tracker.run(frames):
+                    ids, scores, classes = (x.tolist() for x in (found.ID, found.scores, found.pred_classes))
+                    # The index is the stream's: it passes over frames that cannot be read.
+                    recorder.add(tracker.num_frames - 1, ids, scores, classes, shapes.encode(found))
                 size = {"height": frames.height, "width": frames.width, "length": tracker.num_frames}
         except VideoReadError as error:
             logger.warning("no tracklets: %s", error)
             continue
-        tracks, length = list(recorder.tracks.values()), tracker.num_frames
-        results = recorder.results(0, length, {track.category: 1 for track in tracks})
-        tracklets = [
-            {**result, "scores": [track.scores.get(index) for index in range(length)]}
-            for track, result in zip(tracks, results)
-            if len(track.scores) >= cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH
-        ]
+        long_enough = [track for track in recorder.tracks.values() if len(track.scores) >= min_length]
+        tracklets = [_annotation(track, tracker.num_frames, shapes) for track in long_enough]
         logger.info("tracklets: %s: %d (video %d of %d)", record["video_name"], len(tracklets), count, len(records))
         if tracklets:
             videos.append({"name": record["video_name"], **size, "tracklets": tracklets})
     return videos
+
+
+def _annotation(track: Track, length: int, shapes: TrackletShapes) -> dict[str, Any]:
+    return {
+        "category_id": shapes.category["id"],
+        "score": track.score,
+        "scores": [track.scores.get(index) for index in range(length)],
+        shapes.key: [track.segmentations.get(index) for index in range(length)],  # the recorder keeps poses as well
+    }
 
 
 def _open(record: dict[str, Any]) -> FrameStream:
@@ -132,9 +140,9 @@ def _origin(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _is_from(path: Path, origin: dict[str, Any]) -> bool:
+def _is_from(path: Path, origin: dict[str, Any], shapes: TrackletShapes) -> bool:
     try:
-        return read_ground_truth(path).get("info") == origin
+        return read_ground_truth(path, content=shapes.key).get("info") == origin
     except FileNotFoundError:
         return False
     except AnnotationError as error:
@@ -142,7 +150,7 @@ def _is_from(path: Path, origin: dict[str, Any]) -> bool:
         return False
 
 
-def _write(path: Path, videos: Sequence[dict[str, Any]], origin: dict[str, Any]) -> None:
+def _write(path: Path, videos: Sequence[dict[str, Any]], origin: dict[str, Any], shapes: TrackletShapes) -> None:
     tracklets = [(i, tracklet) for i, video in enumerate(videos, start=1) for tracklet in video["tracklets"]]
     if not tracklets:
         raise ValueError(
@@ -159,7 +167,7 @@ def _write(path: Path, videos: Sequence[dict[str, Any]], origin: dict[str, Any])
             }
             for i, video in enumerate(videos, start=1)
         ],
-        "categories": [{"id": 1, "name": "object"}],
+        "categories": [shapes.category],
         "annotations": [
             {"id": n, "iscrowd": 0, **tracklet, "video_id": i} for n, (i, tracklet) in enumerate(tracklets, start=1)
         ],

@@ -85,7 +85,7 @@ def run_quickstart(
     """
     start = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
-    with _stage(f"composing the sample data (seed {seed})"):
+    with stage(f"composing the sample data (seed {seed})"):
         generate_sample(output / "sample", seed, sample)
     settings = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "OUTPUT_DIR", str(output / "train"), "SEED", str(seed)]
     args = argparse.Namespace(config_file=config_file, opts=[*settings, *overrides], eval_only=False, resume=False)
@@ -99,7 +99,7 @@ def run_quickstart(
 def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start: float) -> None:
     """What each process does."""
     cfg = setup(args)
-    with _stage(f"training for {cfg.SOLVER.MAX_ITER} iterations"):
+    with stage(f"training for {cfg.SOLVER.MAX_ITER} iterations"):
         trainer = ICTrackTrainer(cfg)
         trainer.resume_or_load(resume=False)
         trainer.train()
@@ -108,11 +108,11 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     model = build_model(cfg)
     SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
 
-    with _stage("detecting in the clips"):
+    with stage("detecting in the clips"):
         bank = _head_bank(cfg, model, seed)
         tune_clips = _detect(cfg, model, bank, "tune")
         val_clips = _detect(cfg, model, bank, "val")
-    with _stage("tracking: tuning every method on one set of clips, measuring on another"):
+    with stage("tracking: tuning every method on one set of clips, measuring on another"):
         table = _compare(cfg, tune_clips, val_clips)
     if not comm.is_main_process():
         return
@@ -121,7 +121,7 @@ def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start:
     segm = tested.get("segm", {"AP": 0.0, "AP50": 0.0})  # COCOEvaluator leaves masks out where nothing was detected
     stills = {"agnostic": agnostic, "AP": segm["AP"] / 100, "AP50": segm["AP50"] / 100}
     metrics: dict[str, Any] = {"seed": seed, "stills": stills, "skips": table, "seconds": time.perf_counter() - start}
-    with _stage("drawing the report"):
+    with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())
         report = write_quickstart_report(cfg, tracking_cfg, val_clips, methods(), metrics, output)
@@ -241,15 +241,18 @@ def format_tables(metrics: dict[str, Any]) -> str:
 
 
 @contextmanager
-def _stage(name: str) -> Iterator[None]:
-    """Announce a stage on the main process, and how long it took."""
+def stage(name: str, seconds: dict[str, float] | None = None, key: str = "") -> Iterator[None]:
+    """Announce a stage on the main process, and how long it took; ``seconds`` gets the latter under ``key``."""
     shown = comm.is_main_process()
     if shown:
         print(f"quick-start: {name} ...", flush=True)
     start = time.perf_counter()
     yield
+    duration = time.perf_counter() - start
+    if seconds is not None:
+        seconds[key] = duration
     if shown:
-        print(f"quick-start: {name}: {time.perf_counter() - start:.0f} s", flush=True)
+        print(f"quick-start: {name}: {duration:.0f} s", flush=True)
 
 
 def default_num_processes() -> int:

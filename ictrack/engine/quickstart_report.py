@@ -78,7 +78,7 @@ def write_quickstart_report(
         )
         sections.append(Filmstrip(f"Clip {number + 1}: {description}", rows, columns, caption, width=180))
         if len(sections) == 2:
-            Image.fromarray(_picture(rows)).save(output / "tracks.jpg", quality=90)
+            Image.fromarray(strip_picture(rows)).save(output / "tracks.jpg", quality=90)
     sections += [_table(int(skip), rows) for skip, rows in sorted(metrics["skips"].items(), key=lambda kv: -int(kv[0]))]
     numbers = sorted({index // step for index in picked.values()})
     sources = {f"Clip {number + 1}": (_root() / clips[number].video["file_names"][0]).parent for number in numbers}
@@ -86,7 +86,7 @@ def write_quickstart_report(
     sources[f"Real clip: {real.stem.replace('_', ' ')}"] = real
     tracker = VideoTracker.from_config(tracking_cfg)
     videos = {
-        name: _track_source(tracker, source, output / f"{_file_name(name)}.mp4") for name, source in sources.items()
+        name: track_source(tracker, source, output / f"{_file_name(name)}.mp4") for name, source in sources.items()
     }
     sections.append(
         Videos("Videos", videos, "Tracks of the trained embedding. The detector has seen composed stills only.")
@@ -126,22 +126,23 @@ def _summary(metrics: dict[str, Any]) -> list[str]:
         f"AP {stills['AP']:.3f}.",
     ]
     for skip, rows in metrics["skips"].items():
-        ours = f"With every {skip}{_ordinal(int(skip))} frame, the trained embedding (IDF1 {rows[OURS]['IDF1']:.3f})"
+        ours = f"With {every_nth(int(skip))} frame, the trained embedding (IDF1 {rows[OURS]['IDF1']:.3f})"
         ahead = [name for name, figures in rows.items() if figures["IDF1"] > rows[OURS]["IDF1"]]
         listed = ", ".join(f"{name} ({rows[name]['IDF1']:.3f})" for name in ahead)
         paragraphs.append(f"{ours} is **not** the best; ahead: {listed}." if ahead else f"{ours} has the highest IDF1.")
     return paragraphs
 
 
-def _ordinal(number: int) -> str:
-    return {1: "st", 2: "nd", 3: "rd"}.get(number, "th")
+def every_nth(number: int) -> str:
+    """Such as "every 4th"."""
+    return "every " + str(number) + {1: "st", 2: "nd", 3: "rd"}.get(number, "th")
 
 
 def _table(skip: int, rows: Mapping[str, Mapping[str, Any]]) -> Table:
     columns = ["association by", "IDF1", "id switches", "AP (one class)", "AP50 (one class)", "AP", "AP50"]
     keys = ("IDF1", "IDSW", "agnostic_AP", "agnostic_AP50", "AP", "AP50")
     return Table(
-        f"Every {skip}{_ordinal(skip)} frame",
+        f"{every_nth(skip).capitalize()} frame",
         columns,
         [[name, *(int(f[key]) if key == "IDSW" else f[key] for key in keys)] for name, f in rows.items()],
         better={column: "min" if column == "id switches" else "max" for column in columns[1:]},
@@ -191,7 +192,7 @@ def _strip_row(
     return FilmstripRow(method.name, images, note, _id_switches(clip, tracked))
 
 
-def _picture(rows: Sequence[FilmstripRow]) -> np.ndarray:
+def strip_picture(rows: Sequence[FilmstripRow]) -> np.ndarray:
     """The film strip as one RGB picture, without its labels."""
     gap = 12
     padded = [
@@ -213,7 +214,7 @@ def _file_name(title: str) -> str:
     return title.lower().replace(": ", "_").replace(" ", "_")
 
 
-def _track_source(tracker: VideoTracker, source: Path, path: Path) -> Path:
+def track_source(tracker: VideoTracker, source: Path, path: Path) -> Path:
     """Track a folder of frames or a video, and draw it."""
     track_video(tracker, str(source), path, max_frames=_VIDEO_FRAMES)
     return path

@@ -46,7 +46,7 @@ def youtube_vis_report(
         AnnotationError: with the file and the JSON path of what cannot be scored.
         OSError: a file cannot be opened.
     """
-    ground_truth = read_ground_truth(ground_truth_path)
+    ground_truth = read_ground_truth(ground_truth_path, pack_runs=True)
     if ground_truth.get("annotations") is None:
         raise AnnotationError(f"{ground_truth_path}: annotations: there are none to score against")
     results = read_results_file(results_path)

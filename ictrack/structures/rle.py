@@ -11,7 +11,7 @@ encoding is checked before pycocotools sees it.
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -19,24 +19,53 @@ from typing import Any
 import numpy as np
 
 from .describe import describe
+from .rle_masks import encode_mask, merge_empty_runs, remove_empty_runs
+from .rle_strings import RLE, RLEError, encode_runs, parse_strings
 
-RLE = dict[str, Any]
-"""``{"size": [H, W], "counts": str | bytes | list[int]}``."""
+__all__ = [
+    "MAX_PIXELS",
+    "RLE",
+    "MaskExtents",
+    "RLEError",
+    "RunLengths",
+    "decode_blocks",
+    "decode_runs",
+    "encode_mask",
+    "encode_runs",
+    "has_empty_runs",
+    "merge_empty_runs",
+    "remove_empty_runs",
+]
 
 # A frame has fewer pixels than this, so that runs, and differences of two, fit in six groups of five bits and in int32.
 MAX_PIXELS = 2**29
-_MAX_GROUPS = 6
-# Strings are parsed in blocks that fit in a processor's cache with all that is made of them.
-_BLOCK_CHARACTERS = 2**18
+# Characters or runs of masks that are decoded together: all that is made of them fits in a processor's cache.
+_BLOCK_LENGTH = 2**17
 
 
-class RLEError(ValueError):
-    """An encoding that is no mask. ``index`` is its position in the sequence that was given."""
+@dataclass(frozen=True)
+class MaskExtents:
+    """What N masks cover.
 
-    def __init__(self, index: int, reason: str) -> None:
-        super().__init__(reason)
-        self.index = index
-        self.reason = reason
+    Attributes:
+        areas: (N,) int64, their pixels.
+        columns: (N, 2) int64, first and last column with a pixel, as :meth:`RunLengths.columns` says.
+        sizes: (N, 2) int64, rows of (H, W).
+    """
+
+    areas: np.ndarray
+    columns: np.ndarray
+    sizes: np.ndarray
+
+    @classmethod
+    def concatenate(cls, parts: Sequence[MaskExtents]) -> MaskExtents:
+        """All masks of any number of parts."""
+        none = np.empty(0, dtype=np.int64)
+        return cls(
+            np.concatenate([none, *(part.areas for part in parts)]),
+            np.concatenate([none.reshape(0, 2), *(part.columns for part in parts)]),
+            np.concatenate([none.reshape(0, 2), *(part.sizes for part in parts)]),
+        )
 
 
 @dataclass(frozen=True)
@@ -61,6 +90,9 @@ class RunLengths:
         """An integer type that cannot overflow when a mask's runs are summed up, the faster one if possible."""
         largest = max(int(self.counts.max(initial=0)), -int(self.counts.min(initial=0)))
         return np.int32 if largest * int(np.diff(self.offsets).max(initial=0)) < 2**31 else np.int64
+
+    def extents(self) -> MaskExtents:
+        return MaskExtents(self.areas(), self.columns(), self.sizes)
 
     def areas(self) -> np.ndarray:
         """Pixels of each mask, (N,) int64."""
@@ -101,89 +133,30 @@ def decode_runs(rles: Sequence[RLE]) -> RunLengths:
         RLEError: an encoding without ``size`` [H, W] or ``counts``, with a character or a number that cannot be, or
             whose runs do not add up to H x W.
     """
+    blocks = list(decode_blocks(rles))
+    if not blocks:
+        return RunLengths(np.empty(0, dtype=np.int32), np.zeros(1, dtype=np.int64), np.empty((0, 2), dtype=np.int64))
+    return RunLengths(
+        np.concatenate([runs.counts for runs in blocks]),
+        _cumulative(np.concatenate([np.diff(runs.offsets) for runs in blocks])),
+        np.concatenate([runs.sizes for runs in blocks]),
+    )
+
+
+def decode_blocks(rles: Sequence[RLE]) -> Iterator[RunLengths]:
+    """:func:`decode_runs` of some masks after the other, in their order, so that few runs are in memory at a time."""
     sizes = _sizes(rles)
     encodings = [rle["counts"] for rle in rles]
-    if set(map(type, encodings)) <= {str, bytes}:
-        counts, lengths = _parse_strings(encodings)
-    elif set(map(type, encodings)) <= {list, tuple}:
-        counts, lengths = _parse_lists(encodings, range(len(encodings)))
-    else:
-        # Mixed forms: parse each form by itself, then put the masks back in order.
-        is_list = np.array([isinstance(one, (list, tuple)) for one in encodings], dtype=bool)
-        parts = [np.empty(0, dtype=np.int32)] * len(rles)
-        strings = np.flatnonzero(~is_list).tolist()
+    lengths = np.fromiter(map(len, encodings), dtype=np.int64, count=len(rles))
+    first = np.flatnonzero(np.diff(np.cumsum(lengths) // _BLOCK_LENGTH, prepend=-1)).tolist()
+    for start, end in zip(first, [*first[1:], len(rles)]):
         try:
-            flat, flat_lengths = _parse_strings([encodings[i] for i in strings])
+            counts, numbers = _parse(encodings[start:end])
+            runs = RunLengths(counts, _cumulative(numbers), sizes[start:end])
+            _check_sums(runs)
         except RLEError as error:
-            raise RLEError(strings[error.index], error.reason) from None
-        for i, part in zip(strings, np.split(flat, np.cumsum(flat_lengths)[:-1])):
-            parts[i] = part
-        lists = np.flatnonzero(is_list).tolist()
-        flat, flat_lengths = _parse_lists([encodings[i] for i in lists], lists)
-        for i, part in zip(lists, np.split(flat, np.cumsum(flat_lengths)[:-1])):
-            parts[i] = part
-        counts = np.concatenate(parts)
-        lengths = np.array([len(part) for part in parts], dtype=np.int64)
-    runs = RunLengths(counts, _cumulative(lengths), sizes)
-    _check_sums(runs)
-    return runs
-
-
-def encode_runs(counts: np.ndarray, lengths: np.ndarray) -> list[bytes]:
-    """COCO's compressed strings of N masks' runs; the inverse of what :func:`decode_runs` reads.
-
-    Args:
-        counts: (sum of lengths,) integers, all masks' runs.
-        lengths: (N,) numbers of runs.
-    """
-    if len(counts) == 0:
-        return [b""] * len(lengths)
-    offsets = _cumulative(lengths)
-    counts = counts.astype(np.int32, copy=False)
-    values = counts.copy()
-    values[2:] -= counts[:-2]
-    # The first three runs of each mask are no differences.
-    first = np.concatenate([offsets[:-1][lengths > i] + i for i in range(3)])
-    values[first] = counts[first]
-
-    magnitude = np.where(values < 0, ~values, values)
-    groups = np.ones(len(values), dtype=np.uint8)
-    for k in range(1, _MAX_GROUPS):
-        groups += magnitude >= 1 << (5 * k - 1)
-    ends = np.cumsum(groups, dtype=np.int64)
-    position = ends - groups
-    limits = np.concatenate([[0], ends])[offsets]
-    text = np.empty(ends[-1], dtype=np.uint8)
-    while len(values):
-        more = groups > 1
-        text[position] = (values & 0x1F).astype(np.uint8) + (more.view(np.uint8) << 5) + np.uint8(48)
-        longer = np.flatnonzero(more)
-        values, groups, position = values[longer] >> 5, groups[longer] - np.uint8(1), position[longer] + 1
-    characters = text.tobytes()
-    return [characters[start:end] for start, end in zip(limits[:-1].tolist(), limits[1:].tolist())]
-
-
-def encode_mask(mask: np.ndarray) -> RLE:
-    """RLE of one mask (H, W), bool or 0/1; the same bytes as ``pycocotools.mask.encode`` with ``counts`` as str.
-
-    Only the tight box of the mask is read run by run, which makes it a few times faster.
-    """
-    if mask.ndim != 2:
-        raise ValueError(f"a mask has the shape (H, W), not {mask.shape}")
-    height, width = mask.shape
-    counts = _mask_counts(np.asarray(mask, dtype=bool))
-    return {"size": [height, width], "counts": encode_runs(counts, np.array([len(counts)]))[0].decode("ascii")}
-
-
-def remove_empty_runs(positions: np.ndarray) -> np.ndarray:
-    """Positions at which a mask switches between 0 and 1, ascending, without those that cancel each other out."""
-    if len(positions) < 2:
-        return positions
-    first = np.flatnonzero(np.concatenate([[True], positions[1:] != positions[:-1]]))
-    if len(first) == len(positions):
-        return positions
-    multiplicity = np.diff(np.append(first, len(positions)))
-    return positions[first[multiplicity % 2 == 1]]
+            raise RLEError(start + error.index, error.reason) from None
+        yield runs
 
 
 def has_empty_runs(runs: RunLengths) -> set[int]:
@@ -191,33 +164,6 @@ def has_empty_runs(runs: RunLengths) -> set[int]:
     empty = np.flatnonzero(runs.counts == 0)
     masks = np.searchsorted(runs.offsets, empty, side="right") - 1
     return set(masks[empty > runs.offsets[masks]].tolist())
-
-
-def merge_empty_runs(counts: np.ndarray) -> np.ndarray:
-    """The runs of one mask, (R,), without runs of no pixels beyond the first."""
-    edges = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
-    positions = remove_empty_runs(edges[1:-1])
-    counts = np.diff(np.concatenate([[0], positions, edges[-1:]]))
-    return counts[:-1] if len(counts) > 1 and counts[-1] == 0 else counts
-
-
-def _mask_counts(mask: np.ndarray) -> np.ndarray:
-    height, width = mask.shape
-    rows = np.flatnonzero(mask.any(axis=1))
-    if len(rows) == 0:
-        return np.array([height * width], dtype=np.int64)
-    top, bottom = rows[0], rows[-1] + 1
-    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
-    left, right = columns[0], columns[-1] + 1
-    padded = np.zeros((right - left, bottom - top + 2), dtype=bool)
-    padded[:, 1:-1] = mask[top:bottom, left:right].T
-    # flatnonzero is ten times faster than nonzero of two dimensions.
-    column, row = np.divmod(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), bottom - top + 1)
-    # A run that ends at the bottom of a column and one that starts at the top of the next are one run.
-    positions = remove_empty_runs((left + column) * height + top + row)
-    edges = np.concatenate([[0], positions, [height * width]])
-    counts = np.diff(edges)
-    return counts[:-1] if counts[-1] == 0 else counts
 
 
 def _cumulative(lengths: np.ndarray) -> np.ndarray:
@@ -237,7 +183,7 @@ def _sizes(rles: Sequence[Any]) -> np.ndarray:
             set(map(type, rles)) == {dict}
             and set(map(type, sizes)) <= {list, tuple}
             and set(map(type, chain.from_iterable(sizes))) == {int}
-            and set(map(type, counts)) <= {str, bytes, list, tuple}
+            and set(map(type, counts)) <= {str, bytes, list, tuple, array}
         ):
             distinct = [sizes[0]] if sizes.count(sizes[0]) == len(sizes) else sizes
             if all(len(s) == 2 and min(s) > 0 and s[0] * s[1] < MAX_PIXELS for s in distinct):
@@ -257,24 +203,47 @@ def _size(index: int, rle: Any) -> Sequence[int]:
         raise RLEError(index, f"size must be positive, not {describe(list(size))}")
     if size[0] * size[1] >= MAX_PIXELS:
         raise RLEError(index, f"size {describe(list(size))} has more pixels than an RLE can count")
-    if not isinstance(rle.get("counts"), (str, bytes, list, tuple)):
+    if not isinstance(rle.get("counts"), (str, bytes, list, tuple, array)):
         raise RLEError(index, "counts must be a string or a list of run lengths")
     return size
 
 
-def _parse_lists(lists: Sequence[Sequence[Any]], indices: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers in lists of run lengths, and how many each holds; ``indices`` are the masks', for errors."""
-    flat = list(chain.from_iterable(lists))
-    if set(map(type, flat)) <= {int}:
+def _parse(encodings: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers in ``counts`` of any form, int32, and how many each holds, (N,) int64."""
+    types = set(map(type, encodings))
+    if types <= {str, bytes}:
+        return parse_strings(encodings)
+    if not types & {str, bytes}:
+        return _parse_lists(encodings)
+    # Mixed forms: parse each form by itself, then put the masks back in order.
+    parts = [np.empty(0, dtype=np.int32)] * len(encodings)
+    is_string = np.array([isinstance(one, (str, bytes)) for one in encodings])
+    for parse, indices in (
+        (parse_strings, np.flatnonzero(is_string).tolist()),
+        (_parse_lists, np.flatnonzero(~is_string).tolist()),
+    ):
+        try:
+            values, numbers = parse([encodings[i] for i in indices])
+        except RLEError as error:
+            raise RLEError(indices[error.index], error.reason) from None
+        for i, part in zip(indices, np.split(values, np.cumsum(numbers)[:-1])):
+            parts[i] = part
+    return np.concatenate(parts), np.array([len(part) for part in parts], dtype=np.int64)
+
+
+def _parse_lists(lists: Sequence[Sequence[Any]]) -> tuple[np.ndarray, np.ndarray]:
+    """All numbers in lists of run lengths, int32, and how many each holds."""
+    if set(map(type, chain.from_iterable(one for one in lists if not _is_packed(one)))) <= {int}:
         try:
             # Half as long as numpy.array takes.
-            values = np.frombuffer(array("i", flat), dtype=np.intc).astype(np.int32)
+            arrays: list[Any] = [one if _is_packed(one) else array("i", one) for one in lists]
         except OverflowError:
             pass
         else:
+            values = np.frombuffer(b"".join(arrays), dtype=np.intc).astype(np.int32, copy=False)
             if -MAX_PIXELS < values.min(initial=0) <= values.max(initial=0) < MAX_PIXELS:
-                return values, np.array([len(counts) for counts in lists], dtype=np.int64)
-    for index, counts in zip(indices, lists):
+                return values, np.fromiter(map(len, lists), dtype=np.int64, count=len(lists))
+    for index, counts in enumerate(lists):
         if not all(type(count) is int for count in counts):
             raise RLEError(index, "counts must be a flat list of integers")
         if any(abs(count) >= MAX_PIXELS for count in counts):
@@ -282,95 +251,8 @@ def _parse_lists(lists: Sequence[Sequence[Any]], indices: Sequence[int]) -> tupl
     raise AssertionError("a list that is refused has a reason")
 
 
-def _parse_strings(strings: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """All numbers in COCO's compressed strings, and how many each string holds."""
-    lengths = np.fromiter(map(len, strings), dtype=np.int64, count=len(strings))
-    block = np.cumsum(lengths) // _BLOCK_CHARACTERS
-    limits = [0, *(np.flatnonzero(np.diff(block)) + 1).tolist(), len(strings)]
-    parts = []
-    for start, end in zip(limits[:-1], limits[1:]):
-        try:
-            parts.append(_parse_block(strings[start:end], lengths[start:end]))
-        except RLEError as error:
-            raise RLEError(start + error.index, error.reason) from None
-    return np.concatenate([values for values, _ in parts]), np.concatenate([numbers for _, numbers in parts])
-
-
-def _parse_block(strings: Sequence[str | bytes], lengths: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    string_ends = np.cumsum(lengths)
-    data = np.frombuffer(_join(strings), dtype=np.uint8)
-    if len(data) == 0:
-        return np.empty(0, dtype=np.int32), np.zeros(len(strings), dtype=np.int64)
-    bits = data - np.uint8(48)  # wraps around below 48
-    if bits.max() > 63:
-        bad = int(np.argmax(bits > 63))
-        owner = int(np.searchsorted(string_ends, bad, side="right"))
-        raise RLEError(owner, f"counts holds a character that is not of the encoding: {chr(data[bad])!r}")
-    is_last = bits < 0x20
-    nonempty = np.flatnonzero(lengths)
-    truncated = nonempty[~is_last[string_ends[nonempty] - 1]]
-    if len(truncated):
-        raise RLEError(int(truncated[0]), "counts ends in the middle of a number")
-
-    ends = np.flatnonzero(is_last)
-    limits = np.searchsorted(ends, string_ends - 1, side="right")  # numbers up to the end of each string
-    # The last group holds the highest bits and the sign. Nearly all numbers have one group or two, so the one before is
-    # looked up together with it, and with whether there are more.
-    context = bits.astype(np.uint16)
-    context[1:] |= bits[:-1].astype(np.uint16) << 6
-    context[2:] |= (~is_last[1:-1] & ~is_last[:-2]).astype(np.uint16) << 12
-    context = context[ends]
-    high = (context & 0x1F).view(np.int16)
-    low = context >> 6
-    has_low = ((low >> 5) & 1).view(np.int16)
-    values = (((high ^ 16) - 16) * (1 + 31 * has_low) + has_low * (low & 0x1F).view(np.int16)).astype(np.int32)
-    longer = np.flatnonzero(context >> 12)
-    for k in range(2, _MAX_GROUPS + 1):
-        if len(longer) == 0:
-            break
-        if k == _MAX_GROUPS:
-            owner = int(np.searchsorted(limits, longer[0], side="right"))
-            raise RLEError(owner, "counts holds a number that is too large")
-        position = ends[longer] - k
-        values[longer] = (values[longer] << 5) | (bits[position] & 0x1F)
-        more = position > 0
-        more[more] = ~is_last[position[more] - 1]
-        longer = longer[more]
-    _undo_differences(values, np.concatenate([[0], limits]))
-    return values, np.diff(limits, prepend=0)
-
-
-def _join(strings: Sequence[str | bytes]) -> bytes:
-    try:
-        return "".join(strings).encode("ascii")  # type: ignore[arg-type]
-    except (TypeError, UnicodeEncodeError):
-        pass
-    encoded = []
-    for i, text in enumerate(strings):
-        try:
-            encoded.append(text if isinstance(text, bytes) else text.encode("ascii"))
-        except UnicodeEncodeError:
-            raise RLEError(i, "counts holds a character that is not of the encoding") from None
-    return b"".join(encoded)
-
-
-def _undo_differences(values: np.ndarray, offsets: np.ndarray) -> None:
-    """In place: from the fourth run of a mask on, a number is the difference to the one two before.
-
-    So every second number of a mask forms a running sum, which begins anew at its second and at its third number. The
-    numbers at even and at odd positions of all masks are summed up in one go each; where a sum begins anew, what has
-    gathered before is taken off. As in pycocotools, numbers wrap around at 32 bits.
-    """
-    starts, ends = offsets[:-1], offsets[1:]
-    restarts = np.concatenate([starts[starts + i < ends] + i for i in range(3)])
-    for parity in (0, 1):
-        chain = values[parity::2]
-        begin = np.sort(restarts[restarts % 2 == parity] // 2)
-        if len(begin) == 0:
-            continue
-        sums = np.add.reduceat(chain, begin, dtype=np.int32)
-        chain[begin[1:]] -= sums[:-1]
-        np.cumsum(chain, out=chain, dtype=np.int32)
+def _is_packed(counts: Sequence[Any]) -> bool:
+    return type(counts) is array and counts.typecode == "i"
 
 
 def _check_sums(runs: RunLengths) -> None:

@@ -21,7 +21,18 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from .describe import describe
-from .rle import MAX_PIXELS, RLE, RLEError, RunLengths, decode_runs, encode_runs, has_empty_runs, merge_empty_runs
+from .json_runs import load_with_packed_runs
+from .rle import (
+    MAX_PIXELS,
+    RLE,
+    MaskExtents,
+    RLEError,
+    RunLengths,
+    decode_blocks,
+    encode_runs,
+    has_empty_runs,
+    merge_empty_runs,
+)
 
 # pycocotools walks along a polygon's edges pixel by pixel: coordinates beyond so many times the frame's longer side, or
 # beyond so many pixels, are damage and would hang it.
@@ -38,8 +49,12 @@ class AnnotationError(ValueError):
     """A file that is not of the format. The message names the file, if there is one, and the JSON path."""
 
 
-def read_json(path: str | Path) -> Any:
+def read_json(path: str | Path, *, pack_runs: bool = False) -> Any:
     """The content of a ``.json`` or ``.json.gz`` file.
+
+    Args:
+        path: of the file.
+        pack_runs: lists of run lengths, the "counts" of RLEs, may be read as ``array("i")``, which is far quicker.
 
     Raises:
         AnnotationError: the file is damaged, cut short or no JSON.
@@ -48,9 +63,10 @@ def read_json(path: str | Path) -> Any:
     path = Path(path)
     try:
         if path.suffix != ".gz":
-            return parse_json(path.read_bytes(), str(path))
+            return parse_json(path.read_bytes(), str(path), pack_runs=pack_runs)
         with gzip.open(path, "rb") as file:
-            return parse_json(read_unpacked(file, path.stat().st_size, str(path)), str(path))
+            data = read_unpacked(file, path.stat().st_size, str(path))
+        return parse_json(data, str(path), pack_runs=pack_runs)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise AnnotationError(f"{path}: damaged file: {error}") from None
 
@@ -83,12 +99,17 @@ def no_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-def parse_json(data: bytes, name: str) -> Any:
-    """The content of JSON text. Raises AnnotationError, with the ``name`` of its file, if it is none."""
+def parse_json(data: bytes, name: str, *, pack_runs: bool = False) -> Any:
+    """The content of JSON text, see :func:`read_json`.
+
+    Raises AnnotationError, with the ``name`` of its file, if it is none.
+    """
     try:
-        text = data.decode("utf-8")
-        del data  # text and what is read from it are large enough
         with no_garbage_collection():
+            if pack_runs and (content := load_with_packed_runs(data)) is not None:
+                return content
+            text = data.decode("utf-8")
+            del data  # text and what is read from it are large enough
             return json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
@@ -101,16 +122,21 @@ def parse_json(data: bytes, name: str) -> Any:
         raise AnnotationError(f"{name}: holds a number of too many digits") from None
 
 
-def read_ground_truth(path: str | Path) -> dict[str, Any]:
+def read_ground_truth(path: str | Path, *, pack_runs: bool = False, content: str = "segmentations") -> dict[str, Any]:
     """A ground-truth file, checked by :func:`check_ground_truth`.
+
+    Args:
+        path: ``.json`` or ``.json.gz``.
+        pack_runs: see :func:`read_json`.
+        content: see :func:`check_ground_truth`.
 
     Raises:
         AnnotationError: with the file's name and the JSON path of the first problem.
         OSError: it cannot be opened.
     """
-    data = read_json(path)
+    data = read_json(path, pack_runs=pack_runs)
     try:
-        check_ground_truth(data)
+        check_ground_truth(data, content)
     except AnnotationError as error:
         raise AnnotationError(f"{path}: {error}") from None
     return data
@@ -146,10 +172,14 @@ def index_by_id(entries: Any, path: str) -> dict[int, dict[str, Any]]:
     return by_id
 
 
-def check_ground_truth(data: Any) -> None:
+def check_ground_truth(data: Any, content: str = "segmentations") -> None:
     """Check the structure of a ground truth: keys, types, unique ids, references, one entry a frame.
 
     Encodings of masks are not opened here; :func:`normalize_segmentations` checks those it reads.
+
+    Args:
+        data: the JSON value.
+        content: key of what each annotation must have for each frame.
 
     Raises:
         AnnotationError: with the JSON path of the first problem.
@@ -204,9 +234,9 @@ def check_ground_truth(data: Any) -> None:
             f"must be 0 or 1, not {describe(is_crowd)}",
         )
         length = len(videos[annotation["video_id"]]["file_names"])
-        for key in ("segmentations", "bboxes", "areas"):
+        for key in (content, "bboxes", "areas"):
             values = annotation.get(key)
-            if values is None and key != "segmentations":
+            if values is None and key != content:
                 continue
             require(isinstance(values, list), f"{where}.{key}", "must be a list with one entry a frame")
             require(len(values) == length, f"{where}.{key}", f"has {len(values)} entries, the video {length} frames")
@@ -234,14 +264,14 @@ def normalize_segmentations(
     Raises:
         AnnotationError: with the path of a segmentation that is no mask.
     """
-    rles, runs = read_masks(segmentations, paths, sizes)
-    return rles, runs.areas()
+    rles, extents = read_masks(segmentations, paths, sizes)
+    return rles, extents.areas
 
 
 def read_masks(
     segmentations: Sequence[Any], paths: Sequence[str], sizes: Sequence[tuple[int, int]]
-) -> tuple[list[RLE], RunLengths]:
-    """:func:`normalize_segmentations` with the masks' runs in the place of their pixels.
+) -> tuple[list[RLE], MaskExtents]:
+    """:func:`normalize_segmentations` with more than the masks' pixels in the place of those.
 
     A path is only asked for where something is wrong, or where there are polygons.
     """
@@ -250,24 +280,32 @@ def read_masks(
         for i, segmentation in enumerate(segmentations):
             if isinstance(segmentation, list):
                 rles[i] = polygons_to_rle(segmentation, sizes[i], paths[i])
+    extents = []
+    start = 0
     try:
-        runs = decode_runs(rles)
+        for runs in decode_blocks(rles):
+            extents.append(runs.extents())
+            _compress(rles, start, runs)
+            start += len(runs)
     except RLEError as error:
         raise AnnotationError(f"{paths[error.index]}: {error.reason}") from None
+    return rles, MaskExtents.concatenate(extents)
+
+
+def _compress(rles: list[RLE], start: int, runs: RunLengths) -> None:
+    """In place: compressed strings without empty runs for the masks from ``start`` on, of which these are the runs."""
     with_empty_runs = has_empty_runs(runs)
-    encodings = [rle["counts"] for rle in rles]
-    lists = []
-    if not set(map(type, encodings)) <= {str, bytes}:
-        lists = [i for i, one in enumerate(encodings) if type(one) in (list, tuple) and i not in with_empty_runs]
-    parts = [runs.counts[runs.offsets[i] : runs.offsets[i + 1]] for i in lists]
-    for i in with_empty_runs:
-        lists.append(i)
-        parts.append(merge_empty_runs(runs.counts[runs.offsets[i] : runs.offsets[i + 1]]))
-    if lists:
-        encoded = encode_runs(np.concatenate(parts), np.array([len(part) for part in parts]))
-        for i, counts in zip(lists, encoded):
-            rles[i] = {"size": rles[i]["size"], "counts": counts}
-    return rles, runs
+    encodings = [rle["counts"] for rle in rles[start : start + len(runs)]]
+    if not with_empty_runs and set(map(type, encodings)) <= {str, bytes}:
+        return
+    masks = [i for i, one in enumerate(encodings) if i in with_empty_runs or not isinstance(one, (str, bytes))]
+    parts = [runs.counts[runs.offsets[i] : runs.offsets[i + 1]] for i in masks]
+    for position, i in enumerate(masks):
+        if i in with_empty_runs:
+            parts[position] = merge_empty_runs(parts[position])
+    encoded = encode_runs(np.concatenate(parts), np.array([len(part) for part in parts]))
+    for i, counts in zip(masks, encoded):
+        rles[start + i] = {"size": rles[start + i]["size"], "counts": counts}
 
 
 def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], path: str) -> RLE:

@@ -6,6 +6,7 @@ from pathlib import Path
 from ictrack.engine.ablation.rows import select_rows
 from ictrack.engine.ablation.run import run_ablation
 from ictrack.engine.ablation.table import write_table
+from ictrack.engine.pose_table import run_pose_seeds, write_pose_table
 from ictrack.engine.quickstart import default_num_processes
 
 PROJECT = Path(__file__).resolve().parent
@@ -14,7 +15,8 @@ PRESETS = {
         "detector": "quickstart/solo_lite0.yaml",
         "strong": "quickstart/ablation_strong.yaml",
         "paper": "quickstart/ablation_paper.yaml",
-    }
+    },
+    "pose": {"detector": "quickstart/pose_lite0.yaml", "video": "quickstart/pose_lite0_video.yaml"},
 }
 
 if __name__ == "__main__":
@@ -27,13 +29,17 @@ if __name__ == "__main__":
     parser.add_argument("--num-processes", type=int, default=default_num_processes())
     parser.add_argument("--table-only", action="store_true", help="make the table again from the results")
     arguments = parser.parse_args()
+    configs = {name: str(PROJECT.parents[1] / "configs" / path) for name, path in PRESETS[arguments.preset].items()}
+    output, results, seeds = arguments.output, arguments.results, range(1, arguments.seeds + 1)
     if arguments.table_only:
-        write_table(arguments.results)
+        (write_pose_table if arguments.preset == "pose" else write_table)(results)
+    elif arguments.preset == "pose":
+        if arguments.rows:
+            parser.error("--rows goes with --preset quickstart")
+        run_pose_seeds(configs["detector"], configs["video"], output / "pose", results, seeds, arguments.num_processes)
     else:
         try:
             rows = select_rows(arguments.rows)
         except ValueError as error:
             parser.error(str(error))
-        configs = {name: str(PROJECT.parents[1] / "configs" / path) for name, path in PRESETS[arguments.preset].items()}
-        seeds = range(1, arguments.seeds + 1)
-        run_ablation(configs, arguments.output, arguments.results, seeds, rows, arguments.num_processes)
+        run_ablation(configs, output, results, seeds, rows, arguments.num_processes)

@@ -11,7 +11,9 @@ from ictrack.data.frame_geometry import (
     Window,
     apply_window,
     draw_window,
+    is_mirrored,
     visible_cells,
+    warp_points,
     window_reduction,
     window_to_source,
 )
@@ -38,6 +40,15 @@ def test_a_turned_window_turns_about_its_centre():
     affine = window_to_source(Window(1, np.pi / 2, False, (0.5, 0.5)), (100, 100), (50, 50))
     assert mapped(affine, 25, 25) == pytest.approx([50, 50])
     assert mapped(affine, 50, 25) == pytest.approx([50, 100])
+
+
+@pytest.mark.parametrize("flip", [False, True])
+def test_points_go_the_other_way(flip):
+    affine = window_to_source(Window(1.7, 0.4, flip, (0.2, 0.9)), (720, 1280), (90, 160))
+    points = np.array([[[3.0, 5], [90, 20]], [[160, 90], [-7, 100]]])
+    in_source = points @ affine[:, :2].T + affine[:, 2]
+    np.testing.assert_allclose(warp_points(in_source, affine), points)
+    assert is_mirrored(affine) == flip
 
 
 @pytest.mark.parametrize(("zoom", "expected"), [(0.5, 4), (1, 2), (1.01, 1), (2, 1), (5, 1), (0.1, 8)])

@@ -10,6 +10,7 @@ from color_model import color_config, write_scenes
 from detectron2.data import DatasetCatalog
 
 from ictrack.data.datasets.unlabelled_videos import find_videos, register_unlabelled_videos
+from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.tracklets import VideoTracklets, read_tracklets
 from ictrack.data.train_loader import build_train_loader
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
@@ -44,7 +45,7 @@ def tracklets_file(tmp_path):
 
 
 def test_a_file_is_read(tracklets_file):
-    (video,) = read_tracklets(tracklets_file).values()
+    (video,) = read_tracklets(tracklets_file, MaskShapes()).values()
     assert video.size == (HEIGHT, WIDTH) and sorted(video.frames) == list(range(1, 16))
     seen = video.instances(3, np.eye(2, 3), (HEIGHT, WIDTH), (HEIGHT, WIDTH))
     assert seen.gt_ids.tolist() == [11] and seen.gt_classes.tolist() == [0]
@@ -56,7 +57,7 @@ def test_a_file_is_read(tracklets_file):
 def test_masks_of_another_size_are_scaled():
     mask = np.zeros((4, 6), np.uint8)
     mask[1:3, 2:4] = 1
-    video = VideoTracklets((4, 6), {0: [(7, encode_mask(mask))]})
+    video = VideoTracklets(MaskShapes(), (4, 6), {0: [(7, encode_mask(mask))]})
     seen = video.instances(0, np.eye(2, 3), (8, 12), (8, 12))
     assert seen.gt_masks.tensor[0].nonzero().amin(0).tolist() == [2, 4]
     assert seen.gt_masks.tensor.sum() == 16
@@ -78,7 +79,7 @@ def test_damaged_files_are_named(tracklets_file, damage, message):
     damage(data)
     tracklets_file.write_text(json.dumps(data))
     with pytest.raises(AnnotationError, match=f"{tracklets_file.name}.*{message}"):
-        read_tracklets(tracklets_file)
+        read_tracklets(tracklets_file, MaskShapes())
 
 
 def test_samples_hold_the_masks_of_what_they_show(tmp_path, tracklets_file):
@@ -88,7 +89,7 @@ def test_samples_hold_the_masks_of_what_they_show(tmp_path, tracklets_file):
     inp.ZOOM, inp.ROTATION, inp.COLOR_JITTER, inp.HUE_JITTER, inp.GREY_PROB = [1.0, 1.4], 15.0, 0.0, 0.0, 0.0
     inp.NUM_FRAMES, inp.SAME_WINDOW, inp.MAX_ENLARGEMENT = 3, False, 1.0
     records = find_videos(str(write_scenes(tmp_path / "videos", ["a"])))
-    mapper = VideoDatasetMapper(cfg, num_videos=1, tracklets=read_tracklets(tracklets_file))
+    mapper = VideoDatasetMapper(cfg, num_videos=1, tracklets=read_tracklets(tracklets_file, MaskShapes()))
     seen = 0
     for _ in range(10):
         sample = mapper(records[0])

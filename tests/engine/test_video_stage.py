@@ -12,6 +12,7 @@ from detectron2.utils import comm
 
 from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
 from ictrack.data.datasets.unlabelled_videos import find_videos, register_unlabelled_videos
+from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.engine import mine_tracklets
 from ictrack.engine.adapt import adapt
@@ -45,7 +46,7 @@ def stage(tmp_path):
 def test_mined_tracklets_are_the_squares(stage, caplog):
     cfg = with_tracklets(stage)
     assert "broken.mp4" in caplog.text
-    tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS)
+    tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, MaskShapes())
     assert sorted(tracklets) == ["a", "b"]
     frames = tracklets["a"].frames
     assert sorted(frames) == list(range(16))
@@ -139,7 +140,7 @@ def test_two_processes_mine_and_learn_together(stage, tmp_path):
     stage.MODEL.VIDEO_EMBEDDING.FREEZE = []
     stage.DATASETS.UNLABELLED_VIDEOS = [[NAME, str(tmp_path / "videos")]]
     launch(train_on_video_and_compare_weights, 2, dist_url="auto", args=(stage,))
-    tracklets = read_tracklets(tmp_path / "output" / "tracklets.json")
+    tracklets = read_tracklets(tmp_path / "output" / "tracklets.json", MaskShapes())
     assert sorted(tracklets) == ["a", "b"]
 
 

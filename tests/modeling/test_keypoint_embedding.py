@@ -222,3 +222,18 @@ def test_configurations_that_do_not_fit():
     cfg.MODEL.EMBEDDING.IN_FEATURES = ["p3", "p4"]
     with pytest.raises(ValueError, match="one feature"):
         build_keypoint_embedding_head(cfg, SHAPES_17)
+
+
+@pytest.mark.parametrize("level", ["joint", "person"])
+def test_a_level_can_be_left_out(level):
+    """The other level's losses are what they are beside it."""
+    both, one = losses_of(module()), losses_of(module(levels=[level]))
+    assert {name.split("_")[2] for name in one} == {level}
+    for name, loss in one.items():
+        torch.testing.assert_close(loss, both[name])
+
+
+@pytest.mark.parametrize("levels", [[], ["limb"]])
+def test_unknown_levels_are_refused(levels):
+    with pytest.raises(ValueError, match=r"KEYPOINT\.LEVELS"):
+        module(levels=levels)

@@ -1,58 +1,22 @@
 """The video head beside the keypoint embedding module: pixel-level objectives on its map, embeddings of people."""
 
-import parity_psa as parity
 import pytest
 import torch
-from detectron2.layers import ShapeSpec
-from detectron2.modeling import BACKBONE_REGISTRY, Backbone, build_model
-from detectron2.structures import Boxes, Instances, Keypoints
+from detectron2.modeling import build_model
+from tiny_pose_model import labelled_people, pose_config, pose_sample
 from tiny_video_model import video_sample
-from torch import nn
 from torch.nn import functional as F
 
+from ictrack.losses.tracklet_contrastive import tracklet_contrastive_loss
 from ictrack.modeling.embedding import KeypointVideoEmbedding
-
-
-@BACKBONE_REGISTRY.register()
-class TinyPosePyramid(Backbone):
-    """Three levels of averaged pixels, each through a 1x1 convolution."""
-
-    def __init__(self, cfg, input_shape):
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(3, 16, 1) for _ in range(3))
-
-    def forward(self, x):
-        return {f"p{i}": conv(F.avg_pool2d(x, 2**i)) for i, conv in enumerate(self.convs, 3)}
-
-    def output_shape(self):
-        return {f"p{i}": ShapeSpec(channels=16, stride=2**i) for i in range(3, 6)}
+from ictrack.modeling.embedding.video_objectives import OBJECTIVES
 
 
 def config(**video_keys):
-    cfg = parity.base_cfg()
-    cfg.MODEL.BACKBONE.NAME = "TinyPosePyramid"
-    psa = cfg.MODEL.POINT_SET_ANCHOR
-    psa.CONV_DIM = psa.HEATMAP_CONV_DIM = 16
-    psa.NUM_GROUPS, psa.NUM_CONVS, psa.INIT_STD, psa.SCORE_THRESH_TEST = 4, 1, 0.05, 0.0
-    emb = cfg.MODEL.EMBEDDING
-    emb.NAME, emb.CONV_DIM, emb.NUM_GROUPS, emb.DIM = "KeypointEmbeddingModule", 16, 4, 8
-    cfg.MODEL.VIDEO_EMBEDDING.ENABLED = True
-    cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE = "random_walk"
-    for key, value in video_keys.items():
-        cfg.MODEL.VIDEO_EMBEDDING[key] = value
-    return cfg
+    return pose_config(**{"OBJECTIVE": "random_walk", **video_keys})
 
 
-def labelled():
-    instances = Instances((64, 96))
-    points = torch.rand(2, 17, 2) * 40 + torch.tensor([[[5.0, 5]], [[40, 15]]])
-    instances.gt_boxes = Boxes(torch.cat([points.amin(1), points.amax(1)], dim=1))
-    instances.gt_classes = torch.zeros(2, dtype=torch.int64)
-    instances.gt_keypoints = Keypoints(torch.cat([points, torch.full((2, 17, 1), 2.0)], dim=2))
-    return {"image": torch.randint(256, (3, 64, 96), dtype=torch.uint8), "instances": instances}
-
-
-@pytest.mark.parametrize("objective", ["correspondence", "random_walk"])
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
 def test_the_video_head_alone_learns(objective):
     cfg = config(OBJECTIVE=objective)
     cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE.MAX_COLOR_LOSS = 0.0  # pairs that get better would come in
@@ -61,7 +25,7 @@ def test_the_video_head_alone_learns(objective):
     model = build_model(cfg).train()
     frozen = {name: x.clone() for name, x in model.state_dict().items() if "video_head" not in name}
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=0.01)
-    batch = [video_sample(name, 2, tracklets=False) for name in "ab"]
+    batch = [pose_sample("a", num_frames := 2 if objective == "correspondence" else 3), pose_sample("b", num_frames)]
     totals = []
     for _ in range(10):
         totals.append(sum(model(batch).values()))
@@ -75,7 +39,7 @@ def test_the_video_head_alone_learns(objective):
 
 def test_joint_batches_give_every_parameter_a_gradient():
     model = build_model(config(FREEZE=[])).train()
-    losses = model([labelled(), labelled(), video_sample("a", 3, tracklets=False)])
+    losses = model([labelled_people(), labelled_people(), video_sample("a", 3, tracklets=False)])
     assert {"loss_video_walk", "loss_embed_person_contrast", "loss_heatmap"} <= set(losses)
     sum(losses.values()).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []
@@ -99,9 +63,95 @@ def test_people_carry_the_fused_embedding(similarity):
         assert fused.shape == (2, 17, 16) and not fused[0, 3].any()
 
 
-def test_tracklets_have_no_keypoints():
-    with pytest.raises(ValueError, match="pixel-level"):
-        build_model(config(OBJECTIVE="tracklet"))
+def keypoint_head(**keypoint_keys):
+    """The video head on its own, features of two frames of 64 x 96, and (2, 2, 17, 3) poses in them."""
+    cfg = config(OBJECTIVE="tracklet")
+    for key, value in keypoint_keys.items():
+        cfg.MODEL.EMBEDDING.KEYPOINT[key] = value
+    torch.manual_seed(0)
+    head = build_model(cfg).embedding_head.video_head
+    features = {"p3": torch.randn(2, 16, 8, 12), "heatmap": torch.rand(2, 17, 16, 24)}
+    poses = torch.rand(2, 2, 17, 3) * torch.tensor([96.0, 64, 0]) + torch.tensor([0, 0, 0.5])
+    return head, features, poses
+
+
+def test_people_are_read_at_their_valid_joints():
+    """Joint 0 is ignored, 1 scores too little, 2 is outside the frame; the second person has no joint left."""
+    head, features, poses = keypoint_head(IGNORED_JOINTS=["nose"], MIN_JOINT_SCORE=0.3)
+    poses[0, 0, 1, 2] = 0.3
+    poses[0, 0, 2, 0] = 96.5
+    poses[0, 1, :, 2] = 0.1
+    embeddings, rows = head.read(features, [poses[0], poses[1, :1]])
+    assert rows.tolist() == [[0, 0], [1, 0]]
+    pixels = poses[0, 0, 3:, :2] / torch.tensor([96.0, 64]) * 2 - 1
+    at_joints = F.grid_sample(head(features)[:1], pixels[None, None], "bilinear", "border", False)
+    torch.testing.assert_close(embeddings[0], at_joints[0, :, 0].mean(dim=1))
+
+
+@pytest.mark.parametrize("levels", [["joint"], ["person"], ["joint", "person"]])
+def test_the_levels_of_a_head(levels):
+    head, features, poses = keypoint_head(LEVELS=levels, IGNORED_JOINTS=["nose"])
+    poses[0, 1, 3, 2] = 0
+    found = dict(zip(levels, head.read_levels(features, list(poses))))
+    assert set(found) == set(levels)
+    if "joint" in levels:
+        assert len(found["joint"]) == 16
+        assert [rows.tolist() for _, rows in found["joint"][2:4]] == [
+            [[0, 0], [1, 0], [1, 1]],
+            [[0, 0], [0, 1], [1, 0], [1, 1]],
+        ]
+    if "person" in levels:
+        ((embeddings, rows),) = found["person"]
+        expected = head.read(features, list(poses))
+        assert torch.equal(embeddings, expected[0]) and torch.equal(rows, expected[1])
+
+
+@pytest.mark.parametrize("similarity", ["person", "joints"])
+def test_both_heads_read_people_together(similarity):
+    """Fused as the tracker gets it, whatever the parts are that a tracker compares."""
+    cfg = config()
+    cfg.MODEL.EMBEDDING.KEYPOINT.SIMILARITY = similarity
+    head = build_model(cfg).embedding_head
+    _, features, poses = keypoint_head()
+    fused, rows = head.read(features, list(poses))
+    parts = [F.normalize(h.read(features, list(poses))[0]) for h in (head.image_head, head.video_head)]
+    assert rows.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
+    torch.testing.assert_close(fused, torch.cat(parts, dim=1))
+    head.video_head.min_joint_score = 0.6
+    with pytest.raises(ValueError, match="HEAD_OPTIONS"):
+        head.read(features, list(poses))
+
+
+def test_the_tracklet_loss_is_that_of_joints_and_people():
+    """Without a joint left in one frame, that person has no part in it."""
+    cfg = config(OBJECTIVE="tracklet", LOSS_WEIGHT=2.0)
+    cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.TEMPERATURE = 0.2
+    model = build_model(cfg).train()
+    sample = pose_sample("a", 3)
+    sample["tracklets"][1].gt_keypoints.tensor[1, :, 2] = 0
+    loss = model([sample])["loss_video_tracklet"]
+    features, _ = model.extract_features(list(sample["clip"]))
+    head = model.embedding_head.video_head
+    poses = [x.gt_keypoints.tensor for x in sample["tracklets"]]
+    people = head._read(head(features), poses, 0.2)[0][[0, 1, 2, 4, 5]]
+    ids, frames, videos = torch.tensor([1, 2, 1, 1, 2]), torch.tensor([0, 0, 3, 6, 6]), torch.zeros(5)
+    terms = [tracklet_contrastive_loss(x, ids, frames, videos, temperature=0.2) for x in people.unbind(1)]
+    person = tracklet_contrastive_loss(people.mean(1), ids, frames, videos, temperature=0.2)
+    torch.testing.assert_close(loss, 2 * (torch.stack(terms).mean() + person))
+
+
+def test_masks_cannot_be_read_by_a_pose_detector():
+    model = build_model(config(OBJECTIVE="tracklet")).train()
+    with pytest.raises(ValueError, match="tracklets of masks have none"):
+        model([video_sample("a", 3)])
+
+
+@pytest.mark.parametrize("objective", ["tracklet", "instance_walk"])
+def test_frames_without_people_give_a_zero(objective):
+    model = build_model(config(OBJECTIVE=objective)).train()
+    (loss,) = model([pose_sample("a", 3, ids=())]).values()
+    assert loss == 0
+    loss.backward()
 
 
 def test_scalar_tags_have_no_direction_to_fuse():

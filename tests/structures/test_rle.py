@@ -1,3 +1,5 @@
+from array import array
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -58,8 +60,9 @@ def test_decode_encode_round_trip_in_all_forms(masks, data):
     assert strings.areas().tolist() == [int(mask.sum()) for mask in masks]
     mixed = []
     for i, rle in enumerate(rles):
-        form = data.draw(st.sampled_from(["str", "bytes", "list"]))
-        counts = {"str": rle["counts"], "bytes": rle["counts"].encode(), "list": runs_of(strings, i)}[form]
+        numbers = runs_of(strings, i)
+        forms = {"str": rle["counts"], "bytes": rle["counts"].encode(), "list": numbers, "array": array("i", numbers)}
+        counts = forms[data.draw(st.sampled_from(list(forms)))]
         mixed.append({"size": rle["size"], "counts": counts})
     decoded = decode_runs(mixed)
     np.testing.assert_array_equal(decoded.counts, strings.counts)
@@ -90,6 +93,11 @@ GOOD = {"size": [4, 5], "counts": [3, 4, 13]}
         ({"size": [4, 5], "counts": [3, -4, 21]}, "add up"),
         ({"size": [4, 5], "counts": [3, 4, 12]}, "add up"),
         ({"size": [4, 5], "counts": [3, 4.5, 12.5]}, "integers"),
+        ({"size": [4, 5], "counts": [True, 19]}, "integers"),
+        ({"size": [4, 5], "counts": array("d", [3, 17])}, "integers"),
+        ({"size": [4, 5], "counts": array("i", [3, 18])}, "add up"),
+        ({"size": [4, 5], "counts": array("i", [3, -1, 18])}, "add up"),
+        ({"size": [4, 5], "counts": array("i", [2**30, 20 - 2**30])}, "too large"),
         ({"size": [4, 5], "counts": [[3], [17]]}, "flat"),
         ({"size": [4, 5], "counts": [3, [17, 1]]}, "flat"),
         ({"size": [4, 5], "counts": [2**70, 1]}, "too large"),
@@ -134,7 +142,7 @@ def test_blocks_of_strings_are_parsed_as_one(monkeypatch):
     rng = np.random.default_rng(0)
     rles = [coco(rng.random((9, 9)) < 0.5) for _ in range(30)]
     expected = decode_runs(rles)
-    monkeypatch.setattr("ictrack.structures.rle._BLOCK_CHARACTERS", 100)
+    monkeypatch.setattr("ictrack.structures.rle._BLOCK_LENGTH", 100)
     runs = decode_runs(rles)
     np.testing.assert_array_equal(runs.counts, expected.counts)
     np.testing.assert_array_equal(runs.offsets, expected.offsets)
@@ -157,3 +165,14 @@ def test_sizes_that_only_equal_integers_are_refused(size):
     with pytest.raises(RLEError, match="size must be") as error:
         decode_runs([good, {"size": size, "counts": [16]}])
     assert error.value.index == 1
+
+
+@pytest.mark.parametrize("groups", [3, 4, 5, 6])
+def test_numbers_of_many_groups_at_the_ends_of_strings(groups):
+    # The one string ends with a number of many groups, the next begins with one.
+    height, width = 2**14, 2**15 - 1
+    large = 2 ** (5 * groups - 2) + 3
+    counts = [[height * width - large, large], [large, height * width - large], [0, 1, 2, height * width - 3]]
+    texts = encode_runs(np.concatenate(counts), np.array([2, 2, 4]))
+    runs = decode_runs([{"size": [height, width], "counts": text} for text in texts])
+    assert [runs_of(runs, i) for i in range(3)] == counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
@@ -15,6 +16,8 @@ from .mpii import register_mpii
 from .posetrack import register_posetrack
 from .posetrack_images import register_posetrack_images
 from .sample.register import register_sample
+from .sample_pose import register_sample_pose
+from .sample_pose.generate import STAMP as POSE_STAMP
 from .unlabelled_videos import register_unlabelled_videos
 from .youtube_vis import register_youtube_vis
 
@@ -54,7 +57,8 @@ def register_configured_datasets(cfg: CfgNode) -> None:
         if name not in DatasetCatalog:
             register_unlabelled_videos(name, sources)
     if cfg.DATASETS.SAMPLE_ROOT:
-        register_sample(cfg.DATASETS.SAMPLE_ROOT)
+        is_pose = (Path(cfg.DATASETS.SAMPLE_ROOT) / POSE_STAMP).is_file()
+        (register_sample_pose if is_pose else register_sample)(cfg.DATASETS.SAMPLE_ROOT)
 
 
 def _register_coco(name: str, json_file: str, image_root: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ictrack.engine.readme_table import show_in_readme
 from ictrack.evaluation.metrics import identity_figures, paired_bootstrap
 from ictrack.evaluation.metrics.identity import IDENTITY_COUNTS
 
@@ -15,7 +16,6 @@ from .results import FIGURES, Key, Results, read_results
 from .rows import COMPARISONS, ROWS, Comparison
 
 TABLE_FILE = "ablation.md"
-BEGIN, END = "<!-- ablation table: begin -->", "<!-- ablation table: end -->"
 REFERENCE = "ic"
 NUM_SAMPLES = 1000
 _HEADERS = ("method", "form", "video AP", "IDF1", "IDF1 - ic", "95 %", "AssA", "id switches", "CPU s")
@@ -87,12 +87,7 @@ def write_table(folder: Path) -> None:
     one with the markers."""
     text = format_results(read_results(folder))
     (folder / TABLE_FILE).write_text(text, encoding="utf-8")
-    readme = folder.parent / "README.md"
-    if readme.is_file():
-        old = readme.read_text(encoding="utf-8")
-        if BEGIN in old and END in old:
-            head, tail = old.split(BEGIN)[0], old.split(END)[1]
-            readme.write_text(f"{head}{BEGIN}\n\n{text}\n{END}{tail}", encoding="utf-8")
+    show_in_readme(folder.parent / "README.md", "ablation", text)
 
 
 def _row(results: Results, method: str, form: str, skip: int) -> list[str]:

@@ -11,8 +11,9 @@ import numpy as np
 from .clear_mot import CLEAR_COUNTS, CLEAR_SUMMED, clear_counts, clear_figures
 from .hota import ALPHAS, HOTA_COUNTS, HOTA_SUMMED, hota_counts, hota_curves, hota_figures
 from .identity import IDENTITY_COUNTS, IDENTITY_SUMMED, identity_counts, identity_figures
-from .track_iou import FrameOverlap, TrackMasks, tracks_by_frame
-from .tracked_sequence import TrackedSequence
+from .track_iou import PairOverlaps
+from .track_masks import TrackMasks
+from .tracked_sequence import SimilarPairs, TrackedSequence
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,7 @@ class AssociationMetric:
     def row(self, sequence: TrackedSequence) -> np.ndarray:
         """The counts of a sequence, one behind the other, (fields x length,)."""
         counts = self.count(sequence)
-        return np.concatenate([np.atleast_1d(counts[key]) for key in self.fields])
+        return np.array([counts[key] for key in self.fields], dtype=float).ravel()
 
     def counts(self, row: np.ndarray) -> dict[str, Any]:
         """The inverse of :meth:`row`."""
@@ -108,27 +109,36 @@ class AssociationCounts:
         return AssociationResult(total, averaged, per_category, curves)
 
 
-def mask_sequence(
-    ground_truth: TrackMasks, tracks: TrackMasks, overlaps: Sequence[FrameOverlap], length: int
-) -> TrackedSequence:
+def mask_sequence(ground_truth: TrackMasks, tracks: TrackMasks, overlaps: PairOverlaps, length: int) -> TrackedSequence:
     """The tracks of one video and class, frame by frame. Tracks without any mask do not exist.
 
     Args:
         ground_truth, tracks: their masks.
-        overlaps: :func:`.track_iou.frame_overlaps` of the tracks with the ground truth.
+        overlaps: :func:`.track_iou.pair_overlaps` of the tracks with the ground truth.
         length: frames of the video; masks beyond are left out.
     """
-    truth_ids, num_truth = _identities(ground_truth, length)
-    track_ids, num_tracks = _identities(tracks, length)
-    similarity = [np.zeros((len(truth), len(found))) for truth, found in zip(truth_ids, track_ids)]
-    for overlap in overlaps:
-        if overlap.frame < length:
-            similarity[overlap.frame] = np.maximum(overlap.iou, 0.0).T
-    return TrackedSequence(truth_ids, track_ids, similarity, num_truth, num_tracks)
+    truth_identity, num_truth = _identities(ground_truth, length)
+    track_identity, num_tracks = _identities(tracks, length)
+    counts = (overlaps.frame < length) & (overlaps.iou > 0)
+    frame, found, truth, iou = (values[counts] for values in overlaps)
+    return TrackedSequence.of_pairs(
+        _by_frame(ground_truth, truth_identity, length),
+        _by_frame(tracks, track_identity, length),
+        SimilarPairs(frame, truth_identity[truth], track_identity[found], iou),
+        num_truth,
+        num_tracks,
+    )
 
 
-def _identities(tracks: TrackMasks, length: int) -> tuple[list[np.ndarray], int]:
-    """Per frame the indices of its tracks among those that are in some frame, and their number."""
+def _identities(tracks: TrackMasks, length: int) -> tuple[np.ndarray, int]:
+    """(N,) each track's index among those that are in some frame, and their number."""
     exists = tracks.present[:, :length].any(axis=1)
-    identity = np.cumsum(exists) - 1
-    return [identity[rows] for rows in tracks_by_frame(tracks, length)], int(exists.sum())
+    return np.cumsum(exists) - 1, int(np.count_nonzero(exists))
+
+
+def _by_frame(tracks: TrackMasks, identity: np.ndarray, length: int) -> list[np.ndarray]:
+    """Per frame the identities of the tracks with a mask in it."""
+    frames, rows = np.nonzero(tracks.present[:, :length].T)
+    ids = identity[rows]
+    limits = np.searchsorted(frames, np.arange(length + 1)).tolist()
+    return [ids[start:end] for start, end in zip(limits[:-1], limits[1:])]

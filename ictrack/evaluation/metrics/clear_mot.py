@@ -11,8 +11,8 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from .assignment import linear_sum_assignment
 from .tracked_sequence import SimilarPairs, TrackedSequence, has_repeats
 
 # A similarity from here on is a match, as is one that falls short of it by rounding.
@@ -96,14 +96,13 @@ def _match(sequence: TrackedSequence, has_both: np.ndarray) -> SimilarPairs:
     hard_frames = np.unique(pairs.frame[contested])
     if len(hard_frames) == 0:
         return pairs
-    limits = np.searchsorted(pairs.frame, np.arange(len(sequence) + 1))
+    limits = np.searchsorted(pairs.frame, np.arange(len(sequence) + 1)).tolist()
     by_frame: dict[int, SimilarPairs] = {}
-    frames_with_both = np.flatnonzero(has_both)
-    for frame in hard_frames.tolist():
+    with_both = np.flatnonzero(has_both)
+    before_each = np.concatenate([[-1], with_both])[np.searchsorted(with_both, hard_frames)]
+    for frame, last in zip(hard_frames.tolist(), before_each.tolist()):
         previous_track = np.full(sequence.num_truth, -1)
-        earlier = np.searchsorted(frames_with_both, frame)
-        if earlier > 0:
-            last = int(frames_with_both[earlier - 1])
+        if last >= 0:
             before = by_frame[last] if last in by_frame else pairs.take(slice(limits[last], limits[last + 1]))
             previous_track[before.truth] = before.track
         by_frame[frame] = _assign(sequence, frame, previous_track)

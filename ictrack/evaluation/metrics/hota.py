@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from .assignment import linear_sum_assignment
 from .tracked_sequence import SimilarPairs, TrackedSequence, has_repeats
 
 # Similarities from which on a pair is a true positive; one that falls short of it by rounding is one.

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from .assignment import linear_sum_assignment
 from .tracked_sequence import TrackedSequence
 
 # A similarity from here on is a match; other than in CLEAR MOT, one that falls short of it by rounding is none.

@@ -9,7 +9,7 @@ from typing import Any
 
 from ictrack.structures.youtube_vis_json import index_by_id, is_finite, is_int, require
 
-from .track_iou import TrackMasks
+from .track_masks import TrackMasks
 
 # JSON paths that are told of each kind of oddity; the rest is counted.
 _PATHS_TOLD = 3

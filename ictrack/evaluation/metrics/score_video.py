@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -15,7 +13,8 @@ import numpy as np
 from ictrack.structures.youtube_vis_json import no_garbage_collection
 
 from .read_tracks import Oddities, TrackReader, VideoTracks
-from .track_iou import FrameOverlap, TrackMasks, frame_overlaps, track_iou, track_iou_from
+from .track_iou import PairOverlaps, pair_overlaps, track_iou, track_iou_from
+from .track_masks import TrackMasks
 from .track_matching import IOU_THRESHOLDS, MAX_DETECTIONS, VideoMatches, annotated_areas, match_tracks
 
 
@@ -90,7 +89,7 @@ class VideoScorer:
     def _count(self, category: int, overlap: _GroupOverlap, length: int, score: VideoScore) -> None:
         from .association import ASSOCIATION_METRICS, mask_sequence  # loads SciPy, which precision does not need
 
-        sequence = mask_sequence(overlap.truth, overlap.found, overlap.by_frame, length)
+        sequence = mask_sequence(overlap.truth, overlap.found, overlap.pairs, length)
         for name in self.association:
             score.counts[name][category] = ASSOCIATION_METRICS[name].row(sequence)
 
@@ -125,15 +124,15 @@ class _GroupOverlap:
         return bool((lengths == lengths[0]).all())
 
     @cached_property
-    def by_frame(self) -> list[FrameOverlap]:
-        return frame_overlaps(self.found, self.truth)
+    def pairs(self) -> PairOverlaps:
+        return pair_overlaps(self.found, self.truth)
 
     def track_iou(self, best: np.ndarray, *, cut_to_shorter: bool) -> np.ndarray:
         """IoU (B, G) of the detections at positions ``best``; where it cannot matter it may be 0."""
         if len(self.truth) == 0:
             return np.zeros((len(best), 0))
-        if "by_frame" in vars(self):
-            return track_iou(self.found, self.truth, cut_to_shorter=cut_to_shorter, overlaps=self.by_frame)[best]
+        if "pairs" in vars(self):
+            return track_iou(self.found, self.truth, cut_to_shorter=cut_to_shorter, overlaps=self.pairs)[best]
         return track_iou_from(IOU_THRESHOLDS[0], self.found.take(best), self.truth, cut_to_shorter=cut_to_shorter)
 
 
@@ -182,8 +181,12 @@ def score_videos(scorer: VideoScorer, video_ids: Sequence[int], workers: int) ->
     if workers <= 1:
         yield from map(scorer.score, video_ids)
         return
+    # Not needed, and not quick to import, where one process does it all.
+    from concurrent.futures import ProcessPoolExecutor
+    from multiprocessing import get_context
+
     # Forked processes share the parsed files with this one; where forking is unsafe they get a copy.
-    context = multiprocessing.get_context("fork" if sys.platform == "linux" else "spawn")
+    context = get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(scorer,)) as pool:
         yield from pool.map(_score_in_worker, video_ids, chunksize=max(1, len(video_ids) // (8 * workers)))
 

@@ -2,131 +2,65 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import chain, compress, filterfalse
 from typing import Any, NamedTuple
 
 import numpy as np
 from pycocotools import mask as mask_util
 
-from ictrack.structures.rle import RLE
-from ictrack.structures.youtube_vis_json import read_masks
+from .track_masks import TrackMasks
 
 
-@dataclass(frozen=True)
-class TrackMasks:
-    """The masks of N tracks of one video. T is the length of the longest list.
+class PairOverlaps(NamedTuple):
+    """IoU of P pairs of a detection's and a ground truth's mask, frame by frame, ground truth by ground truth.
 
     Attributes:
-        rles: (N,) lists with an RLE a frame, or something that is false; they may be shorter than T.
-        lengths: (N,) entries of each track's list.
-        present: (N, T) bool, has a mask, though perhaps one without pixels.
-        areas: (N, T) pixels, 0 where there is no mask.
-        columns: (N, T, 2) first and last column of the mask; (0, -1) where there is no pixel.
-        other_size: (N, T) bool, the mask's frame has another size than the video.
-        size: (H, W) of the video.
+        frame: (P,) rising.
+        found, truth: (P,) tracks that have a mask in the frame.
+        iou: (P,) in (0, 1], or -1 where the sizes of the masks differ.
     """
 
-    rles: list[list[RLE | None]]
-    lengths: np.ndarray
-    present: np.ndarray
-    areas: np.ndarray
-    columns: np.ndarray
-    other_size: np.ndarray
-    size: tuple[int, int]
-
-    @classmethod
-    def read(cls, entries: Sequence[dict[str, Any]], paths: Sequence[str], size: tuple[int, int]) -> TrackMasks:
-        """Of annotations or results, by their ``segmentations``.
-
-        Args:
-            entries: (N,) of one video.
-            paths: (N,) their JSON paths, for errors.
-            size: (H, W) of the video.
-
-        Raises:
-            AnnotationError: a segmentation is no mask.
-        """
-        lists = [entry["segmentations"] for entry in entries]
-        lengths = np.array([len(one) for one in lists], dtype=np.int64)
-        in_list = np.arange(lengths.max(initial=0)) < lengths[:, None]
-        flat = list(chain.from_iterable(lists))
-        # An empty list of polygons is no mask, as in pycocotools. What else is empty, such as 0 or {}, is an error.
-        is_mask = list(map(bool, flat))
-        if not set(map(type, filterfalse(None, flat))) <= {type(None), list}:
-            is_mask = [segmentation is not None and segmentation != [] for segmentation in flat]
-        present = np.zeros(in_list.shape, dtype=bool)
-        present[in_list] = np.array(is_mask, dtype=bool)
-        tracks, frames = np.nonzero(present)
-        given = list(compress(flat, is_mask))
-        masks, runs = read_masks(given, _SegmentationPaths(paths, tracks, frames), [size] * len(given))
-        if not all(map(operator.is_, masks, given)):
-            remaining = iter(masks)
-            lists = [[next(remaining) if segmentation else None for segmentation in one] for one in lists]
-        areas = np.zeros(in_list.shape, dtype=np.int64)
-        columns = np.full((*in_list.shape, 2), (0, -1), dtype=np.int64)
-        other_size = np.zeros(in_list.shape, dtype=bool)
-        if masks:
-            areas[present] = runs.areas()
-            columns[present] = runs.columns()
-            other_size[present] = (runs.sizes != size).any(axis=1)
-        return cls(lists, lengths, present, areas, columns, other_size, size)
-
-    def __len__(self) -> int:
-        return len(self.rles)
-
-    def take(self, index: np.ndarray | slice) -> TrackMasks:
-        """The tracks at positions, in that order."""
-        return TrackMasks(
-            rles=self.rles[index] if isinstance(index, slice) else [self.rles[i] for i in index.tolist()],
-            lengths=self.lengths[index],
-            present=self.present[index],
-            areas=self.areas[index],
-            columns=self.columns[index],
-            other_size=self.other_size[index],
-            size=self.size,
-        )
-
-    def mean_areas(self) -> np.ndarray:
-        """Mean over the frames with a mask that is not empty of its pixels, (N,); 0 without such a frame."""
-        frames = np.count_nonzero(self.areas, axis=1)
-        return np.divide(self.areas.sum(axis=1), frames, out=np.zeros(len(self)), where=frames > 0)
-
-
-class FrameOverlap(NamedTuple):
-    """IoU of the masks in one frame.
-
-    Attributes:
-        frame: its index.
-        found, truth: (D_t,), (G_t,) tracks that have a mask in the frame.
-        iou: (D_t, G_t), -1 where the sizes of masks differ.
-    """
-
-    frame: int
+    frame: np.ndarray
     found: np.ndarray
     truth: np.ndarray
     iou: np.ndarray
 
 
-def frame_overlaps(detections: TrackMasks, ground_truth: TrackMasks) -> list[FrameOverlap]:
-    """The overlaps of two sets of tracks of a video, in all frames where both have a mask."""
-    length = min(detections.present.shape[1], ground_truth.present.shape[1])
-    found_in, truth_in = (tracks_by_frame(masks, length) for masks in (detections, ground_truth))
+def pair_overlaps(
+    detections: TrackMasks, ground_truth: TrackMasks, candidates: np.ndarray | None = None
+) -> PairOverlaps:
+    """All masks of two sets of tracks of a video that overlap, or are of different sizes, in one frame.
+
+    Args:
+        detections: D tracks.
+        ground_truth: G tracks.
+        candidates: (D, G) bool, the pairs that are asked for; others may be missing. None: all.
+    """
+    # Most masks need not be looked at, since no other comes near them.
+    meet = _share_columns(detections, ground_truth)
+    if candidates is not None:
+        meet &= candidates[:, None, :]
+    frames = np.flatnonzero(np.any(meet, axis=(0, 2)))
+    found, found_limits = _by_frame(np.any(meet, axis=2)[:, frames])
+    truth, truth_limits = _by_frame(np.any(meet, axis=0).T[:, frames])
+    found_rles: list[Any] = [detections.rles[i][t] for i, t in zip(found.tolist(), _repeat(frames, found_limits))]
+    truth_rles: list[Any] = [ground_truth.rles[i][t] for i, t in zip(truth.tolist(), _repeat(frames, truth_limits))]
     sizes_may_differ = bool(detections.other_size.any() or ground_truth.other_size.any())
-    overlaps = []
-    for frame, (found, truth) in enumerate(zip(found_in, truth_in)):
-        if len(found) == 0 or len(truth) == 0:
-            continue
-        found_rles: list[Any] = [detections.rles[i][frame] for i in found.tolist()]
-        truth_rles: list[Any] = [ground_truth.rles[i][frame] for i in truth.tolist()]
-        iou = mask_util.iou(found_rles, truth_rles, [0] * len(truth_rles))
+    parts = [np.zeros(0)]
+    for (start, end), (first, last) in zip(_pairwise(found_limits), _pairwise(truth_limits)):
+        iou = mask_util.iou(found_rles[start:end], truth_rles[first:last], [0] * (last - first))
         if sizes_may_differ:
-            sizes = [np.array([rle["size"] for rle in rles]) for rles in (found_rles, truth_rles)]
-            iou[(sizes[0][:, None] != sizes[1][None, :]).any(axis=2)] = -1.0
-        overlaps.append(FrameOverlap(frame, found, truth, iou))
-    return overlaps
+            iou[_sizes_differ(found_rles[start:end], truth_rles[first:last])] = -1.0
+        parts.append(iou.ravel(order="F"))
+    # All at once: which frame and which two masks each number is of.
+    values = np.concatenate(parts)
+    position = np.flatnonzero(values)
+    numbers = np.diff(found_limits)
+    ends = np.cumsum(numbers * np.diff(truth_limits))
+    index = np.searchsorted(ends, position, side="right")
+    column, row = np.divmod(position - np.concatenate([[0], ends])[index], numbers[index])
+    return PairOverlaps(
+        frames[index], found[found_limits[index] + row], truth[truth_limits[index] + column], values[position]
+    )
 
 
 def track_iou(
@@ -134,7 +68,7 @@ def track_iou(
     ground_truth: TrackMasks,
     *,
     cut_to_shorter: bool,
-    overlaps: Sequence[FrameOverlap] | None = None,
+    overlaps: PairOverlaps | None = None,
 ) -> np.ndarray:
     """Sum over frames of intersections over sum of unions of all pairs of tracks, (D, G); 0 where the union is 0.
 
@@ -145,28 +79,22 @@ def track_iou(
         detections: D tracks.
         ground_truth: G tracks of the same video.
         cut_to_shorter: leave out the frames beyond the shorter list of a pair, as the official tool does.
-        overlaps: :func:`frame_overlaps` of the two, where they are known already.
+        overlaps: :func:`pair_overlaps` of the two, where they are known already.
     """
     shape = (len(detections), len(ground_truth))
     if 0 in shape:
         return np.zeros(shape)
+    if overlaps is None:
+        overlaps = pair_overlaps(detections, ground_truth)
     areas = _pair_sums(detections, ground_truth, cut_to_shorter)
-    intersection = np.zeros(shape)
-    parts = []
-    for frame, found, truth, iou in frame_overlaps(detections, ground_truth) if overlaps is None else overlaps:
-        rows, columns = np.nonzero(iou)
-        if len(rows):
-            rows_columns = found[rows], truth[columns]
-            parts.append((np.full(len(rows), frame), *rows_columns, iou[rows, columns]))
-    if parts:
-        frames, found, truth, iou = (np.concatenate(values) for values in zip(*parts))
-        sums = detections.areas[found, frames] + ground_truth.areas[truth, frames]
-        comparable = iou > 0
-        # IoU = I / (A + B - I), hence I = IoU (A + B) / (1 + IoU): a whole number below 2**29, so rounding is exact.
-        shared = np.where(comparable, np.rint(iou * sums / (1.0 + np.maximum(iou, 0.0))), 0.0)
-        pairs = found * shape[1] + truth
-        intersection += np.bincount(pairs, shared, minlength=areas.size).reshape(shape)
-        areas -= np.bincount(pairs, np.where(comparable, 0, sums), minlength=areas.size).reshape(shape)
+    frame, found, truth, iou = overlaps
+    sums = detections.areas[found, frame] + ground_truth.areas[truth, frame]
+    comparable = iou > 0
+    # IoU = I / (A + B - I), hence I = IoU (A + B) / (1 + IoU): a whole number below 2**29, so rounding is exact.
+    shared = np.where(comparable, np.rint(iou * sums / (1.0 + np.maximum(iou, 0.0))), 0.0)
+    pairs = found * shape[1] + truth
+    intersection = np.bincount(pairs, shared, minlength=areas.size).reshape(shape)
+    areas -= np.bincount(pairs, np.where(comparable, 0, sums), minlength=areas.size).reshape(shape)
     union = areas - intersection
     return np.divide(intersection, union, out=np.zeros(shape), where=union > 0)
 
@@ -174,7 +102,7 @@ def track_iou(
 def track_iou_from(
     min_iou: float, detections: TrackMasks, ground_truth: TrackMasks, *, cut_to_shorter: bool
 ) -> np.ndarray:
-    """:func:`track_iou` where it reaches ``min_iou``; pairs that cannot reach it, by areas and columns, may be 0."""
+    """:func:`track_iou` where it reaches ``min_iou``; for pairs that cannot reach it, by areas and columns, 0."""
     shape = (len(detections), len(ground_truth))
     if 0 in shape:
         return np.zeros(shape)
@@ -187,12 +115,25 @@ def track_iou_from(
     ):
         return track_iou(detections, ground_truth, cut_to_shorter=cut_to_shorter)
     candidates = _may_reach(min_iou, detections, ground_truth)
-    found, truth = np.flatnonzero(candidates.any(axis=1)), np.flatnonzero(candidates.any(axis=0))
-    iou = np.zeros(shape)
-    iou[np.ix_(found, truth)] = track_iou(
-        detections.take(found), ground_truth.take(truth), cut_to_shorter=cut_to_shorter
-    )
-    return iou
+    if not candidates.any():
+        return np.zeros(shape)
+    overlaps = pair_overlaps(detections, ground_truth, candidates)
+    return candidates * track_iou(detections, ground_truth, cut_to_shorter=cut_to_shorter, overlaps=overlaps)
+
+
+def _share_columns(detections: TrackMasks, ground_truth: TrackMasks) -> np.ndarray:
+    """(D, T, G) bool, T frames of both: whether both have a mask, and pixels in one column or another frame size."""
+    length = min(detections.present.shape[1], ground_truth.present.shape[1])
+    present = detections.present[:, :length], ground_truth.present[:, :length]
+    odd = detections.other_size[:, :length], ground_truth.other_size[:, :length]
+    columns = detections.columns[:, :length], ground_truth.columns[:, :length]
+    meet = np.empty((len(detections), length, len(ground_truth)), dtype=bool)
+    for g in range(len(ground_truth)):
+        left = np.maximum(columns[0][..., 0], columns[1][g, :, 0])
+        # An empty mask, from column 0 to -1, meets nobody.
+        meet[..., g] = left <= np.minimum(columns[0][..., 1], columns[1][g, :, 1])
+        meet[..., g] |= (odd[0] | odd[1][g]) & present[0] & present[1][g]
+    return meet
 
 
 def _may_reach(min_iou: float, detections: TrackMasks, ground_truth: TrackMasks) -> np.ndarray:
@@ -222,21 +163,22 @@ def _pair_sums(detections: TrackMasks, ground_truth: TrackMasks, cut_to_shorter:
     return (sums[0] + sums[1].T).astype(float)
 
 
-def tracks_by_frame(masks: TrackMasks, length: int) -> list[np.ndarray]:
-    """The tracks that have a mask in each of the first ``length`` frames."""
-    frames, tracks = np.nonzero(masks.present[:, :length].T)
-    limits = np.searchsorted(frames, np.arange(length + 1)).tolist()
-    return [tracks[start:end] for start, end in zip(limits[:-1], limits[1:])]
+def _sizes_differ(found: list[Any], truth: list[Any]) -> np.ndarray:
+    """(D, G) bool."""
+    one, other = (np.array([rle["size"] for rle in rles]) for rles in (found, truth))
+    return np.any(one[:, None] != other[None, :], axis=2)
 
 
-class _SegmentationPaths(Sequence[str]):
-    """The JSON paths of tracks' segmentations, made where they are asked for."""
+def _by_frame(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(N, T) bool -> the tracks that are true in each frame, one frame behind the other, and (T + 1,) its limits."""
+    frames, tracks = np.nonzero(masks.T)
+    return tracks, np.searchsorted(frames, np.arange(masks.shape[1] + 1))
 
-    def __init__(self, paths: Sequence[str], tracks: np.ndarray, frames: np.ndarray) -> None:
-        self._paths, self._tracks, self._frames = paths, tracks, frames
 
-    def __len__(self) -> int:
-        return len(self._tracks)
+def _repeat(frames: np.ndarray, limits: np.ndarray) -> list[int]:
+    return np.repeat(frames, np.diff(limits)).tolist()
 
-    def __getitem__(self, index: Any) -> Any:
-        return f"{self._paths[self._tracks[index]]}.segmentations[{self._frames[index]}]"
+
+def _pairwise(limits: np.ndarray) -> list[tuple[int, int]]:
+    numbers = limits.tolist()
+    return list(zip(numbers[:-1], numbers[1:]))

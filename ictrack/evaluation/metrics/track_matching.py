@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .track_iou import TrackMasks
+from .track_masks import TrackMasks
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
 # Tracks of a video and category, by falling score, that count.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -64,6 +64,20 @@ class TrackedSequence:
     num_truth: int
     num_tracks: int
 
+    @classmethod
+    def of_pairs(
+        cls,
+        truth_ids: Sequence[np.ndarray],
+        track_ids: Sequence[np.ndarray],
+        pairs: SimilarPairs,
+        num_truth: int,
+        num_tracks: int,
+    ) -> TrackedSequence:
+        """A sequence of which all pairs that are similar are known; ids rise in each frame."""
+        sequence = cls(truth_ids, track_ids, _PairSimilarity(truth_ids, track_ids, pairs), num_truth, num_tracks)
+        vars(sequence)["pairs"] = pairs  # where the cached property looks first
+        return sequence
+
     def __len__(self) -> int:
         return len(self.truth_ids)
 
@@ -109,6 +123,25 @@ class TrackedSequence:
             np.concatenate(tracks_),
             values,
         )
+
+
+class _PairSimilarity(Sequence[np.ndarray]):
+    """The similarities (G_t, D_t) of each frame, made of the pairs where they are asked for, which few are."""
+
+    def __init__(self, truth_ids: Sequence[np.ndarray], track_ids: Sequence[np.ndarray], pairs: SimilarPairs) -> None:
+        self._truth_ids, self._track_ids, self._pairs = truth_ids, track_ids, pairs
+        self._limits = np.searchsorted(pairs.frame, np.arange(len(truth_ids) + 1)).tolist()
+
+    def __len__(self) -> int:
+        return len(self._truth_ids)
+
+    def __getitem__(self, frame: Any) -> Any:
+        truth, tracks = self._truth_ids[frame], self._track_ids[frame]
+        pairs = slice(self._limits[frame], self._limits[frame + 1])
+        similarity = np.zeros((len(truth), len(tracks)))
+        rows = np.searchsorted(truth, self._pairs.truth[pairs])
+        similarity[rows, np.searchsorted(tracks, self._pairs.track[pairs])] = self._pairs.similarity[pairs]
+        return similarity
 
 
 def sum_counts(counts: Iterable[Mapping[str, Count]]) -> dict[str, Count]:

@@ -138,6 +138,26 @@ class KeypointEmbeddingHead(nn.Module):
             ids: B int64 tensors (N_i,), as for :meth:`EmbeddingHead.losses`.
         """
 
+    def read(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """One embedding for each of given people, as a head that learns from video needs them.
+
+        Args:
+            features: name -> (B, C_l, H_l, W_l).
+            keypoints: B tensors (N_i, J, 3), the third number a score.
+
+        Returns:
+            (P, D) embeddings; and (P, 2) int64 rows (image, index of the person in its image). People without a joint
+            that can be read have none.
+        """
+        raise NotImplementedError(f"{type(self).__name__} does not learn")
+
+    def read_levels(
+        self, features: dict[str, Tensor], keypoints: Sequence[Tensor]
+    ) -> list[list[tuple[Tensor, Tensor]]]:
+        """What ``losses`` compares: for each of its levels parts that are compared apart from each other, such as each
+        joint, and each part as :meth:`read` gives it. By default people alone."""
+        return [[self.read(features, keypoints)]]
+
     @abstractmethod
     def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
         """Embeddings of detected people with keypoints B x (N_i, J, 3).

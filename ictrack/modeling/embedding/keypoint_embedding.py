@@ -25,6 +25,7 @@ from .build import EMBEDDING_HEADS, KeypointEmbeddingHead
 from .keypoint_map import KeypointEncoderDecoder, inside_map, sample_joints
 
 OBJECTIVES = ("instance_contrastive", "scalar_tags", "vector_tags")
+LEVELS = ("joint", "person")
 SIMILARITIES = ("person", "joints")
 HEATMAP = "heatmap"
 
@@ -37,7 +38,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
 
     * ``"instance_contrastive"`` (paper): the instance contrastive loss once for each joint, of which the mean is
       taken, and once for people, whose embedding is the mean of their joints'. Negatives are all other people of this
-      process's mini-batch.
+      process's mini-batch. Either level can be left out.
     * ``"scalar_tags"``: associative embedding in its original form, a tag of one number for each joint, from a channel
       of its own. It takes the place of both instance contrastive losses.
     * ``"vector_tags"``: associative embedding of D-dimensional tags that are read as the embeddings above are.
@@ -57,6 +58,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         dim: int = 128,
         output_conv: bool = True,
         objective: str = "instance_contrastive",
+        levels: Sequence[str] = LEVELS,
         max_poses: int = 16,
         use_ground_truth: bool = True,
         similarity: str = "person",
@@ -78,6 +80,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             conv_dim, num_groups, dim, output_conv: see :class:`KeypointEncoderDecoder`; with "scalar_tags" J takes the
                 place of ``dim``.
             objective: one of the three.
+            levels: of the instance contrastive loss, of "joint" and "person".
             max_poses: predicted poses of a person in training, at random if there are more.
             use_ground_truth: read at the labelled joints, too.
             similarity: what is given to a tracker: "person" or "joints", see :meth:`embed`.
@@ -95,6 +98,8 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             raise ValueError(f"MODEL.EMBEDDING.IN_FEATURES {missing} are not among the features {list(input_shape)}")
         if objective not in OBJECTIVES:
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.OBJECTIVE is {objective!r}, expected one of {OBJECTIVES}")
+        if not levels or not set(levels) <= set(LEVELS):
+            raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.LEVELS are {list(levels)}, expected some of {LEVELS}")
         if similarity not in SIMILARITIES:
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.SIMILARITY is {similarity!r}, expected one of {SIMILARITIES}")
         if max_poses < 0 or not (max_poses or use_ground_truth):
@@ -106,6 +111,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         self.in_features = [feature, HEATMAP]
         self.stride = input_shape[feature].stride / 2
         self.objective = objective
+        self.levels = tuple(levels)
         self.max_poses = max_poses
         self.use_ground_truth = use_ground_truth
         self.similarity = similarity
@@ -143,6 +149,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             "dim": emb.DIM,
             "output_conv": kem.OUTPUT_CONV,
             "objective": kem.OBJECTIVE,
+            "levels": kem.LEVELS,
             "max_poses": kem.MAX_POSES,
             "use_ground_truth": kem.USE_GROUND_TRUTH,
             "similarity": kem.SIMILARITY,
@@ -225,6 +232,18 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             result = parts * valid[..., None]
         return list(result.split([len(k) for k in keypoints]))
 
+    def read(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """The mean over valid joints of each person who has one."""
+        embeddings, valid = self._read(self(features), keypoints, self.min_joint_score)
+        return _people(embeddings, valid, _rows(keypoints))
+
+    def read_levels(
+        self, features: dict[str, Tensor], keypoints: Sequence[Tensor]
+    ) -> list[list[tuple[Tensor, Tensor]]]:
+        """The head's levels: each valid joint that is not ignored, people as :meth:`read` gives them, or both."""
+        embeddings, valid = self._read(self(features), keypoints, self.min_joint_score)
+        return list(self._by_level(embeddings, valid, _rows(keypoints)).values())
+
     def _read(self, embedding_map: Tensor, poses: Sequence[Tensor], min_score: float) -> tuple[Tensor, Tensor]:
         """Embeddings (R, J, D) at poses B x (P_i, J, 3), and (R, J) whether they are valid."""
         pose = torch.cat(list(poses)).detach()
@@ -241,16 +260,23 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         return selected
 
     def _instance_contrastive(self, embeddings: Tensor, valid: Tensor, ids: Tensor) -> dict[str, Tensor]:
-        joints = [self._terms(embeddings[valid[:, j], j], ids[valid[:, j]]) for j in self.joints]
-        mean = InstanceContrastiveLoss(*(torch.stack(term).mean() for term in zip(*joints)))
-        with_joints = valid.any(dim=1)
-        person = _masked_mean(embeddings[with_joints], valid[with_joints])
         losses = {}
-        for name, terms in (("joint", mean), ("person", self._terms(person, ids[with_joints]))):
-            losses[f"loss_embed_{name}_center"] = self.center_weight * terms.center
-            losses[f"loss_embed_{name}_contrast"] = self.contrastive_weight * terms.contrastive
-            losses[f"loss_embed_{name}_entropy"] = self.entropy_weight * terms.entropy
+        for name, parts in self._by_level(embeddings, valid, ids).items():
+            terms = zip(*(self._terms(*part) for part in parts))
+            mean = InstanceContrastiveLoss(*(torch.stack(term).mean() for term in terms))
+            losses[f"loss_embed_{name}_center"] = self.center_weight * mean.center
+            losses[f"loss_embed_{name}_contrast"] = self.contrastive_weight * mean.contrastive
+            losses[f"loss_embed_{name}_entropy"] = self.entropy_weight * mean.entropy
         return losses
+
+    def _by_level(self, embeddings: Tensor, valid: Tensor, labels: Tensor) -> dict[str, list[tuple[Tensor, Tensor]]]:
+        """For each level the embeddings (P, D) that are compared with each other, with their ``labels`` (R, ...)."""
+        levels = {}
+        if "joint" in self.levels:
+            levels["joint"] = [(embeddings[valid[:, j], j], labels[valid[:, j]]) for j in self.joints]
+        if "person" in self.levels:
+            levels["person"] = [_people(embeddings, valid, labels)]
+        return levels
 
     def _terms(self, embeddings: Tensor, ids: Tensor) -> InstanceContrastiveLoss:
         return instance_contrastive_loss(embeddings, ids, normalize=self.normalize, temperature=self.temperature)
@@ -259,6 +285,18 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
 def _masked_mean(embeddings: Tensor, valid: Tensor) -> Tensor:
     """(R, D): mean over the valid (R, J) of (R, J, D); each row has one."""
     return (embeddings * valid[..., None]).sum(dim=1) / valid.sum(dim=1, keepdim=True)
+
+
+def _people(embeddings: Tensor, valid: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean over valid joints (R, J) of (R, J, D), and the ``labels`` (R, ...), of poses that have one."""
+    with_joints = valid.any(dim=1)
+    return _masked_mean(embeddings[with_joints], valid[with_joints]), labels[with_joints]
+
+
+def _rows(keypoints: Sequence[Tensor]) -> Tensor:
+    """(R, 2) int64 (image, index of the person in its image) of B x (N_i, J, 3)."""
+    everybody = [k.new_ones(len(k), dtype=torch.bool).nonzero() for k in keypoints]
+    return torch.cat([F.pad(indices, (1, 0), value=image) for image, indices in enumerate(everybody)])
 
 
 def _at_most(count: int, people: Tensor) -> Tensor:

@@ -87,8 +87,8 @@ class VideoClips:
         return max(1, round(size[0] * height / frame[0])), max(1, round(size[1] * width / frame[1]))
 
     def tracklets(self) -> list[Instances]:
-        """Of each frame the instances with gt_masks (BitMasks), gt_boxes, gt_classes and gt_ids, which say to which
-        tracklet of the frame's video each belongs.
+        """Of each frame the instances, with gt_masks (BitMasks) and gt_boxes or gt_keypoints, with gt_classes, and with
+        gt_ids, which say to which tracklet of the frame's video each belongs.
 
         Raises:
             ValueError: the samples hold none.

@@ -157,6 +157,16 @@ class VideoEmbedding(PartlyFrozen):
         pairs = zip(embed(self.image_head), embed(self.video_head))
         return [fuse_embeddings(image, video, self.fusion_weight, dim) for image, video in pairs]
 
+    def _fused_read(self, read: Callable[[Any], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """``read`` of both heads, fused. Raises ValueError if they do not read the same instances."""
+        (image, rows), (video, video_rows) = read(self.image_head), read(self.video_head)
+        if not torch.equal(rows, video_rows):
+            raise ValueError(
+                "MODEL.VIDEO_EMBEDDING.HEAD_OPTIONS: the video head reads other instances than the image head"
+            )
+        (embeddings,) = self._fused(lambda head: [video if head is self.video_head else image])
+        return embeddings, rows
+
     def _prefix_image_weights(self, state_dict: dict[str, Any], prefix: str, *_: object) -> None:
         for name in self.image_head.state_dict():
             if prefix + name in state_dict:
@@ -196,10 +206,8 @@ class InstanceVideoEmbedding(VideoEmbedding, EmbeddingHead):
     def read(
         self, features: dict[str, Tensor], masks: Sequence[Tensor], positives: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """Fused; both heads must have the same read-out."""
-        reads = [head.read(features, masks, positives) for head in (self.image_head, self.video_head)]
-        (embeddings,) = self._fused(lambda head: [reads[head is self.video_head][0]])
-        return embeddings, reads[0][1]
+        """Fused; both heads must read the same instances."""
+        return self._fused_read(lambda head: head.read(features, masks, positives))
 
     def embed(
         self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
@@ -220,13 +228,8 @@ class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
         """
         Args:
             arguments: of :class:`VideoEmbedding`.
-
-        Raises:
-            ValueError: an objective on tracklets, which have masks but no keypoints.
         """
         super().__init__(**arguments)
-        if self.objective.needs_tracklets:
-            raise ValueError("MODEL.VIDEO_EMBEDDING.OBJECTIVE must be a pixel-level one for a pose detector")
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """The fused map."""
@@ -242,6 +245,10 @@ class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
     ) -> dict[str, Tensor]:
         """The image head's; none where it is frozen. Those of the video head are :meth:`video_losses`."""
         return self.image_head.losses(features, keypoints, predicted, people, ids) if self.trains_image_head else {}
+
+    def read(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Fused; both heads must read the same people."""
+        return self._fused_read(lambda head: head.read(features, keypoints))
 
     def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
         """See :func:`fuse_embeddings`."""

@@ -1,8 +1,8 @@
 """What a video embedding head learns from unlabelled video: one class for each ``MODEL.VIDEO_EMBEDDING.OBJECTIVE``.
 
 Two are pixel-level, on the head's dense map: correspondence (the paper's probable form) and the random walk. Two are
-instance-level, on tracklets: the contrastive loss, and the random walk from frame to frame, which only takes their
-masks.
+instance-level, on tracklets of masks or, beside a pose detector, of poses: the contrastive loss, and the random walk
+from frame to frame, which does not use who is who.
 
 Naming convention:
     S: samples of video in the batch, T: frames of each, D: embedding dimension, (H, W): size of the network's input
@@ -157,7 +157,11 @@ class RandomWalk(VideoObjective):
 
 
 class TrackletContrast(VideoObjective):
-    """The contrastive loss over tracklets (:func:`tracklet_contrastive_loss`)."""
+    """The contrastive loss over tracklets (:func:`tracklet_contrastive_loss`).
+
+    With a head that reads keypoints it is the sum over the head's levels, and at the level of joints the mean over
+    joints, as the head's own loss is.
+    """
 
     loss_names = ("loss_video_tracklet",)
     needs_tracklets = True
@@ -177,18 +181,24 @@ class TrackletContrast(VideoObjective):
         assign_cells: AssignCells | None,
     ) -> dict[str, Tensor]:
         tracklets = clips.tracklets()
-        embeddings, rows = read_instances(head, features, tracklets, frame, assign_cells)
-        first = rows.new_tensor([0, *(len(x) for x in tracklets)]).cumsum(0)
-        ids = torch.cat([x.gt_ids for x in tracklets]).to(rows)[first[rows[:, 0]] + rows[:, 1]]
-        loss = tracklet_contrastive_loss(
+        first = clips.frames.new_tensor([0, *(len(x) for x in tracklets)]).cumsum(0)
+        ids = torch.cat([x.gt_ids for x in tracklets]).to(first)
+        loss = torch.zeros((), device=first.device)
+        for parts in read_levels(head, features, tracklets, frame, assign_cells):
+            losses = [self._loss(x, ids[first[rows[:, 0]] + rows[:, 1]], rows[:, 0], clips) for x, rows in parts]
+            loss = loss + torch.stack(losses).mean()
+        return {"loss_video_tracklet": self.weight * loss}
+
+    def _loss(self, embeddings: Tensor, ids: Tensor, images: Tensor, clips: VideoClips) -> Tensor:
+        """Of embeddings (P, D), with the tracklet and the frame (P,) that each is of."""
+        return tracklet_contrastive_loss(
             embeddings,
             ids,
-            clips.frames[rows[:, 0]],
-            clips.videos[rows[:, 0]],
+            clips.frames[images],
+            clips.videos[images],
             temperature=self.temperature,
             min_gap=self.min_gap,
         )
-        return {"loss_video_tracklet": self.weight * loss}
 
 
 class InstanceWalk(VideoObjective):
@@ -229,19 +239,39 @@ def read_instances(
     frame: tuple[int, int],
     assign_cells: AssignCells | None,
 ) -> tuple[Tensor, Tensor]:
-    """:meth:`EmbeddingHead.read` of instances with gt_masks in each frame.
+    """:meth:`EmbeddingHead.read` of instances with gt_masks, or :meth:`KeypointEmbeddingHead.read` of instances with
+    gt_keypoints, in each frame.
 
     Raises:
         ValueError: the head cannot read them.
     """
-    if not isinstance(head, EmbeddingHead):
-        raise ValueError(f"{type(head).__name__} reads keypoints, of which tracklets have none")
+    if isinstance(head, KeypointEmbeddingHead):
+        return head.read(features, _keypoints(head, features, instances))
     if head.needs_masks:
         device = features[head.in_features[0]].device
         return head.read(features, [x.to(device) for x in padded_masks(instances, frame)])
     if assign_cells is None:
         raise ValueError("the cell read-out needs a detector with a grid (SOLO)")
     return head.read(features, [], assign_cells(instances, frame))
+
+
+def read_levels(
+    head: AnyHead,
+    features: dict[str, Tensor],
+    instances: Sequence[Instances],
+    frame: tuple[int, int],
+    assign_cells: AssignCells | None,
+) -> list[list[tuple[Tensor, Tensor]]]:
+    """:meth:`KeypointEmbeddingHead.read_levels`; of a head that reads masks the one level of :func:`read_instances`."""
+    if isinstance(head, KeypointEmbeddingHead):
+        return head.read_levels(features, _keypoints(head, features, instances))
+    return [[read_instances(head, features, instances, frame, assign_cells)]]
+
+
+def _keypoints(head: AnyHead, features: dict[str, Tensor], instances: Sequence[Instances]) -> list[Tensor]:
+    if not all(x.has("gt_keypoints") for x in instances):
+        raise ValueError(f"{type(head).__name__} reads keypoints, and tracklets of masks have none")
+    return [x.gt_keypoints.tensor.to(features[head.in_features[0]].device) for x in instances]
 
 
 OBJECTIVES: dict[str, Any] = {

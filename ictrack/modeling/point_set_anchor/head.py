@@ -10,7 +10,7 @@ import torch
 from detectron2.layers import Conv2d
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torchvision.ops import DeformConv2d
+from torchvision.ops import DeformConv2d, deform_conv2d
 
 from .anchors import PoseAnchors
 
@@ -63,8 +63,36 @@ class PointAlignedBranch(nn.Module):
         """(B, C, H, W) features and (B, 18, H, W) offsets (dy, dx) of the taps -> (B, out_channels, H, W) float32."""
         x = self.tower(x)
         with torch.autocast(x.device.type, enabled=False):  # the deformable convolution has no half precision on CPUs
-            x = self.aligned(x.float(), offsets)
+            x = deformable_convolution(x.float(), offsets, self.aligned.weight)
         return self.output(F.relu(self.norm(x))).float()
+
+
+def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
+    """torchvision's ``deform_conv2d`` with 3x3 kernels and padding 1.
+
+    On a CPU the taps are read by ``grid_sample``: there, the backward pass of torchvision's operator takes most of the
+    time of a training step, the more so as it also computes a gradient of the offsets, which nobody asks for.
+
+    Args:
+        x: (B, C, H, W).
+        offsets: (B, 18, H, W), dy and dx of each tap in cells; no gradient passes into them.
+        weight: (D, C, 3, 3).
+
+    Returns:
+        (B, D, H, W)
+    """
+    if x.device.type != "cpu":
+        return deform_conv2d(x, offsets, weight, padding=1)
+    height, width = x.shape[-2:]
+    rows = torch.arange(height, device=x.device)[:, None]
+    columns = torch.arange(width, device=x.device)
+    taps = x.new_tensor(_REGULAR_GRID)
+    dy, dx = offsets.detach().unflatten(1, (-1, 2)).unbind(2)  # (B, 9, H, W)
+    y = dy + rows + taps[:, 0, None, None]
+    x_ = dx + columns + taps[:, 1, None, None]
+    grid = torch.stack([(2 * x_ + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1).flatten(2, 3)  # (B, 9, HW, 2)
+    read = F.grid_sample(x, grid, "bilinear", "zeros", align_corners=False)  # (B, C, 9, HW)
+    return F.conv2d(read, weight.flatten(2)[..., None]).reshape(len(x), -1, height, width)
 
 
 class PointSetAnchorHead(nn.Module):

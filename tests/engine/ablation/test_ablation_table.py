@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ictrack.engine.ablation.results import COUNTS_FILE, RESULTS_FILE, ResultsError, read_results, write_results
-from ictrack.engine.ablation.table import BEGIN, END, TABLE_FILE, difference, format_results, write_table
+from ictrack.engine.ablation.table import TABLE_FILE, difference, format_results, write_table
 
 
 def row(method: str, seed: int, counts: list[list[float]], idf1: float, form: str = "paper") -> dict:
@@ -77,11 +77,11 @@ def test_a_difference_within_chance_does_not_hold(tmp_path):
 
 def test_the_readme_shows_the_table(folder):
     readme = folder.parent / "README.md"
-    readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
+    readme.write_text("before\n<!-- ablation table: begin -->\nold\n<!-- ablation table: end -->\nafter\n")
     write_table(folder)
     shown = readme.read_text()
     table = (folder / TABLE_FILE).read_text()
-    assert shown == f"before\n{BEGIN}\n\n{table}\n{END}\nafter\n"
+    assert shown == (f"before\n<!-- ablation table: begin -->\n\n{table}\n<!-- ablation table: end -->\nafter\n")
     write_table(folder)
     assert readme.read_text() == shown
 

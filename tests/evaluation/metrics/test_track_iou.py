@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 from plain_vis_evaluation import plain_iou
+from pycocotools import mask as mask_util
 
-from ictrack.evaluation.metrics.track_iou import TrackMasks, frame_overlaps, track_iou, track_iou_from
+from ictrack.evaluation.metrics.track_iou import pair_overlaps, track_iou, track_iou_from
+from ictrack.evaluation.metrics.track_masks import TrackMasks
 from ictrack.structures.rle import encode_mask
 from ictrack.structures.youtube_vis_json import AnnotationError
 
@@ -36,7 +38,7 @@ def test_track_iou_equals_dense_masks(sizes, cut):
         expected = np.reshape([[plain_iou(d, g, not cut) for g in truth] for d in found], (num_found, num_truth))
         iou = track_iou(*masks, cut_to_shorter=cut)
         np.testing.assert_array_equal(iou, expected)
-        np.testing.assert_array_equal(track_iou(*masks, cut_to_shorter=cut, overlaps=frame_overlaps(*masks)), iou)
+        np.testing.assert_array_equal(track_iou(*masks, cut_to_shorter=cut, overlaps=pair_overlaps(*masks)), iou)
         from_half = track_iou_from(0.5, *masks, cut_to_shorter=cut)
         np.testing.assert_array_equal(np.where(iou >= 0.5, iou, 0), np.where(from_half >= 0.5, from_half, 0))
         means = [[mask.sum() for mask in masks if mask is not None and mask.any()] for masks in found]
@@ -103,17 +105,39 @@ def test_all_forms_of_masks_are_read_alike():
     assert masks.areas.tolist() == [[9, 9, 9, 0, 0]]
     assert masks.columns[0].tolist() == [[2, 4], [2, 4], [2, 4], [0, -1], [0, -1]]
     assert masks.present.tolist() == [[True, True, True, False, False]]
-    overlaps = frame_overlaps(masks, masks)
-    assert [(overlap.frame, overlap.iou.tolist()) for overlap in overlaps] == [(t, [[1.0]]) for t in range(3)]
+    assert [values.tolist() for values in pair_overlaps(masks, masks)] == [[0, 1, 2], [0] * 3, [0] * 3, [1.0] * 3]
 
 
 def test_masks_of_other_sizes_are_marked_and_not_compared():
     masks = read([{"segmentations": [encode_mask(np.ones(shape, dtype=bool))]} for shape in ((5, 7), (7, 5))])
     assert masks.other_size.tolist() == [[False], [True]]
-    assert frame_overlaps(masks, masks)[0].iou.tolist() == [[1.0, -1.0], [-1.0, 1.0]]
+    frame, found, truth, iou = pair_overlaps(masks, masks)
+    assert frame.tolist() == [0] * 4
+    assert list(zip(found.tolist(), truth.tolist(), iou.tolist())) == [(0, 0, 1), (1, 0, -1), (0, 1, -1), (1, 1, 1)]
 
 
 @pytest.mark.parametrize("segmentation", [0, {}, "", 5, {"size": [5, 7], "counts": "oo0"}])
 def test_what_is_no_mask_is_located(segmentation):
     with pytest.raises(AnnotationError, match=r"results\[1\].segmentations\[2\]: "):
         read([{"segmentations": [None]}, {"segmentations": [None, None, segmentation]}])
+
+
+def test_all_masks_that_overlap_are_found():
+    rng = np.random.default_rng(2)
+    size = (12, 40)
+    num_apart = 0
+    for _ in range(30):
+        found, truth = (random_boxes(rng, count, 6, size) for count in (5, 3))
+        for entry in (*found, *truth):
+            entry["segmentations"] = [mask if rng.random() < 0.7 else None for mask in entry["segmentations"]]
+        pairs = pair_overlaps(read(found, size), read(truth, size))
+        expected = []
+        for frame in range(6):
+            for g, one in enumerate(truth):
+                for d, other in enumerate(found):
+                    masks = [entry["segmentations"][frame] for entry in (other, one)]
+                    if None not in masks and (iou := mask_util.iou(masks[:1], masks[1:], [0])[0, 0]):
+                        expected.append((frame, d, g, iou))
+                    num_apart += None not in masks and not iou
+        assert list(zip(*(values.tolist() for values in pairs))) == expected
+    assert num_apart > 100

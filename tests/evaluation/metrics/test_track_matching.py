@@ -1,7 +1,7 @@
 import numpy as np
 from plain_vis_evaluation import plain_match
 
-from ictrack.evaluation.metrics.track_iou import TrackMasks
+from ictrack.evaluation.metrics.track_masks import TrackMasks
 from ictrack.evaluation.metrics.track_matching import AREA_RANGES, IOU_THRESHOLDS, annotated_areas, match_tracks
 
 

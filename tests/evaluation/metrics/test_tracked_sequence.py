@@ -40,3 +40,19 @@ def test_counts_add_up_by_name():
     assert total["a"] == 3.0
     assert total["b"].tolist() == [1.0, 2.0]
     assert sum_counts([]) == {}
+
+
+def test_a_sequence_of_pairs_is_that_of_its_matrices():
+    rng = np.random.default_rng(0)
+    truth_ids = [np.flatnonzero(rng.random(5) < 0.6) for _ in range(20)]
+    track_ids = [np.flatnonzero(rng.random(7) < 0.6) for _ in range(20)]
+    similarity = [
+        rng.random((len(truth), len(tracks))) * (rng.random((len(truth), len(tracks))) < 0.3)
+        for truth, tracks in zip(truth_ids, track_ids)
+    ]
+    dense = TrackedSequence(truth_ids, track_ids, similarity, 5, 7)
+    sequence = TrackedSequence.of_pairs(truth_ids, track_ids, dense.pairs, 5, 7)
+    assert len(sequence.similarity) == 20
+    for frame, matrix in enumerate(similarity):
+        np.testing.assert_array_equal(sequence.similarity[frame], matrix)
+    assert sequence.pairs is dense.pairs

@@ -11,7 +11,8 @@ from pycocotools import mask as mask_util
 from vis_scenes import SIZE, annotation, box, found, ground_truth
 
 from ictrack.evaluation.metrics import evaluate_video_ap
-from ictrack.evaluation.metrics.track_iou import TrackMasks, track_iou
+from ictrack.evaluation.metrics.track_iou import track_iou
+from ictrack.evaluation.metrics.track_masks import TrackMasks
 from ictrack.structures.youtube_vis_json import AnnotationError, check_ground_truth, read_json
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden_vis"

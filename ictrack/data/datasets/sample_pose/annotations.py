@@ -115,11 +115,11 @@ def posetrack_file(images: list[Record], annotations: list[Record]) -> Record:
     return {"images": images, "annotations": annotations, "categories": [_category(POSETRACK_18)]}
 
 
-def subsample_posetrack(data: Record, skip: int) -> Record:
-    """Every ``skip``-th frame of a clip, from its first, as a clip of its own; ``skip`` is at least 1."""
+def subsample_posetrack(data: Record, skip: int, first: int = 0) -> Record:
+    """Every ``skip``-th frame of a clip, from frame ``first``, as a clip of its own; ``skip`` is at least 1."""
     if skip < 1:
         raise ValueError(f"skip is {skip}; it must be at least 1")
-    images = data["images"][::skip]
+    images = data["images"][first::skip]
     kept = {image["id"] for image in images}
     return posetrack_file(images, [person for person in data["annotations"] if person["image_id"] in kept])
 

@@ -18,7 +18,7 @@ from .skeleton import place_points
 from .stage import Stage
 
 MIN_PEOPLE, MAX_PEOPLE = 3, 6
-MIN_STATURE, MAX_STATURE = 62.0, 165.0
+MIN_STATURE, MAX_STATURE = 78.0, 170.0
 # Camera movement in pixels to either side, in x and y.
 CAMERA_REACH = (36, 14)
 MOVING_SHARE = 0.62

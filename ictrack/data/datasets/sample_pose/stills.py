@@ -16,7 +16,9 @@ from .skeleton import place_points
 from .stage import Stage
 
 MAX_PEOPLE = 5
-MIN_STATURE, MAX_STATURE = 58.0, 170.0
+MIN_STATURE, MAX_STATURE = 90.0, 175.0
+# As in photos, most people face the camera, more or less.
+FACING_SHARE, FACING_SPREAD = 0.7, 0.7
 MOVING_SHARE = 0.45
 # A posture is one moment of an action of this many frames.
 _MOMENTS = 24
@@ -50,7 +52,8 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
         points, heads = place_points(person.body, moment)
         # Not all stand on the floor that is seen: nearer people are cut off at the lower edge.
         ground = (float(rng.uniform(0, width)), float(stage.place(stature) + rng.normal(0, 4)))
-        view = Viewpoint(ground, stature, float(rng.uniform(-np.pi, np.pi)), stage.pitch)
+        yaw = rng.normal(0, FACING_SPREAD) if rng.random() < FACING_SHARE else rng.uniform(-np.pi, np.pi)
+        view = Viewpoint(ground, stature, float(yaw), stage.pitch)
         items.append(draw_figure(person, points[0], heads[0], view))
     if rng.random() < 0.3:
         foot = float(rng.uniform(0.6, 1.02) * height)

@@ -1,0 +1,163 @@
+"""What tracklets are made of in a frame, masks or poses: as a detector gives them, in a file, and through a window."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from detectron2.structures import BitMasks, Instances, Keypoints
+from pycocotools import mask as mask_util
+
+from ictrack.structures.describe import describe
+from ictrack.structures.joints import JointSet, joint_set
+from ictrack.structures.rle import RLE, encode_mask
+from ictrack.structures.youtube_vis_json import MAX_COORDINATE, AnnotationError, is_finite, read_masks, require
+
+from .frame_geometry import is_mirrored, warp_mask, warp_points
+
+# Of the numbers of a pose in a file.
+_DECIMALS = 3
+
+
+class TrackletShapes(ABC):
+    """Encodes what a detector finds, and shows it through a sample's window.
+
+    Attributes:
+        key: in a file, of an annotation's list with one entry a frame, null where the tracklet is not seen.
+        field: of the detector's Instances.
+        category: the one entry of a file's ``categories``.
+    """
+
+    key: str
+    field: str
+    category: dict[str, Any]
+
+    def encode(self, instances: Instances) -> list[Any]:
+        """A file's entry for each of N detections. Raises ValueError if the detector gives no such shapes."""
+        if not instances.has(self.field):
+            raise ValueError(f"tracklets are made of `{self.field}`, which this detector does not predict")
+        return self._encode(instances.get(self.field))
+
+    @abstractmethod
+    def _encode(self, shapes: Any) -> list[Any]:
+        """:meth:`encode` of the field's content."""
+
+    @abstractmethod
+    def check_categories(self, categories: Sequence[dict[str, Any]], path: str) -> None:
+        """Raises AnnotationError if shapes of these categories are not such as these. ``path``: of the list."""
+
+    @abstractmethod
+    def read(self, entries: Sequence[Any], paths: Sequence[str], size: tuple[int, int]) -> list[Any]:
+        """Checked shapes.
+
+        Args:
+            entries: of a file, without null.
+            paths: (N,) JSON path of each.
+            size: (height, width) of the video.
+
+        Raises:
+            AnnotationError: with the path of the first that is none.
+        """
+
+    @abstractmethod
+    def seen(self, shapes: Sequence[Any], affine: np.ndarray, size: tuple[int, int]) -> tuple[list[int], Instances]:
+        """What a window shows.
+
+        Args:
+            shapes: of :meth:`read`.
+            affine: (2, 3) from pixels of the window to pixels of the shapes.
+            size: (height, width) of the window.
+
+        Returns:
+            Indices of the shapes of which something is seen, ascending, and these as fields of Instances.
+        """
+
+
+class MaskShapes(TrackletShapes):
+    """Masks: RLEs under "segmentations", gt_masks (BitMasks) and their tight gt_boxes."""
+
+    key, field = "segmentations", "pred_masks"
+    category = {"id": 1, "name": "object"}
+
+    def _encode(self, shapes: Any) -> list[Any]:
+        return [encode_mask(mask) for mask in shapes.numpy()]
+
+    def check_categories(self, categories: Sequence[dict[str, Any]], path: str) -> None:
+        """Masks may be of anything."""
+
+    def read(self, entries: Sequence[Any], paths: Sequence[str], size: tuple[int, int]) -> list[Any]:
+        rles, _ = read_masks(entries, paths, [size] * len(entries))
+        for rle, path in zip(rles, paths):
+            if tuple(rle["size"]) != size:
+                raise AnnotationError(f"{path}.size: is {rle['size']}, the video's is {list(size)}")
+        return rles
+
+    def seen(self, shapes: Sequence[RLE], affine: np.ndarray, size: tuple[int, int]) -> tuple[list[int], Instances]:
+        masks = [warp_mask(mask_util.decode(rle), affine, size) for rle in shapes]
+        kept = [i for i, mask in enumerate(masks) if mask.any()]
+        stacked = np.stack([masks[i] for i in kept]) if kept else np.zeros((0, *size), dtype=bool)
+        bits = BitMasks(torch.from_numpy(stacked))
+        return kept, Instances(size, gt_masks=bits, gt_boxes=bits.get_bounding_boxes())
+
+
+class PoseShapes(TrackletShapes):
+    """Poses: [x1, y1, score1, ...] of all joints under "keypoints", and gt_keypoints (N, J, 3) with these scores.
+
+    In a window a joint outside is (0, 0, 0), as in :class:`ictrack.data.labelled_pose_mapper.LabelledPoseMapper`, and
+    in a mirrored one the joints of both sides are exchanged. In a file the category's "keypoints" name the joints.
+    """
+
+    key, field = "keypoints", "pred_keypoints"
+
+    def __init__(self, joints: JointSet) -> None:
+        self.joints = joints
+        self.category = {"id": 1, "name": "person", "keypoints": list(joints.names)}
+
+    def _encode(self, shapes: Any) -> list[Any]:
+        if tuple(shapes.shape[1:]) != (len(self.joints), 3):
+            raise ValueError(f"pred_keypoints are {tuple(shapes.shape)}, not (N, {len(self.joints)}, 3)")
+        return shapes.flatten(1).double().numpy().round(_DECIMALS).tolist()
+
+    def check_categories(self, categories: Sequence[dict[str, Any]], path: str) -> None:
+        for i, category in enumerate(categories):
+            require(
+                category.get("keypoints") == list(self.joints.names),
+                f"{path}[{i}].keypoints",
+                f"must be the joints of {self.joints.name}, the model's, not {describe(category.get('keypoints'))}",
+            )
+
+    def read(self, entries: Sequence[Any], paths: Sequence[str], size: tuple[int, int]) -> list[Any]:
+        count = 3 * len(self.joints)
+        for entry, path in zip(entries, paths):
+            require(
+                isinstance(entry, list)
+                and len(entry) == count
+                and all(is_finite(value) and abs(value) <= MAX_COORDINATE for value in entry)
+                and min(entry[2::3]) >= 0,
+                path,
+                f"must be {count} numbers x, y and score, the latter at least 0, not {describe(entry)}",
+            )
+        return [np.array(entry, dtype=np.float64).reshape(-1, 3) for entry in entries]
+
+    def seen(
+        self, shapes: Sequence[np.ndarray], affine: np.ndarray, size: tuple[int, int]
+    ) -> tuple[list[int], Instances]:
+        poses = np.stack(shapes) if len(shapes) else np.zeros((0, len(self.joints), 3))
+        poses[..., :2] = warp_points(poses[..., :2], affine)
+        inside = ((poses[..., :2] >= 0) & (poses[..., :2] <= size[::-1])).all(axis=2) & (poses[..., 2] > 0)
+        poses[~inside] = 0
+        if is_mirrored(affine):
+            poses = poses[:, list(self.joints.flip_permutation)]
+        kept = inside.any(axis=1).nonzero()[0]
+        return kept.tolist(), Instances(size, gt_keypoints=Keypoints(torch.from_numpy(poses[kept])))
+
+
+def tracklet_shapes(cfg: CfgNode) -> TrackletShapes:
+    """What the tracklets of a configuration's detector are made of."""
+    if cfg.MODEL.META_ARCHITECTURE == "PointSetAnchor":
+        return PoseShapes(joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET))
+    return MaskShapes()

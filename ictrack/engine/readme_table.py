@@ -1,0 +1,16 @@
+"""Generated tables inside a README, between markers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def show_in_readme(readme: Path, name: str, text: str) -> None:
+    """Put ``text`` between the markers of the table ``name`` in a README, where there is one that has them."""
+    begin, end = f"<!-- {name} table: begin -->", f"<!-- {name} table: end -->"
+    if not readme.is_file():
+        return
+    old = readme.read_text(encoding="utf-8")
+    if begin in old and end in old:
+        head, tail = old.split(begin)[0], old.split(end)[1]
+        readme.write_text(f"{head}{begin}\n\n{text}\n{end}{tail}", encoding="utf-8")

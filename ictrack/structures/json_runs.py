@@ -1,0 +1,153 @@
+"""JSON with long lists of run lengths, read without a Python number for each of them.
+
+A ground truth's file is hardly anything but such lists. They are cut out of the text, decoded by NumPy, and put back,
+as ``array("i")``, into what JSON's parser makes of the rest. That takes half of the time and a fifth of the memory.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+Span = tuple[int, int]
+
+_BEFORE_LIST = re.compile(rb'"counts"\s*:\s*(?=\[)')
+# What stands for a list in the text, with its number behind.
+_TOKEN = "run lengths "
+# Bytes that are decoded together: all that is made of them fits in a processor's cache.
+_BLOCK_BYTES = 2**17
+# Numbers of more digits may not fit in 32 bits, and are no run lengths.
+_MAX_DIGITS = 9
+_SEPARATORS = b",]"
+
+
+class _NoRunLengths(ValueError):
+    """A list that is not what it seems, or not written plainly."""
+
+
+def load_with_packed_runs(data: bytes) -> Any | None:
+    """The content of JSON text, with each list of whole numbers under a key "counts" as ``array("i")``.
+
+    None if it has to be read in the usual way: it is no JSON, has no such list, or has one that is not written as
+    ``json.dump`` does, in one line with at most a space behind each comma.
+    """
+    spans = list(_find_lists(data))
+    rest = b"".join(_between(data, spans, [b""] * len(spans)))
+    if not spans or _TOKEN.encode() in rest:
+        return None
+    names = [f"{_TOKEN}{i}" for i in range(len(spans))]
+    try:
+        lists = dict(zip(names, _decode(data, spans)))
+        rest = b"".join(_between(data, spans, [f'"{name}"'.encode() for name in names]))
+        text = rest.decode("utf-8")
+    except ValueError:
+        return None
+
+    def put_back(entry: dict[str, Any]) -> dict[str, Any]:
+        counts = entry.get("counts")
+        if type(counts) is str and counts in lists:
+            entry["counts"] = lists.pop(counts)
+        return entry
+
+    try:
+        content = json.loads(text, object_hook=put_back)
+    except (ValueError, RecursionError):
+        return None
+    # A list that is left was the value of a key that only ends like it, or another value took its place.
+    return None if lists else content
+
+
+def _find_lists(data: bytes) -> Iterator[Span]:
+    """Where lists begin, at their brackets, and end, behind the next closing bracket."""
+    end = 0
+    while before := _BEFORE_LIST.search(data, end):
+        end = data.find(b"]", before.end()) + 1
+        if end == 0:
+            return
+        yield before.end(), end
+
+
+def _between(data: bytes, spans: Sequence[Span], replacements: Sequence[bytes]) -> Iterator[bytes]:
+    """The text with something else in the place of spans."""
+    last = 0
+    for (start, end), replacement in zip(spans, replacements):
+        yield data[last:start]
+        yield replacement
+        last = end
+    yield data[last:]
+
+
+def _decode(data: bytes, spans: Sequence[Span]) -> Iterator[array[int]]:
+    """The numbers of each list. Raises ValueError if one is not of whole numbers, or not written plainly."""
+    block: list[bytes] = []
+    size = 0
+    for start, end in spans:
+        block.append(data[start + 1 : end])
+        size += end - start
+        if size >= _BLOCK_BYTES:
+            yield from _decode_block(b"".join(block))
+            block, size = [], 0
+    yield from _decode_block(b"".join(block))
+
+
+def _decode_block(text: bytes) -> Iterator[array[int]]:
+    """The numbers of lists without their opening brackets, one behind the other."""
+    if not text:
+        return
+    characters = np.frombuffer(text, dtype=np.uint8)
+    digits = characters - np.uint8(48)  # wraps around below 48
+    is_digit = digits < 10
+    is_end = is_digit[:-1] & ~is_digit[1:]
+    separators = characters[1:][is_end]
+    numbers = len(separators)
+    limits = np.flatnonzero(separators == _SEPARATORS[1])
+    # Each number has its separator right behind it, and beyond these there are only spaces.
+    num_others = len(text) - np.count_nonzero(is_digit) - numbers
+    if (
+        np.count_nonzero(separators == _SEPARATORS[0]) + len(limits) != numbers
+        or text.count(b" ") != num_others
+        or text.count(b"]") != len(limits)
+        or _has_leading_zeros(digits, is_digit)
+    ):
+        raise _NoRunLengths
+    values = _numbers_ending(digits, is_digit, is_end)
+    start = 0
+    for end in (limits + 1).tolist():
+        yield array("i", values[start:end].tobytes())
+        start = end
+
+
+def _has_leading_zeros(digits: np.ndarray, is_digit: np.ndarray) -> bool:
+    starts = is_digit.copy()
+    starts[1:] &= ~is_digit[:-1]
+    return bool((starts[:-1] & (digits[:-1] == 0) & is_digit[1:]).any())
+
+
+def _numbers_ending(digits: np.ndarray, is_digit: np.ndarray, is_end: np.ndarray) -> np.ndarray:
+    """The numbers (M,) that end at characters (C - 1,).
+
+    Most have up to three digits. Those are put together for every character as if a number ended there, many to a
+    processor's instruction; further ones where there are any.
+    """
+    digits = digits * is_digit
+    values = digits.astype(np.uint16)
+    values[1:] += digits[:-1] * np.uint8(10)
+    values[2:] += (digits[:-2] * is_digit[1:-1]) * np.uint16(100)
+    numbers = values[:-1][is_end].astype(np.intc)
+    longer = np.flatnonzero(is_end[3:] & is_digit[2:-2] & is_digit[1:-3] & is_digit[:-4]) + 3
+    which = np.searchsorted(np.flatnonzero(is_end), longer)
+    for power in range(3, _MAX_DIGITS):
+        if len(which) == 0:
+            return numbers
+        numbers[which] += digits[longer - power] * np.intc(10**power)
+        goes_on = longer > power
+        goes_on[goes_on] = is_digit[longer[goes_on] - power - 1]
+        which, longer = which[goes_on], longer[goes_on]
+    if len(which):
+        raise _NoRunLengths
+    return numbers
