@@ -6,6 +6,7 @@ import argparse
 import json
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ from .trainer import ICTrackTrainer
 SKIPS = (4, 8, 16)
 # Smallest detection scores that tuning tries, beside each method's own thresholds.
 MIN_SCORES = (0.1, 0.2, 0.3, 0.4)
-SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabelled_clips=40, unlabelled_length=60)
+SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabelled_clips=40, unlabelled_length=40)
 
 # Heads on the same frozen features, and KEY, VALUE of MODEL.EMBEDDING in which they differ from the configured one.
 KEM, VIDEO = "kem", "kem_video"
@@ -53,6 +54,7 @@ HEADS: dict[str, list[Any]] = {
     "person": ["KEYPOINT.LEVELS", ["person"]],
     KEM: [],
 }
+TRACKER_WEIGHTS = "model_tracker.pth"
 OURS, BASELINE = "joint + person IC (KEM)", "spatial distance"
 
 
@@ -96,9 +98,22 @@ def head_bank(cfg: CfgNode, model: PointSetAnchor) -> KeypointHeadBank:
     return KeypointHeadBank(heads, [name for name in heads if name != "untrained"]).to(model.device)
 
 
+@dataclass(frozen=True)
+class PoseConfigs:
+    """Configuration files of the stages: the pose detector, its embedding head, and the one on unlabelled clips."""
+
+    detector: str
+    embedding: str
+    video: str
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> PoseConfigs:
+        """Those of the quick-start in ``configs/quickstart``."""
+        return cls(*(str(folder / f"pose_lite0{stage}.yaml") for stage in ("", "_embedding", "_video")))
+
+
 def run_pose_quickstart(
-    config_file: str,
-    video_config_file: str,
+    configs: PoseConfigs,
     output: Path,
     seed: int,
     num_processes: int,
@@ -111,12 +126,12 @@ def run_pose_quickstart(
     """Generate the sample people for ``seed``, train, compare, and write ``report.html`` and ``metrics.json``.
 
     Args:
-        config_file: of the pose detector and its embedding head.
-        video_config_file: of the stage that learns from unlabelled clips.
+        configs: of the stages.
         output: folder to write to.
         seed: of the sample data, of the initial weights and of the order of training.
         num_processes: at most so many: GPUs, or processes on the CPU.
-        overrides, video_overrides: KEY VALUE pairs for the two configurations.
+        overrides: KEY VALUE pairs for all configurations.
+        video_overrides: further ones for the last.
         sample: sizes of the sample data; by default ``SAMPLE``.
         real_clip: folder of frames to track as well.
     """
@@ -125,55 +140,62 @@ def run_pose_quickstart(
     with stage(f"composing the sample people (seed {seed})"):
         generate_sample_pose(output / "sample", seed, sample or SAMPLE)
     common = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "SEED", str(seed)]
-    args = argparse.Namespace(config_file=config_file, eval_only=False, resume=False)
-    args.opts = [*common, "OUTPUT_DIR", str(output / "train"), *overrides]
-    weights = ["MODEL.WEIGHTS", str(output / "model_tracker.pth"), "OUTPUT_DIR", str(output / "video")]
-    video_cfg = load_config(video_config_file, [*common, *weights, *overrides, *video_overrides])
-    cfg = load_config(config_file, args.opts)
-    num_images = cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS
+
+    def options(name: str, weights: Path | None, extra: Sequence[str] = ()) -> list[str]:
+        loaded = ["MODEL.WEIGHTS", str(weights)] if weights else []
+        return [*common, *loaded, "OUTPUT_DIR", str(output / name), *overrides, *extra]
+
+    args = argparse.Namespace(
+        config_file=configs.detector, opts=options("detector", None), eval_only=False, resume=False
+    )
+    embedding_cfg = load_config(configs.embedding, options("embedding", output / "detector" / "model_final.pth"))
+    video_cfg = load_config(configs.video, options("video", output / TRACKER_WEIGHTS, video_overrides))
+    num_images = embedding_cfg.SOLVER.IMS_PER_BATCH // embedding_cfg.INPUT.NUM_VIEWS
     num_processes = max(count for count in range(1, num_processes + 1) if num_images % count == 0)
     share_cores(num_processes)
     launch(
-        _train_and_compare, num_processes, dist_url="auto", args=(args, video_cfg, output, seed, start, real_clip)
-    )  # fmt: skip
+        _train_and_compare,
+        num_processes,
+        dist_url="auto",
+        args=(args, embedding_cfg, video_cfg, output, seed, start, real_clip),
+    )
 
 
 def _train_and_compare(
-    args: argparse.Namespace, video_cfg: CfgNode, output: Path, seed: int, start: float, real_clip: Path | None
+    args: argparse.Namespace,
+    cfg: CfgNode,
+    video_cfg: CfgNode,
+    output: Path,
+    seed: int,
+    start: float,
+    real_clip: Path | None,
 ) -> None:
     """What each process does."""
-    cfg = setup(args)
+    detector_cfg = setup(args)
     seconds: dict[str, float] = {}
-    with stage(f"training for {cfg.SOLVER.MAX_ITER} iterations", seconds, "training"):
-        trainer = HeadBankTrainer(cfg)
-        trainer.resume_or_load(resume=False)
-        trainer.train()
-        tested = trainer._last_eval_results
-    comm.synchronize()  # the main process has written the weights
+    with stage(f"training the detector for {detector_cfg.SOLVER.MAX_ITER} iterations", seconds, "detector"):
+        tested = _train(ICTrackTrainer, detector_cfg, seed)
+    with stage(f"training {len(HEADS) - 1} embedding heads for {cfg.SOLVER.MAX_ITER} iterations", seconds, "embedding"):
+        _train(HeadBankTrainer, cfg, seed)
     model = build_model(cfg)
     bank = head_bank(cfg, model)
     model.embedding_head = bank
-    SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
+    SafeCheckpointer(model).load(_weights(cfg))
     model.embedding_head = bank[KEM]
     if comm.is_main_process():
-        SafeCheckpointer(model, str(output)).save("model_tracker")
+        SafeCheckpointer(model, str(output)).save(Path(TRACKER_WEIGHTS).stem)
     comm.synchronize()
     with stage(f"learning from unlabelled clips for {video_cfg.SOLVER.MAX_ITER} iterations", seconds, "video"):
-        Path(video_cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
-        seed_all_rng(seed)
-        video_trainer = ICTrackTrainer(video_cfg)
-        video_trainer.resume_or_load(resume=False)
-        video_trainer.train()
-    comm.synchronize()
+        _train(ICTrackTrainer, video_cfg, seed)
     video_model = build_model(video_cfg)
-    SafeCheckpointer(video_model).load(str(Path(video_cfg.OUTPUT_DIR) / "model_final.pth"))
+    SafeCheckpointer(video_model).load(_weights(video_cfg))
     bank.heads[VIDEO] = video_model.embedding_head
     model.embedding_head = bank
 
     with stage("detecting in the clips", seconds, "detecting"):
         clips = {split: _detect(cfg, model, bank, split) for split in ("tune", "val")}
     with stage("testing at several scales", seconds, "multi-scale"):
-        multi_scale = _multi_scale(cfg, model)
+        multi_scale = _multi_scale(detector_cfg)
     with stage("tracking: tuning every method on one set of clips, measuring on another", seconds, "tracking"):
         studies = {skip: _study(cfg, clips, skip) for skip in SKIPS}
         table = _compare(studies)
@@ -194,12 +216,29 @@ def _train_and_compare(
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, output, setting)
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        metrics["seconds"] = time.perf_counter() - start
-        report = write_pose_report(cfg, tracking_cfg, studies, methods(), (OURS, BASELINE), metrics, output, real_clip)
+        curves = Path(detector_cfg.OUTPUT_DIR) / "metrics.json"
+        report = write_pose_report(
+            curves, tracking_cfg, studies, methods(), (OURS, BASELINE), metrics, output, real_clip
+        )
     metrics["seconds"] = time.perf_counter() - start
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     print(format_pose_tables(metrics))
     print(f"\n{metrics['seconds'] / 60:.1f} minutes. Open {report}")
+
+
+def _train(trainer_class: type[ICTrackTrainer], cfg: CfgNode, seed: int) -> Any:
+    """Train what a configuration says, and return the figures of its last test."""
+    Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
+    seed_all_rng(seed)
+    trainer = trainer_class(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    comm.synchronize()  # the main process has written the weights
+    return getattr(trainer, "_last_eval_results", None)
+
+
+def _weights(cfg: CfgNode) -> str:
+    return str(Path(cfg.OUTPUT_DIR) / "model_final.pth")
 
 
 def _detect(cfg: CfgNode, model: PointSetAnchor, bank: KeypointHeadBank, split: str) -> list[PoseClip]:
@@ -234,19 +273,16 @@ def _compare(studies: Mapping[int, PoseStudy]) -> dict[str, dict[str, dict[str, 
     }
 
 
-def _multi_scale(cfg: CfgNode, model: PointSetAnchor) -> dict[str, Any]:
-    """COCO's figures on the unseen stills with test-time augmentation."""
+def _multi_scale(cfg: CfgNode) -> dict[str, Any]:
+    """COCO's figures of the detector on the unseen stills with test-time augmentation."""
     name = cfg.DATASETS.TEST[0]
-    augmented_cfg = cfg.clone()
-    augmented_cfg.defrost()
-    augmented_cfg.TEST.AUG.ENABLED = True
-    augmented = build_model(augmented_cfg)
-    head, model.embedding_head, augmented.embedding_head = model.embedding_head, None, None
-    augmented.load_state_dict(model.state_dict())
-    model.embedding_head = head
-    loader = ICTrackTrainer.build_test_loader(augmented_cfg, name)
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.TEST.AUG.ENABLED = True
+    model = build_model(cfg)
+    SafeCheckpointer(model).load(_weights(cfg))
     evaluator = COCOEvaluator(name, output_dir=str(Path(cfg.OUTPUT_DIR) / "multi_scale"))
-    return inference_on_dataset(augmented.eval(), loader, evaluator)
+    return inference_on_dataset(model.eval(), ICTrackTrainer.build_test_loader(cfg, name), evaluator)
 
 
 def _oks_ap(results: Mapping[str, Any] | None) -> dict[str, float]:
@@ -259,7 +295,7 @@ def _tracking_config(cfg: CfgNode, output: Path, setting: PoseSetting) -> CfgNod
     """The configuration of the trained model, with the thresholds that were tuned for its embedding."""
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.MODEL.WEIGHTS = str((output / "model_tracker.pth").resolve())
+    cfg.MODEL.WEIGHTS = str((output / TRACKER_WEIGHTS).resolve())
     cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = setting.min_score
     cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = setting.threshold

@@ -38,7 +38,7 @@ _DRAWN_SCORE = 0.15
 
 
 def write_pose_report(
-    cfg: CfgNode,
+    training_metrics: Path,
     tracking_cfg: CfgNode,
     studies: Mapping[int, PoseStudy],
     methods: Sequence[Method],
@@ -50,7 +50,7 @@ def write_pose_report(
     """Write ``output/report.html``, the mp4s and ``tracks.jpg`` beside it.
 
     Args:
-        cfg: of the training.
+        training_metrics: "metrics.json" of the detector's training.
         tracking_cfg: of the trained model with its tuned tracker, for the videos.
         studies: skip -> the clips that were measured.
         methods: of the comparison.
@@ -74,7 +74,7 @@ def write_pose_report(
         for name, tracks in tracked.items():
             clip, tracks_of_clip = next(one for one in tracks if one[0].unit == unit)
             note = f"IDF1 {unit_figures(rows[name]['counts'][unit])['IDF1']:.2f} over all phases"
-            strip.append(FilmstripRow(name, _draw(cfg, root, clip, tracks_of_clip), note))
+            strip.append(FilmstripRow(name, _draw(tracking_cfg, root, clip, tracks_of_clip), note))
         sources[f"Clip {unit + 1}"] = (root / clip.data["images"][0]["file_name"]).parent
         columns = [f"frame {skip * column}" for column in range(len(strip[0].images))]
         caption = (
@@ -94,7 +94,7 @@ def write_pose_report(
     }
     caption = "Tracks of the trained module. The detector has seen composed stills only."
     sections.append(Videos("Videos", videos, caption))
-    curves = read_metrics(Path(cfg.OUTPUT_DIR) / "metrics.json")
+    curves = read_metrics(training_metrics)
     sections.append(LossCurves("Training", {name: points for name, points in curves.items() if any(points[1])}))
     path = output / "report.html"
     write_report(

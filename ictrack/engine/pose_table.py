@@ -12,7 +12,7 @@ import numpy as np
 
 from ictrack.evaluation.metrics import paired_bootstrap
 
-from .pose_quickstart import BASELINE, OURS, run_pose_quickstart
+from .pose_quickstart import BASELINE, OURS, PoseConfigs, run_pose_quickstart
 from .pose_study import unit_figures
 from .readme_table import show_in_readme
 
@@ -31,14 +31,12 @@ CLAIMS = (
 )
 
 
-def run_pose_seeds(
-    config_file: str, video_config_file: str, output: Path, results: Path, seeds: Iterable[int], num_processes: int
-) -> None:
+def run_pose_seeds(configs: PoseConfigs, output: Path, results: Path, seeds: Iterable[int], num_processes: int) -> None:
     """Run the pose quick-start for each seed in ``output/seed_<n>``, and write the results and their table."""
     measured = []
     for seed in seeds:
         folder = output / f"seed_{seed}"
-        run_pose_quickstart(config_file, video_config_file, folder, seed, num_processes, [])
+        run_pose_quickstart(configs, folder, seed, num_processes, [])
         measured.append(json.loads((folder / "metrics.json").read_text()))
     results.mkdir(parents=True, exist_ok=True)
     # Without a time stamp, so that the same results are the same bytes.
@@ -64,12 +62,13 @@ def format_pose_results(measured: Sequence[Mapping[str, Any]]) -> str:
         measured: "metrics.json" of the pose quick-start, one a seed.
     """
     stills = {scale: np.array([one["stills"][scale]["AP"] for one in measured]) for scale in measured[0]["stills"]}
-    minutes = ", ".join(f"{one['stage_seconds']['training'] / 60:.1f}" for one in measured)
+    minutes = ", ".join(f"{one['stage_seconds']['detector'] / 60:.1f}" for one in measured)
     parts = [
         f"{len(measured)} seed(s) of data, detector and heads: {', '.join(str(one['seed']) for one in measured)}. "
         f"OKS-AP on unseen stills {_percent(stills['single_scale'])} at one scale, "
-        f"{_percent(stills['multi_scale'])} at several; training took {minutes} minutes. Means and standard deviations "
-        "over seeds in %; differences are over all clips, their intervals a paired bootstrap by clip. Detections are "
+        f"{_percent(stills['multi_scale'])} at several; training the detector took {minutes} minutes. Means and "
+        "standard deviations over seeds in %; differences are over all clips, their intervals a paired bootstrap by "
+        "clip. Detections are "
         "the same in all rows."
     ]
     skips = list(measured[0]["skips"])

@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -40,7 +41,7 @@ __all__ = [
 # A frame has fewer pixels than this, so that runs, and differences of two, fit in six groups of five bits and in int32.
 MAX_PIXELS = 2**29
 # Characters or runs of masks that are decoded together: all that is made of them fits in a processor's cache.
-_BLOCK_LENGTH = 2**17
+_BLOCK_LENGTH = 2**18
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,7 @@ class RunLengths:
     def __len__(self) -> int:
         return len(self.sizes)
 
-    @property
+    @cached_property
     def sum_type(self) -> type:
         """An integer type that cannot overflow when a mask's runs are summed up, the faster one if possible."""
         largest = max(int(self.counts.max(initial=0)), -int(self.counts.min(initial=0)))

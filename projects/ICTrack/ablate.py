@@ -6,6 +6,7 @@ from pathlib import Path
 from ictrack.engine.ablation.rows import select_rows
 from ictrack.engine.ablation.run import run_ablation
 from ictrack.engine.ablation.table import write_table
+from ictrack.engine.pose_quickstart import PoseConfigs
 from ictrack.engine.pose_table import run_pose_seeds, write_pose_table
 from ictrack.engine.quickstart import default_num_processes
 
@@ -16,7 +17,7 @@ PRESETS = {
         "strong": "quickstart/ablation_strong.yaml",
         "paper": "quickstart/ablation_paper.yaml",
     },
-    "pose": {"detector": "quickstart/pose_lite0.yaml", "video": "quickstart/pose_lite0_video.yaml"},
+    "pose": {},
 }
 
 if __name__ == "__main__":
@@ -36,7 +37,13 @@ if __name__ == "__main__":
     elif arguments.preset == "pose":
         if arguments.rows:
             parser.error("--rows goes with --preset quickstart")
-        run_pose_seeds(configs["detector"], configs["video"], output / "pose", results, seeds, arguments.num_processes)
+        run_pose_seeds(
+            PoseConfigs.in_folder(PROJECT.parents[1] / "configs" / "quickstart"),
+            output / "pose",
+            results,
+            seeds,
+            arguments.num_processes,
+        )
     else:
         try:
             rows = select_rows(arguments.rows)

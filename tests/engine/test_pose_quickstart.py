@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ictrack.data.datasets.sample_pose import PoseSampleConfig
-from ictrack.engine.pose_quickstart import SKIPS, methods, run_pose_quickstart
+from ictrack.engine.pose_quickstart import SKIPS, PoseConfigs, methods, run_pose_quickstart
 from ictrack.engine.pose_study import unit_figures
 from ictrack.engine.pose_table import CLAIMS, difference, format_pose_results
 from ictrack.evaluation.posetrack_report import posetrack_report
@@ -29,7 +29,7 @@ VIDEO = ["MODEL.VIDEO_EMBEDDING.OBJECTIVE", "random_walk", "INPUT.UNLABELLED.SIZ
 def output(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pose_quickstart")
     run_pose_quickstart(
-        str(CONFIGS / "pose_lite0.yaml"), str(CONFIGS / "pose_lite0_video.yaml"), folder / "run", 3, 2, OVERRIDES,
+        PoseConfigs.in_folder(CONFIGS), folder / "run", 3, 2, OVERRIDES,
         video_overrides=VIDEO, sample=TINY,
     )  # fmt: skip
     return folder / "run"
