@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import copy
 import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
@@ -24,7 +25,7 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.posetrack import posetrack_files
 from ictrack.data.datasets.sample_pose import PoseSampleConfig, generate_sample_pose
-from ictrack.modeling.embedding import build_keypoint_embedding_head
+from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.structures.joints import joint_set
 from ictrack.structures.posetrack_json import sequence_name
@@ -42,15 +43,15 @@ from .trainer import ICTrackTrainer
 # The clips are compared with every 4th, 8th and 16th frame.
 SKIPS = (4, 8, 16)
 # Smallest detection scores that tuning tries, beside each method's own thresholds.
-MIN_SCORES = (0.1, 0.2, 0.3, 0.4)
+MIN_SCORES = (0.2, 0.3, 0.4, 0.5)
 SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabelled_clips=40, unlabelled_length=40)
 
 # Heads on the same frozen features, and KEY, VALUE of MODEL.EMBEDDING in which they differ from the configured one.
-KEM, VIDEO = "kem", "kem_video"
+KEM, KEM_MEAN, VIDEO = "kem", "kem_mean", "kem_video"
 HEADS: dict[str, list[Any]] = {
     "untrained": [],
     "scalar_tags": ["KEYPOINT.OBJECTIVE", "scalar_tags"],
-    "vector_tags": ["KEYPOINT.OBJECTIVE", "vector_tags"],
+    "vector_tags": ["KEYPOINT.OBJECTIVE", "vector_tags", "KEYPOINT.SIMILARITY", "person"],
     "person": ["KEYPOINT.LEVELS", ["person"]],
     KEM: [],
 }
@@ -64,8 +65,10 @@ def methods() -> list[Method]:
         *spatial_pose_methods(),
         appearance_method("untrained KEM", "untrained"),
         tag_method("AE, scalar tags", "scalar_tags"),
-        appearance_method("AE, vector tags", "vector_tags"),
+        tag_method("AE, vector tags", "vector_tags"),
+        appearance_method("AE, vector tags, by cosine", "vector_tags"),
         appearance_method("person IC only", "person"),
+        appearance_method("KEM, mean over joints", KEM_MEAN),
         appearance_method(OURS, KEM),
         appearance_method("KEM + video", VIDEO),
     ]
@@ -190,6 +193,8 @@ def _train_and_compare(
     video_model = build_model(video_cfg)
     SafeCheckpointer(video_model).load(_weights(video_cfg))
     bank.heads[VIDEO] = video_model.embedding_head
+    bank.heads[KEM_MEAN] = copy.deepcopy(bank[KEM])
+    cast(KeypointEmbeddingModule, bank[KEM_MEAN]).similarity = "person"
     model.embedding_head = bank
 
     with stage("detecting in the clips", seconds, "detecting"):

@@ -100,7 +100,7 @@ def spatial_pose_methods() -> list[Method]:
             "spatial distance",
             "SpatialTracker",
             "SPATIAL.MAX_DISTANCE",
-            (0.1, 0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5),
+            (0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0),
             settings=(("SPATIAL.COST", "distance"), ("SPATIAL.SAME_CATEGORY", False)),
         ),
         Method(
@@ -114,7 +114,7 @@ def spatial_pose_methods() -> list[Method]:
 
 
 def tag_method(name: str, feature: str) -> Method:
-    """The embedding tracker on scalar tags, which are compared by their distance."""
+    """The embedding tracker on the tags of associative embedding, which are compared by their distance."""
     return Method(
         name,
         "EmbeddingTracker",

@@ -26,7 +26,9 @@ CLAIMS = (
     (OURS, "untrained KEM"),
     (OURS, "AE, scalar tags"),
     (OURS, "AE, vector tags"),
+    (OURS, "AE, vector tags, by cosine"),
     (OURS, "person IC only"),
+    (OURS, "KEM, mean over joints"),
     ("KEM + video", OURS),
 )
 
