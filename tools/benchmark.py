@@ -5,6 +5,8 @@ python tools/benchmark.py tracker [--json OUT]
 python tools/benchmark.py track-memory --config-file ... --weights ... --input video.mp4 [--json OUT]
 python tools/benchmark.py evaluation [--reference-path FOLDER ...] [--json OUT]
 python tools/benchmark.py data [--json OUT]
+python tools/benchmark.py pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
+python tools/benchmark.py pose-step [--config-file configs/PoseTrack/stage1_coco_hrnet_w48.yaml] [--json OUT]
 """
 
 from __future__ import annotations
@@ -52,6 +54,28 @@ def run_data(args: argparse.Namespace) -> dict[str, Any]:
     return benchmark_data(repeats=args.repeats, opts=args.opts)
 
 
+def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from ictrack.engine.benchmark.pose import benchmark_pose_runtime, pose_runtime_table
+
+    torch.set_num_threads(args.threads)
+    result = benchmark_pose_runtime(
+        config_file=args.config_file, weights=args.weights, source=args.input, num_frames=args.frames, opts=args.opts
+    )
+    print(pose_runtime_table(result))
+    return result
+
+
+def run_pose_step(args: argparse.Namespace) -> dict[str, Any]:
+    import torch
+
+    from ictrack.engine.benchmark.pose import benchmark_pose_step
+
+    torch.set_num_threads(args.threads)
+    return benchmark_pose_step(config_file=args.config_file, size=args.size, people=args.people, opts=args.opts)
+
+
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -71,7 +95,20 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     memory.add_argument("--input", required=True, help="video, folder of frames or glob")
     memory.add_argument("--frames", type=int, nargs="+", default=[300, 3000])
     memory.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
-    for command in (tracker, memory):
+    runtime = commands.add_parser("pose-runtime", help="frames a second of pose tracking, at one scale and at several")
+    runtime.set_defaults(run=run_pose_runtime)
+    runtime.add_argument("--config-file", required=True)
+    runtime.add_argument("--weights", default="")
+    runtime.add_argument("--input", required=True, help="video, folder of frames or glob")
+    runtime.add_argument("--frames", type=int, default=50, help="measured frames")
+    runtime.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
+    step = commands.add_parser("pose-step", help="a training step of a pose detector at full size")
+    step.set_defaults(run=run_pose_step)
+    step.add_argument("--config-file", default="configs/PoseTrack/stage1_coco_hrnet_w48.yaml")
+    step.add_argument("--size", type=int, default=640, help="side of the image")
+    step.add_argument("--people", type=int, nargs="+", default=[0, 60], help="in the image; one step each")
+    step.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
+    for command in (tracker, memory, runtime, step):
         command.add_argument("--threads", type=int, default=1, help="of PyTorch (OMP_NUM_THREADS sets NumPy's)")
     evaluation = commands.add_parser("evaluation", help="scoring made-up results, against the reference tools")
     evaluation.set_defaults(run=run_evaluation)

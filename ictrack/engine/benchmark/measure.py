@@ -88,15 +88,18 @@ def finish_measured(output: Any) -> None:
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {
         "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in usages),
-        "peak_mb": _peak_bytes() / 2**20,
+        "peak_mb": peak_bytes() / 2**20,
         "output": output,
     }
     with open(os.environ[_REPORT], "w") as file:
         json.dump(cost, file)
 
 
-def _peak_bytes() -> int:
-    """On Linux from the process's own table: the resource usage also counts the process that it was forked from."""
+def peak_bytes() -> int:
+    """The largest resident memory of this process until now.
+
+    On Linux it is from the process's own table: the resource usage also counts the process that it was forked from.
+    """
     with contextlib.suppress(OSError), open("/proc/self/status") as file:
         for line in file:
             if line.startswith("VmHWM:"):
@@ -110,4 +113,23 @@ def machine() -> dict[str, Any]:
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     if "torch" in sys.modules:
         versions["torch"] = sys.modules["torch"].__version__
-    return {"machine": platform.processor() or platform.machine(), "versions": versions}
+    return {"machine": processor(), "versions": versions}
+
+
+def hardware(device: str) -> str:
+    """In words, what a model on a device runs on."""
+    if device.startswith("cuda"):
+        import torch
+
+        return torch.cuda.get_device_name(device)
+    threads = sys.modules["torch"].get_num_threads() if "torch" in sys.modules else 1
+    return f"{processor()}, {threads} thread{'s' if threads > 1 else ''}"
+
+
+def processor() -> str:
+    """The processor's name, or, where the system does not tell, its architecture."""
+    with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
+        for line in file:
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,124 @@
+"""Speed of the whole pose tracking pipeline, and time and memory of a training step."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.modeling import build_model
+from detectron2.structures import Boxes, Instances, Keypoints
+from tabulate import tabulate
+
+from ictrack.engine.setup import load_config
+from ictrack.engine.trainer import ICTrackTrainer
+from ictrack.engine.video_tracker import VideoTracker
+
+from .measure import hardware, peak_bytes
+
+# Frames before the measurement.
+_WARMUP = 2
+
+
+def benchmark_pose_runtime(
+    *, config_file: str, weights: str, source: str, num_frames: int, opts: Sequence[str]
+) -> dict[str, Any]:
+    """Frames a second from the file to the tracked poses: decoding, detector, embedding and tracker.
+
+    In the form of Table 1 of the supplementary of arXiv 2104.00287: at one scale, and at those of ``TEST.AUG``.
+
+    Args:
+        config_file, weights, opts: of the model and the tracker; without weights the model is random.
+        source: video, folder of frames or glob, of at least three frames.
+        num_frames: at most so many are measured, after two that are not.
+
+    Raises:
+        ValueError: the source has too few frames.
+    """
+    rows = []
+    for name, is_multi_scale in (("ICTrack", False), ("ICTrack (ms)", True)):
+        cfg = load_config(config_file, ["MODEL.WEIGHTS", weights, *opts, "TEST.AUG.ENABLED", str(is_multi_scale)])
+        frames = islice(VideoTracker.from_config(cfg).run(source), _WARMUP + num_frames)
+        for _ in range(_WARMUP):
+            next(frames, None)
+        start = time.perf_counter()
+        counts = [len(instances) for _, instances in frames]
+        if not counts:
+            raise ValueError(f"{source}: has no more than {_WARMUP} frames, which are left out of the measurement")
+        seconds = time.perf_counter() - start
+        rows.append({
+            "method": name,
+            "fps": len(counts) / seconds,
+            "frames": len(counts),
+            "people_per_frame": sum(counts) / len(counts),
+        })  # fmt: skip
+    return {"config": config_file, "input": source, "hardware": hardware(cfg.MODEL.DEVICE), "rows": rows}
+
+
+def pose_runtime_table(result: dict[str, Any]) -> str:
+    """The result as text."""
+    rows = [[row["method"], row["fps"], row["frames"], row["people_per_frame"]] for row in result["rows"]]
+    table = tabulate(rows, ["Method", "runtime (fps)", "frames", "people a frame"], floatfmt=".2f")
+    return f'{table}\n{result["hardware"]}; "ms": test at several scales (TEST.AUG)'
+
+
+def benchmark_pose_step(*, config_file: str, size: int, people: Sequence[int], opts: Sequence[str]) -> dict[str, Any]:
+    """A training step and a forward pass of a pose detector on one made-up image.
+
+    Args:
+        config_file, opts: of the model.
+        size: side of the square image in pixels.
+        people: in the image; one step each.
+
+    Returns:
+        "parameters", and of each step the losses, whether all gradients are finite, its seconds and the peak memory of
+        the process until then.
+    """
+    cfg = load_config(config_file, ["MODEL.WEIGHTS", "", "MODEL.HRNET.WEIGHTS", "", *opts])
+    model = build_model(cfg)
+    optimizer = ICTrackTrainer.build_optimizer(cfg, model)
+    steps = []
+    for count in people:
+        start = time.perf_counter()
+        losses = model.train()([_made_up_image(cfg, count, size)])
+        optimizer.zero_grad()
+        sum(losses.values()).backward()
+        gradients = [p.grad for p in model.parameters() if p.grad is not None]
+        finite = all(bool(gradient.isfinite().all()) for gradient in gradients)
+        optimizer.step()
+        steps.append({
+            "people": count,
+            "losses": {name: loss.item() for name, loss in losses.items()},
+            "gradients_finite": finite,
+            "seconds": time.perf_counter() - start,
+            "peak_mb": peak_bytes() / 2**20,
+        })  # fmt: skip
+    with torch.no_grad():
+        start = time.perf_counter()
+        (output,) = model.eval()([_made_up_image(cfg, 0, size)])
+        seconds = time.perf_counter() - start
+    return {
+        "config": config_file,
+        "size": size,
+        "hardware": hardware(cfg.MODEL.DEVICE),
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": steps,
+        "inference": {"seconds": seconds, "people": len(output["instances"]), "peak_mb": peak_bytes() / 2**20},
+    }
+
+
+def _made_up_image(cfg: CfgNode, people: int, size: int) -> dict[str, Any]:
+    """Noise, and ``people`` with joints at random, seven of ten of them labelled."""
+    rng = torch.Generator().manual_seed(people)
+    corners = torch.rand(people, 1, 2, generator=rng) * 0.85 * size
+    points = corners + torch.rand(people, 17, 2, generator=rng) * 0.15 * size
+    visible = 2.0 * (torch.rand(people, 17, 1, generator=rng) < 0.7)
+    instances = Instances((size, size))
+    instances.gt_boxes = Boxes(torch.cat([points.amin(1), points.amax(1)], dim=1))
+    instances.gt_classes = torch.zeros(people, dtype=torch.int64)
+    instances.gt_keypoints = Keypoints(torch.cat([points, visible], dim=2))
+    image = torch.randint(256, (3, size, size), generator=rng, dtype=torch.uint8)
+    return {"image": image, "instances": instances}
