@@ -13,6 +13,7 @@ class HeadRecipe:
 
     Attributes:
         lessons: what it learns from, names in ``lessons.LESSONS``; several share the batch. None: it stays untrained.
+        is_detectors: it is not trained here, but has been along with the detector.
         overrides: KEY, VALUE, ... of the form's configuration.
         is_second: it starts from the weights that all heads beside the image head start from.
     """
@@ -20,6 +21,7 @@ class HeadRecipe:
     lessons: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     is_second: bool = True
+    is_detectors: bool = False
 
 
 def _pairs(smallest: int, largest: int) -> tuple[str, ...]:
@@ -32,9 +34,14 @@ _TEMPERATURE, _OBJECTIVE = "MODEL.EMBEDDING.TEMPERATURE", "MODEL.VIDEO_EMBEDDING
 _PIXELS = ("SOLVER.IMS_PER_BATCH", "16")
 _WALK_FRAMES = ("INPUT.UNLABELLED.NUM_FRAMES", "4")
 
+# The image head that second heads are fused with, and that finds the tracklets.
+IMAGE_HEADS = {"strong": "detector", "paper": "ic"}
+
 HEADS = {
+    "detector": HeadRecipe(is_second=False, is_detectors=True),
     "ic": HeadRecipe(("stills",), is_second=False),
     "ic without entropy": HeadRecipe(("stills",), (_ENTROPY, "0.0"), is_second=False),
+    "ic entropy 0.1": HeadRecipe(("stills",), (_ENTROPY, "0.1"), is_second=False),
     "ic entropy 1": HeadRecipe(("stills",), (_ENTROPY, "1.0"), is_second=False),
     "ic lambda 0.5": HeadRecipe(("stills",), (_LAMBDA, "0.5"), is_second=False),
     "ic lambda 2": HeadRecipe(("stills",), (_LAMBDA, "2.0"), is_second=False),
@@ -74,28 +81,30 @@ class Row:
 # Methods without a head. What they read of a detection is the same in both forms.
 PLAIN_METHODS = ("spatial", "iou", "mean_colour", "frozen")
 
+_IMAGE = "image"  # stands for IMAGE_HEADS
 _HEADS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "untrained": ("untrained",),
     "ic_no_entropy": ("ic without entropy",),
-    "ic": ("ic",),
-    "ic+untrained": ("ic", "untrained"),
-    "ic+ic": ("ic", "second ic"),
-    "ic+augmented": ("ic", "augmented"),
-    "oracle": ("ic", "true ids"),
+    "ic": (_IMAGE,),
+    "ic+untrained": (_IMAGE, "untrained"),
+    "ic+ic": (_IMAGE, "second ic"),
+    "ic+augmented": (_IMAGE, "augmented"),
+    "oracle": (_IMAGE, "true ids"),
     "video": ("tracklets",),
-    "ic+video": ("ic", "tracklets"),
+    "ic+video": (_IMAGE, "tracklets"),
     "joint": ("joint",),
-    "ic+correspondence": ("ic", "correspondence"),
-    "ic+random_walk": ("ic", "random walk"),
-    "ic+instance_walk": ("ic", "instance walk"),
+    "ic+correspondence": (_IMAGE, "correspondence"),
+    "ic+random_walk": (_IMAGE, "random walk"),
+    "ic+instance_walk": (_IMAGE, "instance walk"),
     "ic lambda 0.5": ("ic lambda 0.5",),
     "ic lambda 2": ("ic lambda 2",),
+    "ic entropy 0.1": ("ic entropy 0.1",),
     "ic entropy 1": ("ic entropy 1",),
     "ic temperature 0.05": ("ic temperature 0.05",),
     "ic temperature 0.2": ("ic temperature 0.2",),
-    "ic+video interval 1": ("ic", "tracklets interval 1"),
-    "ic+video interval 2-8": ("ic", "tracklets interval 2-8"),
-    "ic+video interval 8-32": ("ic", "tracklets interval 8-32"),
+    "ic+video interval 1": (_IMAGE, "tracklets interval 1"),
+    "ic+video interval 2-8": (_IMAGE, "tracklets interval 2-8"),
+    "ic+video interval 8-32": (_IMAGE, "tracklets interval 8-32"),
 }
 _PAPER_METHODS = (
     "untrained",
@@ -110,10 +119,15 @@ _PAPER_METHODS = (
     "ic+correspondence",
 )
 
+
+def _row(method: str, form: str) -> Row:
+    return Row(method, form, tuple(IMAGE_HEADS[form] if h == _IMAGE else h for h in _HEADS_OF_METHOD[method]))
+
+
 ROWS = (
     *(Row(method, "strong") for method in PLAIN_METHODS),
-    *(Row(method, "strong", heads) for method, heads in _HEADS_OF_METHOD.items()),
-    *(Row(method, "paper", _HEADS_OF_METHOD[method]) for method in _PAPER_METHODS),
+    *(_row(method, "strong") for method in _HEADS_OF_METHOD),
+    *(_row(method, "paper") for method in _PAPER_METHODS),
 )
 
 
@@ -144,10 +158,12 @@ class Comparison:
 COMPARISONS = (
     Comparison("a", "strong", "frozen", "spatial"),
     Comparison("a", "strong", "ic", "frozen"),
+    Comparison("a", "strong", "ic", "untrained"),
     Comparison("b", "paper", "ic+video", "ic"),
     Comparison("b", "paper", "ic+video", "ic+untrained"),
     Comparison("b", "paper", "ic+video", "ic+ic"),
     Comparison("c", "strong", "ic+video", "ic+augmented"),
+    Comparison("c", "strong", "ic+correspondence", "ic+augmented"),
     Comparison("c", "paper", "ic+video", "ic+augmented"),
     Comparison("room", "strong", "oracle", "ic+augmented"),
     Comparison("room", "paper", "oracle", "ic+augmented"),

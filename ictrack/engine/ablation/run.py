@@ -23,7 +23,7 @@ from ictrack.engine.trainer import ICTrackTrainer
 from .cache import fingerprint
 from .material import shard_names
 from .results import write_results
-from .rows import ROWS, Row
+from .rows import IMAGE_HEADS, ROWS, Row
 from .study import SKIPS, Plan, SeedStudy, needs_tracklets
 from .table import write_table
 
@@ -85,7 +85,9 @@ def _run_seed(plan: Plan, seed: int) -> None:
         pending = [row for row in plan.rows if not study.cache.holds(_name(row), study.row_stamp(_name(row)))]
         heads = sorted({f"heads/{row.form}/{name}" for row in pending for name in row.heads})
         forms = sorted({job.split("/")[1] for job in heads if needs_tracklets(job.split("/")[2])})
-        first = sorted({*(f"heads/{form}/ic" for form in forms), *(h for h in heads if not _late(h))}, key=_cost)
+        first = sorted(
+            {*(f"heads/{form}/{IMAGE_HEADS[form]}" for form in forms), *(h for h in heads if not _late(h))}, key=_cost
+        )
         later = sorted(filter(_late, heads), key=_cost)
         stage.note = f"{len(pending)} of {len(plan.rows)} rows, {len(heads)} heads"
     if pending:

@@ -26,7 +26,7 @@ from .detections import pseudo_labelled, true_identities, unpack_clips
 from .material import MAP_STRIDE, NUM_SHARDS, Material
 from .measure import MIN_SCORES, Measurement, fused
 from .record import Recorder
-from .rows import FORMS, HEADS, PLAIN_METHODS, ROWS, Row
+from .rows import FORMS, HEADS, IMAGE_HEADS, PLAIN_METHODS, ROWS, Row
 from .train_heads import head_content, mine_tracklets, purity, recipe_config
 
 # The clips are associated with every 4th, 8th and 16th frame.
@@ -80,6 +80,8 @@ class SeedStudy:
         self._plan, self._cfg, self._model, self._seed = plan, cfg, model, seed
         self.cache = Cache(plan.folder(seed) / "cache")
         self._shapes = model.backbone.output_shape()
+        assert model.embedding_head is not None, "MODEL.EMBEDDING.NAME is empty"
+        self._detectors_head = model.embedding_head.state_dict()
         self._form_cfgs = {form: load_config(plan.configs[form], plan.overrides.get(form, ())) for form in FORMS}
         root = plan.folder(seed) / "sample"
         self._unlabelled_root = root / "unlabelled"
@@ -154,20 +156,23 @@ class SeedStudy:
         """Train a head, and embed all detections with it."""
         _, form, name = job.split("/")
         cfg, recipe = recipe_config(self._form_cfgs[form], HEADS[name]), HEADS[name]
-        splits = ["tune", "val", *(["unlabelled"] if name == "ic" else [])]
-        content = head_content(cfg, recipe, self.materials[form], self._shapes, self._seed, splits)
+        splits = ["tune", "val", *(["unlabelled"] if name == IMAGE_HEADS[form] else [])]
+        weights = self._detectors_head if recipe.is_detectors else None
+        content = head_content(cfg, recipe, self.materials[form], self._shapes, self._seed, splits, weights)
         self.cache.write(job, self.head_stamp(job), content)
 
     def tracklets_stamp(self, job: str) -> str:
         """Of a form's tracklets, called ``tracklets_<form>``."""
         form = job.rpartition("_")[2]
-        return fingerprint(self.head_stamp(f"heads/{form}/ic"), str(self._form_cfgs[form].TRACKER_HEADS))
+        return fingerprint(
+            self.head_stamp(f"heads/{form}/{IMAGE_HEADS[form]}"), str(self._form_cfgs[form].TRACKER_HEADS)
+        )
 
     def mine(self, job: str) -> None:
         """Track through the unlabelled clips with the form's image head."""
         form = job.rpartition("_")[2]
         clips = self.materials[form].clips("unlabelled")
-        embeddings = self.cache.read(f"heads/{form}/ic")["unlabelled"]
+        embeddings = self.cache.read(f"heads/{form}/{IMAGE_HEADS[form]}")["unlabelled"]
         mined, true = mine_tracklets(self._form_cfgs[form], clips, embeddings), true_identities(clips)
         content = {"mined": mined, "true": true, "purity": purity(mined, true)}
         self.cache.write(job, self.tracklets_stamp(job), content)

@@ -78,12 +78,20 @@ def train_head(
 
 
 def head_content(
-    cfg: CfgNode, recipe: HeadRecipe, material: Material, shapes: dict[str, ShapeSpec], seed: int, splits: list[str]
+    cfg: CfgNode,
+    recipe: HeadRecipe,
+    material: Material,
+    shapes: dict[str, ShapeSpec],
+    seed: int,
+    splits: list[str],
+    weights: dict[str, Tensor] | None = None,
 ) -> dict[str, Any]:
     """What the cache keeps of a head: "model", "seconds" of its training (CPU), and its embeddings of the detections of
-    each split, "val" and so on."""
+    each split, "val" and so on. With ``weights`` it has these instead of being trained."""
     start = time.process_time()
     head = train_head(cfg, recipe, material, shapes, seed)
+    if weights is not None:
+        head.load_state_dict(weights)
     seconds = time.process_time() - start
     embedded = {}
     for split in splits:

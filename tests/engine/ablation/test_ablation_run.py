@@ -10,7 +10,7 @@ from ictrack.data.datasets.sample import SampleConfig
 from ictrack.engine.ablation import measure, record, study
 from ictrack.engine.ablation.cache import Cache
 from ictrack.engine.ablation.results import COLUMNS, COUNTS_FILE, RESULTS_FILE
-from ictrack.engine.ablation.rows import select_rows
+from ictrack.engine.ablation.rows import IMAGE_HEADS, select_rows
 from ictrack.engine.ablation.run import run_ablation
 from ictrack.engine.ablation.study import SKIPS
 from ictrack.engine.ablation.table import TABLE_FILE
@@ -89,9 +89,17 @@ def test_heads_learnt_from_what_was_detected(finished):
     cache = Cache(finished[0] / "out" / "seed_3" / "cache")
     for form in ("strong", "paper"):
         assert (cache.read(f"tracklets_{form}")["mined"] >= 0).any()
-        image, video = (cache.read(f"heads/{form}/{name}") for name in ("ic", "tracklets"))
+        image, video = (cache.read(f"heads/{form}/{name}") for name in (IMAGE_HEADS[form], "tracklets"))
         assert len(image["val"]) == len(video["val"]) > 0
         assert any(not torch.equal(image["model"][key], video["model"][key]) for key in image["model"])
+
+
+def test_the_strong_image_head_is_the_detectors(finished):
+    folder = finished[0] / "out" / "seed_3"
+    kept = Cache(folder / "cache").read("heads/strong/detector")["model"]
+    trained = torch.load(folder / "train" / "model_final.pth", weights_only=True)["model"]
+    for name, value in kept.items():
+        assert torch.equal(value, trained[f"embedding_head.{name}"])
 
 
 def test_what_is_finished_is_not_made_again(finished, capfd):
