@@ -5,6 +5,7 @@ python tools/benchmark.py tracker [--json OUT]
 python tools/benchmark.py track-memory --config-file ... --weights ... --input video.mp4 [--json OUT]
 python tools/benchmark.py evaluation [--reference-path FOLDER ...] [--json OUT]
 python tools/benchmark.py data [--json OUT]
+python tools/benchmark.py joint-step --sample output/quickstart/sample [--json OUT]
 python tools/benchmark.py pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
 python tools/benchmark.py pose-step [--config-file configs/PoseTrack/stage1_coco_hrnet_w48.yaml] [--json OUT]
 """
@@ -20,23 +21,20 @@ from ictrack.engine.benchmark.evaluation import CASES, benchmark_evaluation, eva
 from ictrack.engine.benchmark.measure import machine
 
 
-def run_tracker(args: argparse.Namespace) -> dict[str, Any]:
-    import torch
+def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    return {name: getattr(args, name) for name in names}
 
+
+def run_tracker(args: argparse.Namespace) -> dict[str, Any]:
     from ictrack.engine.benchmark.tracker import benchmark_tracker
 
-    torch.set_num_threads(args.threads)
-    names = ("detections", "tracks", "dim", "masks", "warmup", "repeats", "opts")
-    return benchmark_tracker(**{name: getattr(args, name) for name in names})
+    return benchmark_tracker(**picked(args, "detections", "tracks", "dim", "masks", "warmup", "repeats", "opts"))
 
 
 def run_track_memory(args: argparse.Namespace) -> dict[str, Any]:
-    import torch
-
     from ictrack.engine.setup import load_config
     from ictrack.engine.tracking_memory import peak_memory
 
-    torch.set_num_threads(args.threads)
     cfg = load_config(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
     peaks = {str(length): peak_memory(cfg, args.input, length) / 2**20 for length in args.frames}
     return {"input": args.input, "peak_mb": peaks}
@@ -51,29 +49,27 @@ def run_evaluation(args: argparse.Namespace) -> dict[str, Any]:
 def run_data(args: argparse.Namespace) -> dict[str, Any]:
     from ictrack.engine.benchmark.data import benchmark_data
 
-    return benchmark_data(repeats=args.repeats, opts=args.opts)
+    return benchmark_data(**picked(args, "repeats", "opts"))
+
+
+def run_joint_step(args: argparse.Namespace) -> dict[str, Any]:
+    from ictrack.engine.benchmark.joint import benchmark_joint_step
+
+    return benchmark_joint_step(**picked(args, "image_config", "joint_config", "sample", "repeats", "opts"))
 
 
 def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
-    import torch
-
     from ictrack.engine.benchmark.pose import benchmark_pose_runtime, pose_runtime_table
 
-    torch.set_num_threads(args.threads)
-    result = benchmark_pose_runtime(
-        config_file=args.config_file, weights=args.weights, source=args.input, num_frames=args.frames, opts=args.opts
-    )
+    result = benchmark_pose_runtime(**picked(args, "config_file", "weights", "input", "frames", "opts"))
     print(pose_runtime_table(result))
     return result
 
 
 def run_pose_step(args: argparse.Namespace) -> dict[str, Any]:
-    import torch
-
     from ictrack.engine.benchmark.pose import benchmark_pose_step
 
-    torch.set_num_threads(args.threads)
-    return benchmark_pose_step(config_file=args.config_file, size=args.size, people=args.people, opts=args.opts)
+    return benchmark_pose_step(**picked(args, "config_file", "size", "people", "opts"))
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
@@ -95,6 +91,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     memory.add_argument("--input", required=True, help="video, folder of frames or glob")
     memory.add_argument("--frames", type=int, nargs="+", default=[300, 3000])
     memory.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
+    joint = commands.add_parser("joint-step", help="a training step with unlabelled video, against one without")
+    joint.set_defaults(run=run_joint_step)
+    joint.add_argument("--image-config", default="configs/quickstart/solo_lite0.yaml")
+    joint.add_argument("--joint-config", default="configs/quickstart/solo_lite0_joint.yaml")
+    joint.add_argument("--sample", required=True, metavar="FOLDER", help="sample data of the quick-start")
+    joint.add_argument("--repeats", type=int, default=15, help="measured steps of each")
+    joint.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     runtime = commands.add_parser("pose-runtime", help="frames a second of pose tracking, at one scale and at several")
     runtime.set_defaults(run=run_pose_runtime)
     runtime.add_argument("--config-file", required=True)
@@ -108,7 +111,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     step.add_argument("--size", type=int, default=640, help="side of the image")
     step.add_argument("--people", type=int, nargs="+", default=[0, 60], help="in the image; one step each")
     step.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
-    for command in (tracker, memory, runtime, step):
+    for command in (tracker, memory, joint, runtime, step):
         command.add_argument("--threads", type=int, default=1, help="of PyTorch (OMP_NUM_THREADS sets NumPy's)")
     evaluation = commands.add_parser("evaluation", help="scoring made-up results, against the reference tools")
     evaluation.set_defaults(run=run_evaluation)
@@ -129,6 +132,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
 
 def main(argv: list[str] | None = None) -> None:
     args = parse_args(argv)
+    if "threads" in args:
+        import torch
+
+        torch.set_num_threads(args.threads)
     result = {"command": args.command, **args.run(args)}
     text = json.dumps({**result, **machine()}, indent=1)
     print(text)

@@ -24,7 +24,7 @@ _WARMUP = 2
 
 
 def benchmark_pose_runtime(
-    *, config_file: str, weights: str, source: str, num_frames: int, opts: Sequence[str]
+    *, config_file: str, weights: str, input: str, frames: int, opts: Sequence[str]
 ) -> dict[str, Any]:
     """Frames a second from the file to the tracked poses: decoding, detector, embedding and tracker.
 
@@ -32,8 +32,8 @@ def benchmark_pose_runtime(
 
     Args:
         config_file, weights, opts: of the model and the tracker; without weights the model is random.
-        source: video, folder of frames or glob, of at least three frames.
-        num_frames: at most so many are measured, after two that are not.
+        input: video, folder of frames or glob, of at least three frames.
+        frames: at most so many are measured, after two that are not.
 
     Raises:
         ValueError: the source has too few frames.
@@ -41,13 +41,13 @@ def benchmark_pose_runtime(
     rows = []
     for name, is_multi_scale in (("ICTrack", False), ("ICTrack (ms)", True)):
         cfg = load_config(config_file, ["MODEL.WEIGHTS", weights, *opts, "TEST.AUG.ENABLED", str(is_multi_scale)])
-        frames = islice(VideoTracker.from_config(cfg).run(source), _WARMUP + num_frames)
+        tracked = islice(VideoTracker.from_config(cfg).run(input), _WARMUP + frames)
         for _ in range(_WARMUP):
-            next(frames, None)
+            next(tracked, None)
         start = time.perf_counter()
-        counts = [len(instances) for _, instances in frames]
+        counts = [len(instances) for _, instances in tracked]
         if not counts:
-            raise ValueError(f"{source}: has no more than {_WARMUP} frames, which are left out of the measurement")
+            raise ValueError(f"{input}: has no more than {_WARMUP} frames, which are left out of the measurement")
         seconds = time.perf_counter() - start
         rows.append({
             "method": name,
@@ -55,7 +55,7 @@ def benchmark_pose_runtime(
             "frames": len(counts),
             "people_per_frame": sum(counts) / len(counts),
         })  # fmt: skip
-    return {"config": config_file, "input": source, "hardware": hardware(cfg.MODEL.DEVICE), "rows": rows}
+    return {"config": config_file, "input": input, "hardware": hardware(cfg.MODEL.DEVICE), "rows": rows}
 
 
 def pose_runtime_table(result: dict[str, Any]) -> str:

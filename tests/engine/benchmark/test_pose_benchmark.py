@@ -38,7 +38,7 @@ def frames(tmp_path):
 def runtime(frames):
     config = str(CONFIGS / "quickstart" / "pose_lite0_embedding.yaml")
     opts = ["TEST.AUG.MIN_SIZES", "[48, 64]", "INPUT.MIN_SIZE_TEST", "48", "MODEL.DEVICE", "cpu"]
-    return benchmark_pose_runtime(config_file=config, weights="", source=str(frames), num_frames=50, opts=opts)
+    return benchmark_pose_runtime(config_file=config, weights="", input=str(frames), frames=50, opts=opts)
 
 
 def test_runtime_at_one_scale_and_at_several(frames):

@@ -1,0 +1,67 @@
+"""What learning from unlabelled video beside labelled images costs."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from detectron2.utils.events import EventStorage
+
+from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.engine.setup import load_config
+from ictrack.engine.trainer import ICTrackTrainer
+
+# Steps before the measurement.
+_WARMUP = 2
+
+
+def benchmark_joint_step(
+    *, image_config: str, joint_config: str, sample: str, repeats: int, opts: Sequence[str]
+) -> dict[str, Any]:
+    """Training steps of two configurations by turns, data loading included, in CPU time of one process.
+
+    Args:
+        image_config: of labelled images alone.
+        joint_config: with unlabelled video beside as many labelled images.
+        sample: folder of sample data, for ``DATASETS.SAMPLE_ROOT``.
+        repeats: measured steps of each.
+        opts: KEY VALUE pairs for both.
+
+    Returns:
+        Of both configurations "images" (pictures that go through the network in a step) and "cpu_ms" (median); their
+        "step_ratio", and "image_ratio", that of the time a picture.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        trainers = {}
+        for name, config in (("image", image_config), ("joint", joint_config)):
+            paths = ["DATASETS.SAMPLE_ROOT", sample, "OUTPUT_DIR", folder, "DATALOADER.NUM_WORKERS", "0"]
+            cfg = load_config(config, [*paths, "MODEL.VIDEO_EMBEDDING.HEALTH_PERIOD", "0", *opts])
+            register_configured_datasets(cfg)
+            trainers[name] = ICTrackTrainer(cfg)
+            trainers[name].model.train()
+        times: dict[str, list[float]] = {name: [] for name in trainers}
+        with EventStorage():
+            for step in range(_WARMUP + repeats):
+                for name, trainer in trainers.items():
+                    start = time.process_time()
+                    trainer._trainer.iter = trainer.iter = step
+                    trainer.run_step()
+                    if step >= _WARMUP:
+                        times[name].append(1000 * (time.process_time() - start))
+    result: dict[str, Any] = {}
+    for name, trainer in trainers.items():
+        images = _pictures(trainer.cfg, is_joint=name == "joint")
+        result[name] = {"images": images, "cpu_ms": statistics.median(times[name]), "repeats": repeats}
+    result["step_ratio"] = result["joint"]["cpu_ms"] / result["image"]["cpu_ms"]
+    result["image_ratio"] = result["step_ratio"] * result["image"]["images"] / result["joint"]["images"]
+    return result
+
+
+def _pictures(cfg: Any, is_joint: bool) -> int:
+    """Pictures of a step: labelled views, and frames."""
+    views = cfg.SOLVER.IMS_PER_BATCH
+    unlabelled = cfg.INPUT.UNLABELLED
+    return views + is_joint * round(views * unlabelled.PER_LABELLED_IMAGE) * unlabelled.NUM_FRAMES
