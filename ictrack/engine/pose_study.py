@@ -31,7 +31,8 @@ from ictrack.evaluation.metrics.identity import IDENTITY_COUNTS
 from ictrack.evaluation.metrics.pose_evaluation import evaluate_pose
 from ictrack.evaluation.metrics.pose_mot import COUNTS
 from ictrack.evaluation.metrics.pose_similarity import pose_tracks
-from ictrack.structures.joints import POSETRACK_15, JointSet, convert_keypoints
+from ictrack.evaluation.posetrack_evaluation import submitted_poses
+from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import parse_pose_sequence
 from ictrack.tracking import current_detections
@@ -187,9 +188,9 @@ def pose_sequence(clip: PoseClip, tracked: Tracks, joints: JointSet, min_joint_s
         min_joint_score: joints of a lower score, and people without others, are left out.
     """
     people = tracked_people(clip, tracked, joints)
-    poses = convert_keypoints(np.concatenate([keypoints for _, keypoints in people]), joints, POSETRACK_15)
-    present = (poses != 0).any(axis=2) & (poses[..., 2] >= min_joint_score)
-    seen = present.any(axis=1)
+    submitted, seen = submitted_poses(np.concatenate([pose for _, pose in people]), joints, min_joint_score)
+    poses = convert_keypoints(submitted, POSETRACK_18, POSETRACK_15)
+    present = (poses != 0).any(axis=2)
     frames = np.repeat(np.arange(len(people)), [len(ids) for ids, _ in people])[seen]
     nothing = np.full(len(frames), np.nan)
     return PoseSequence(

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from ictrack.evaluation.metrics.pose_evaluation import evaluate_pose
+from ictrack.evaluation.posetrack_evaluation import submitted_poses
 from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack
-from ictrack.structures.joints import POSETRACK_18, JointSet, convert_keypoints
+from ictrack.structures.joints import JointSet
 
 from .pose_study import PoseClip, Tracks, pose_sequence, tracked_people
 
@@ -32,9 +33,7 @@ def write_submission(
         (truth / f"{clip.name}.json").write_text(json.dumps(clip.data))
         writer.start(clip.name, clip.data["images"])
         for index, (ids, keypoints) in enumerate(tracked_people(clip, tracked, joints)):
-            poses = convert_keypoints(keypoints, joints, POSETRACK_18)
-            poses[poses[..., 2] < min_joint_score] = 0
-            seen = poses.any(axis=(1, 2))
+            poses, seen = submitted_poses(keypoints, joints, min_joint_score)
             writer.add(index, ids[seen].tolist(), poses[seen])
         writer.finish()
 

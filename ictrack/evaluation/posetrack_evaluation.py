@@ -145,13 +145,27 @@ class PoseTrackEvaluator(VideoEvaluator):
         if joints is None or keypoints.shape[1:] != (len(joints), 3):
             expected = f"(N, {len(joints)}, 3)" if joints else "(N, 17, 3) or (N, 15, 3)"
             raise ValueError(f"{describe(frame)}: pred_keypoints are {keypoints.shape}, not {expected}")
-        poses = convert_keypoints(keypoints, joints, POSETRACK_18)
-        poses[poses[..., 2] < self._min_joint_score] = 0
-        seen = poses.any(axis=(1, 2))
+        poses, seen = submitted_poses(keypoints, joints, self._min_joint_score)
         self._writer.add(frame["frame_index"], tracked.ID.numpy()[seen].tolist(), poses[seen])
 
     def _finish(self, video: Mapping[str, Any]) -> None:
         self._writer.finish()
+
+
+def submitted_poses(keypoints: np.ndarray, joints: JointSet, min_joint_score: float) -> tuple[np.ndarray, np.ndarray]:
+    """Poses as a submission has them.
+
+    Args:
+        keypoints: (N, K, 3) of ``joints``: x, y, score.
+        min_joint_score: joints of a lower score are left out.
+
+    Returns:
+        (N, 17, 3) with the joints of PoseTrack18, zeros for those that are left out; and (N,) bool, who has any of the
+        15 joints that count.
+    """
+    poses = convert_keypoints(keypoints, joints, POSETRACK_18)
+    poses[poses[..., 2] < min_joint_score] = 0
+    return poses, convert_keypoints(poses, POSETRACK_18, POSETRACK_15).any(axis=(1, 2))
 
 
 def configured_joints(cfg: CfgNode) -> JointSet | None:
