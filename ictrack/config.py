@@ -497,8 +497,9 @@ def _add_solver_config(cfg: CN) -> None:
 
 def _add_adapt_config(cfg: CN) -> None:
     adapt = cfg.ADAPT = CN()
-    # Objective of the video head on a user's videos, as MODEL.VIDEO_EMBEDDING.OBJECTIVE.
-    adapt.OBJECTIVE = "tracklet"
+    # Objective of the video head on a user's videos, as MODEL.VIDEO_EMBEDDING.OBJECTIVE. This one needs no detections,
+    # of which a detector may have few on videos that are unlike its training pictures.
+    adapt.OBJECTIVE = "correspondence"
     # Iterations of training.
     adapt.ITERATIONS = 100
     # Learning rate of the video head (AdamW).

@@ -78,6 +78,7 @@ def test_the_video_head_learns_from_them(stage, tmp_path, objective):
 
 def test_adapt_measures_people(stage, tmp_path):
     stage.MODEL.VIDEO_EMBEDDING.ENABLED = False
+    stage.ADAPT.OBJECTIVE = "tracklet"
     stage.ADAPT.ITERATIONS, stage.ADAPT.CLIPS_PER_BATCH, stage.ADAPT.NUM_FRAMES, stage.ADAPT.MEASURED_PAIRS = 2, 2, 3, 2
     result = adapt(stage, [str(tmp_path / "videos")], tmp_path / "adapted")
     assert result.before["image"] == result.after["image"] and result.before["video"] != result.after["video"]

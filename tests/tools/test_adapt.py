@@ -31,10 +31,13 @@ def arguments(tmp_path):
     ]  # fmt: skip
 
 
-def test_a_run(main, arguments, tmp_path, capsys):
-    assert main(arguments) == 0
+@pytest.mark.parametrize(
+    ("objective", "figure"), [("correspondence", "cell_retrieval"), ("tracklet", "instance_retrieval")]
+)
+def test_a_run(main, arguments, tmp_path, capsys, objective, figure):
+    assert main(["--objective", objective, *arguments]) == 0
     output = capsys.readouterr().out
-    assert "video head, before" in output and "instance_retrieval" in output
+    assert "video head, before" in output and figure in output
     assert (tmp_path / "adapted" / "config.yaml").is_file() and (tmp_path / "adapted" / "model_final.pth").is_file()
 
 
