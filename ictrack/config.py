@@ -407,7 +407,8 @@ def _add_data_config(cfg: CN) -> None:
     # Still images with poses to train on: [[name, format, annotations, image folder], ...]. The format is "coco",
     # "mpii" (.mat or .json) or "posetrack" (a folder of files of PoseTrack 2017, 2018 or 2021).
     cfg.DATASETS.POSE_FORMAT = []
-    # Joints of a lower score are left out of a PoseTrack submission: a higher value gains MOTA and costs AP (0 is off).
+    # Joints of a lower score are left out of a PoseTrack submission and of what is drawn: a higher value gains MOTA and
+    # costs AP (0 is off).
     cfg.TEST.MIN_JOINT_SCORE = 0.0
     # Folder that tools/prepare_data.py sample or sample-pose filled: registers ictrack_sample_train or
     # ictrack_sample_pose_train, and its companions; "" is off.

@@ -61,6 +61,7 @@ class VideoTracker:
         class_names: Sequence[str] | None = None,
         category_ids: Sequence[int] | None = None,
         joints: JointSet | None = None,
+        min_joint_score: float = 0.0,
     ):
         """
         Args:
@@ -71,7 +72,7 @@ class VideoTracker:
             image_format: "BGR" or "RGB", the channel order that the detector expects.
             amp: run the detector under autocast.
             class_names, category_ids: of the contiguous categories, for labels and saved tracks.
-            joints: of a pose detector, for drawing, see :class:`TrackDrawer`.
+            joints, min_joint_score: of a pose detector, for drawing, see :class:`TrackDrawer`.
         """
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT is {image_format!r}; video frames come as BGR or RGB")
@@ -83,6 +84,7 @@ class VideoTracker:
         self.class_names = class_names
         self.category_ids = category_ids
         self.joints = joints
+        self.min_joint_score = min_joint_score
         self.tracker: BaseTracker | None = None
         self.num_frames = 0
         self._size: tuple[int, int] | None = None
@@ -111,6 +113,7 @@ class VideoTracker:
             class_names=names,
             category_ids=ids,
             joints=configured_joints(cfg),
+            min_joint_score=cfg.TEST.MIN_JOINT_SCORE,
         )
 
     def run(
@@ -209,7 +212,12 @@ def track_video(
     if len(set(paths)) < len(paths):
         raise VideoReadError(f"{output}: is the input; write to another file")
     frames = source if isinstance(source, FrameStream) else open_frames(source, fps)
-    drawer = TrackDrawer(tracker.class_names, scale=legible_scale(frames.height, frames.width), joints=tracker.joints)
+    drawer = TrackDrawer(
+        tracker.class_names,
+        scale=legible_scale(frames.height, frames.width),
+        joints=tracker.joints,
+        min_joint_score=tracker.min_joint_score,
+    )
     writer = None if output is None else VideoWriter(output, frames.fps)
     recorder = None if save_tracks is None else TrackRecorder()
     ids: set[int] = set()
