@@ -15,9 +15,10 @@ EARS = [COCO_17.index("left_ear"), COCO_17.index("right_ear")]
 def clip(scores):
     """Two frames with somebody in the same place; detected with ``scores`` (2, 17)."""
     points = np.stack([10 + 5.0 * np.arange(17), 20 + 3.0 * np.arange(17)], axis=1)
+    names = [f"images/000001_sample_test/{t:06d}.jpg" for t in range(2)]
     images = [
-        {"id": 10 + t, "file_name": f"images/000001_sample_test/{t:06d}.jpg", "is_labeled": True, "vid_id": "000001", "nframes": 2}
-        for t in range(2)
+        {"id": 10 + t, "file_name": name, "is_labeled": True, "vid_id": "000001", "nframes": 2}
+        for t, name in enumerate(names)
     ]
     annotations = [
         {"id": t, "image_id": 10 + t, "track_id": 0, "bbox_head": [10, 10, 9, 9], "bbox": [5, 5, 90, 70],
