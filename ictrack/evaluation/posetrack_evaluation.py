@@ -165,7 +165,8 @@ def submitted_poses(keypoints: np.ndarray, joints: JointSet, min_joint_score: fl
     """
     poses = convert_keypoints(keypoints, joints, POSETRACK_18)
     poses[poses[..., 2] < min_joint_score] = 0
-    return poses, convert_keypoints(poses, POSETRACK_18, POSETRACK_15).any(axis=(1, 2))
+    seen: np.ndarray = (convert_keypoints(poses, POSETRACK_18, POSETRACK_15) != 0).any(axis=(1, 2))
+    return poses, seen
 
 
 def configured_joints(cfg: CfgNode) -> JointSet | None:
