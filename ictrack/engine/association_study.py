@@ -139,21 +139,15 @@ class Method:
 def spatial_methods() -> list[Method]:
     """The paper's spatial-distance baseline, and mask IoU."""
     return [
-        Method(
-            "spatial distance",
-            "SpatialTracker",
-            "SPATIAL.MAX_DISTANCE",
-            (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0),
-            settings=(("SPATIAL.COST", "distance"), ("SPATIAL.SAME_CATEGORY", False)),
-        ),
-        Method(
-            "mask IoU",
-            "SpatialTracker",
-            "SPATIAL.MIN_IOU",
-            (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
-            settings=(("SPATIAL.COST", "iou"), ("SPATIAL.SAME_CATEGORY", False)),
-        ),
+        spatial_method("spatial distance", "distance", "MAX_DISTANCE", (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)),
+        spatial_method("mask IoU", "iou", "MIN_IOU", (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
     ]
+
+
+def spatial_method(name: str, cost: str, threshold_key: str, candidates: tuple[float, ...]) -> Method:
+    """The spatial tracker with a TRACKER_HEADS.SPATIAL.COST; what is tuned is a key beside it."""
+    settings = (("SPATIAL.COST", cost), ("SPATIAL.SAME_CATEGORY", False))
+    return Method(name, "SpatialTracker", f"SPATIAL.{threshold_key}", candidates, settings=settings)
 
 
 def appearance_method(name: str, feature: str) -> Method:

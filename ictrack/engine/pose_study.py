@@ -37,7 +37,7 @@ from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import parse_pose_sequence
 from ictrack.tracking import current_detections
 
-from .association_study import Method
+from .association_study import Method, spatial_method
 from .keypoint_head_bank import KeypointHeadBank
 
 # What a joint's score may have to be, of which the best for MOTA is chosen.
@@ -97,20 +97,8 @@ Tracks = Sequence[tuple[np.ndarray, np.ndarray]]
 def spatial_pose_methods() -> list[Method]:
     """The baseline on the distances of joints, and OKS."""
     return [
-        Method(
-            "spatial distance",
-            "SpatialTracker",
-            "SPATIAL.MAX_DISTANCE",
-            (0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0),
-            settings=(("SPATIAL.COST", "distance"), ("SPATIAL.SAME_CATEGORY", False)),
-        ),
-        Method(
-            "OKS",
-            "SpatialTracker",
-            "SPATIAL.MIN_OKS",
-            (0.001, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.5),
-            settings=(("SPATIAL.COST", "oks"), ("SPATIAL.SAME_CATEGORY", False)),
-        ),
+        spatial_method("spatial distance", "distance", "MAX_DISTANCE", (0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0)),
+        spatial_method("OKS", "oks", "MIN_OKS", (0.001, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.5)),
     ]
 
 
