@@ -101,7 +101,8 @@ def write_pose_report(
         path,
         "ICTrack pose quick-start",
         sections,
-        summary="Pose tracking learnt from labelled still images and unlabelled clips: no label of a video was used.",
+        summary="Pose tracking learnt from labelled still images, in one row also from unlabelled clips: no label of a "
+        "video was used.",
     )
     return path
 
@@ -146,9 +147,11 @@ def _summary(metrics: Mapping[str, Any], ours: str) -> list[str]:
         "up and composed over real scenery: no figure here says anything about PoseTrack.",
         f"On unseen stills the detector has an OKS-AP of **{single['AP']:.3f}** (AP50 {single['AP50']:.3f}). With "
         f"several scales it is {better}: {multi['AP']:.3f}.",
-        f"The tracks of every frame that was looked at were written as a PoseTrack submission: the validator found "
-        f"{len(submission['problems'])} problem(s), and {submission['num_figures']} figures of what was read back "
-        f"differ by at most {submission['largest_difference']:.1g} from those in memory.",
+        f"The tracks of every frame that was looked at were written as a PoseTrack submission, with "
+        f"{len(submission['errors'])} errors and {len(submission['warnings'])} warnings of the validator; "
+        f"{submission['num_figures']} figures of what was read back differ by at most "
+        f"{submission['largest_difference']:.1g} from those in memory.",
+        *(f"`{line}`" for line in [*submission["errors"], *submission["warnings"]]),
     ]
     for skip, rows in metrics["skips"].items():
         ahead = [f"{name} ({f['IDF1']:.3f})" for name, f in rows.items() if f["IDF1"] > rows[ours]["IDF1"]]

@@ -44,7 +44,8 @@ def check_submission(
     """:func:`write_submission`, validate what was written, and score it once as it is in memory and once read back.
 
     Returns:
-        "problems", the validator's lines; "num_figures" that were compared; and their "largest_difference", in percent.
+        "errors" and "warnings", the validator's lines; "num_figures" that were compared; and their
+        "largest_difference", in percent.
     """
     write_submission(folder, tracks, joints, min_joint_score)
     truth = {clip.name: clip.truth for clip, _ in tracks}
@@ -54,8 +55,10 @@ def check_submission(
         for results in (in_memory, read_posetrack_results(folder / "results"))
     )
     differences = [_difference(value, found[key]) for key, value in expected.items()]
+    problems = list(validate_posetrack(folder / "truth", folder / "results"))
     return {
-        "problems": [str(problem) for problem in validate_posetrack(folder / "truth", folder / "results")],
+        "errors": [str(problem) for problem in problems if problem.severity == "error"],
+        "warnings": [str(problem) for problem in problems if problem.severity == "warning"],
         "num_figures": len(differences),
         "largest_difference": max(differences),
     }

@@ -44,5 +44,5 @@ def test_in_memory_and_on_disk_are_equal(tmp_path, only_ears):
         scores[0, EARS] = 0.9
     row = (np.array([0]), np.array([7]))
     checked = check_submission(tmp_path, [(clip(scores), [row, row])], COCO_17, 0.5)
-    assert checked["problems"] == [] and checked["num_figures"] > 0
+    assert checked["errors"] == [] and checked["num_figures"] > 0
     assert checked["largest_difference"] < 1e-9
