@@ -20,10 +20,20 @@ PRESETS = {
     "pose": {},
 }
 
+
+def seed_range(text: str) -> range:
+    """Seeds 1 to 3 for "3", and 4 to 6 for "4-6"."""
+    first, _, last = text.rpartition("-")
+    seeds = range(int(first or 1), int(last) + 1)
+    if not seeds or seeds[0] < 0:
+        raise argparse.ArgumentTypeError(f"{text} holds no seed")
+    return seeds
+
+
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="quickstart")
-    parser.add_argument("--seeds", type=int, default=3, help="so many seeds, from 1 on")
+    parser.add_argument("--seeds", type=seed_range, default="3", help="3: seeds 1 to 3; 4-6: these")
     parser.add_argument("--output", type=Path, default=Path("output/ablation"), help="data, weights and caches")
     parser.add_argument("--results", type=Path, default=PROJECT / "results", help="tables")
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="methods, or form:method; default: all")
@@ -31,7 +41,7 @@ if __name__ == "__main__":
     parser.add_argument("--table-only", action="store_true", help="make the table again from the results")
     arguments = parser.parse_args()
     configs = {name: str(PROJECT.parents[1] / "configs" / path) for name, path in PRESETS[arguments.preset].items()}
-    output, results, seeds = arguments.output, arguments.results, range(1, arguments.seeds + 1)
+    output, results = arguments.output, arguments.results
     if arguments.table_only:
         (write_pose_table if arguments.preset == "pose" else write_table)(results)
     elif arguments.preset == "pose":
@@ -41,7 +51,7 @@ if __name__ == "__main__":
             PoseConfigs.in_folder(PROJECT.parents[1] / "configs" / "quickstart"),
             output / "pose",
             results,
-            seeds,
+            arguments.seeds,
             arguments.num_processes,
         )
     else:
@@ -49,4 +59,4 @@ if __name__ == "__main__":
             rows = select_rows(arguments.rows)
         except ValueError as error:
             parser.error(str(error))
-        run_ablation(configs, output, results, seeds, rows, arguments.num_processes)
+        run_ablation(configs, output, results, arguments.seeds, rows, arguments.num_processes)

@@ -14,7 +14,6 @@ and ``clips_val``, which share theirs. Everything follows from the seed, whateve
 from __future__ import annotations
 
 import functools
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
@@ -26,19 +25,10 @@ from ictrack.structures.rle import encode_mask
 
 from .assets import CATEGORIES, Character
 from .clips import Clip, ClipStyle
-from .output import Record, clear_folder, make_folders, run_jobs, write_jpeg, write_json
+from .output import SPLIT_OF, Job, Record, begin_sample, job_generator, run_jobs, write_jpeg, write_json
 from .stills import make_still
 
 UNLABELLED_TRUTH = "unlabelled_truth.json"
-FOLDERS = ("stills_train", "stills_val", "unlabelled", "clips_tune", "clips_val")
-# Split of characters and backgrounds that each folder is made of.
-SPLIT_OF = {
-    "stills_train": "train",
-    "stills_val": "val",
-    "unlabelled": "train",
-    "clips_tune": "tune",
-    "clips_val": "val",
-}
 # Unlabelled clips hold more of the animated characters.
 UNLABELLED_STYLE = ClipStyle(animated_share=0.7)
 LABELLED_STYLE = ClipStyle()
@@ -98,17 +88,7 @@ def generate_sample(
         SampleDataError: if ``root`` holds files that are not a sample data set.
     """
     root, config = Path(root), config or SampleConfig()
-    clear_folder(root, "sample.json", (*FOLDERS, UNLABELLED_TRUTH))
-    stamp = {"seed": seed, **asdict(config)}
-    (root / "sample.json").write_text(json.dumps(stamp, indent=1) + "\n")
-    counts = {
-        "clips_val": config.val_clips,
-        "clips_tune": config.tune_clips,
-        "unlabelled": config.unlabelled_clips,
-        "stills_train": config.train_stills,
-        "stills_val": config.val_stills,
-    }
-    jobs = make_folders(root, counts)
+    jobs = begin_sample(root, "sample.json", {"seed": seed, **asdict(config)}, others=[UNLABELLED_TRUTH])
     records = run_jobs(functools.partial(_make, root, seed, config), jobs, workers)
     for folder in ("stills_train", "stills_val"):
         write_json(root / folder / "instances.json", _coco([records[job] for job in jobs if job[0] == folder]))
@@ -145,10 +125,10 @@ def subsample_youtube_vis(data: Record, skip: int) -> Record:
     return {**data, "videos": videos, "annotations": annotations}
 
 
-def _make(root: Path, seed: int, config: SampleConfig, job: tuple[str, int]) -> Record:
+def _make(root: Path, seed: int, config: SampleConfig, job: Job) -> Record:
     """Write the pictures of one still or clip; return its record, still without ids."""
     folder, index = job
-    rng = np.random.default_rng([seed, FOLDERS.index(folder), index])
+    rng = job_generator(seed, job)
     if folder.startswith("stills"):
         return _make_still(root / folder, rng, config, SPLIT_OF[folder], index)
     length = config.unlabelled_length if folder == "unlabelled" else config.clip_length

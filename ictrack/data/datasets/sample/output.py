@@ -7,7 +7,7 @@ import multiprocessing
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -18,17 +18,32 @@ import numpy as np
 Job = tuple[str, int]
 Record = dict[str, Any]
 
+# The folders of a sample, whose order is part of what seeds them, and the split of characters, or looks, and scenery
+# that each is made of.
+SPLIT_OF = {
+    "stills_train": "train",
+    "stills_val": "val",
+    "unlabelled": "train",
+    "clips_tune": "tune",
+    "clips_val": "val",
+}
+FOLDERS = tuple(SPLIT_OF)
+
 
 class SampleDataError(ValueError):
     """A sample folder that is not what is expected; the message names it."""
 
 
-def clear_folder(root: Path, stamp: str, entries: Sequence[str]) -> None:
-    """Make ``root``, or remove an earlier sample from it.
+def begin_sample(root: Path, stamp: str, content: Record, others: Sequence[str] = ()) -> list[Job]:
+    """Make ``root`` with its stamp and its folders, in the place of an earlier sample there.
 
     Args:
-        stamp: the file by which an earlier sample is known.
-        entries: the files and folders that a sample has beside its stamp.
+        stamp: name of the file by which a sample is known.
+        content: of the stamp: the seed, and sizes, among them the numbers of stills and clips of each split.
+        others: what an earlier sample may have beside its stamp and ``FOLDERS``.
+
+    Returns:
+        A job for each picture or clip.
 
     Raises:
         SampleDataError: ``root`` holds files, but no stamp.
@@ -36,19 +51,30 @@ def clear_folder(root: Path, stamp: str, entries: Sequence[str]) -> None:
     if root.exists() and any(root.iterdir()):
         if not (root / stamp).is_file():
             raise SampleDataError(f"{root}: holds files but no {stamp}; not overwritten")
-        for entry in entries:
+        for entry in (*FOLDERS, *others):
             if (root / entry).is_dir():
                 shutil.rmtree(root / entry, ignore_errors=True)
             else:
                 (root / entry).unlink(missing_ok=True)
     root.mkdir(parents=True, exist_ok=True)
-
-
-def make_folders(root: Path, counts: Mapping[str, int]) -> list[Job]:
-    """Make the folders of a sample in ``root``; one job for each of the ``counts`` pictures or clips in them."""
+    (root / stamp).write_text(json.dumps(content, indent=1) + "\n")
+    # Long jobs first, so that processes end together.
+    counts = {
+        "clips_val": content["val_clips"],
+        "clips_tune": content["tune_clips"],
+        "unlabelled": content["unlabelled_clips"],
+        "stills_train": content["train_stills"],
+        "stills_val": content["val_stills"],
+    }
     for folder in counts:
         (root / folder).mkdir()
     return [(folder, index) for folder, count in counts.items() for index in range(count)]
+
+
+def job_generator(seed: int, job: Job) -> np.random.Generator:
+    """All that is random about a picture or clip, whichever process makes it."""
+    folder, index = job
+    return np.random.default_rng([seed, FOLDERS.index(folder), index])
 
 
 def run_jobs(make: Callable[[Job], Record], jobs: Sequence[Job], workers: int | None) -> dict[Job, Record]:

@@ -13,7 +13,6 @@ Clothes and scenery of ``stills_train`` and ``unlabelled`` appear neither in ``c
 from __future__ import annotations
 
 import functools
-import json
 import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,10 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from ictrack.data.datasets.sample.output import (
+    SPLIT_OF,
     Job,
     Record,
-    clear_folder,
-    make_folders,
+    begin_sample,
+    job_generator,
     run_jobs,
     write_jpeg,
     write_json,
@@ -43,15 +43,6 @@ from .stills import make_still
 
 STAMP = "sample_pose.json"
 STILLS, CLIPS = ("stills_train", "stills_val"), ("clips_tune", "clips_val")
-FOLDERS = (*STILLS, "unlabelled", *CLIPS)
-# Split of looks and scenery that each folder is made of.
-SPLIT_OF = {
-    "stills_train": "train",
-    "stills_val": "val",
-    "unlabelled": "train",
-    "clips_tune": "tune",
-    "clips_val": "val",
-}
 
 
 @dataclass(frozen=True)
@@ -103,16 +94,7 @@ def generate_sample_pose(
     root, config = Path(root), config or PoseSampleConfig()
     if config.clip_length > MAX_LENGTH:
         raise ValueError(f"clip_length is {config.clip_length}; PoseTrack's ids allow {MAX_LENGTH} frames")
-    clear_folder(root, STAMP, FOLDERS)
-    (root / STAMP).write_text(json.dumps({"seed": seed, **asdict(config)}, indent=1) + "\n")
-    counts = {
-        "clips_val": config.val_clips,
-        "clips_tune": config.tune_clips,
-        "unlabelled": config.unlabelled_clips,
-        "stills_train": config.train_stills,
-        "stills_val": config.val_stills,
-    }
-    jobs = make_folders(root, counts)
+    jobs = begin_sample(root, STAMP, {"seed": seed, **asdict(config)})
     records = run_jobs(functools.partial(_make, root, seed, config), jobs, workers)
     for folder in STILLS:
         stills = [records[job] for job in jobs if job[0] == folder]
@@ -136,7 +118,7 @@ def sequence_name(folder: str, index: int) -> str:
 def _make(root: Path, seed: int, config: PoseSampleConfig, job: Job) -> Record:
     """Write the pictures of one still or clip; return what is annotated."""
     folder, index = job
-    rng = np.random.default_rng([seed, FOLDERS.index(folder), index])
+    rng = job_generator(seed, job)
     if folder in STILLS:
         return _make_still(root / folder, rng, config, SPLIT_OF[folder], index)
     length = config.clip_length if folder in CLIPS else config.unlabelled_length
