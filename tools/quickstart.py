@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from ictrack.engine.pose_quickstart import PoseConfigs, run_pose_quickstart
-from ictrack.engine.quickstart import default_num_processes, run_quickstart
+from ictrack.engine.quickstart import MaskConfigs, default_num_processes, run_quickstart
 
 CONFIGS = Path("configs/quickstart")
 OUTPUTS = {"masks": Path("output/quickstart"), "pose": Path("output/quickstart_pose")}
@@ -12,20 +12,17 @@ OUTPUTS = {"masks": Path("output/quickstart"), "pose": Path("output/quickstart_p
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--task", choices=sorted(OUTPUTS), default="masks", help="what is tracked")
-    parser.add_argument("--config-file", help="masks: default configs/quickstart/solo_lite0.yaml")
     parser.add_argument("--output", type=Path, help="default: output/quickstart, of poses output/quickstart_pose")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--num-processes", type=int, default=default_num_processes())
     parser.add_argument("--real-clip", type=Path, metavar="DIR", help="poses: a folder of frames to track as well")
-    parser.add_argument("opts", nargs="*", help="KEY VALUE pairs that override the configuration")
+    parser.add_argument("opts", nargs="*", help="KEY VALUE pairs that override the configurations")
     arguments = parser.parse_args()
     output = arguments.output or OUTPUTS[arguments.task]
     common = (output, arguments.seed, arguments.num_processes, arguments.opts)
     if arguments.task == "masks":
         if arguments.real_clip:
             parser.error("--real-clip goes with --task pose")
-        run_quickstart(arguments.config_file or str(CONFIGS / "solo_lite0.yaml"), *common)
+        run_quickstart(MaskConfigs.in_folder(CONFIGS), *common)
     else:
-        if arguments.config_file:
-            parser.error("--config-file goes with --task masks; poses have a configuration a stage")
         run_pose_quickstart(PoseConfigs.in_folder(CONFIGS), *common, real_clip=arguments.real_clip)

@@ -36,7 +36,7 @@ from .keypoint_head_bank import KeypointHeadBank
 from .pose_quickstart_report import setting_of, write_pose_report
 from .pose_study import PoseClip, PoseSetting, PoseStudy, detect_poses, spatial_pose_methods, tag_method
 from .pose_submission import check_submission
-from .quickstart import stage
+from .quickstart import stage, train_stage
 from .setup import load_config, setup, share_cores
 from .trainer import ICTrackTrainer
 
@@ -232,14 +232,9 @@ def _train_and_compare(
 
 
 def _train(trainer_class: type[ICTrackTrainer], cfg: CfgNode, seed: int) -> Any:
-    """Train what a configuration says, and return the figures of its last test."""
-    Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
+    """One stage, whose random numbers do not depend on those before it."""
     seed_all_rng(seed)
-    trainer = trainer_class(cfg)
-    trainer.resume_or_load(resume=False)
-    trainer.train()
-    comm.synchronize()  # the main process has written the weights
-    return getattr(trainer, "_last_eval_results", None)
+    return train_stage(trainer_class, cfg)
 
 
 def _weights(cfg: CfgNode) -> str:

@@ -1,14 +1,16 @@
-"""The quick-start: sample data, training, a comparison of association methods, and a report, in one run."""
+"""The quick-start: sample data, both stages of training, a comparison of association methods, and a report."""
 
 from __future__ import annotations
 
 import argparse
 import json
 import logging
+import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.engine import launch
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
@@ -27,7 +30,9 @@ from tabulate import tabulate
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.sample import SampleConfig, generate_sample
-from ictrack.modeling.embedding import build_embedding_head
+from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.modeling.embedding import EmbeddingHead, VideoEmbedding, build_embedding_head
 from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth
 
@@ -41,7 +46,8 @@ from .association_study import (
     spatial_methods,
     tune,
 )
-from .quickstart_report import OURS, write_quickstart_report
+from .embedding_health import heads_health
+from .quickstart_report import IMAGE_ONLY, OURS, write_quickstart_report
 from .setup import load_config, setup, share_cores
 from .trainer import ICTrackTrainer
 
@@ -60,90 +66,152 @@ def methods() -> list[Method]:
         appearance_method("mean mask colour", "colour"),
         appearance_method("frozen backbone features", "frozen"),
         appearance_method("untrained head", "untrained"),
-        appearance_method(OURS, "trained"),
+        appearance_method(IMAGE_ONLY, "image"),
+        appearance_method(OURS, "fused"),
     ]
 
 
+@dataclass(frozen=True)
+class MaskConfigs:
+    """Configuration files of the stages: detector and image head on labelled stills, video head on unlabelled clips."""
+
+    image: str
+    video: str
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> MaskConfigs:
+        """Those of the quick-start in ``configs/quickstart``."""
+        return cls(*(str(folder / f"solo_lite0{stage}.yaml") for stage in ("", "_video")))
+
+
 def run_quickstart(
-    config_file: str,
+    configs: MaskConfigs,
     output: Path,
     seed: int,
     num_processes: int,
     overrides: Sequence[str],
+    *,
+    video_overrides: Sequence[str] = (),
     sample: SampleConfig | None = None,
 ) -> None:
     """Generate the sample data for ``seed``, train, compare, and write ``report.html`` and ``metrics.json``.
 
     Args:
-        config_file: of the model to train.
+        configs: of the stages.
         output: folder to write to.
         seed: of the sample data, of the initial weights and of the order of training.
         num_processes: at most so many for training and evaluation: GPUs, or processes on the CPU. Every process gets
             equally many images of a batch.
-        overrides: KEY VALUE pairs for the configuration.
+        overrides: KEY VALUE pairs for both configurations.
+        video_overrides: further ones for the second.
         sample: sizes of the sample data.
     """
     start = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
     with stage(f"composing the sample data (seed {seed})"):
         generate_sample(output / "sample", seed, sample)
-    settings = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "OUTPUT_DIR", str(output / "train"), "SEED", str(seed)]
-    args = argparse.Namespace(config_file=config_file, opts=[*settings, *overrides], eval_only=False, resume=False)
-    cfg = load_config(config_file, args.opts)
-    num_images = cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS
+    common = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "SEED", str(seed)]
+    image_options = [*common, "OUTPUT_DIR", str(output / "train"), *overrides]
+    args = argparse.Namespace(config_file=configs.image, opts=image_options, eval_only=False, resume=False)
+    weights = ["MODEL.WEIGHTS", str(output / "train" / "model_final.pth")]
+    video_options = [*common, *weights, "OUTPUT_DIR", str(output / "video"), *overrides, *video_overrides]
+    cfg, video_cfg = load_config(configs.image, image_options), load_config(configs.video, video_options)
+    num_images = math.gcd(cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS, video_cfg.SOLVER.IMS_PER_BATCH)
     num_processes = max(count for count in range(1, num_processes + 1) if num_images % count == 0)
     share_cores(num_processes)
-    launch(_train_and_compare, num_processes, dist_url="auto", args=(args, output, seed, start))
+    launch(_train_and_compare, num_processes, dist_url="auto", args=(args, video_cfg, output, seed, start))
 
 
-def _train_and_compare(args: argparse.Namespace, output: Path, seed: int, start: float) -> None:
-    """What each process does."""
-    cfg = setup(args)
-    with stage(f"training for {cfg.SOLVER.MAX_ITER} iterations"):
-        trainer = ICTrackTrainer(cfg)
-        trainer.resume_or_load(resume=False)
-        trainer.train()
-        tested = trainer._last_eval_results
-    comm.synchronize()  # the main process has written the weights
+def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, seed: int, start: float) -> None:
+    """What each process does. ``cfg`` is of the second stage, whose model holds the first one's."""
+    image_cfg = setup(args)
+    with stage(f"training on stills for {image_cfg.SOLVER.MAX_ITER} iterations"):
+        tested = train_stage(ICTrackTrainer, image_cfg)
+    with stage(f"learning from unlabelled clips for {cfg.SOLVER.MAX_ITER} iterations"):
+        seed_all_rng(seed)
+        train_stage(ICTrackTrainer, cfg)
     model = build_model(cfg)
     SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
+    heads = _heads(cfg, model, seed)
 
     with stage("detecting in the clips"):
-        bank = _head_bank(cfg, model, seed)
+        bank = HeadBank(heads)
         tune_clips = _detect(cfg, model, bank, "tune")
         val_clips = _detect(cfg, model, bank, "val")
     with stage("tracking: tuning every method on one set of clips, measuring on another"):
         table = _compare(cfg, tune_clips, val_clips)
     if not comm.is_main_process():
         return
-    results_file = Path(cfg.OUTPUT_DIR) / "coco_instances_results.json"
-    agnostic = class_agnostic_mask_ap(MetadataCatalog.get(cfg.DATASETS.TEST[0]).json_file, results_file)
+    stills = MetadataCatalog.get(image_cfg.DATASETS.TEST[0]).json_file
+    agnostic = class_agnostic_mask_ap(stills, Path(image_cfg.OUTPUT_DIR) / "coco_instances_results.json")
     segm = tested.get("segm", {"AP": 0.0, "AP50": 0.0})  # COCOEvaluator leaves masks out where nothing was detected
-    stills = {"agnostic": agnostic, "AP": segm["AP"] / 100, "AP50": segm["AP50"] / 100}
-    metrics: dict[str, Any] = {"seed": seed, "stills": stills, "skips": table, "seconds": time.perf_counter() - start}
+    metrics: dict[str, Any] = {
+        "seed": seed,
+        "stills": {"agnostic": agnostic, "AP": segm["AP"] / 100, "AP50": segm["AP50"] / 100},
+        "skips": table,
+        "health": _health(cfg, model, heads),
+        "seconds": time.perf_counter() - start,
+    }
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        report = write_quickstart_report(cfg, tracking_cfg, val_clips, methods(), metrics, output)
+        curves = {
+            "Training on stills": Path(image_cfg.OUTPUT_DIR) / "metrics.json",
+            "Learning from unlabelled clips": Path(cfg.OUTPUT_DIR) / "metrics.json",
+        }
+        report = write_quickstart_report(curves, tracking_cfg, val_clips, methods(), metrics, output)
     metrics["seconds"] = time.perf_counter() - start
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     print(format_tables(metrics))
     print(f"\n{metrics['seconds'] / 60:.1f} minutes. Open {report}")
 
 
-def _head_bank(cfg: CfgNode, model: SOLO, seed: int) -> HeadBank:
-    """The trained head, a head of the same form that was never trained, and the frozen features that both read."""
+def train_stage(trainer_class: type[ICTrackTrainer], cfg: CfgNode) -> Any:
+    """Train what a configuration says, and return the figures of its last test."""
+    Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
+    trainer = trainer_class(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    comm.synchronize()  # the main process has written the weights
+    return getattr(trainer, "_last_eval_results", None)
+
+
+def _heads(cfg: CfgNode, model: SOLO, seed: int) -> dict[str, EmbeddingHead]:
+    """The two trained heads, together and the image head alone, a head of the same form that was never trained, and the
+    frozen features that all of them read."""
+    fused = model.embedding_head
+    assert isinstance(fused, VideoEmbedding), "MODEL.VIDEO_EMBEDDING.ENABLED is False"
     shape = model.backbone.output_shape()
     seed_all_rng(seed + 1)  # not the initialisation that training started from
-    untrained = build_embedding_head(cfg, shape)
-    assert untrained is not None and model.embedding_head is not None, "MODEL.EMBEDDING.NAME is empty"
-    frozen_cfg = cfg.clone()
-    frozen_cfg.defrost()
-    frozen_cfg.MODEL.EMBEDDING.NAME = "PooledFeatures"
-    frozen = build_embedding_head(frozen_cfg, shape)
-    assert frozen is not None
-    heads = {"trained": model.embedding_head, "untrained": untrained, "frozen": frozen}
-    return HeadBank(heads).to(model.device).eval()
+    untrained, frozen = (_build_head(cfg, shape, name) for name in (cfg.MODEL.EMBEDDING.NAME, "PooledFeatures"))
+    heads = {"fused": fused, "image": fused.image_head, "untrained": untrained, "frozen": frozen}
+    return {name: head.to(model.device).eval() for name, head in heads.items()}
+
+
+def _build_head(cfg: CfgNode, shape: dict[str, ShapeSpec], name: str) -> EmbeddingHead:
+    """An image head."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.EMBEDDING.NAME = name
+    cfg.MODEL.VIDEO_EMBEDDING.ENABLED = False
+    head = build_embedding_head(cfg, shape)
+    assert head is not None
+    return head
+
+
+def _health(cfg: CfgNode, model: SOLO, heads: Mapping[str, EmbeddingHead]) -> dict[str, dict[str, float]]:
+    """Label-free figures of the heads on frames of the clips for tuning, on which nothing was trained."""
+    records = find_videos(MetadataCatalog.get("ictrack_sample_clips_tune").image_root)
+    samples = draw_pairs(ViewPairMapper(cfg, num_videos=len(records)), records, cfg.ADAPT.MEASURED_PAIRS, seed=0)
+    fused = heads["fused"]
+    assert isinstance(fused, VideoEmbedding)
+    measured = {
+        "untrained head": heads["untrained"],
+        "image head": fused.image_head,
+        "video head": fused.video_head,
+        "both": fused,
+    }
+    return heads_health(model.eval(), measured, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVEL)
 
 
 def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[DetectedClip]:
@@ -190,7 +258,7 @@ def _compare(
 
 
 def _tracking_config(cfg: CfgNode, figures: dict[str, Any]) -> CfgNode:
-    """The configuration of the trained model, with the thresholds that were tuned for the trained embedding."""
+    """The configuration of the trained model, with the thresholds that were tuned for it."""
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.WEIGHTS = str((Path(cfg.OUTPUT_DIR) / "model_final.pth").resolve())

@@ -32,7 +32,7 @@ from ictrack.visualization.report import (
 from .association_study import DetectedClip, DetectedFrame, Method, spatial_methods, track_clip
 from .video_tracker import VideoTracker, track_video
 
-OURS, BASELINE = "trained embedding", spatial_methods()[0].name
+IMAGE_ONLY, OURS, BASELINE = "learnt from stills", "learnt from stills and clips", spatial_methods()[0].name
 # IoU from which on a track counts as being on an object.
 _MATCH_IOU = 0.5
 # Longest video that is drawn.
@@ -40,7 +40,7 @@ _VIDEO_FRAMES = 160
 
 
 def write_quickstart_report(
-    cfg: CfgNode,
+    training_metrics: Mapping[str, Path],
     tracking_cfg: CfgNode,
     clips: Sequence[DetectedClip],
     methods: Sequence[Method],
@@ -50,11 +50,11 @@ def write_quickstart_report(
     """Write ``output/report.html`` and the mp4s beside it.
 
     Args:
-        cfg: of the training.
+        training_metrics: heading -> "metrics.json" of a training.
         tracking_cfg: of the trained model with its tuned tracker, for the videos.
         clips: the evaluation clips at the smallest skip.
         methods: of the comparison; ``OURS`` and ``BASELINE`` are shown side by side.
-        metrics: what the quick-start measured ("skips" -> skip -> method -> figures).
+        metrics: what the quick-start measured ("skips" -> skip -> method -> figures, "health" -> head -> figures).
         output: folder.
 
     Returns:
@@ -70,7 +70,9 @@ def write_quickstart_report(
     for description, index in picked.items():
         number, phase = divmod(index, step)
         clip = clips[number].every(step, phase)
-        rows = [_strip_row(clip, method, cfg, metrics["skips"][str(large)][method.name], index) for method in shown]
+        rows = [
+            _strip_row(clip, method, tracking_cfg, metrics["skips"][str(large)][method.name], index) for method in shown
+        ]
         columns = [f"frame {large * column + small * phase}" for column in range(len(clip.frames))]
         caption = (
             f"Every {large}th frame of an evaluation clip, {description}. The same detections in both rows; "
@@ -89,17 +91,18 @@ def write_quickstart_report(
         name: track_source(tracker, source, output / f"{_file_name(name)}.mp4") for name, source in sources.items()
     }
     sections.append(
-        Videos("Videos", videos, "Tracks of the trained embedding. The detector has seen composed stills only.")
+        Videos("Videos", videos, "Tracks by what was learnt from both. The detector has seen composed stills only.")
     )
-    curves = read_metrics(Path(cfg.OUTPUT_DIR) / "metrics.json")
-    sections.append(LossCurves("Training", {name: points for name, points in curves.items() if any(points[1])}))
+    sections.append(_health_table(metrics["health"]))
+    for heading, file in training_metrics.items():
+        curves = {name: points for name, points in read_metrics(file).items() if any(points[1])}
+        sections.append(LossCurves(heading, curves))
     path = output / "report.html"
     write_report(
         path,
         "ICTrack quick-start",
         sections,
-        summary="Tracking learnt from labelled still images alone: no label of a video was used, and no two frames of "
-        "one were seen together.",
+        summary="Tracking learnt from labelled still images and unlabelled clips: no label of a video was used.",
     )
     return path
 
@@ -126,7 +129,7 @@ def _summary(metrics: dict[str, Any]) -> list[str]:
         f"AP {stills['AP']:.3f}.",
     ]
     for skip, rows in metrics["skips"].items():
-        ours = f"With {every_nth(int(skip))} frame, the trained embedding (IDF1 {rows[OURS]['IDF1']:.3f})"
+        ours = f"With {every_nth(int(skip))} frame, what was learnt from both (IDF1 {rows[OURS]['IDF1']:.3f})"
         ahead = [name for name, figures in rows.items() if figures["IDF1"] > rows[OURS]["IDF1"]]
         listed = ", ".join(f"{name} ({rows[name]['IDF1']:.3f})" for name in ahead)
         paragraphs.append(f"{ours} is **not** the best; ahead: {listed}." if ahead else f"{ours} has the highest IDF1.")
@@ -148,6 +151,25 @@ def _table(skip: int, rows: Mapping[str, Mapping[str, Any]]) -> Table:
         better={column: "min" if column == "id switches" else "max" for column in columns[1:]},
         highlight=[OURS],
         caption="IDF1 and id switches: any category may match. AP is YouTube-VIS's, over all categories or with one.",
+    )
+
+
+def _health_table(health: Mapping[str, Mapping[str, float]]) -> Table:
+    columns = {
+        "places found again": "cell_retrieval",
+        "mean cosine": "mean_cosine",
+        "mean norm": "mean_norm",
+        "R² of x": "position_r2_x",
+        "R² of y": "position_r2_y",
+    }
+    return Table(
+        "Health of the embeddings, without labels",
+        ["head", *columns],
+        [[name, *(figures[key] for key in columns.values())] for name, figures in health.items()],
+        better={"places found again": "max"},
+        caption="On frames of clips that nothing was trained on. Places found again: the cells of one view of a frame "
+        "whose nearest neighbour in another view shows the same place. A mean cosine near 1 is a collapse; R² says how "
+        "well a linear map reads the place of a cell from its embedding, which tells a tracker nothing about identity.",
     )
 
 

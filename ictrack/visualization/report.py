@@ -300,7 +300,7 @@ def read_metrics(
 
     Args:
         path: the file. A line that is not JSON, such as one cut off by a crash, is left out with a warning.
-        names: quantities to read; by default ``total_loss`` and all that start with ``loss_``.
+        names: quantities to read; by default ``total_loss`` and all that start with ``loss_`` or ``health/``.
 
     Returns:
         name -> (iterations, values), in the order of ``names`` or else of first appearance, ``total_loss`` first.
@@ -317,7 +317,7 @@ def read_metrics(
             if "iteration" not in record:
                 continue
             for name, value in record.items():
-                if name in curves or (names is None and name.startswith("loss_")):
+                if name in curves or (names is None and name.startswith(("loss_", "health/"))):
                     iterations, values = curves.setdefault(name, ([], []))
                     iterations.append(record["iteration"])
                     values.append(value)

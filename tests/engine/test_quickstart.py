@@ -3,10 +3,13 @@
 import json
 from pathlib import Path
 
-from ictrack.data.datasets.sample import SampleConfig
-from ictrack.engine.quickstart import SKIPS, methods, run_quickstart
+import torch
+import yaml
 
-CONFIG = Path(__file__).resolve().parents[2] / "configs" / "quickstart" / "solo_lite0.yaml"
+from ictrack.data.datasets.sample import SampleConfig
+from ictrack.engine.quickstart import SKIPS, MaskConfigs, methods, run_quickstart
+
+CONFIGS = MaskConfigs.in_folder(Path(__file__).resolve().parents[2] / "configs" / "quickstart")
 TINY = SampleConfig(
     train_stills=8, val_stills=4, unlabelled_clips=1, unlabelled_length=2, tune_clips=1, val_clips=2, clip_length=20
 )
@@ -14,7 +17,7 @@ TINY = SampleConfig(
 
 def test_the_whole_road(tmp_path, capfd):
     overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
-    run_quickstart(str(CONFIG), tmp_path, 3, 2, overrides, TINY)
+    run_quickstart(CONFIGS, tmp_path, 3, 2, overrides, video_overrides=["ADAPT.MEASURED_PAIRS", "2"], sample=TINY)
 
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["seed"] == 3
@@ -29,6 +32,21 @@ def test_the_whole_road(tmp_path, capfd):
     for method in methods():
         assert method.name in report
     assert "YouTube-VIS" in report
-    assert (tmp_path / "train" / "model_final.pth").exists()
+    assert list(metrics["health"]) == ["untrained head", "image head", "video head", "both"]
+    assert all(0 <= figures["cell_retrieval"] <= 1 for figures in metrics["health"].values())
+    assert "Learning from unlabelled clips" in report and "places found again" in report
+    # What was learnt from stills stays as it was, and the video head has learnt something beside it.
+    image, both = (weights(tmp_path / stage / "model_final.pth") for stage in ("train", "video"))
+    assert all(torch.equal(value, both[in_pair(name)]) for name, value in image.items())
+    assert "MODEL" in yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert 2 <= len(list(tmp_path.glob("*.mp4"))) <= 3  # the clips shown, and a real one
-    assert "trained embedding" in capfd.readouterr().out
+    assert methods()[-1].name in capfd.readouterr().out
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["model"]
+
+
+def in_pair(name):
+    """The name of an image head's weight in a model with a video head."""
+    return name.replace("embedding_head.", "embedding_head.image_head.")
