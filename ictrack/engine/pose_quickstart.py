@@ -55,8 +55,8 @@ HEADS: dict[str, list[Any]] = {
     "person": ["KEYPOINT.LEVELS", ["person"]],
     KEM: [],
 }
-TRACKER_WEIGHTS = "model_tracker.pth"
-OURS, BASELINE = "joint + person IC (KEM)", "spatial distance"
+IMAGE_WEIGHTS = "model_image_stage.pth"
+IMAGE_ONLY, OURS, BASELINE = "joint + person IC (KEM)", "KEM + video", "spatial distance"
 
 
 def methods() -> list[Method]:
@@ -69,8 +69,8 @@ def methods() -> list[Method]:
         appearance_method("AE, vector tags, by cosine", "vector_tags"),
         appearance_method("person IC only", "person"),
         appearance_method("KEM, mean over joints", KEM_MEAN),
-        appearance_method(OURS, KEM),
-        appearance_method("KEM + video", VIDEO),
+        appearance_method(IMAGE_ONLY, KEM),
+        appearance_method(OURS, VIDEO),
     ]
 
 
@@ -152,7 +152,7 @@ def run_pose_quickstart(
         config_file=configs.detector, opts=options("detector", None), eval_only=False, resume=False
     )
     embedding_cfg = load_config(configs.embedding, options("embedding", output / "detector" / "model_final.pth"))
-    video_cfg = load_config(configs.video, options("video", output / TRACKER_WEIGHTS, video_overrides))
+    video_cfg = load_config(configs.video, options("video", output / IMAGE_WEIGHTS, video_overrides))
     num_images = embedding_cfg.SOLVER.IMS_PER_BATCH // embedding_cfg.INPUT.NUM_VIEWS
     num_processes = max(count for count in range(1, num_processes + 1) if num_images % count == 0)
     share_cores(num_processes)
@@ -186,7 +186,7 @@ def _train_and_compare(
     SafeCheckpointer(model).load(_weights(cfg))
     model.embedding_head = bank[KEM]
     if comm.is_main_process():
-        SafeCheckpointer(model, str(output)).save(Path(TRACKER_WEIGHTS).stem)
+        SafeCheckpointer(model, str(output)).save(Path(IMAGE_WEIGHTS).stem)
     comm.synchronize()
     with stage(f"learning from unlabelled clips for {video_cfg.SOLVER.MAX_ITER} iterations", seconds, "video"):
         _train(ICTrackTrainer, video_cfg, seed)
@@ -219,9 +219,10 @@ def _train_and_compare(
         tracks = studies[SKIPS[0]].tracks(ours, setting)
         metrics["submission"] = check_submission(output / "submission", tracks, joints, setting.min_joint_score)
     with stage("drawing the report"):
-        tracking_cfg = _tracking_config(cfg, output, setting)
+        tracking_cfg = _tracking_config(video_cfg, setting)
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        curves = Path(detector_cfg.OUTPUT_DIR) / "metrics.json"
+        trainings = {"Detector": detector_cfg, "Embedding heads": cfg, "Learning from unlabelled clips": video_cfg}
+        curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
         report = write_pose_report(
             curves, tracking_cfg, studies, methods(), (OURS, BASELINE), metrics, output, real_clip
         )
@@ -291,11 +292,11 @@ def _oks_ap(results: Mapping[str, Any] | None) -> dict[str, float]:
     return {key: keypoints.get(key, 0.0) / 100 for key in ("AP", "AP50")}
 
 
-def _tracking_config(cfg: CfgNode, output: Path, setting: PoseSetting) -> CfgNode:
-    """The configuration of the trained model, with the thresholds that were tuned for its embedding."""
+def _tracking_config(cfg: CfgNode, setting: PoseSetting) -> CfgNode:
+    """The configuration of the trained model, with the thresholds that were tuned for it."""
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.MODEL.WEIGHTS = str((output / TRACKER_WEIGHTS).resolve())
+    cfg.MODEL.WEIGHTS = str(Path(_weights(cfg)).resolve())
     cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = setting.min_score
     cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = setting.threshold

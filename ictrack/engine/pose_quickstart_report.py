@@ -19,18 +19,16 @@ from ictrack.visualization.draw_tracks import TrackDrawer
 from ictrack.visualization.report import (
     Filmstrip,
     FilmstripRow,
-    LossCurves,
     Section,
     Table,
     Text,
     Videos,
-    read_metrics,
     write_report,
 )
 
 from .association_study import Method
 from .pose_study import PoseClip, PoseSetting, PoseStudy, Tracks, unit_figures
-from .quickstart_report import every_nth, strip_picture, track_source
+from .quickstart_report import every_nth, strip_picture, track_source, training_curves
 from .video_tracker import VideoTracker
 
 # Joints of a lower score are not drawn.
@@ -38,7 +36,7 @@ _DRAWN_SCORE = 0.15
 
 
 def write_pose_report(
-    training_metrics: Path,
+    training_metrics: Mapping[str, Path],
     tracking_cfg: CfgNode,
     studies: Mapping[int, PoseStudy],
     methods: Sequence[Method],
@@ -50,7 +48,7 @@ def write_pose_report(
     """Write ``output/report.html``, the mp4s and ``tracks.jpg`` beside it.
 
     Args:
-        training_metrics: "metrics.json" of the detector's training.
+        training_metrics: heading -> "metrics.json" of a training.
         tracking_cfg: of the trained model with its tuned tracker, for the videos.
         studies: skip -> the clips that were measured.
         methods: of the comparison.
@@ -92,17 +90,15 @@ def write_pose_report(
         name: track_source(tracker, source, output / f"{name.lower().replace(' ', '_')}.mp4")
         for name, source in sources.items()
     }
-    caption = "Tracks of the trained module. The detector has seen composed stills only."
+    caption = "Tracks by what was learnt from both. The detector has seen composed stills only."
     sections.append(Videos("Videos", videos, caption))
-    curves = read_metrics(training_metrics)
-    sections.append(LossCurves("Training", {name: points for name, points in curves.items() if any(points[1])}))
+    sections += training_curves(training_metrics)
     path = output / "report.html"
     write_report(
         path,
         "ICTrack pose quick-start",
         sections,
-        summary="Pose tracking learnt from labelled still images, in one row also from unlabelled clips: no label of a "
-        "video was used.",
+        summary="Pose tracking learnt from labelled still images and unlabelled clips: no label of a video was used.",
     )
     return path
 

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from ictrack.evaluation.metrics.pose_evaluation import evaluate_pose
 from ictrack.evaluation.posetrack_evaluation import submitted_poses
 from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack
 from ictrack.structures.joints import JointSet
+from ictrack.structures.pose_sequence import PoseSequence
 
 from .pose_study import PoseClip, Tracks, pose_sequence, tracked_people
 
@@ -49,7 +53,10 @@ def check_submission(
     """
     write_submission(folder, tracks, joints, min_joint_score)
     truth = {clip.name: clip.truth for clip, _ in tracks}
-    in_memory = {clip.name: pose_sequence(clip, tracked, joints, min_joint_score) for clip, tracked in tracks}
+    in_memory = {
+        clip.name: _numbered_by_appearance(pose_sequence(clip, tracked, joints, min_joint_score))
+        for clip, tracked in tracks
+    }
     expected, found = (
         dict(_flat(evaluate_pose(truth, results).results))
         for results in (in_memory, read_posetrack_results(folder / "results"))
@@ -62,6 +69,14 @@ def check_submission(
         "num_figures": len(differences),
         "largest_difference": max(differences),
     }
+
+
+def _numbered_by_appearance(sequence: PoseSequence) -> PoseSequence:
+    """With the numbers that the writer gives. Of people who fit equally well, evaluation takes the smaller number."""
+    numbers: dict[int, int] = {}
+    for track_id in sequence.track_ids.tolist():
+        numbers.setdefault(track_id, len(numbers))
+    return replace(sequence, track_ids=np.array([numbers[i] for i in sequence.track_ids.tolist()], dtype=np.int64))
 
 
 def _difference(a: float, b: float) -> float:

@@ -155,10 +155,8 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        curves = {
-            "Training on stills": Path(image_cfg.OUTPUT_DIR) / "metrics.json",
-            "Learning from unlabelled clips": Path(cfg.OUTPUT_DIR) / "metrics.json",
-        }
+        trainings = {"Training on stills": image_cfg, "Learning from unlabelled clips": cfg}
+        curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
         report = write_quickstart_report(curves, tracking_cfg, val_clips, methods(), metrics, output)
     metrics["seconds"] = time.perf_counter() - start
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")

@@ -94,9 +94,7 @@ def write_quickstart_report(
         Videos("Videos", videos, "Tracks by what was learnt from both. The detector has seen composed stills only.")
     )
     sections.append(_health_table(metrics["health"]))
-    for heading, file in training_metrics.items():
-        curves = {name: points for name, points in read_metrics(file).items() if any(points[1])}
-        sections.append(LossCurves(heading, curves))
+    sections += training_curves(training_metrics)
     path = output / "report.html"
     write_report(
         path,
@@ -105,6 +103,14 @@ def write_quickstart_report(
         summary="Tracking learnt from labelled still images and unlabelled clips: no label of a video was used.",
     )
     return path
+
+
+def training_curves(training_metrics: Mapping[str, Path]) -> list[LossCurves]:
+    """The curves in each training's "metrics.json", under its heading; without those that are 0 throughout."""
+    return [
+        LossCurves(heading, {name: points for name, points in read_metrics(file).items() if any(points[1])})
+        for heading, file in training_metrics.items()
+    ]
 
 
 def _pick_clips(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
@@ -169,7 +175,8 @@ def _health_table(health: Mapping[str, Mapping[str, float]]) -> Table:
         better={"places found again": "max"},
         caption="On frames of clips that nothing was trained on. Places found again: the cells of one view of a frame "
         "whose nearest neighbour in another view shows the same place. A mean cosine near 1 is a collapse; R² says how "
-        "well a linear map reads the place of a cell from its embedding, which tells a tracker nothing about identity.",
+        "well a linear map reads the place of a cell from its embedding, which tells a tracker nothing about identity "
+        "(0 or less: not at all).",
     )
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from ictrack.data.datasets.sample_pose import PoseSampleConfig
-from ictrack.engine.pose_quickstart import SKIPS, PoseConfigs, methods, run_pose_quickstart
+from ictrack.engine.pose_quickstart import OURS, SKIPS, PoseConfigs, methods, run_pose_quickstart
 from ictrack.engine.pose_study import unit_figures
 from ictrack.engine.pose_table import CLAIMS, difference, format_pose_results
 from ictrack.evaluation.posetrack_report import posetrack_report
@@ -58,7 +58,7 @@ def test_the_submission_is_what_was_tracked(output, metrics):
     assert checked["errors"] == [] and checked["num_figures"] > 100
     assert checked["largest_difference"] < 1e-9
     report = posetrack_report(output / "submission" / "truth", output / "submission" / "results")
-    ours = metrics["skips"][str(SKIPS[0])]["joint + person IC (KEM)"]
+    ours = metrics["skips"][str(SKIPS[0])][OURS]
     assert report["strict"]["MOT"]["mota"]["total"] == pytest.approx(100 * ours["MOTA"])
 
 
@@ -66,7 +66,7 @@ def test_report_and_weights(output):
     report = (output / "report.html").read_text()
     assert all(method.name in report for method in methods())
     assert len(list(output.glob("*.mp4"))) == 2
-    assert (output / "model_tracker.pth").exists() and (output / "config.yaml").exists()
+    assert (output / "model_image_stage.pth").exists() and (output / "config.yaml").exists()
 
 
 def test_weights_track_a_video(output, tmp_path):

@@ -46,3 +46,14 @@ def test_in_memory_and_on_disk_are_equal(tmp_path, only_ears):
     checked = check_submission(tmp_path, [(clip(scores), [row, row])], COCO_17, 0.5)
     assert checked["errors"] == [] and checked["num_figures"] > 0
     assert checked["largest_difference"] < 1e-9
+
+
+@pytest.mark.parametrize("ids", [(7, 5), (5, 7)])
+def test_equally_good_people_are_told_apart_by_the_numbers_in_the_file(tmp_path, ids):
+    """The one who stands first has the smaller number there, whatever the tracker called them."""
+    twins = clip(np.full((2, 17), 0.9))
+    first = twins.frames[0].detections
+    twins.frames[0] = DetectedPoses(Instances.cat([first, first]), {})
+    both, one = (np.array([0, 1]), np.array(ids)), (np.array([0]), np.array(ids[:1]))
+    checked = check_submission(tmp_path, [(twins, [both, one])], COCO_17, 0.5)
+    assert checked["errors"] == [] and checked["largest_difference"] < 1e-9
