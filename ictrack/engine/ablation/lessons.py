@@ -168,6 +168,7 @@ class CachedClips(VideoClips):
 LESSONS: dict[str, Callable[[CfgNode, Material, int], Lesson]] = {
     "stills": lambda cfg, m, count: ImageLesson(cfg, m.stills, m.widths, count),
     "augmented": lambda cfg, m, count: ImageLesson(cfg, m.augmented, m.widths, count),
+    "warped": lambda cfg, m, count: ImageLesson(cfg, m.warped, m.widths, count),
     "tracklets": lambda cfg, m, count: TrackletLesson(cfg, m.video, m.mined, m.widths, count),
     "true ids": lambda cfg, m, count: TrackletLesson(cfg, m.video, m.true_ids, m.widths, count),
     "instance walk": lambda cfg, m, count: InstanceWalkLesson(cfg, m.video, m.mined, m.widths, count),

@@ -18,6 +18,8 @@ from .pictures import Pictures
 MAP_STRIDE = 2
 # Parts of every set of pictures: units of work that processes share out.
 NUM_SHARDS = 8
+# Sets of augmented views of single unlabelled frames, and whether these keep their own colours.
+AUGMENTED = {"augmented": False, "warped": True}
 
 
 class Material:
@@ -46,6 +48,11 @@ class Material:
     def augmented(self) -> Pictures:
         """Augmented views of single frames of unlabelled clips, with predicted masks."""
         return self._pictures("augmented", with_maps=self._form == "paper")
+
+    @cached_property
+    def warped(self) -> Pictures:
+        """As ``augmented``, in the frames' own colours."""
+        return self._pictures("warped", with_maps=self._form == "paper")
 
     @cached_property
     def video(self) -> Pictures:

@@ -50,11 +50,18 @@ class Recorder:
         model.embedding_head = self._bank  # type: ignore[assignment]
 
     @torch.no_grad()
-    def views(self, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-        """ "pictures": ``NUM_VIEWS`` augmented views of labelled images; those that cannot be read are left out."""
+    def views(self, records: Sequence[dict[str, Any]], own_colours: bool = False) -> dict[str, Any]:
+        """ "pictures": ``NUM_VIEWS`` augmented views of labelled images; those that cannot be read are left out.
+
+        Args:
+            records: Detectron2's dataset dicts.
+            own_colours: colours are not jittered.
+        """
         cfg = self._cfg.clone()
         cfg.defrost()
         cfg.INPUT.NUM_VIEWS = NUM_VIEWS
+        if own_colours:
+            cfg.INPUT.COLOR_JITTER = cfg.INPUT.HUE_JITTER = 0.0
         mapper = LabelledImageMapper(cfg, len(records))
         parts = []
         for source, record in enumerate(records):

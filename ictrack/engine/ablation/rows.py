@@ -52,6 +52,7 @@ HEADS = {
     "second ic": HeadRecipe(("stills",)),
     # Two views, so that what it learns from a frame is the augmentation, also where stills have one.
     "augmented": HeadRecipe(("augmented",), ("INPUT.NUM_VIEWS", "2")),
+    "warped": HeadRecipe(("warped",), ("INPUT.NUM_VIEWS", "2")),
     "true ids": HeadRecipe(("true ids",)),
     "tracklets": HeadRecipe(("tracklets",)),
     "tracklets interval 1": HeadRecipe(("tracklets",), _pairs(1, 1)),
@@ -89,6 +90,7 @@ _HEADS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "ic+untrained": (_IMAGE, "untrained"),
     "ic+ic": (_IMAGE, "second ic"),
     "ic+augmented": (_IMAGE, "augmented"),
+    "ic+warped": (_IMAGE, "warped"),
     "oracle": (_IMAGE, "true ids"),
     "video": ("tracklets",),
     "ic+video": (_IMAGE, "tracklets"),
@@ -113,6 +115,7 @@ _PAPER_METHODS = (
     "ic+untrained",
     "ic+ic",
     "ic+augmented",
+    "ic+warped",
     "oracle",
     "video",
     "ic+video",
@@ -165,6 +168,8 @@ COMPARISONS = (
     Comparison("c", "strong", "ic+video", "ic+augmented"),
     Comparison("c", "strong", "ic+correspondence", "ic+augmented"),
     Comparison("c", "paper", "ic+video", "ic+augmented"),
+    Comparison("c", "strong", "ic+correspondence", "ic+warped"),
+    Comparison("c", "paper", "ic+video", "ic+warped"),
     Comparison("room", "strong", "oracle", "ic+augmented"),
     Comparison("room", "paper", "oracle", "ic+augmented"),
 )

@@ -21,9 +21,9 @@ from ictrack.engine.setup import setup, share_cores
 from ictrack.engine.trainer import ICTrackTrainer
 
 from .cache import fingerprint
-from .material import shard_names
+from .material import AUGMENTED, shard_names
 from .results import write_results
-from .rows import IMAGE_HEADS, ROWS, Row
+from .rows import HEADS, IMAGE_HEADS, ROWS, Row
 from .study import SKIPS, Plan, SeedStudy, needs_tracklets
 from .table import write_table
 
@@ -93,7 +93,8 @@ def _run_seed(plan: Plan, seed: int) -> None:
     if pending:
         recorded = [name for kind in ("stills", "unlabelled", "tune", "val") for name in shard_names(kind)]
         _share_out(study, seed, "caching features", recorded, study.shard_stamp, study.record_shard)
-        augmented = shard_names("augmented") if any(h.endswith("/augmented") for h in heads) else []
+        lessons = {lesson for head in heads for lesson in HEADS[head.split("/")[2]].lessons}
+        augmented = [name for kind in AUGMENTED if kind in lessons for name in shard_names(kind)]
         _share_out(study, seed, "caching augmented frames", augmented, study.shard_stamp, study.record_shard)
         _share_out(study, seed, "training heads on images and cells", first, study.head_stamp, study.train)
         tracklets = [f"tracklets_{form}" for form in forms]

@@ -23,7 +23,7 @@ from ictrack.structures.youtube_vis_json import read_ground_truth
 from . import record
 from .cache import Cache, fingerprint
 from .detections import pseudo_labelled, true_identities, unpack_clips
-from .material import MAP_STRIDE, NUM_SHARDS, Material
+from .material import AUGMENTED, MAP_STRIDE, NUM_SHARDS, Material
 from .measure import MIN_SCORES, Measurement, fused
 from .record import Recorder
 from .rows import FORMS, HEADS, IMAGE_HEADS, PLAIN_METHODS, ROWS, Row
@@ -120,19 +120,19 @@ class SeedStudy:
         return Measurement(self._cfg, tune_clips, val_clips, SKIPS, self._ground_truth["val"]["categories"])
 
     def record_shard(self, name: str) -> None:
-        """Fill one shard, called ``<set>_<shard>``. Those of "augmented" need the unlabelled ones."""
+        """Fill one shard, called ``<set>_<shard>``. Those of ``AUGMENTED`` need the unlabelled ones."""
         pictures, _, shard = name.rpartition("_")
         seed_all_rng(self._seed * NUM_SHARDS + int(shard))
         content: dict[str, Any]
         if pictures == "stills":
             stills = DatasetCatalog.get("ictrack_sample_train")[:NUM_STILLS]
             content = self._recorder.views(stills[int(shard) :: NUM_SHARDS])
-        elif pictures == "augmented":
+        elif pictures in AUGMENTED:
             clips = unpack_clips(self.cache.read(f"unlabelled_{shard}")["clips"], self._ground_truth["unlabelled"])
             min_score = self._cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_SCORE
             root = str(self._unlabelled_root)
             frames = [x for clip in clips for x in pseudo_labelled(clip, root, VIEW_STRIDE, min_score)]
-            content = self._recorder.views(frames)
+            content = self._recorder.views(frames, AUGMENTED[pictures])
         else:
             truth = self._ground_truth[pictures]
             videos = range(int(shard), len(truth["videos"]), NUM_SHARDS)

@@ -9,6 +9,7 @@ import torch
 from ictrack.data.datasets.sample import SampleConfig
 from ictrack.engine.ablation import measure, record, study
 from ictrack.engine.ablation.cache import Cache
+from ictrack.engine.ablation.material import AUGMENTED
 from ictrack.engine.ablation.results import COLUMNS, COUNTS_FILE, RESULTS_FILE
 from ictrack.engine.ablation.rows import IMAGE_HEADS, select_rows
 from ictrack.engine.ablation.run import run_ablation
@@ -113,3 +114,13 @@ def test_what_is_finished_is_not_made_again(finished, capfd):
     # The new row joins those of the first run, which keep their values.
     assert [x for x in again if x["method"] != "mean_colour"] == lines
     assert len(again) == len(lines) + len(SKIPS)
+
+
+def test_frames_without_time_are_learnt_from_in_jittered_and_in_their_own_colours(finished):
+    folder, _ = finished
+    lines = run(folder, ["strong:ic+augmented", "strong:ic+warped"])
+    assert {"ic+augmented", "ic+warped"} <= {x["method"] for x in lines}
+    cache = Cache(folder / "out" / "seed_3" / "cache")
+    jittered, own = (cache.read(f"{kind}_0")["pictures"]["pooled"] for kind in AUGMENTED)
+    assert len(jittered) > 0 and len(own) > 0
+    assert jittered.shape != own.shape or not torch.equal(jittered, own)
