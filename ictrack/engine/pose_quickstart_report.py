@@ -90,7 +90,7 @@ def write_pose_report(
         name: track_source(tracker, source, output / f"{name.lower().replace(' ', '_')}.mp4")
         for name, source in sources.items()
     }
-    caption = "Tracks by what was learnt from both. The detector has seen composed stills only."
+    caption = "Tracks by what was learnt from stills and clips. The detector has seen composed stills only."
     sections.append(Videos("Videos", videos, caption))
     sections += training_curves(training_metrics)
     path = output / "report.html"

@@ -90,9 +90,7 @@ def write_quickstart_report(
     videos = {
         name: track_source(tracker, source, output / f"{_file_name(name)}.mp4") for name, source in sources.items()
     }
-    sections.append(
-        Videos("Videos", videos, "Tracks by what was learnt from both. The detector has seen composed stills only.")
-    )
+    sections.append(Videos("Videos", videos, f"Tracks by what was {OURS}. The detector has seen composed stills only."))
     sections.append(_health_table(metrics["health"]))
     sections += training_curves(training_metrics)
     path = output / "report.html"
@@ -135,7 +133,7 @@ def _summary(metrics: dict[str, Any]) -> list[str]:
         f"AP {stills['AP']:.3f}.",
     ]
     for skip, rows in metrics["skips"].items():
-        ours = f"With {every_nth(int(skip))} frame, what was learnt from both (IDF1 {rows[OURS]['IDF1']:.3f})"
+        ours = f"With {every_nth(int(skip))} frame, what was {OURS} (IDF1 {rows[OURS]['IDF1']:.3f})"
         ahead = [name for name, figures in rows.items() if figures["IDF1"] > rows[OURS]["IDF1"]]
         listed = ", ".join(f"{name} ({rows[name]['IDF1']:.3f})" for name in ahead)
         paragraphs.append(f"{ours} is **not** the best; ahead: {listed}." if ahead else f"{ours} has the highest IDF1.")
