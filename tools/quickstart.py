@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+from ictrack.data.video_io import VideoReadError
 from ictrack.engine.pose_quickstart import PoseConfigs, run_pose_quickstart
 from ictrack.engine.quickstart import MaskConfigs, default_num_processes, run_quickstart
 
@@ -25,4 +26,7 @@ if __name__ == "__main__":
             parser.error("--real-clip goes with --task pose")
         run_quickstart(MaskConfigs.in_folder(CONFIGS), *common)
     else:
-        run_pose_quickstart(PoseConfigs.in_folder(CONFIGS), *common, real_clip=arguments.real_clip)
+        try:
+            run_pose_quickstart(PoseConfigs.in_folder(CONFIGS), *common, real_clip=arguments.real_clip)
+        except VideoReadError as error:
+            parser.error(f"--real-clip: {error}")

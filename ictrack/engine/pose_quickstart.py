@@ -25,6 +25,7 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.posetrack import posetrack_files
 from ictrack.data.datasets.sample_pose import PoseSampleConfig, generate_sample_pose
+from ictrack.data.video_io import open_frames
 from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.structures.joints import joint_set
@@ -137,8 +138,14 @@ def run_pose_quickstart(
         video_overrides: further ones for the last.
         sample: sizes of the sample data; by default ``SAMPLE``.
         real_clip: folder of frames to track as well.
+
+    Raises:
+        VideoReadError: there are no frames in ``real_clip``.
     """
     start = time.perf_counter()
+    if real_clip is not None:
+        with open_frames(str(real_clip)):  # not only after all the training
+            pass
     output.mkdir(parents=True, exist_ok=True)
     with stage(f"composing the sample people (seed {seed})"):
         generate_sample_pose(output / "sample", seed, sample or SAMPLE)

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from ictrack.data.datasets.sample_pose import PoseSampleConfig
+from ictrack.data.video_io import VideoReadError
 from ictrack.engine.pose_quickstart import OURS, SKIPS, PoseConfigs, methods, run_pose_quickstart
 from ictrack.engine.pose_study import unit_figures
 from ictrack.engine.pose_table import CLAIMS, difference, format_pose_results
@@ -86,3 +87,12 @@ def test_table_over_seeds(metrics):
     text = format_pose_results([metrics, metrics])
     assert all(f"- {better} > {worse}" in text for better, worse in CLAIMS)
     assert text.count("| spatial distance |") == len(SKIPS)
+
+
+def test_a_real_clip_without_frames_is_found_out_before_anything_else(tmp_path):
+    (tmp_path / "clip" / "frames").mkdir(parents=True)
+    with pytest.raises(VideoReadError, match="clip: the folder has no images"):
+        run_pose_quickstart(
+            PoseConfigs.in_folder(CONFIGS), tmp_path / "run", 3, 1, OVERRIDES, sample=TINY, real_clip=tmp_path / "clip"
+        )
+    assert not (tmp_path / "run").exists()
