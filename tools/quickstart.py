@@ -29,4 +29,4 @@ if __name__ == "__main__":
         try:
             run_pose_quickstart(PoseConfigs.in_folder(CONFIGS), *common, real_clip=arguments.real_clip)
         except VideoReadError as error:
-            parser.error(f"--real-clip: {error}")
+            parser.error(str(error))
