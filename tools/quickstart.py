@@ -1,4 +1,4 @@
-"""Train on composed stills, track composed clips that hold nothing seen in training, and write a report. See README."""
+"""Learn from composed stills and unlabelled clips, track others, compare, and write a report. See README."""
 
 import argparse
 from pathlib import Path

@@ -37,7 +37,7 @@ from .keypoint_head_bank import KeypointHeadBank
 from .pose_quickstart_report import setting_of, write_pose_report
 from .pose_study import PoseClip, PoseSetting, PoseStudy, detect_poses, spatial_pose_methods, tag_method
 from .pose_submission import check_submission
-from .quickstart import stage, train_stage
+from .quickstart import processes_that_share, stage, train_stage
 from .setup import load_config, setup, share_cores
 from .trainer import ICTrackTrainer
 
@@ -160,8 +160,9 @@ def run_pose_quickstart(
     )
     embedding_cfg = load_config(configs.embedding, options("embedding", output / "detector" / "model_final.pth"))
     video_cfg = load_config(configs.video, options("video", output / IMAGE_WEIGHTS, video_overrides))
-    num_images = embedding_cfg.SOLVER.IMS_PER_BATCH // embedding_cfg.INPUT.NUM_VIEWS
-    num_processes = max(count for count in range(1, num_processes + 1) if num_images % count == 0)
+    num_processes = processes_that_share(
+        num_processes, load_config(args.config_file, args.opts), embedding_cfg, video_cfg
+    )
     share_cores(num_processes)
     launch(
         _train_and_compare,

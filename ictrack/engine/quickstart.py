@@ -116,8 +116,7 @@ def run_quickstart(
     weights = ["MODEL.WEIGHTS", str(output / "train" / "model_final.pth")]
     video_options = [*common, *weights, "OUTPUT_DIR", str(output / "video"), *overrides, *video_overrides]
     cfg, video_cfg = load_config(configs.image, image_options), load_config(configs.video, video_options)
-    num_images = math.gcd(cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS, video_cfg.SOLVER.IMS_PER_BATCH)
-    num_processes = max(count for count in range(1, num_processes + 1) if num_images % count == 0)
+    num_processes = processes_that_share(num_processes, cfg, video_cfg)
     share_cores(num_processes)
     launch(_train_and_compare, num_processes, dist_url="auto", args=(args, video_cfg, output, seed, start))
 
@@ -162,6 +161,14 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
     (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
     print(format_tables(metrics))
     print(f"\n{metrics['seconds'] / 60:.1f} minutes. Open {report}")
+
+
+def processes_that_share(most: int, *cfgs: CfgNode) -> int:
+    """The most processes, up to ``most``, that can share out the batches of all configurations equally."""
+    # A view is never apart from the others of its picture.
+    batches = (cfg.SOLVER.IMS_PER_BATCH // (cfg.INPUT.NUM_VIEWS if cfg.DATASETS.TRAIN else 1) for cfg in cfgs)
+    common = math.gcd(*batches)
+    return max(count for count in range(1, most + 1) if common % count == 0)
 
 
 def train_stage(trainer_class: type[ICTrackTrainer], cfg: CfgNode) -> Any:

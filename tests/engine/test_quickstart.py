@@ -3,11 +3,13 @@
 import json
 from pathlib import Path
 
+import pytest
 import torch
 import yaml
 
 from ictrack.data.datasets.sample import SampleConfig
-from ictrack.engine.quickstart import SKIPS, MaskConfigs, methods, run_quickstart
+from ictrack.engine.quickstart import SKIPS, MaskConfigs, methods, processes_that_share, run_quickstart
+from ictrack.engine.setup import load_config
 
 CONFIGS = MaskConfigs.in_folder(Path(__file__).resolve().parents[2] / "configs" / "quickstart")
 TINY = SampleConfig(
@@ -41,6 +43,13 @@ def test_the_whole_road(tmp_path, capfd):
     assert "MODEL" in yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert 2 <= len(list(tmp_path.glob("*.mp4"))) <= 3  # the clips shown, and a real one
     assert methods()[-1].name in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("most, expected", [(1, 1), (3, 2), (8, 4)])
+def test_as_many_processes_as_can_share_all_batches(most, expected):
+    """Stage 1 has 8 views of 4 stills in a batch, stage 2 has 8 pairs of frames."""
+    cfgs = (load_config(CONFIGS.image, []), load_config(CONFIGS.video, []))
+    assert processes_that_share(most, *cfgs) == expected
 
 
 def weights(path):

@@ -1,4 +1,4 @@
-"""The rows of the ablation table, and the heads that they are made of. All is fixed before any result is looked at."""
+"""The rows of the ablation table, the heads that they are made of, and the claims that are tested."""
 
 from __future__ import annotations
 
