@@ -79,7 +79,7 @@ def write_pose_report(
             f"{every_nth(skip).capitalize()} frame of an evaluation clip, {description}. The same detections in both "
             "rows; a colour is an identity."
         )
-        sections.append(Filmstrip(f"Clip {unit + 1}: {description}", strip, columns, caption, width=260))
+        sections.append(Filmstrip(f"Clip {unit + 1}: {description}", strip, columns, caption, width=235))
         if len(sections) == 2:
             Image.fromarray(strip_picture(strip)).save(output / "tracks.jpg", quality=90)
     sections += [_table(int(k), metrics["skips"][k], shown[0]) for k in sorted(metrics["skips"], key=int, reverse=True)]
