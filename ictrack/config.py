@@ -10,6 +10,9 @@ from detectron2.config import CfgNode as CN
 
 def add_ictrack_config(cfg: CN) -> None:
     """Add ICTrack's keys to ``cfg`` in place. Call once, before ``cfg.merge_from_file``."""
+    # Names of the detector's classes in their order, or the name of a registered data set that has them. []: those of
+    # the first of DATASETS.TRAIN. Training writes the names into the config.yaml beside its weights.
+    cfg.MODEL.CLASSES = []
     _add_solo_config(cfg)
     _add_point_set_anchor_config(cfg)
     _add_embedding_config(cfg)

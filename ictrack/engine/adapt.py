@@ -20,6 +20,7 @@ from ictrack.data.tracklets import read_tracklets
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
 from ictrack.data.video_io import VideoReadError, open_frames
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.embedding import VideoEmbedding
 
 from .embedding_health import heads_health
@@ -129,6 +130,7 @@ def tracking_config(cfg: CfgNode, training: CfgNode, output: Path) -> CfgNode:
     """The given configuration with the adapted model in it."""
     cfg = cfg.clone()
     cfg.defrost()
+    state_detector_classes(cfg, training=False)
     cfg.MODEL.VIDEO_EMBEDDING.merge_from_other_cfg(training.MODEL.VIDEO_EMBEDDING)
     cfg.MODEL.WEIGHTS = str((output / "model_final.pth").resolve())
     return cfg

@@ -26,6 +26,7 @@ from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.posetrack import posetrack_files
 from ictrack.data.datasets.sample_pose import PoseSampleConfig, generate_sample_pose
 from ictrack.data.video_io import open_frames
+from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.structures.joints import joint_set
@@ -304,6 +305,7 @@ def _tracking_config(cfg: CfgNode, setting: PoseSetting) -> CfgNode:
     """The configuration of the trained model, with the thresholds that were tuned for it."""
     cfg = cfg.clone()
     cfg.defrost()
+    state_detector_classes(cfg, training=False)
     cfg.MODEL.WEIGHTS = str(Path(_weights(cfg)).resolve())
     cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = setting.min_score

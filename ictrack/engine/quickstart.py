@@ -32,6 +32,7 @@ from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.sample import SampleConfig, generate_sample
 from ictrack.data.datasets.unlabelled_videos import find_videos
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.embedding import EmbeddingHead, VideoEmbedding, build_embedding_head
 from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth
@@ -266,6 +267,7 @@ def _tracking_config(cfg: CfgNode, figures: dict[str, Any]) -> CfgNode:
     """The configuration of the trained model, with the thresholds that were tuned for it."""
     cfg = cfg.clone()
     cfg.defrost()
+    state_detector_classes(cfg, training=False)
     cfg.MODEL.WEIGHTS = str((Path(cfg.OUTPUT_DIR) / "model_final.pth").resolve())
     cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = figures["min_score"]

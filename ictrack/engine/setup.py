@@ -19,6 +19,7 @@ from detectron2.utils.logger import setup_logger
 from ictrack import add_ictrack_config
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.evaluation.detector_classes import state_detector_classes
 
 from .trainer import ICTrackTrainer
 
@@ -52,8 +53,9 @@ def load_config(config_file: str = "", overrides: Sequence[str] = ()) -> CfgNode
 def setup(args: argparse.Namespace) -> CfgNode:
     """The frozen configuration of a run, with logging set up and its folder made."""
     cfg = load_config(args.config_file, args.opts)
-    cfg.freeze()
     register_configured_datasets(cfg)
+    state_detector_classes(cfg, training=not getattr(args, "eval_only", False))
+    cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="ictrack")
     return cfg

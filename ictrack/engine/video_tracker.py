@@ -24,6 +24,7 @@ from tqdm import tqdm
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
+from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import configured_joints
 from ictrack.structures.joints import JointSet
 from ictrack.structures.tracks import TrackRecorder, encode_mask
@@ -93,8 +94,7 @@ class VideoTracker:
     def from_config(cls, cfg: CfgNode, *, amp: bool = False) -> VideoTracker:
         """Build the model, load ``cfg.MODEL.WEIGHTS``, and take the tracker from ``cfg.TRACKER_HEADS``.
 
-        Category names are those of ``cfg.DATASETS.TRAIN[0]`` or else ``cfg.DATASETS.TEST[0]``, where registered; the
-        configuration's own data sets are.
+        Category names are :func:`ictrack.evaluation.detector_classes.detector_classes`.
 
         Raises:
             CheckpointError: if the weights are missing or cannot be read.
@@ -316,11 +316,10 @@ def _record(recorder: TrackRecorder, index: int, instances: Instances) -> None:
 
 
 def _categories(cfg: CfgNode) -> tuple[list[str] | None, list[int] | None]:
-    """Names and data set ids of the contiguous categories, where a registered data set tells them."""
-    for name in (*cfg.DATASETS.TRAIN, *cfg.DATASETS.TEST):  # the detector's are those that it was trained on
-        metadata = MetadataCatalog.get(name)
-        names = metadata.get("thing_classes")
-        if names:
-            to_contiguous = metadata.get("thing_dataset_id_to_contiguous_id") or {i + 1: i for i in range(len(names))}
-            return list(names), sorted(to_contiguous, key=to_contiguous.__getitem__)
-    return None, None
+    """Names of the detector's classes and, where its training set tells them, their ids in files."""
+    names = detector_classes(cfg)
+    metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else None
+    to_contiguous = metadata and metadata.get("thing_dataset_id_to_contiguous_id")
+    if names is None or not to_contiguous or len(to_contiguous) != len(names):
+        return names, None
+    return names, sorted(to_contiguous, key=to_contiguous.__getitem__)

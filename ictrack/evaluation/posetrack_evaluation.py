@@ -25,6 +25,7 @@ from ictrack.structures.joints import (
     joint_set,
 )
 
+from .detector_classes import detector_classes
 from .posetrack_report import posetrack_report, posetrack_tables
 from .submission import PoseTrackWriter
 from .video_evaluation import TrackerFactory, VideoEvaluator, describe
@@ -58,9 +59,9 @@ class PoseTrackEvaluator(VideoEvaluator):
         Args:
             dataset_name: registered by :func:`ictrack.data.datasets.register_posetrack`.
             tracker: the configuration, whose TRACKER_HEADS names the tracker, or a function of (height, width) that
-                makes one. A configuration also gives what follows: the joints and the class by the names in the first
-                training set's metadata (a PointSetAnchor's joints are MODEL.POINT_SET_ANCHOR.JOINT_SET), and
-                TEST.MIN_JOINT_SCORE.
+                makes one. A configuration also gives what follows: the class by :func:`detector_classes`, the joints
+                by their names in the first training set's metadata (a PointSetAnchor's are
+                MODEL.POINT_SET_ANCHOR.JOINT_SET), and TEST.MIN_JOINT_SCORE.
             output_dir: where the submission is written.
             joints: what a model's ``pred_keypoints`` (N, K, 3) are, as (x, y, score). None: COCO's if there are 17,
                 PoseTrack's if there are 15.
@@ -75,7 +76,7 @@ class PoseTrackEvaluator(VideoEvaluator):
         self._joints, self._person_class, self._min_joint_score = joints, person_class, min_joint_score
         if isinstance(tracker, CfgNode):
             self._min_joint_score = tracker.TEST.MIN_JOINT_SCORE
-            self._read_training_metadata(tracker)
+            self._read_configuration(tracker)
             self._joints = configured_joints(tracker) or self._joints
         self._truth_folder = Path(MetadataCatalog.get(dataset_name).annotation_folder)
         self._videos = DatasetCatalog.get(dataset_name)
@@ -111,13 +112,13 @@ class PoseTrackEvaluator(VideoEvaluator):
             logger.warning("%s", text)
         return _scores(report)
 
-    def _read_training_metadata(self, cfg: CfgNode) -> None:
-        if not cfg.DATASETS.TRAIN:
-            return
-        metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0])
-        classes, names = metadata.get("thing_classes"), metadata.get("keypoint_names")
-        if classes is not None and PERSON in classes:
-            self._person_class = list(classes).index(PERSON)
+    def _read_configuration(self, cfg: CfgNode) -> None:
+        classes = detector_classes(cfg)
+        if classes is not None:
+            if PERSON not in classes:
+                raise ValueError(f"the detector's classes ({', '.join(classes)}) have no {PERSON}; see MODEL.CLASSES")
+            self._person_class = classes.index(PERSON)
+        names = MetadataCatalog.get(cfg.DATASETS.TRAIN[0]).get("keypoint_names") if cfg.DATASETS.TRAIN else None
         if names is not None:
             known = [joints for joints in JOINT_SETS.values() if list(joints.names) == list(names)]
             if not known:

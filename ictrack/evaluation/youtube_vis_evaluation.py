@@ -21,6 +21,7 @@ from ictrack.structures.youtube_vis_json import read_ground_truth
 
 from .association_figures import in_percent
 from .association_table import SHOWN_COUNTS, SHOWN_RATIOS
+from .detector_classes import detector_classes
 from .metrics import VideoEvaluation, evaluate_videos
 from .submission import ResultsWriter, read_results
 from .video_evaluation import TrackerFactory, VideoEvaluator, describe
@@ -52,12 +53,12 @@ class YouTubeVISEvaluator(VideoEvaluator):
                 makes one.
             output_dir: where results are written.
             class_map: class of the model -> class of the data set, both contiguous; detections of other classes are
-                dropped and counted. None: the classes are the same or, with a configuration whose first training set
-                has other ones, mapped by name (COCO's to YouTube-VIS's).
+                dropped and counted. None: with a configuration the detector's classes (:func:`detector_classes`) are
+                mapped by name (COCO's to YouTube-VIS's); otherwise the classes are the same.
 
         Raises:
             AnnotationError: the data set's file is wrong.
-            ValueError: no class of the training set is one of the data set.
+            ValueError: the configuration does not say what the detector's classes are, or none is one of the data set.
         """
         super().__init__(tracker)
         self._dataset_name = dataset_name
@@ -65,8 +66,9 @@ class YouTubeVISEvaluator(VideoEvaluator):
         categories = sorted(self._ground_truth["categories"], key=lambda category: category["id"])
         self._category_ids = [category["id"] for category in categories]
         self._class_names = [category["name"] for category in categories]
+        self._model_names: list[str] | None = None
         if isinstance(tracker, CfgNode) and class_map is None:
-            class_map = self._map_from_training_classes(tracker)
+            class_map = self._map_detector_classes(tracker)
         self._class_map = class_map
         self._folder = Path(output_dir) / dataset_name
         self._writer: ResultsWriter | None = None
@@ -100,7 +102,7 @@ class YouTubeVISEvaluator(VideoEvaluator):
                 "Dropped %d detections of classes that %s lacks; by class of the model: %s",
                 sum(num_dropped.values()),
                 self._dataset_name,
-                dict(sorted(num_dropped.items())),
+                {self._name(category): count for category, count in sorted(num_dropped.items())},
             )
         if self._ground_truth.get("annotations") is None:
             logger.info("%s has no annotations: results are in %s", self._dataset_name, path)
@@ -117,24 +119,26 @@ class YouTubeVISEvaluator(VideoEvaluator):
             scores.update(_scores(evaluation, suffix))
         return scores
 
-    def _map_from_training_classes(self, cfg: CfgNode) -> dict[int, int] | None:
-        if not cfg.DATASETS.TRAIN:
-            return None
-        training_set = cfg.DATASETS.TRAIN[0]
-        training_classes = MetadataCatalog.get(training_set).get("thing_classes")
-        if training_classes is None or list(training_classes) == self._class_names:
-            return None
-        class_map = map_classes(training_classes, self._class_names)
+    def _map_detector_classes(self, cfg: CfgNode) -> dict[int, int]:
+        names = detector_classes(cfg)
+        if names is None:
+            raise ValueError(
+                "MODEL.CLASSES is empty and DATASETS.TRAIN does not tell the detector's classes, which are to be "
+                f"mapped to those of {self._dataset_name}: give their names, or the data set that has them"
+            )
+        self._model_names = names
+        if names == self._class_names:
+            return {index: index for index in range(len(names))}
+        class_map = map_classes(names, self._class_names)
         if not class_map:
             raise ValueError(
-                f"no class of {training_set} ({', '.join(training_classes)}) is one of {self._dataset_name} "
-                f"({', '.join(self._class_names)}); give a class_map"
+                f"none of the detector's classes ({', '.join(names)}) is one of {self._dataset_name} "
+                f"({', '.join(self._class_names)}); see MODEL.CLASSES"
             )
         logger.info(
-            "%d of the %d classes of %s are mapped by name to %d of the %d of %s",
+            "%d of the detector's %d classes are mapped by name to %d of the %d of %s",
             len(class_map),
-            len(training_classes),
-            training_set,
+            len(names),
             len(set(class_map.values())),
             len(self._class_names),
             self._dataset_name,
@@ -176,12 +180,21 @@ class YouTubeVISEvaluator(VideoEvaluator):
                     f"{self._dataset_name}; give a class_map"
                 )
             return instances
+        if self._model_names is not None and max(classes) >= len(self._model_names):
+            raise ValueError(
+                f"{describe(frame)}: the detector has a class {max(classes)}, but MODEL.CLASSES (or the first of "
+                f"DATASETS.TRAIN) names {len(self._model_names)} classes"
+            )
         keep = [row for row, category in enumerate(classes) if category in self._class_map]
         if len(keep) < len(classes):
             self._num_dropped.update(category for category in classes if category not in self._class_map)
         mapped = instances[torch.tensor(keep, dtype=torch.int64)]
         mapped.pred_classes = torch.tensor([self._class_map[classes[row]] for row in keep], dtype=torch.int64)
         return mapped
+
+    def _name(self, category: int) -> int | str:
+        """Of a class of the model, where it is known."""
+        return category if self._model_names is None else self._model_names[category]
 
     def _finish(self, video: Mapping[str, Any]) -> None:
         assert self._writer is not None

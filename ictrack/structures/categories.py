@@ -47,7 +47,8 @@ def map_classes(source: Sequence[str], target: Sequence[str]) -> dict[int, int]:
     """
     source, target = [_normal(name) for name in source], [_normal(name) for name in target]
     position = {name: i for i, name in enumerate(target)}
-    is_coco = {"keyboard", "traffic_light"} <= set(source)
+    only_in_coco = {"keyboard", "traffic_light"}
+    is_coco = only_in_coco <= set(source) and not only_in_coco & set(target)
     mapped = {}
     for i, name in enumerate(source):
         if is_coco and _NOT_THE_SAME.get(name) in position:

@@ -55,8 +55,10 @@ def _poses(frame):
 def options(request, tmp_path):
     write = {"YOUTUBE_VIS_FORMAT": tiny_video_dataset, "POSETRACK_FORMAT": tiny_posetrack_dataset}[request.param]
     entry = [[NAME, *write.write_dataset(tmp_path / "data")]]
+    classes = "['person', 'dog']" if request.param == "YOUTUBE_VIS_FORMAT" else "['person']"
     yield [
         "MODEL.META_ARCHITECTURE", "TrueVideoDetector", "MODEL.DEVICE", "cpu", "DATASETS.TRAIN", "()",
+        "MODEL.CLASSES", classes,
         "DATASETS.TEST", f"('{NAME}',)", f"DATASETS.{request.param}", repr(entry), "INPUT.MIN_SIZE_TEST", "0",
         "DATALOADER.NUM_WORKERS", "0", "TRACKER_HEADS.TRACKER_NAME", "SpatialTracker", "MODEL.WEIGHTS", "",
         "OUTPUT_DIR", str(tmp_path / "out"),

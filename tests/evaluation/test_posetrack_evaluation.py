@@ -151,6 +151,13 @@ def test_joints_and_class_by_the_training_set(cfg, dataset, tmp_path):
         assert results["keypoints_tracking"]["IDSW"] == 0
         written = json.loads((tmp_path / NAME / "000001_mpii_test.json").read_text())
         assert len(written["annotations"]) == 3
+        cfg.MODEL.CLASSES = ["dog", "cat"]
+        with pytest.raises(ValueError, match=r"classes \(dog, cat\) have no person; see MODEL\.CLASSES"):
+            PoseTrackEvaluator(NAME, cfg, str(tmp_path))
+        cfg.MODEL.CLASSES = ["person", "dog"]
+        run(cfg, PoseTrackEvaluator(NAME, cfg, str(tmp_path)), TrueDetector(POSETRACK_18, classes=(1, 0)))
+        written = json.loads((tmp_path / NAME / "000001_mpii_test.json").read_text())
+        assert len(written["annotations"]) == 2  # the second person, who is away in one frame
         metadata.keypoint_names.append("tail")
         with pytest.raises(ValueError, match="the joints of tiny_pose_training are those of no known data set"):
             PoseTrackEvaluator(NAME, cfg, str(tmp_path))

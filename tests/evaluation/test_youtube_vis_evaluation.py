@@ -128,6 +128,7 @@ def test_swapped_identities_cost_tracks_and_not_detections(cfg, dataset, tmp_pat
 
 
 def test_a_configured_tracker(cfg, dataset, tmp_path):
+    cfg.MODEL.CLASSES = ["person", "dog"]
     cfg.TRACKER_HEADS.TRACKER_NAME = "SpatialTracker"
     results = run(cfg, YouTubeVISEvaluator(NAME, cfg, str(tmp_path)))
     # The objects move slowly and are far apart: mask overlap is enough, but for the person's gaps.
@@ -168,9 +169,21 @@ def test_training_classes_are_mapped_by_name(cfg, dataset, tmp_path):
     assert results["segm_video"]["AP-dog"] == pytest.approx(100)
     cfg.DATASETS.TRAIN = ("tiny_other",)
     MetadataCatalog.get("tiny_other").thing_classes = ["teapot"]
-    with pytest.raises(ValueError, match=r"no class of tiny_other \(teapot\) is one of tiny_evaluation"):
+    with pytest.raises(ValueError, match=r"none of the detector's classes \(teapot\) is one of tiny_evaluation"):
         YouTubeVISEvaluator(NAME, cfg, str(tmp_path))
     MetadataCatalog.remove("tiny_other")
+
+
+def test_classes_of_the_detector_without_a_training_set(cfg, dataset, tmp_path, caplog):
+    cfg.TRACKER_HEADS.TRACKER_NAME = "SpatialTracker"
+    with pytest.raises(ValueError, match=r"MODEL\.CLASSES is empty and DATASETS\.TRAIN does not tell"):
+        YouTubeVISEvaluator(NAME, cfg, str(tmp_path))
+    cfg.MODEL.CLASSES = ["dog", "teapot", "person"]
+    results = run(cfg, YouTubeVISEvaluator(NAME, cfg, str(tmp_path)), TrueDetector(classes={4: 1, 9: 0}))
+    assert results["segm_video"]["AP-dog"] == pytest.approx(100) and results["segm_video"]["AP-person"] == 0
+    assert "'teapot': " in caplog.text  # dropped, by name
+    with pytest.raises(ValueError, match=r"a class 3, but MODEL\.CLASSES .* names 3 classes"):
+        run(cfg, YouTubeVISEvaluator(NAME, cfg, str(tmp_path)), TrueDetector(classes={4: 3, 9: 0}))
 
 
 def test_a_class_without_a_map_is_an_error(cfg, dataset, tmp_path):
