@@ -8,6 +8,7 @@ import numpy as np
 import parity_psa as parity
 import pytest
 import torch
+from parity_gradients import assert_arrays_agree, assert_norms_agree
 
 from ictrack.checkpoint.published_weights import psa_name
 from ictrack.modeling.point_set_anchor.anchors import PointSetAnchorGenerator
@@ -195,16 +196,19 @@ def test_losses(training_model, tag, images):
     assert losses == {}
 
 
-def test_gradients(training_model):
-    sum(training_model(parity.dataset_dicts()).values()).backward()
-    gradients = {name: p.grad for name, p in training_model.named_parameters()}
-    compared = {psa_name(name): norm for name, norm in parity.losses()["batch"]["grad_l2"].items()}
-    assert compared.keys() == gradients.keys()
-    for name, norm in compared.items():
-        assert gradients[name].norm().item() == pytest.approx(norm, rel=1e-3), name
-    arrays = {name[6:]: x for name, x in parity.arrays("targets").items() if name.startswith("grad__")}
+# Rounding of the reference by part, with room of a factor of two.
+GRADIENT_LIMITS = {"backbone.bottom_up.": 1.5e-2, "backbone.": 1e-2, "heads.": 4e-3, "heatmap_head.": 1e-5}
+
+
+def test_gradients(monkeypatch):
+    # The model leaves mixed precision by `.float()`; here it must stay in float64.
+    monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
+    model = parity.tiny_model().train().double()
+    sum(model(parity.dataset_dicts()).values()).backward()
+    gradients = {name: p.grad for name, p in model.named_parameters()}
+    norms = {psa_name(name): norm for name, norm in parity.losses()["batch"]["grad_l2"].items()}
+    assert norms.keys() == gradients.keys()
+    assert_norms_agree(gradients, norms, GRADIENT_LIMITS)
+    arrays = {psa_name(name[6:]): x for name, x in parity.arrays("targets").items() if name.startswith("grad__")}
     assert len(arrays) == 7
-    for name, expected in arrays.items():
-        np.testing.assert_allclose(
-            gradients[psa_name(name)].numpy(), expected, rtol=0, atol=1e-3 * np.abs(expected).max(), err_msg=name
-        )
+    assert_arrays_agree(gradients, arrays, GRADIENT_LIMITS)

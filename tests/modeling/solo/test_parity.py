@@ -7,7 +7,9 @@ import parity_solo as parity
 import pytest
 import torch
 from detectron2.structures import ImageList
+from parity_gradients import assert_arrays_agree, assert_norms_agree
 
+from ictrack.checkpoint.published_weights import solo_name
 from ictrack.modeling.solo.inference import paste_masks
 from ictrack.modeling.solo.matrix_nms import matrix_nms, point_nms
 from ictrack.modeling.solo.targets import bit_masks, mask_windows, shrink_masks
@@ -177,26 +179,23 @@ def test_training_forward_is_the_loss_of_the_batch(model):
     assert losses["loss_category"].item() == pytest.approx(expected["loss_cls"], rel=1e-4)
 
 
-def test_gradients(model):
-    from ictrack.checkpoint.published_weights import solo_name
+# Rounding of the reference by part, with room of a factor of two. What reaches the category tower passes no ReLU whose
+# sign the reference has otherwise.
+GRADIENT_LIMITS = {"backbone.bottom_up.": 3e-3, "backbone.": 3e-4, "head.": 1e-4, "head.mask_tower.": 3e-3}
 
-    model.zero_grad()
+
+def test_gradients():
+    model = parity.tiny_model().double()
     sum(losses_of(model, [0, 1]).values()).backward()
-    gradients = {name: p.grad for name, p in model.named_parameters()}
-    compared = 0
-    for name, norm in parity.load_json("losses")["batch"]["grad_l2"].items():
-        ours = gradients.get(solo_name(name))
-        # The reference trains BatchNorm's affine parameters in the later stages; they are buffers of FrozenBN here.
-        if norm is not None and ours is not None:
-            assert ours.norm().item() == pytest.approx(norm, rel=1e-3), name
-            compared += 1
-    assert compared > 80
+    gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
+    recorded = {solo_name(name): norm for name, norm in parity.load_json("losses")["batch"]["grad_l2"].items()}
+    # The reference trains BatchNorm's affine parameters in the later stages; they are buffers of FrozenBN here.
+    norms = {name: norm for name, norm in recorded.items() if norm is not None and name in gradients}
+    assert len(norms) > 80
+    assert_norms_agree(gradients, norms, GRADIENT_LIMITS)
     z = parity.arrays("targets")
-    for name in ("mask_head.conv_cls.bias", "neck.lateral_convs.0.conv.bias", "mask_head.cls_convs.0.gn.weight"):
-        expected = z[f"grad__{name}"]
-        np.testing.assert_allclose(
-            gradients[solo_name(name)].numpy(), expected, atol=1e-3 * np.abs(expected).max(), err_msg=name
-        )
+    names = ("mask_head.conv_cls.bias", "neck.lateral_convs.0.conv.bias", "mask_head.cls_convs.0.gn.weight")
+    assert_arrays_agree(gradients, {solo_name(name): z[f"grad__{name}"] for name in names}, GRADIENT_LIMITS)
 
 
 def test_post_processing_unit(model):
