@@ -323,7 +323,7 @@ def _add_backbone_config(cfg: CN) -> None:
     # No gradient and evaluation-mode statistics in the timm model; its taps are then normalised by a BatchNorm
     # without affine parameters.
     timm.FREEZE = False
-    # Run a frozen model under bfloat16 autocast (CPU and GPU).
+    # Run a frozen model under bfloat16 autocast, on CPUs and GPUs that have bfloat16.
     timm.AUTOCAST = False
     # build_timm_fpn_backbone: levels above the pyramid, each every other pixel of the one before (p6 over stride 32).
     timm.NUM_EXTRA_LEVELS = 1

@@ -63,6 +63,22 @@ def check_torch() -> Finding:
     return Finding("PyTorch", f"{torch.__version__}, {device}")
 
 
+def check_mixed_precision() -> Finding:
+    try:
+        import torch
+
+        from ictrack.modeling.mixed_precision import supports
+    except Exception as error:  # of an installation that other checks find broken
+        return Finding("mixed precision", str(error).splitlines()[0], "see the lines on PyTorch and Detectron2", True)
+    if torch.cuda.is_available():
+        detail = "float16" if not supports("cuda", torch.bfloat16) else "float16 and bfloat16"
+    elif supports("cpu", torch.bfloat16):
+        detail = "bfloat16"
+    else:
+        detail = "off: this CPU has no bfloat16 instructions; everything runs in float32"
+    return Finding("mixed precision", detail)
+
+
 def check_torchvision_ops() -> Finding:
     try:
         import torch
@@ -177,6 +193,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     check_evaluation_packages,
     check_torch,
     check_torchvision_ops,
+    check_mixed_precision,
     check_detectron2,
     check_model_zoo,
     check_opencv,

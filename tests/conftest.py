@@ -19,3 +19,11 @@ def _reproducible():
     if torch is not None:
         torch.set_num_threads(1)
         torch.manual_seed(0)
+
+
+@pytest.fixture
+def bfloat16_cpu(monkeypatch):
+    """The CPU counts as one with bfloat16 instructions; where it has none, they are emulated, exactly but slowly."""
+    from ictrack.modeling import mixed_precision
+
+    monkeypatch.setattr(mixed_precision, "supports", lambda device_type, dtype: True)

@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).resolve().parents[1] / "ictrack"
 # room -> other rooms that it may import. A room may always import itself.
 ALLOWED = {
     "config": set(),
-    "doctor": {""},
+    "doctor": {"", "modeling"},
     "structures": set(),
     "losses": set(),
     "checkpoint": set(),

@@ -35,7 +35,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--save-tracks", metavar="JSON", help="the tracks as a YouTube-VIS file")
     parser.add_argument("--tracker", choices=trackers, help="instead of TRACKER_HEADS.TRACKER_NAME")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
-    parser.add_argument("--amp", action="store_true", help="run the detector in mixed precision")
+    parser.add_argument("--amp", action="store_true", help="mixed precision, where the hardware has it")
     parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames")
     parser.add_argument("--fps", type=float, help="frames a second of a folder (default: 10), or to override a video's")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")

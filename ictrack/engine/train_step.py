@@ -9,6 +9,8 @@ import torch
 from detectron2.engine import SimpleTrainer
 from torch import nn
 
+from ictrack.modeling.mixed_precision import autocast
+
 
 class NonFiniteLossError(FloatingPointError):
     """A loss is NaN or infinite; the message names the iteration, the losses and the images of the batch."""
@@ -18,7 +20,7 @@ class TrainStep(SimpleTrainer):
     """Detectron2's SimpleTrainer with automatic mixed precision on any device.
 
     Detectron2's own AMPTrainer is for CUDA alone. On CUDA the step runs in float16 with loss scaling, elsewhere in
-    bfloat16, which needs none.
+    bfloat16, which needs none, or in float32 where the CPU has no bfloat16 instructions.
 
     Args:
         amp: run the forward pass in mixed precision.
@@ -38,7 +40,6 @@ class TrainStep(SimpleTrainer):
         self._max_gradient_norm = max_gradient_norm
         self._device_type = next(model.parameters()).device.type
         self._amp = amp
-        self._amp_dtype = torch.float16 if self._device_type == "cuda" else torch.bfloat16
         self._scaler = torch.amp.GradScaler("cuda", enabled=amp and self._device_type == "cuda")
 
     def run_step(self) -> None:
@@ -46,7 +47,7 @@ class TrainStep(SimpleTrainer):
         batch = next(self._data_loader_iter)
         data_time = time.perf_counter() - start
 
-        with torch.autocast(self._device_type, dtype=self._amp_dtype, enabled=self._amp):
+        with autocast(self._device_type, self._amp):
             losses = self.model(batch)
         total = torch.stack([loss.float() for loss in losses.values()]).sum()
         self._check_finite(total, losses, batch)

@@ -26,6 +26,7 @@ from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import configured_joints
+from ictrack.modeling.mixed_precision import autocast
 from ictrack.structures.joints import JointSet
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections
@@ -71,7 +72,7 @@ class VideoTracker:
             min_size: the detector sees frames whose shorter side is resized to this; 0: as they are.
             max_size: upper limit of the longer side after resizing.
             image_format: "BGR" or "RGB", the channel order that the detector expects.
-            amp: run the detector under autocast.
+            amp: run the detector in mixed precision where the hardware has it.
             class_names, category_ids: of the contiguous categories, for labels and saved tracks.
             joints, min_joint_score: of a pose detector, for drawing, see :class:`TrackDrawer`.
         """
@@ -164,7 +165,7 @@ class VideoTracker:
         image = self.resize.get_transform(image).apply_image(image)
         tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         device = next((parameter.device for parameter in self.model.parameters()), torch.device("cpu"))
-        with torch.autocast(device.type, enabled=self.amp):
+        with autocast(device.type, self.amp):
             return self.model([{"image": tensor, "height": height, "width": width}])[0]["instances"]
 
 

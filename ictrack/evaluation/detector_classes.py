@@ -39,7 +39,7 @@ def state_detector_classes(cfg: CfgNode, *, training: bool) -> None:
         if trained is not None and trained != names:
             raise ValueError(
                 f"the classes of {dataset} ({', '.join(trained)}) are not MODEL.CLASSES ({', '.join(names)}); "
-                "MODEL.CLASSES \"[]\" takes those of DATASETS.TRAIN's first"
+                'MODEL.CLASSES "[]" takes those of DATASETS.TRAIN\'s first'
             )
     cfg.MODEL.CLASSES = names
 

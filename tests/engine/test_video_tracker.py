@@ -82,7 +82,7 @@ def test_unknown_channel_order_is_refused():
         make_video_tracker(image_format="YUV-BT.601")
 
 
-def test_autocast_reaches_the_detector(tmp_path):
+def test_autocast_reaches_the_detector(tmp_path, bfloat16_cpu):
     class Probe(ColorDetector):
         def forward(self, batched_inputs):
             self.autocast = torch.is_autocast_enabled("cpu")

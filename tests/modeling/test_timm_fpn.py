@@ -93,7 +93,7 @@ def test_taps_are_normalised_in_training_and_by_running_statistics(frozen):
     assert "norms.0.running_mean" in frozen.state_dict()
 
 
-def test_autocast_gives_float32_close_to_full_precision(frozen):
+def test_autocast_gives_float32_close_to_full_precision(frozen, bfloat16_cpu):
     torch.manual_seed(0)
     lower = TimmBackbone(LITE0, weights=PACKAGE, freeze=True, autocast=True)
     images = torch.rand(2, 3, 64, 64) * 2 - 1

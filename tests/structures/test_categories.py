@@ -9,6 +9,7 @@ from ictrack.structures.categories import (
     map_classes,
 )
 
+
 @pytest.mark.parametrize(
     ("target", "size", "covered"),
     [(YTVIS_2019_CATEGORIES, 40, 19), (YTVIS_2021_CATEGORIES, 40, 21), (OVIS_CATEGORIES, 25, 15)],

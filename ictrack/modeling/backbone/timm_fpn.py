@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from detectron2.modeling.backbone import FPN
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..mixed_precision import autocast
 from .timm_weights import load_timm_state_dict
 
 
@@ -46,7 +47,7 @@ class TimmBackbone(Backbone):
             in_channels: of the image.
             freeze: train nothing of the timm model, keep it in evaluation mode, and normalise its taps by a BatchNorm
                 without affine parameters, so that what reads them need not know their scales.
-            autocast: run the frozen model in bfloat16. Its taps are float32 nevertheless.
+            autocast: run the frozen model in bfloat16 where the hardware has it. Its taps are float32 nevertheless.
 
         Raises:
             PretrainedWeightsError: for weights that cannot be found or do not fit.
@@ -103,8 +104,7 @@ class TimmBackbone(Backbone):
         """
         if not self.freeze:
             return dict(zip(self._out_features, self.model(x)))
-        lower = torch.autocast(device_type=x.device.type, dtype=torch.bfloat16) if self.autocast else nullcontext()
-        with torch.no_grad(), lower:
+        with torch.no_grad(), autocast(x.device.type, self.autocast, torch.bfloat16):
             taps = self.model(x)
         return {name: norm(tap.float()) for name, norm, tap in zip(self._out_features, self.norms, taps)}
 
