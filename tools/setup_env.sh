@@ -39,7 +39,7 @@ ictrack_setup() {
     site="$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')"
     # Its wheel is tagged for CPython 3.10 because of a compiled part that ICTrack does not need.
     "$python" -m pip install --quiet --no-deps --only-binary=:all: --python-version 3.10 --implementation cp \
-      --target "$site" sal-detectron2==0.7.2 2>&1 | grep -v -i -e '^warning' -e 'dependency resolver' -e '^sal-detectron2 0' || true
+      --target "$site" --require-hashes -r "$root/tools/detectron2.txt" 2>&1 | grep -v -i -e '^warning' -e 'dependency resolver' -e '^sal-detectron2 0' || true
     "$python" -c 'import detectron2' || return 1
   fi
 }
