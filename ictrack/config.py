@@ -260,8 +260,15 @@ def _add_video_embedding_config(cfg: CN) -> None:
     video.OBJECTIVE = "correspondence"
     # Weight of the video objective against all other losses.
     video.LOSS_WEIGHT = 1.0
-    # Index of the embedding head's level whose resolution pixel-level objectives work at (inferred: the finest).
-    video.LEVEL = 0
+    # Indices of the embedding head's levels that pixel-level objectives work on, as the mean of their losses; []: all
+    # (inferred: with the cell read-out an instance is read on any of them). With the mask read-out, whose map is the
+    # mean over levels, those whose resolution it is resized to. A head that reads keypoints has one.
+    video.LEVELS = []
+    cfg.register_renamed_key(
+        "MODEL.VIDEO_EMBEDDING.LEVEL",
+        "MODEL.VIDEO_EMBEDDING.LEVELS",
+        message="It is a list: what was LEVEL 2 is LEVELS [2]",
+    )
     # Rows of an affinity matrix in memory at a time, the others being computed again; 0: all.
     video.BLOCK_SIZE = 0
     # Iterations between two logs of label-free figures of the video head's health; 0 is off.

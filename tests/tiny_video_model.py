@@ -29,7 +29,7 @@ def solo_config(**video_keys):
     emb.IN_FEATURES = ["res2", "res3"]
     emb.NORMALIZE, emb.TEMPERATURE = True, 0.1
     cfg.MODEL.VIDEO_EMBEDDING.ENABLED = True
-    cfg.MODEL.VIDEO_EMBEDDING.LEVEL = 1
+    cfg.MODEL.VIDEO_EMBEDDING.LEVELS = [1]
     for key, value in video_keys.items():
         cfg.MODEL.VIDEO_EMBEDDING[key] = value
     return cfg

@@ -48,12 +48,13 @@ class Adaptation:
 
     def __str__(self) -> str:
         names = list(next(iter(self.before.values())))
-        rows = [
-            [f"{head} head, {when}", *(figures[head][name] for name in names)]
+        columns = {
+            f"{head} head, {when}": figures[head]
             for head in self.before
             for when, figures in (("before", self.before), ("after", self.after))
-        ]
-        return tabulate(rows, ["held-out frames", *names], floatfmt=".3f")
+        }
+        rows = [[name, *(figures[name] for figures in columns.values())] for name in names]
+        return tabulate(rows, ["held-out frames", *columns], floatfmt=".3f")
 
 
 def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
@@ -155,7 +156,7 @@ def _measure(model: Any, samples: Sequence[dict[str, Any]], cfg: CfgNode) -> Fig
     assert isinstance(head, VideoEmbedding)
     model.eval()
     heads: dict[str, Any] = {"image": head.image_head, "video": head.video_head, "fused": head}
-    figures = heads_health(model, heads, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVEL)
+    figures = heads_health(model, heads, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVELS)
     model.train()
     return figures
 

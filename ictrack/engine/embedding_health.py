@@ -102,14 +102,29 @@ def cell_centers(size: tuple[int, int], cell: tuple[float, float]) -> Tensor:
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2).flatten(0, 1)
 
 
-class _Measured:
-    """What is kept of the pairs for one head."""
+class _MeasuredMap:
+    """Cells of all pairs, and how well they are found again, for one level of one head."""
 
     def __init__(self) -> None:
         self.cells: list[Tensor] = []  # (N_v, D) of each view, two a pair
         self.places: list[Tensor] = []  # (N_v, 2)
         self.retrieval: list[float] = []
-        self.instances: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def add(self, maps: Tensor, sample: dict[str, Any], clips: VideoClips, frame: tuple[int, int]) -> None:
+        """Count a pair with maps (2, D, h, w) over ``frame``, (H, W)."""
+        full = (maps.shape[2], maps.shape[3])
+        valid = clips.colors(full, frame)[1].flatten(1)  # (2, h w), False in the padding
+        cell = (frame[0] / full[0], frame[1] / full[1])
+        centers = cell_centers(full, cell).to(maps)
+        flat = maps.flatten(2).transpose(1, 2)  # (2, h w, D)
+        chosen = [v.nonzero().squeeze(1) for v in valid]
+        chosen = [index[:: -(-len(index) // MAX_CELLS) or 1] for index in chosen]
+        self.cells += [flat[view, index] for view, index in enumerate(chosen)]
+        self.places += [centers[index] for index in chosen]
+        if sample["frame_indices"][0] == sample["frame_indices"][1]:
+            mapping = [sample[key].to(maps) for key in ("image_to_source", "reference_image_to_source")]
+            correct = matching_cells(mapping[0], mapping[1], centers[valid[1]], cell, centers[chosen[0]])
+            self.retrieval.append(retrieval_at_1(flat[0, chosen[0]], flat[1, valid[1]], correct))
 
     def figures(self) -> dict[str, float]:
         cells = torch.cat(self.cells)
@@ -123,16 +138,35 @@ class _Measured:
         }
         if self.retrieval:
             figures["cell_retrieval"] = float(torch.tensor(self.retrieval).nanmean())
+        return figures
+
+
+class _Measured:
+    """The levels and the instances of all pairs for one head."""
+
+    def __init__(self) -> None:
+        self.levels: dict[int, _MeasuredMap] = {}
+        self.instances: list[tuple[Tensor, Tensor, Tensor]] = []
+
+    def figures(self) -> dict[str, float]:
+        by_level = {level: measured.figures() for level, measured in self.levels.items()}
+        names = list(next(iter(by_level.values())))
+        means = torch.tensor([[f[name] for name in names] for f in by_level.values()], dtype=torch.float64).nanmean(
+            dim=0
+        )
+        figures = dict(zip(names, means.tolist()))
         if self.instances:
             embeddings, ids, second = (torch.cat(parts) for parts in zip(*self.instances))
             same = (ids[~second][:, None] == ids[second]).all(dim=2)
             figures["instance_retrieval"] = retrieval_at_1(embeddings[~second], embeddings[second], same)
+        if len(by_level) > 1:
+            figures.update({f"{n}_level_{level}": f[n] for level, f in by_level.items() for n in names})
         return figures
 
 
 @torch.no_grad()
 def heads_health(
-    model: Any, heads: Mapping[str, AnyHead], samples: Sequence[dict[str, Any]], level: int
+    model: Any, heads: Mapping[str, AnyHead], samples: Sequence[dict[str, Any]], levels: Sequence[int] = ()
 ) -> dict[str, dict[str, float]]:
     """The figures of heads on pairs of frames.
 
@@ -140,33 +174,21 @@ def heads_health(
         model: a detector with ``extract_features``, in evaluation mode.
         heads: that read its features.
         samples: pairs of :class:`VideoDatasetMapper`; every other one is held out for the position.
-        level: of the dense map.
+        levels: of the dense maps; empty: all of a head.
 
     Returns:
         For each head "mean_cosine" and "mean_norm" of cells; "position_r2_x" and "position_r2_y"; "cell_retrieval" over
         those pairs that are views of one frame; "instance_retrieval" over those that hold tracklets: of an instance in
-        the first frames among all instances in the second frames of all pairs.
+        the first frames among all instances in the second frames of all pairs. What is measured on cells is the mean
+        over the levels; with several there is also "mean_cosine_level_0" and so on, of each.
     """
     measured = {name: _Measured() for name in heads}
     for pair, sample in enumerate(samples):
         clips = VideoClips([sample], next(model.parameters()).device)
         features, frame = model.extract_features(clips.images)
         for name, head in heads.items():
-            maps = head.dense_map(features, level).float()  # (2, D, h, w)
-            full = (maps.shape[2], maps.shape[3])
-            valid = clips.colors(full, frame)[1].flatten(1)  # (2, h w), False in the padding
-            cell = (frame[0] / full[0], frame[1] / full[1])
-            centers = cell_centers(full, cell).to(maps)
-            flat = maps.flatten(2).transpose(1, 2)  # (2, h w, D)
-            chosen = [v.nonzero().squeeze(1) for v in valid]
-            chosen = [index[:: -(-len(index) // MAX_CELLS) or 1] for index in chosen]
-            measured[name].cells += [flat[view, index] for view, index in enumerate(chosen)]
-            measured[name].places += [centers[index] for index in chosen]
-            if sample["frame_indices"][0] == sample["frame_indices"][1]:
-                mapping = [sample[key].to(maps) for key in ("image_to_source", "reference_image_to_source")]
-                correct = matching_cells(mapping[0], mapping[1], centers[valid[1]], cell, centers[chosen[0]])
-                hits = retrieval_at_1(flat[0, chosen[0]], flat[1, valid[1]], correct)
-                measured[name].retrieval.append(hits)
+            for level, maps in zip(levels or range(head.num_levels), head.dense_maps(features, levels)):
+                measured[name].levels.setdefault(level, _MeasuredMap()).add(maps.float(), sample, clips, frame)
             if "tracklets" in sample:
                 measured[name].instances.append(_instances(model, head, features, clips, frame, pair))
     return {name: kept.figures() for name, kept in measured.items()}
@@ -184,20 +206,19 @@ def _instances(
 
 
 class EmbeddingHealthHook(HookBase):
-    """Logs :func:`heads_health` of the video head as ``health/*``, on the main process.
+    """Logs :func:`heads_health` of the video head as ``health/*``, on the main process: on all levels, whether the
+    objective trains them or not.
 
     Args:
         model: the detector, wrapped for data-parallel training or not.
         samples: pairs of views.
         period: iterations between two logs.
-        level: of the dense map.
     """
 
-    def __init__(self, model: nn.Module, samples: Sequence[dict[str, Any]], period: int, level: int) -> None:
+    def __init__(self, model: nn.Module, samples: Sequence[dict[str, Any]], period: int) -> None:
         self._model: Any = model.module if hasattr(model, "module") else model
         self._samples = samples
         self._period = period
-        self._level = level
 
     def after_step(self) -> None:
         done = self.trainer.iter + 1
@@ -205,6 +226,6 @@ class EmbeddingHealthHook(HookBase):
             return
         self._model.eval()
         heads = {"video": self._model.embedding_head.video_head}
-        figures = heads_health(self._model, heads, self._samples, self._level)["video"]
+        figures = heads_health(self._model, heads, self._samples)["video"]
         self._model.train()
         self.trainer.storage.put_scalars(**{f"health/{k}": v for k, v in figures.items()}, smoothing_hint=False)

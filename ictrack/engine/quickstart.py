@@ -217,7 +217,7 @@ def _health(cfg: CfgNode, model: SOLO, heads: Mapping[str, EmbeddingHead]) -> di
         "video head": fused.video_head,
         "both": fused,
     }
-    return heads_health(model.eval(), measured, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVEL)
+    return heads_health(model.eval(), measured, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVELS)
 
 
 def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[DetectedClip]:

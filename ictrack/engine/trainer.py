@@ -88,7 +88,7 @@ class ICTrackTrainer(DefaultTrainer):
             return []
         records = unlabelled_records(self.cfg)
         samples = draw_pairs(ViewPairMapper(self.cfg, num_videos=len(records)), records, video.HEALTH_VIDEOS, seed=0)
-        return [EmbeddingHealthHook(self.model, samples, video.HEALTH_PERIOD, video.LEVEL)]
+        return [EmbeddingHealthHook(self.model, samples, video.HEALTH_PERIOD)]
 
     def _standard_hooks(self) -> list[HookBase]:
         average = self.weight_average

@@ -4,9 +4,12 @@ import math
 
 import pytest
 import torch
+from detectron2.modeling import build_model
+from tiny_video_model import solo_config, use_cells, video_sample
 
 from ictrack.engine.embedding_health import (
     cell_centers,
+    heads_health,
     matching_cells,
     mean_pairwise_cosine,
     position_readability,
@@ -57,3 +60,25 @@ def test_matching_cells_under_a_shift_and_a_mirror():
     mirrored = torch.tensor([[-1.0, 0, 24], [0, 1, 0]])
     found = matching_cells(identity, mirrored, centers, (8, 8), centers).nonzero().tolist()
     assert found == [[0, 2], [1, 1], [2, 0], [3, 5], [4, 4], [5, 3]]
+
+
+def test_levels_are_told_apart():
+    """A head whose level 1 is the same everywhere: its cosine is 1 there, and the figures without a level are means."""
+    model = build_model(use_cells(solo_config())).eval()
+    head = model.embedding_head.video_head
+    samples = [{**video_sample(name), "frame_indices": [0, 0]} for name in "ab"]
+    whole = type(head).forward
+
+    class Collapsed(type(head)):
+        def forward(self, features):
+            maps = whole(self, features)
+            return [torch.ones_like(x) if level == 1 else x for level, x in enumerate(maps)]
+
+    head.__class__ = Collapsed
+    figures = heads_health(model, {"video": head}, samples)["video"]
+    by_level = [figures[f"mean_cosine_level_{level}"] for level in range(4)]
+    assert by_level[1] == pytest.approx(1) and max(by_level[0], *by_level[2:]) < 0.999
+    assert figures["mean_cosine"] == pytest.approx(sum(by_level) / 4)
+    assert figures["cell_retrieval_level_0"] > figures["cell_retrieval_level_1"]
+    one = heads_health(model, {"video": head}, samples, [2])["video"]
+    assert one["mean_cosine"] == pytest.approx(by_level[2]) and not any("level" in name for name in one)

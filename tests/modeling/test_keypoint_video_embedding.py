@@ -37,6 +37,17 @@ def test_the_video_head_alone_learns(objective):
     assert all(torch.equal(after[name], x) for name, x in frozen.items())
 
 
+def test_keypoints_have_one_level():
+    batch = [pose_sample("a", 2), pose_sample("b", 2)]
+    losses = []
+    for levels in ([], [0]):
+        torch.manual_seed(0)
+        losses.append(build_model(config(OBJECTIVE="correspondence", LEVELS=levels)).train()(batch))
+    assert losses[0] == losses[1]
+    with pytest.raises(ValueError, match=r"LEVELS is \[0, 1\]: the video head has levels 0 to 0"):
+        build_model(config(LEVELS=[0, 1]))
+
+
 def test_joint_batches_give_every_parameter_a_gradient():
     model = build_model(config(FREEZE=[])).train()
     losses = model([labelled_people(), labelled_people(), video_sample("a", 3, tracklets=False)])

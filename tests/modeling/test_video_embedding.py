@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tiny_video_model import SIZE, labelled, solo_config, use_cells, video_sample
 from torch.nn import functional as F
 
+from ictrack.engine.setup import ConfigError, load_config
 from ictrack.losses.video_correspondence import video_correspondence_loss
 from ictrack.modeling.embedding import InstanceVideoEmbedding
 from ictrack.modeling.embedding.video_clips import VideoClips, split_batch
@@ -155,7 +156,7 @@ def test_correspondence_is_that_of_the_loss():
     losses = model(batch)
     head = model.embedding_head
     features, _ = model.extract_features([x[k] for x in batch for k in ("image", "reference_image")])
-    maps = head.video_head.dense_map(features, 1)
+    (maps,) = head.video_head.dense_maps(features, [1])
     assert maps.shape[2:] == (SIZE[0] // 8, SIZE[1] // 8)
     terms = video_correspondence_loss(
         maps[::2],
@@ -170,6 +171,51 @@ def test_correspondence_is_that_of_the_loss():
     expected = torch.stack(list(terms)) * torch.tensor([1, 0.1, 0.3, 0.1])
     names = ["loss_video_color", "loss_video_reverse_color", "loss_video_concentration", "loss_video_cycle"]
     torch.testing.assert_close(torch.stack([losses[name] for name in names]), expected)
+
+
+@pytest.mark.parametrize("objective", ["correspondence", "random_walk"])
+@pytest.mark.parametrize("levels", [[0, 2, 3], []])
+def test_levels_are_averaged(objective, levels):
+    """[] is all. Each level's loss is what it is alone, whatever the block size."""
+
+    def losses(levels, block_size=0):
+        cfg = use_cells(solo_config(OBJECTIVE=objective, LEVELS=levels, BLOCK_SIZE=block_size))
+        cfg.MODEL.VIDEO_EMBEDDING.RANDOM_WALK.EDGE_DROPOUT = 0.0
+        torch.manual_seed(0)
+        return build_model(cfg).train()(batch)
+
+    batch = clips(2)
+    alone = [losses([level]) for level in levels or range(4)]
+    assert len({round(x["loss_video_cycle" if objective == "correspondence" else "loss_video_walk"].item(), 4)
+                for x in alone}) == len(alone)  # fmt: skip
+    expected = {name: torch.stack([x[name] for x in alone]).mean() for name in alone[0]}
+    for block_size in (0, 5):
+        torch.testing.assert_close(losses(levels, block_size), expected)
+
+
+def test_every_level_is_trained():
+    """Backbone taps have a branch each: the branch of a level that is left out has a gradient of zeros, as
+    DistributedDataParallel needs, and so have all in a batch without video."""
+    cfg = solo_config(LEVELS=[0, 2], FREEZE=[])
+    emb = cfg.MODEL.EMBEDDING
+    emb.READOUT, emb.IN_FEATURES = "cell", ["res2", "res3", "res4", "res5"]
+    for batch, expected in ((clips(2), [True, False, True, False]), ([labelled()], [False] * 4)):
+        model = build_model(cfg).train()
+        sum(model([*batch, labelled((3, 4))]).values()).backward()
+        assert [name for name, p in model.named_parameters() if p.grad is None] == []
+        branches = model.embedding_head.video_head.branches
+        assert [bool(branch[0].weight.grad.any()) for branch in branches] == expected
+
+
+@pytest.mark.parametrize("levels", [[4], [-1], [1, 1]])
+def test_wrong_levels_are_refused_when_the_model_is_built(levels):
+    with pytest.raises(ValueError, match=r"VIDEO_EMBEDDING\.LEVELS is .*: the video head has levels 0 to 3, each once"):
+        build_model(use_cells(solo_config(LEVELS=levels)))
+
+
+def test_the_former_name_of_the_levels_is_explained():
+    with pytest.raises(ConfigError, match=r"renamed to MODEL\.VIDEO_EMBEDDING\.LEVELS.*LEVEL 2 is LEVELS \[2\]"):
+        load_config(overrides=["MODEL.VIDEO_EMBEDDING.LEVEL", "2"])
 
 
 def test_frames_go_through_the_detector_a_few_at_a_time():

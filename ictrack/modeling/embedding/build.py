@@ -33,6 +33,11 @@ class EmbeddingHead(nn.Module):
     in_features: list[str]
     needs_masks: bool = True
 
+    @property
+    def num_levels(self) -> int:
+        """Number of levels that :meth:`dense_maps` can be asked for."""
+        return len(self.in_features)
+
     @abstractmethod
     def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
         """Embedding maps, one (B, D, ...) an in_feature, of features name -> (B, C_l, H_l, W_l)."""
@@ -72,12 +77,14 @@ class EmbeddingHead(nn.Module):
         """
         raise NotImplementedError(f"{type(self).__name__} does not learn")
 
-    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
-        """(B, D, H, W): one map, of which an instance's embedding is about the mean over the instance.
+    def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
+        """Dense embedding maps (B, D, H, W), one a level. The mean of one over an instance's mask approximates the
+        instance's embedding.
 
         Args:
             features: as for :meth:`losses`.
-            level: index of the ``in_features`` whose resolution it has; for a cell read-out that level's own map.
+            levels: indices of the ``in_features`` whose resolution the maps have; for a cell read-out those levels' own
+                maps. Empty: all.
         """
         raise NotImplementedError(f"{type(self).__name__} does not learn")
 
@@ -110,13 +117,18 @@ class KeypointEmbeddingHead(nn.Module):
 
     in_features: list[str]
 
+    @property
+    def num_levels(self) -> int:
+        """Number of levels that :meth:`dense_maps` can be asked for: the one map."""
+        return 1
+
     @abstractmethod
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """Embedding map (B, D, ...) of features name -> (B, C_l, H_l, W_l)."""
 
-    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
-        """The map, as :meth:`EmbeddingHead.dense_map`; there is one level."""
-        return self(features)
+    def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
+        """The map, as :meth:`EmbeddingHead.dense_maps` has it; there is one level."""
+        return [self(features)]
 
     @abstractmethod
     def losses(

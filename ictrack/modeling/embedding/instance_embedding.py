@@ -181,13 +181,12 @@ class InstanceEmbeddingHead(EmbeddingHead):
         indices = [F.pad(p.nonzero(), (1, 0), value=image) for image, p in enumerate(present)]
         return embeddings, torch.cat(indices)
 
-    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
+    def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
         maps = self(features)
+        chosen = [maps[level] for level in levels or range(len(maps))]
         if self.readout == "cell":
-            return maps[level]
-        size = maps[level].shape[-2:]
-        resized = [F.interpolate(x, size=size, mode="bilinear", align_corners=False) for x in maps]
-        return torch.stack(resized).mean(dim=0)
+            return chosen
+        return [_mean_at(maps, x.shape[-2:]) for x in chosen]
 
     def embed(
         self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
@@ -280,6 +279,12 @@ class PooledFeatures(EmbeddingHead):
         """See :class:`EmbeddingHead`; D is the sum of the features' channels."""
         pooled = mask_readout(self(features), masks)
         return list(torch.cat(pooled, dim=1).split([len(m) for m in masks]))
+
+
+def _mean_at(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
+    """Mean of (B, D, H_l, W_l) maps, resized to ``size``."""
+    resized = [F.interpolate(x, size=(size[0], size[1]), mode="bilinear", align_corners=False) for x in maps]
+    return torch.stack(resized).mean(dim=0)
 
 
 def _branch(

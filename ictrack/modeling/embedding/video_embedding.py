@@ -102,6 +102,7 @@ class VideoEmbedding(PartlyFrozen):
         options = ["BACKPROP_TO_FEATURES", video.BACKPROP_TO_FEATURES, *video.HEAD_OPTIONS]
         video_cfg.MODEL.EMBEDDING.merge_from_list(options)
         image_head, video_head = (EMBEDDING_HEADS.get(c.MODEL.EMBEDDING.NAME)(c, input_shape) for c in (cfg, video_cfg))
+        _check_levels(video.LEVELS, video_head.num_levels)
         return {
             "image_head": image_head,
             "video_head": video_head,
@@ -112,9 +113,13 @@ class VideoEmbedding(PartlyFrozen):
             "frames_at_a_time": video.FRAMES_AT_A_TIME,
         }
 
-    def dense_map(self, features: dict[str, Tensor], level: int = 0) -> Tensor:
+    @property
+    def num_levels(self) -> int:
+        return self.video_head.num_levels
+
+    def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
         """The fused dense maps of both heads, whose resolutions must be equal."""
-        return self._fused(lambda head: [head.dense_map(features, level)], dim=1)[0]
+        return self._fused(lambda head: head.dense_maps(features, levels), dim=1)
 
     def video_losses(
         self, samples: Sequence[dict[str, Any]], extract: Extract, assign_cells: AssignCells | None = None
@@ -233,7 +238,7 @@ class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """The fused map."""
-        return self.dense_map(features)
+        return self.dense_maps(features)[0]
 
     def losses(
         self,
@@ -253,6 +258,13 @@ class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
     def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
         """See :func:`fuse_embeddings`."""
         return self._fused(lambda head: head.embed(features, keypoints))
+
+
+def _check_levels(levels: Sequence[int], num_levels: int) -> None:
+    if len(set(levels)) < len(levels) or not set(levels) <= set(range(num_levels)):
+        raise ValueError(
+            f"MODEL.VIDEO_EMBEDDING.LEVELS is {list(levels)}: the video head has levels 0 to {num_levels - 1}, each once"
+        )
 
 
 def connected_zero(parameters: Iterable[Tensor]) -> Tensor:

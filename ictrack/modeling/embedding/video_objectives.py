@@ -1,6 +1,6 @@
 """What a video embedding head learns from unlabelled video: one class for each ``MODEL.VIDEO_EMBEDDING.OBJECTIVE``.
 
-Two are pixel-level, on the head's dense map: correspondence (the paper's probable form) and the random walk. Two are
+Two are pixel-level, on the head's dense maps: correspondence (the paper's probable form) and the random walk. Two are
 instance-level, on tracklets of masks or, beside a pose detector, of poses: the contrastive loss, and the random walk
 from frame to frame, which does not use who is who.
 
@@ -63,7 +63,35 @@ class VideoObjective(ABC):
         """
 
 
-class Correspondence(VideoObjective):
+class PixelObjective(VideoObjective):
+    """An objective on dense maps: each term is the mean over ``MODEL.VIDEO_EMBEDDING.LEVELS``, so that the weight of the
+    objective does not depend on how many there are. Levels are independent: a frame is compared with another at one
+    resolution at a time.
+    """
+
+    def __init__(self, cfg: CfgNode) -> None:
+        video = cfg.MODEL.VIDEO_EMBEDDING
+        self.levels = list(video.LEVELS)
+        self.weight = video.LOSS_WEIGHT
+        self.block_size = video.BLOCK_SIZE or None
+
+    def __call__(
+        self,
+        head: AnyHead,
+        features: dict[str, Tensor],
+        clips: VideoClips,
+        frame: tuple[int, int],
+        assign_cells: AssignCells | None,
+    ) -> dict[str, Tensor]:
+        by_level = [self.of_map(embeddings, clips, frame) for embeddings in head.dense_maps(features, self.levels)]
+        return {name: torch.stack([losses[name] for losses in by_level]).mean() for name in self.loss_names}
+
+    @abstractmethod
+    def of_map(self, embeddings: Tensor, clips: VideoClips, frame: tuple[int, int]) -> dict[str, Tensor]:
+        """The weighted losses of one map (S * T, D, h, w); the rest as for ``__call__``."""
+
+
+class Correspondence(PixelObjective):
     """Colour reconstruction, concentration and cycle consistency between consecutive frames of a sample.
 
     See :mod:`ictrack.losses.video_correspondence`. The earlier of two frames, or a random patch of it, is reconstructed
@@ -73,11 +101,11 @@ class Correspondence(VideoObjective):
     loss_names = ("loss_video_color", "loss_video_reverse_color", "loss_video_concentration", "loss_video_cycle")
 
     def __init__(self, cfg: CfgNode) -> None:
-        video, options = cfg.MODEL.VIDEO_EMBEDDING, cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE
-        self.level = video.LEVEL
+        super().__init__(cfg)
+        options = cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE
         self.patch_size = options.PATCH_SIZE
         self.weights = [
-            video.LOSS_WEIGHT * weight
+            self.weight * weight
             for weight in (
                 options.COLOR_WEIGHT,
                 options.REVERSE_COLOR_WEIGHT,
@@ -92,18 +120,10 @@ class Correspondence(VideoObjective):
             "cycle": options.CYCLE,
             "temperature": options.TEMPERATURE,
             "normalize": options.NORMALIZE,
-            "block_size": video.BLOCK_SIZE or None,
+            "block_size": self.block_size,
         }
 
-    def __call__(
-        self,
-        head: AnyHead,
-        features: dict[str, Tensor],
-        clips: VideoClips,
-        frame: tuple[int, int],
-        assign_cells: AssignCells | None,
-    ) -> dict[str, Tensor]:
-        embeddings = head.dense_map(features, self.level)
+    def of_map(self, embeddings: Tensor, clips: VideoClips, frame: tuple[int, int]) -> dict[str, Tensor]:
         colors, valid = clips.colors((embeddings.shape[2], embeddings.shape[3]), frame)
         by_sample = [x.unflatten(0, (-1, clips.num_frames)) for x in (embeddings, colors, valid)]
         target, target_colors, target_valid = (x[:, :-1].flatten(0, 1) for x in by_sample)
@@ -123,28 +143,18 @@ class Correspondence(VideoObjective):
         return {name: weight * term for name, weight, term in zip(self.loss_names, self.weights, terms)}
 
 
-class RandomWalk(VideoObjective):
-    """The contrastive random walk over the cells of the dense map (:func:`random_walk_loss`)."""
+class RandomWalk(PixelObjective):
+    """The contrastive random walk over the cells of a dense map (:func:`random_walk_loss`)."""
 
     loss_names = ("loss_video_walk",)
 
     def __init__(self, cfg: CfgNode) -> None:
-        video = cfg.MODEL.VIDEO_EMBEDDING
-        self.level = video.LEVEL
-        self.weight = video.LOSS_WEIGHT
-        self.temperature = video.RANDOM_WALK.TEMPERATURE
-        self.edge_dropout = video.RANDOM_WALK.EDGE_DROPOUT
-        self.block_size = video.BLOCK_SIZE or None
+        super().__init__(cfg)
+        options = cfg.MODEL.VIDEO_EMBEDDING.RANDOM_WALK
+        self.temperature = options.TEMPERATURE
+        self.edge_dropout = options.EDGE_DROPOUT
 
-    def __call__(
-        self,
-        head: AnyHead,
-        features: dict[str, Tensor],
-        clips: VideoClips,
-        frame: tuple[int, int],
-        assign_cells: AssignCells | None,
-    ) -> dict[str, Tensor]:
-        embeddings = head.dense_map(features, self.level)
+    def of_map(self, embeddings: Tensor, clips: VideoClips, frame: tuple[int, int]) -> dict[str, Tensor]:
         rows, columns = clips.inner_size((embeddings.shape[2], embeddings.shape[3]), frame)
         nodes = embeddings[:, :, :rows, :columns].flatten(2).transpose(1, 2)  # (S * T, N, D)
         loss = random_walk_loss(
