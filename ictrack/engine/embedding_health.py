@@ -151,10 +151,8 @@ class _Measured:
     def figures(self) -> dict[str, float]:
         by_level = {level: measured.figures() for level, measured in self.levels.items()}
         names = list(next(iter(by_level.values())))
-        means = torch.tensor([[f[name] for name in names] for f in by_level.values()], dtype=torch.float64).nanmean(
-            dim=0
-        )
-        figures = dict(zip(names, means.tolist()))
+        rows = torch.tensor([[f[name] for name in names] for f in by_level.values()], dtype=torch.float64)
+        figures = dict(zip(names, rows.nanmean(dim=0).tolist()))
         if self.instances:
             embeddings, ids, second = (torch.cat(parts) for parts in zip(*self.instances))
             same = (ids[~second][:, None] == ids[second]).all(dim=2)

@@ -263,7 +263,8 @@ class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
 def _check_levels(levels: Sequence[int], num_levels: int) -> None:
     if len(set(levels)) < len(levels) or not set(levels) <= set(range(num_levels)):
         raise ValueError(
-            f"MODEL.VIDEO_EMBEDDING.LEVELS is {list(levels)}: the video head has levels 0 to {num_levels - 1}, each once"
+            f"MODEL.VIDEO_EMBEDDING.LEVELS is {list(levels)}: "
+            f"the video head has levels 0 to {num_levels - 1}, each once"
         )
 
 

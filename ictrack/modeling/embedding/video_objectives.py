@@ -64,8 +64,8 @@ class VideoObjective(ABC):
 
 
 class PixelObjective(VideoObjective):
-    """An objective on dense maps: each term is the mean over ``MODEL.VIDEO_EMBEDDING.LEVELS``, so that the weight of the
-    objective does not depend on how many there are. Levels are independent: a frame is compared with another at one
+    """An objective on dense maps: each term is the mean over ``MODEL.VIDEO_EMBEDDING.LEVELS``, so that the objective's
+    weight does not depend on how many there are. Levels are independent: a frame is compared with another at one
     resolution at a time.
     """
 
