@@ -14,7 +14,7 @@ import sys
 from collections.abc import Sequence
 
 from ictrack.evaluation.tables import write_json
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("official", "strict")}
 FORMATS = ("ytvis", "posetrack")

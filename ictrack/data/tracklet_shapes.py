@@ -14,8 +14,9 @@ from pycocotools import mask as mask_util
 
 from ictrack.structures.describe import describe
 from ictrack.structures.joints import JointSet, joint_set
+from ictrack.structures.json_files import AnnotationError, is_finite, require
 from ictrack.structures.rle import RLE, encode_mask
-from ictrack.structures.youtube_vis_json import MAX_COORDINATE, AnnotationError, is_finite, read_masks, require
+from ictrack.structures.youtube_vis_json import MAX_COORDINATE, read_masks
 
 from .frame_geometry import is_mirrored, warp_mask, warp_points
 

@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from detectron2.structures import Instances
 
-from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth, video_name
+from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
 
 from .tracklet_shapes import TrackletShapes
 

@@ -18,8 +18,9 @@ from ictrack.data.tracklet_shapes import TrackletShapes, tracklet_shapes
 from ictrack.data.train_loader import unlabelled_records
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, open_frames
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.tracks import Track, TrackRecorder
-from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth
+from ictrack.structures.youtube_vis_json import read_ground_truth
 
 from .video_tracker import VideoTracker
 

@@ -30,8 +30,8 @@ from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.structures.joints import joint_set
+from ictrack.structures.json_files import read_json
 from ictrack.structures.posetrack_json import sequence_name
-from ictrack.structures.youtube_vis_json import read_json
 
 from .association_study import Method, appearance_method
 from .keypoint_head_bank import KeypointHeadBank

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import read_pose_folder
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 from .association_figures import AssociationFigures
 from .association_table import SHOWN_RATIOS, association_rows

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth
+from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.youtube_vis_json import read_ground_truth
 
 from .association_table import SHOWN_RATIOS, association_rows
 from .metrics import VideoEvaluation, bootstrap_intervals, evaluate_videos

@@ -18,8 +18,8 @@ import numpy as np
 
 from .describe import describe
 from .joints import POSETRACK_15, joint_indices
+from .json_files import AnnotationError, index_by_id, is_finite, is_int, read_json, require
 from .pose_sequence import PoseSequence
-from .youtube_vis_json import AnnotationError, index_by_id, is_finite, is_int, read_json, require
 
 # Score of a joint without one, and the first track id that is not allowed, after github.com/leonid-pishchulin/poseval.
 MISSING_SCORE = -9999.0

@@ -7,21 +7,15 @@ frame or null. A segmentation is an RLE (string or run list) or a list of polygo
 
 from __future__ import annotations
 
-import gc
-import gzip
-import json
-import math
-import zlib
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from pycocotools import mask as mask_util
 
 from .describe import describe
-from .json_runs import load_with_packed_runs
+from .json_files import AnnotationError, index_by_id, is_finite, is_int, read_json, require
 from .rle import (
     MAX_PIXELS,
     RLE,
@@ -38,88 +32,6 @@ from .rle import (
 # beyond so many pixels, are damage and would hang it.
 MAX_POLYGON_EXTENT = 4
 MAX_COORDINATE = 1e6
-# Bounds of unpacking, so that a small file cannot fill the memory: JSON of masks shrinks about tenfold, and lists of
-# nulls, which shrink most, about a thousandfold.
-MAX_UNPACKED_BYTES = 2**34
-MAX_UNPACKING_RATIO = 200
-MIN_SUSPECT_BYTES = 2**24
-
-
-class AnnotationError(ValueError):
-    """A file that is not of the format. The message names the file, if there is one, and the JSON path."""
-
-
-def read_json(path: str | Path, *, pack_runs: bool = False) -> Any:
-    """The content of a ``.json`` or ``.json.gz`` file.
-
-    Args:
-        path: of the file.
-        pack_runs: lists of run lengths, the "counts" of RLEs, may be read as ``array("i")``, which is far quicker.
-
-    Raises:
-        AnnotationError: the file is damaged, cut short or no JSON.
-        OSError: it cannot be opened.
-    """
-    path = Path(path)
-    try:
-        if path.suffix != ".gz":
-            return parse_json(path.read_bytes(), str(path), pack_runs=pack_runs)
-        with gzip.open(path, "rb") as file:
-            data = read_unpacked(file, path.stat().st_size, str(path))
-        return parse_json(data, str(path), pack_runs=pack_runs)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise AnnotationError(f"{path}: damaged file: {error}") from None
-
-
-def read_unpacked(file: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str) -> bytes:
-    """What is left of a stream that unpacks ``packed_bytes`` bytes.
-
-    Raises:
-        AnnotationError: it swells far beyond what JSON of masks does; ``name`` says where it comes from.
-    """
-    limit = min(MAX_UNPACKED_BYTES, max(MIN_SUSPECT_BYTES, MAX_UNPACKING_RATIO * packed_bytes))
-    data = file.read(limit + 1)
-    require(len(data) <= limit, name, f"damaged file: {packed_bytes} bytes unpack to more than {limit}")
-    return data
-
-
-@contextmanager
-def no_garbage_collection() -> Iterator[None]:
-    """Where millions of small objects are made and all stay, looking for garbage among them takes half of the time."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            if gc.get_freeze_count() == 0:
-                # The new objects count as old at once, so that the next search for young garbage passes them over.
-                gc.freeze()
-                gc.unfreeze()
-            gc.enable()
-
-
-def parse_json(data: bytes, name: str, *, pack_runs: bool = False) -> Any:
-    """The content of JSON text, see :func:`read_json`.
-
-    Raises AnnotationError, with the ``name`` of its file, if it is none.
-    """
-    try:
-        with no_garbage_collection():
-            if pack_runs and (content := load_with_packed_runs(data)) is not None:
-                return content
-            text = data.decode("utf-8")
-            del data  # text and what is read from it are large enough
-            return json.loads(text)
-    except json.JSONDecodeError as error:
-        where = f"line {error.lineno} column {error.colno}"
-        raise AnnotationError(f"{name}: not valid JSON, {where}: {error.msg}") from None
-    except UnicodeDecodeError as error:
-        raise AnnotationError(f"{name}: damaged file: {error}") from None
-    except RecursionError:
-        raise AnnotationError(f"{name}: not valid JSON: nested too deeply") from None
-    except ValueError:  # Python refuses to read integers of thousands of digits
-        raise AnnotationError(f"{name}: holds a number of too many digits") from None
 
 
 def read_ground_truth(path: str | Path, *, pack_runs: bool = False, content: str = "segmentations") -> dict[str, Any]:
@@ -140,36 +52,6 @@ def read_ground_truth(path: str | Path, *, pack_runs: bool = False, content: str
     except AnnotationError as error:
         raise AnnotationError(f"{path}: {error}") from None
     return data
-
-
-def is_int(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def is_finite(value: Any) -> bool:
-    """Whether a JSON value is a number that a float can hold."""
-    try:
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    except OverflowError:
-        return False
-
-
-def require(condition: bool, path: str, expected: str) -> None:
-    if not condition:
-        raise AnnotationError(f"{path}: {expected}")
-
-
-def index_by_id(entries: Any, path: str) -> dict[int, dict[str, Any]]:
-    """``entries`` by their ``id``. Raises AnnotationError unless they are objects with unique integer ids."""
-    require(isinstance(entries, list), path, "must be a list")
-    by_id: dict[int, dict[str, Any]] = {}
-    for i, entry in enumerate(entries):
-        where = f"{path}[{i}]"
-        require(isinstance(entry, dict), where, "must be an object")
-        require(is_int(entry.get("id")), f"{where}.id", f"must be an integer, not {describe(entry.get('id'))}")
-        require(entry["id"] not in by_id, f"{where}.id", f"{describe(entry['id'])} is used twice")
-        by_id[entry["id"]] = entry
-    return by_id
 
 
 def check_ground_truth(data: Any, content: str = "segmentations") -> None:

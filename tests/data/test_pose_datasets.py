@@ -13,7 +13,7 @@ from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.datasets.pose_records import joint_box
 from ictrack.engine.setup import load_config
 from ictrack.structures.joints import COCO_17, MPII_16, POSETRACK_15, POSETRACK_18
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 HEAD_OF_MPII = {"nose", "left_ear", "right_ear"}
 

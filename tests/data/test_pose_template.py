@@ -10,7 +10,7 @@ import pytest
 
 from ictrack.data.datasets.pose_template import cluster_poses, normalized_poses, write_pose_template
 from ictrack.structures.joints import COCO_17
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 TOOL = Path(__file__).parents[2] / "tools" / "prepare_data.py"
 

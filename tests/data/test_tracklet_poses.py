@@ -16,7 +16,7 @@ from ictrack.data.tracklet_shapes import MaskShapes, PoseShapes, tracklet_shapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
 from ictrack.structures.joints import COCO_17, POSETRACK_18
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 HEIGHT, WIDTH = 64, 96
 LEFT_KNEE, RIGHT_KNEE = COCO_17.index("left_knee"), COCO_17.index("right_knee")

@@ -15,8 +15,8 @@ from ictrack.data.tracklets import VideoTracklets, read_tracklets
 from ictrack.data.train_loader import build_train_loader
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.rle import encode_mask
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 HEIGHT, WIDTH = 64, 96
 

@@ -15,7 +15,7 @@ from ictrack.data.datasets.unlabelled_videos import (
     register_unlabelled_videos,
 )
 from ictrack.data.video_io import VideoReadError
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 
 def names(records):

@@ -13,7 +13,7 @@ from tiny_video_dataset import HEIGHT, LENGTHS, WIDTH, ground_truth, true_masks,
 
 from ictrack.data.datasets import load_youtube_vis_json, register_all_youtube_vis, register_youtube_vis
 from ictrack.structures.categories import YTVIS_2019_CATEGORIES
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 
 @pytest.fixture

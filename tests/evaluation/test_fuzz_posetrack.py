@@ -10,8 +10,8 @@ from test_submission_posetrack import NAME, images
 from ictrack.evaluation.metrics import evaluate_pose
 from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.posetrack_json import MISSING_SCORE, read_pose_folder
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 NUM_MUTANTS = 600
 NUM_BATCHES = 3

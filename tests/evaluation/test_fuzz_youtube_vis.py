@@ -9,8 +9,9 @@ from plain_video_ap import plain_video_ap, run_lengths
 
 from ictrack.evaluation import evaluate_video_ap
 from ictrack.evaluation.submission import read_results, validate_youtube_vis
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.rle import encode_mask
-from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth
+from ictrack.structures.youtube_vis_json import read_ground_truth
 
 NUM_MUTANTS = 2000
 NUM_BATCHES = 8

@@ -10,8 +10,8 @@ import pytest
 from tiny_video_dataset import HEIGHT, WIDTH, ground_truth
 
 from ictrack.evaluation.submission import Problem, ResultsWriter, find_problems, read_results, repair_results
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.rle import encode_mask
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 MASK = encode_mask(np.eye(HEIGHT, WIDTH, dtype=bool))
 

@@ -11,8 +11,8 @@ from tiny_video_dataset import ground_truth
 
 from ictrack.evaluation.submission import pack_results, read_results_file, validate_youtube_vis
 from ictrack.evaluation.submission.archive import replacing
+from ictrack.structures.json_files import MIN_SUSPECT_BYTES, AnnotationError, read_json
 from ictrack.structures.rle import encode_mask
-from ictrack.structures.youtube_vis_json import MIN_SUSPECT_BYTES, AnnotationError, read_json
 
 RESULTS = [{"video_id": 7, "category_id": 9, "score": 0.5, "segmentations": [None] * 3}]
 TEXT = json.dumps(RESULTS).encode()

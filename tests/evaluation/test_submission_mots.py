@@ -7,8 +7,8 @@ from pycocotools import mask as mask_util
 
 from ictrack.evaluation.submission import MOTSWriter, read_mots, validate_mots
 from ictrack.evaluation.submission.mots import without_overlaps
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.rle import RLEError, encode_mask, encode_runs
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 SIZE = (20, 30)
 

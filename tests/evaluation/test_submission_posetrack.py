@@ -16,7 +16,7 @@ from ictrack.evaluation.submission import (
     validate_posetrack,
 )
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, convert_keypoints
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 NAME = "000342_mpii_test"
 

@@ -11,7 +11,8 @@ from test_fuzz_youtube_vis import box, runs_of, small_case
 
 from ictrack.evaluation import evaluate_video_ap
 from ictrack.evaluation.submission import read_results, validate_youtube_vis
-from ictrack.structures.youtube_vis_json import AnnotationError, read_ground_truth
+from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.youtube_vis_json import read_ground_truth
 
 
 @pytest.fixture

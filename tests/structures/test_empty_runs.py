@@ -4,8 +4,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as mask_util
 
+from ictrack.structures.json_files import AnnotationError, parse_json
 from ictrack.structures.rle import decode_runs, encode_runs, has_empty_runs, merge_empty_runs
-from ictrack.structures.youtube_vis_json import AnnotationError, check_ground_truth, normalize_segmentations, parse_json
+from ictrack.structures.youtube_vis_json import check_ground_truth, normalize_segmentations
 
 
 @given(st.lists(st.integers(0, 4), min_size=1, max_size=9).filter(any))

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ictrack.structures.json_files import AnnotationError, read_json
 from ictrack.structures.json_runs import load_with_packed_runs
-from ictrack.structures.youtube_vis_json import AnnotationError, read_json
 
 RUNS = st.lists(st.integers(0, 10**9 - 1), min_size=1, max_size=8)
 

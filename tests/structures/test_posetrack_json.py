@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from pose_scene import person, pose_file
 
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.posetrack_json import (
     MISSING_SCORE,
     parse_pose_sequence,
     read_pose_folder,
     read_pose_sequence,
 )
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 
 def scene():

@@ -7,14 +7,8 @@ import pytest
 from pycocotools import mask as mask_util
 from tiny_video_dataset import ground_truth
 
-from ictrack.structures.youtube_vis_json import (
-    AnnotationError,
-    no_garbage_collection,
-    normalize_segmentations,
-    polygons_to_rle,
-    read_ground_truth,
-    read_json,
-)
+from ictrack.structures.json_files import AnnotationError, no_garbage_collection, read_json
+from ictrack.structures.youtube_vis_json import normalize_segmentations, polygons_to_rle, read_ground_truth
 
 
 def set_in(data, keys, value):

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 from evaluate_command import GOLDEN, assert_equal, error_line, report, run
 
-from ictrack.structures.youtube_vis_json import read_json
+from ictrack.structures.json_files import read_json
 
 CASES = GOLDEN / "golden_vis"
 

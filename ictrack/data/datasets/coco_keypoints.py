@@ -15,7 +15,7 @@ from detectron2.data import DatasetCatalog
 from detectron2.data.datasets import load_coco_json
 
 from ictrack.structures.joints import COCO_17, POSETRACK_18, JointSet, joint_indices
-from ictrack.structures.youtube_vis_json import AnnotationError, index_by_id, is_finite, read_json, require
+from ictrack.structures.json_files import AnnotationError, index_by_id, is_finite, read_json, require
 
 from .pose_records import register_pose_images
 

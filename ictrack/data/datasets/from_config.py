@@ -9,7 +9,7 @@ from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
 from detectron2.data.datasets import register_coco_instances
 
-from ictrack.structures.youtube_vis_json import read_json
+from ictrack.structures.json_files import read_json
 
 from .coco_keypoints import register_coco_keypoints
 from .mpii import register_mpii

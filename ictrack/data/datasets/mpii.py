@@ -23,7 +23,7 @@ from detectron2.data import DatasetCatalog
 from scipy.io import loadmat
 
 from ictrack.structures.joints import MPII_16, POSETRACK_18, convert_keypoints, joint_indices
-from ictrack.structures.youtube_vis_json import AnnotationError, is_finite, read_json, require
+from ictrack.structures.json_files import AnnotationError, is_finite, read_json, require
 
 from .pose_records import pose_record, register_pose_images
 

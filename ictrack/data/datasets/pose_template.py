@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ictrack.structures.joints import COCO_17
-from ictrack.structures.youtube_vis_json import AnnotationError, is_finite, read_json, require
+from ictrack.structures.json_files import AnnotationError, is_finite, read_json, require
 
 # Assignments of k-means settle long before.
 _MAX_ITERATIONS = 100

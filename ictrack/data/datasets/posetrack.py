@@ -19,8 +19,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
 from ictrack.structures.joints import POSETRACK_18
+from ictrack.structures.json_files import AnnotationError, index_by_id, is_int, read_json, require
 from ictrack.structures.posetrack_json import sequence_name
-from ictrack.structures.youtube_vis_json import AnnotationError, index_by_id, is_int, read_json, require
 
 # name -> (folder, annotation folder in it with {} for the split, splits); images are named relative to the folder
 _LAYOUTS = {
@@ -58,14 +58,15 @@ def register_all_posetrack(root: str) -> None:
 
 
 def posetrack_files(annotation_folder: str | Path) -> list[Path]:
-    """The files of a folder's sequences, by name.
+    """The files of a folder's sequences, by name, but hidden ones, such as those that macOS adds.
 
     Raises:
         AnnotationError: there is none.
     """
     folder = Path(annotation_folder)
     require(folder.is_dir(), str(folder), "no such folder of annotation files, one a sequence")
-    files = sorted(path for path in folder.iterdir() if path.name.endswith((".json", ".json.gz")))
+    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    files = sorted(path for path in visible if path.name.endswith((".json", ".json.gz")))
     require(bool(files), str(folder), "holds no .json or .json.gz file")
     return files
 

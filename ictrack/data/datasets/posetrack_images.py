@@ -18,8 +18,8 @@ import numpy as np
 from detectron2.data import DatasetCatalog
 
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, convert_keypoints, joint_indices
+from ictrack.structures.json_files import AnnotationError, is_finite, read_json, require
 from ictrack.structures.posetrack_json import parse_pose_sequence, sequence_name
-from ictrack.structures.youtube_vis_json import AnnotationError, is_finite, read_json, require
 
 from .pose_records import pose_record, register_pose_images
 from .posetrack import posetrack_files

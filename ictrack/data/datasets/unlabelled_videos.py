@@ -115,7 +115,7 @@ def _excluded_names(entry: str) -> list[str]:
 
 def _lines(path: str) -> list[str]:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             lines = [line.split("#")[0].strip() for line in file]
     except UnicodeDecodeError as error:
         raise VideoReadError(f"{path}: not a text file ({error})") from error

@@ -20,13 +20,8 @@ from detectron2.structures import BoxMode
 from pycocotools import mask as mask_util
 
 from ictrack.structures.categories import OVIS_CATEGORIES, YTVIS_2019_CATEGORIES, YTVIS_2021_CATEGORIES
-from ictrack.structures.youtube_vis_json import (
-    AnnotationError,
-    normalize_segmentations,
-    read_ground_truth,
-    require,
-    video_name,
-)
+from ictrack.structures.json_files import AnnotationError, require
+from ictrack.structures.youtube_vis_json import normalize_segmentations, read_ground_truth, video_name
 
 # name -> (categories, annotation file, image folder), with {} for the split's folder
 _LAYOUTS = {

@@ -35,8 +35,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.pose_sequence import PoseSequence
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 from .pose_ap import FoundJoints, found_joints, joint_curves, right_joints
 from .pose_frames import check_frames, order_by_name

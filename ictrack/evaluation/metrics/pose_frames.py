@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.pose_sequence import PoseSequence
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 # .../000342_mpii_test/000000.jpg: poseval makes the frame's id of it.
 _POSETRACK_FILE_NAME = re.compile(r"(.*/)?\d+_(mpii|bonn|mpiinew)(_[^/]*)?/0*\d{1,4}(\.[^/]*)?")

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ictrack.structures.youtube_vis_json import index_by_id, is_finite, is_int, require
+from ictrack.structures.json_files import index_by_id, is_finite, is_int, require
 
 from .track_masks import TrackMasks
 

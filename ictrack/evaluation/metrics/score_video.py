@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ictrack.structures.youtube_vis_json import no_garbage_collection
+from ictrack.structures.json_files import no_garbage_collection
 
 from .read_tracks import Oddities, TrackReader, VideoTracks
 from .track_iou import PairOverlaps, pair_overlaps, track_iou, track_iou_from

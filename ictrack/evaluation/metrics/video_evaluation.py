@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ictrack.structures.youtube_vis_json import AnnotationError, no_garbage_collection
+from ictrack.structures.json_files import AnnotationError, no_garbage_collection
 
 from .average_precision import RankedDetections
 from .read_tracks import TrackReader

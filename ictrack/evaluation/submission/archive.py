@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import gzip
 import io
-import lzma
 import os
 import shutil
 import stat
-import struct
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
@@ -17,17 +15,12 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, BinaryIO
 
-from ictrack.structures.youtube_vis_json import MAX_UNPACKED_BYTES, AnnotationError, read_unpacked, require
+from ictrack.structures.json_files import MAX_UNPACKED_BYTES, ZIP_ERRORS, AnnotationError, read_unpacked, require
 
 # Members that operating systems add by themselves.
 _SYSTEM_NAMES = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _ENCRYPTED = 0x1
 _COPY_BYTES = 2**20
-# What zipfile and its decompressors raise on damaged archives.
-_DAMAGE = (
-    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
-    RuntimeError, OverflowError, ValueError, OSError,
-)  # fmt: skip
 
 
 class Folder:
@@ -96,7 +89,7 @@ class Archive:
         except AnnotationError:
             self._file.close()
             raise
-        except _DAMAGE as error:
+        except ZIP_ERRORS as error:
             self._file.close()
             raise AnnotationError(f"{path}: not a zip, or a damaged one: {error}") from None
         self._members = {
@@ -118,7 +111,7 @@ class Archive:
                 data = read_unpacked(file, member.compress_size, self.where(name))
         except AnnotationError:
             raise
-        except _DAMAGE as error:
+        except ZIP_ERRORS as error:
             raise AnnotationError(f"{self.where(name)}: damaged member: {error}") from None
         declared = member.file_size
         require(len(data) == declared, self.where(name), f"damaged member: has {len(data)} bytes, not {declared}")

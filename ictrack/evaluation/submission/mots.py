@@ -14,8 +14,8 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from pycocotools import mask as mask_util
 
+from ictrack.structures.json_files import AnnotationError, require
 from ictrack.structures.rle import RLE, RLEError, decode_runs, encode_mask
-from ictrack.structures.youtube_vis_json import AnnotationError, require
 
 from .archive import Archive, Folder, open_submission, replacing
 from .problem import Problem, error

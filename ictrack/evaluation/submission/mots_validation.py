@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as mask_util
 
-from ictrack.structures.youtube_vis_json import AnnotationError, normalize_segmentations
+from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.youtube_vis_json import normalize_segmentations
 
 from .archive import Archive, Folder, open_submission
 from .mots import IGNORE_CLASS, MOTSObject, parse_mots, read_mots, text_files

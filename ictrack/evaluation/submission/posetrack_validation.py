@@ -10,8 +10,8 @@ from typing import Any
 
 from ictrack.structures.describe import describe
 from ictrack.structures.joints import POSETRACK_15, joint_indices
+from ictrack.structures.json_files import AnnotationError, is_finite, is_int, parse_json, require
 from ictrack.structures.posetrack_json import MAX_TRACK_ID
-from ictrack.structures.youtube_vis_json import AnnotationError, is_finite, is_int, parse_json, require
 
 from .archive import Archive, Folder, open_submission
 from .posetrack import sequence_files

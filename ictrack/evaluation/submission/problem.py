@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 Severity = Literal["error", "warning"]
 

@@ -17,7 +17,7 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
-from ictrack.structures.youtube_vis_json import parse_json, read_json, require
+from ictrack.structures.json_files import is_zip, parse_json, read_json, require
 
 from .archive import Archive, replacing, write_archive
 
@@ -108,7 +108,7 @@ def read_results_file(path: str | Path) -> Any:
         OSError: it cannot be opened.
     """
     path = Path(path)
-    if path.suffix.lower() != ".zip":
+    if not is_zip(path):
         return read_json(path)
     with Archive(path) as archive:
         found = [name for name in archive.names if PurePosixPath(name).name == RESULTS_NAME]

@@ -10,15 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from ictrack.structures.describe import describe
+from ictrack.structures.json_files import AnnotationError, is_finite, is_int
 from ictrack.structures.rle import RLEError, decode_runs, has_empty_runs
-from ictrack.structures.youtube_vis_json import (
-    AnnotationError,
-    is_finite,
-    is_int,
-    polygons_to_rle,
-    read_ground_truth,
-    video_name,
-)
+from ictrack.structures.youtube_vis_json import polygons_to_rle, read_ground_truth, video_name
 
 from .problem import Problem, error, raise_first_error, warning
 from .youtube_vis import read_results_file

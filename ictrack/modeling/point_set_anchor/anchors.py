@@ -10,7 +10,6 @@ Naming convention of this room:
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from ictrack.structures.joints import JOINT_SETS, JointSet, convert_keypoints
+from ictrack.structures.json_files import read_json
 
 DEFAULT_TEMPLATE = Path(__file__).with_name("coco_pose_template.json")
 
@@ -39,7 +39,7 @@ def load_pose_template(path: Path, joints: JointSet) -> np.ndarray:
         ValueError: names the file and what is wrong.
     """
     try:
-        content = json.loads(Path(path).read_text())
+        content = read_json(path)
         joint_set, points = content["joint_set"], np.array(content["points"], dtype=np.float64)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a pose template ({type(error).__name__}: {error})") from error

@@ -12,8 +12,8 @@ from pose_scene import found_sequence, person, truth_sequence
 from ictrack.evaluation.metrics import evaluate_pose
 from ictrack.evaluation.metrics.pose_results import JOINT_NAMES, group_joints
 from ictrack.structures.joints import POSETRACK_15
+from ictrack.structures.json_files import AnnotationError, read_json
 from ictrack.structures.posetrack_json import read_pose_folder
-from ictrack.structures.youtube_vis_json import AnnotationError, read_json
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden_pose"
 CASES = sorted(path.name for path in GOLDEN.iterdir())

@@ -6,7 +6,7 @@ from pycocotools.cocoeval import COCOeval
 from ictrack.evaluation.metrics import pose_tracks
 from ictrack.evaluation.metrics.clear_mot import clear_counts
 from ictrack.structures.joints import POSETRACK_15
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 
 def coco_oks(truth, found):

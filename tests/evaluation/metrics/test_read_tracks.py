@@ -3,7 +3,7 @@ import pytest
 from vis_scenes import annotation, box, found, ground_truth
 
 from ictrack.evaluation.metrics.read_tracks import Oddities, TrackReader, categories_of
-from ictrack.structures.youtube_vis_json import AnnotationError
+from ictrack.structures.json_files import AnnotationError
 
 MASKS = [box(3), None]
 

@@ -5,8 +5,8 @@ from pycocotools import mask as mask_util
 
 from ictrack.evaluation.metrics.track_iou import pair_overlaps, track_iou, track_iou_from
 from ictrack.evaluation.metrics.track_masks import TrackMasks
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.rle import encode_mask
-from ictrack.structures.youtube_vis_json import AnnotationError
 
 
 def random_tracks(rng, count, length, sizes, uneven):

@@ -13,7 +13,8 @@ from vis_scenes import SIZE, annotation, box, found, ground_truth
 from ictrack.evaluation.metrics import evaluate_video_ap
 from ictrack.evaluation.metrics.track_iou import track_iou
 from ictrack.evaluation.metrics.track_masks import TrackMasks
-from ictrack.structures.youtube_vis_json import AnnotationError, check_ground_truth, read_json
+from ictrack.structures.json_files import AnnotationError, read_json
+from ictrack.structures.youtube_vis_json import check_ground_truth
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden_vis"
 CASES = sorted(path.name for path in GOLDEN.iterdir())

@@ -12,7 +12,7 @@ from ictrack.evaluation.metrics import (
     evaluate_video_ap,
     evaluate_videos,
 )
-from ictrack.structures.youtube_vis_json import AnnotationError, read_json
+from ictrack.structures.json_files import AnnotationError, read_json
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden_vis"
 # TrackEval crashes on these two.

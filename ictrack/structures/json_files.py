@@ -1,0 +1,175 @@
+"""JSON files of any packing and encoding, and the checks that the formats share, with errors that name the place."""
+
+from __future__ import annotations
+
+import codecs
+import gc
+import gzip
+import io
+import json
+import lzma
+import math
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+
+from .describe import describe
+from .json_runs import load_with_packed_runs
+
+_GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
+# What zipfile and its decompressors raise on damaged, encrypted or unknown archives.
+ZIP_ERRORS = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
+    RuntimeError, OverflowError, ValueError, OSError,
+)  # fmt: skip
+# Bounds of unpacking, so that a small file cannot fill the memory: JSON of masks shrinks about tenfold, and lists of
+# nulls, which shrink most, about a thousandfold.
+MAX_UNPACKED_BYTES = 2**34
+MAX_UNPACKING_RATIO = 200
+MIN_SUSPECT_BYTES = 2**24
+
+
+class AnnotationError(ValueError):
+    """A file that is not of the format. The message names the file, if there is one, and the JSON path."""
+
+
+def read_json(path: str | Path, *, pack_runs: bool = False) -> Any:
+    """The content of a JSON file, plain, gzipped or alone in a zip, whatever it is called.
+
+    Args:
+        path: of the file.
+        pack_runs: lists of run lengths, the "counts" of RLEs, may be read as ``array("i")``, which is far quicker.
+
+    Raises:
+        AnnotationError: the file is damaged, cut short or no JSON.
+        OSError: it cannot be opened.
+    """
+    return parse_json(_unpacked(Path(path).read_bytes(), str(path)), str(path), pack_runs=pack_runs)
+
+
+def is_zip(path: str | Path) -> bool:
+    """Whether a file is a zip, by its first bytes or, where it is cut short or empty, by its name."""
+    with open(path, "rb") as file:
+        return file.read(len(_ZIP)) == _ZIP or Path(path).suffix.lower() == ".zip"
+
+
+def _unpacked(data: bytes, name: str) -> bytes:
+    if data.startswith(_GZIP):
+        try:
+            with gzip.open(io.BytesIO(data)) as file:
+                return read_unpacked(file, len(data), name)
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            raise AnnotationError(f"{name}: damaged file: {error}") from None
+    if data.startswith(_ZIP):
+        try:
+            with zipfile.ZipFile(io.BytesIO(data)) as archive:
+                members = [member for member in archive.infolist() if _is_json(member.filename)]
+                require(len(members) == 1, name, f"a zip with {len(members)} JSON files, where one is expected")
+                with archive.open(members[0]) as member:
+                    content = read_unpacked(member, members[0].compress_size, name)
+        except AnnotationError:
+            raise
+        except ZIP_ERRORS as error:
+            raise AnnotationError(f"{name}: damaged file: {error}") from None
+        return _unpacked(content, name) if content.startswith(_GZIP) else content
+    return data
+
+
+def _is_json(member: str) -> bool:
+    """Whether a zip's member is a JSON file of somebody's, not one that an operating system adds."""
+    path = PurePosixPath(member)
+    is_hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
+    return not is_hidden and path.name.lower().endswith((".json", ".json.gz"))
+
+
+def _as_utf8(data: bytes) -> bytes:
+    if data.startswith(codecs.BOM_UTF8):
+        return data[len(codecs.BOM_UTF8) :]
+    encoding = json.detect_encoding(data)
+    return data if encoding == "utf-8" else data.decode(encoding).encode("utf-8")
+
+
+def read_unpacked(file: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str) -> bytes:
+    """What is left of a stream that unpacks ``packed_bytes`` bytes.
+
+    Raises:
+        AnnotationError: it swells far beyond what JSON of masks does; ``name`` says where it comes from.
+    """
+    limit = min(MAX_UNPACKED_BYTES, max(MIN_SUSPECT_BYTES, MAX_UNPACKING_RATIO * packed_bytes))
+    data = file.read(limit + 1)
+    require(len(data) <= limit, name, f"damaged file: {packed_bytes} bytes unpack to more than {limit}")
+    return data
+
+
+@contextmanager
+def no_garbage_collection() -> Iterator[None]:
+    """Where millions of small objects are made and all stay, looking for garbage among them takes half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            if gc.get_freeze_count() == 0:
+                # The new objects count as old at once, so that the next search for young garbage passes them over.
+                gc.freeze()
+                gc.unfreeze()
+            gc.enable()
+
+
+def parse_json(data: bytes, name: str, *, pack_runs: bool = False) -> Any:
+    """The content of JSON text in UTF-8, 16 or 32, with or without a byte order mark, see :func:`read_json`.
+
+    Raises AnnotationError, with the ``name`` of its file, if it is none.
+    """
+    try:
+        data = _as_utf8(data)
+        with no_garbage_collection():
+            if pack_runs and (content := load_with_packed_runs(data)) is not None:
+                return content
+            text = data.decode("utf-8")
+            del data  # text and what is read from it are large enough
+            return json.loads(text)
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise AnnotationError(f"{name}: not valid JSON, {where}: {error.msg}") from None
+    except UnicodeDecodeError as error:
+        raise AnnotationError(f"{name}: damaged file: {error}") from None
+    except RecursionError:
+        raise AnnotationError(f"{name}: not valid JSON: nested too deeply") from None
+    except ValueError:  # Python refuses to read integers of thousands of digits
+        raise AnnotationError(f"{name}: holds a number of too many digits") from None
+
+
+def is_int(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a JSON value is a number that a float can hold."""
+    try:
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:
+        return False
+
+
+def require(condition: bool, path: str, expected: str) -> None:
+    if not condition:
+        raise AnnotationError(f"{path}: {expected}")
+
+
+def index_by_id(entries: Any, path: str) -> dict[int, dict[str, Any]]:
+    """``entries`` by their ``id``. Raises AnnotationError unless they are objects with unique integer ids."""
+    require(isinstance(entries, list), path, "must be a list")
+    by_id: dict[int, dict[str, Any]] = {}
+    for i, entry in enumerate(entries):
+        where = f"{path}[{i}]"
+        require(isinstance(entry, dict), where, "must be an object")
+        require(is_int(entry.get("id")), f"{where}.id", f"must be an integer, not {describe(entry.get('id'))}")
+        require(entry["id"] not in by_id, f"{where}.id", f"{describe(entry['id'])} is used twice")
+        by_id[entry["id"]] = entry
+    return by_id
