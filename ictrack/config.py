@@ -13,6 +13,9 @@ def add_ictrack_config(cfg: CN) -> None:
     # Names of the detector's classes in their order, or the name of a registered data set that has them. []: those of
     # the first of DATASETS.TRAIN. Training writes the names into the config.yaml beside its weights.
     cfg.MODEL.CLASSES = []
+    # Load MODEL.WEIGHTS also where they leave a part of the detector (backbone, feature pyramid, a head) as it is, or
+    # hold an embedding head of another form; such a file is refused otherwise, as of another architecture.
+    cfg.MODEL.ALLOW_PARTIAL_WEIGHTS = False
     _add_solo_config(cfg)
     _add_point_set_anchor_config(cfg)
     _add_embedding_config(cfg)

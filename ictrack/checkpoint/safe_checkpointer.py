@@ -11,6 +11,7 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
+from .coverage import check_coverage
 from .published_weights import convert_psa_weights, convert_solo_weights, is_published_psa, is_published_solo
 from .weight_average import WeightAverage
 from .weights_file import CheckpointError, load_weights_file
@@ -21,27 +22,63 @@ class SafeCheckpointer(DetectionCheckpointer):
 
     Published weights of SOLO (WXinlong's and mmdetection's) and of PointSetAnchor for poses load as they are.
 
+    Files of another architecture are refused (see :mod:`coverage`). A module of the model that takes weights under
+    other names than its own has a method ``rename_weights(weights, prefix)``, which renames them in place.
+
     On ``resume_or_load(..., resume=True)`` a damaged last checkpoint is reported and the newest whole one is used.
 
     Args:
         model: the model, wrapped for data-parallel training or not.
         save_dir: folder of the checkpoints.
-        average: if given, its ``average_state_dict()`` is what is saved under "model" (see ``engine.weight_average``).
+        average: if given, its ``average_state_dict()`` is what is saved under "model" (see ``weight_average``).
+        allow_partial: load files that leave a part of the detector as it is, too.
         checkpointables: further objects with ``state_dict`` and ``load_state_dict``.
     """
 
     def __init__(
-        self, model: nn.Module, save_dir: str = "", *, average: WeightAverage | None = None, **checkpointables: Any
+        self,
+        model: nn.Module,
+        save_dir: str = "",
+        *,
+        average: WeightAverage | None = None,
+        allow_partial: bool = False,
+        **checkpointables: Any,
     ) -> None:
         super().__init__(model, save_dir, **checkpointables)
         self.logger = logging.getLogger(__name__)
         self._average = average
+        self._allow_partial = allow_partial
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As Detectron2's, but a missing file raises CheckpointError."""
+        """As Detectron2's, but a file that is missing or of another architecture raises CheckpointError."""
         if path and "://" not in path and not Path(path.partition("?")[0]).is_file():
             raise CheckpointError(f"{path}: no such file")
-        return super().load(path, *args, **kwargs)
+        try:
+            return super().load(path, *args, **kwargs)
+        except CheckpointError as error:
+            raise CheckpointError(str(error) if path in str(error) else f"{path}: {error}") from error
+        finally:
+            self._parsed_url_during_load = None
+
+    def _load_model(self, checkpoint: dict[str, Any]) -> Any:
+        weights = checkpoint["model"]
+        if weights and all(name.startswith("module.") for name in weights):  # saved by a wrapper
+            weights = {name.removeprefix("module."): value for name, value in weights.items()}
+        for prefix, module in self.model.named_modules():
+            if hasattr(module, "rename_weights"):  # before shapes are compared by name
+                module.rename_weights(weights, f"{prefix}." if prefix else "")
+        checkpoint["model"] = weights
+        backbone_only = checkpoint.get("matching_heuristics", False)
+        incompatible = super()._load_model(checkpoint)
+        check_coverage(
+            self.model.state_dict(),
+            incompatible.missing_keys,
+            incompatible.incorrect_shapes,
+            incompatible.unexpected_keys,
+            backbone_only=backbone_only,
+            allow_partial=self._allow_partial,
+        )
+        return incompatible
 
     def _load_file(self, filename: str) -> dict[str, Any]:
         content = load_weights_file(filename)
@@ -54,6 +91,9 @@ class SafeCheckpointer(DetectionCheckpointer):
             return {"model": convert_solo_weights(content["model"])}
         if is_published_psa(content["model"]):
             return {"model": convert_psa_weights(content["model"])}
+        url = self._parsed_url_during_load
+        if url is not None and url.query == "matching_heuristics=True":  # as in Detectron2
+            content["matching_heuristics"] = True
         return content
 
     def save(self, name: str, **kwargs: Any) -> None:

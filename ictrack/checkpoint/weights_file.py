@@ -24,8 +24,11 @@ class _ArraysOnlyUnpickler(pickle.Unpickler):
     _ALLOWED = {
         ("collections", "OrderedDict"),
         ("_codecs", "encode"),
+        ("__builtin__", "bytes"),  # of no data, in pickle's protocol 2
         ("numpy", "ndarray"),
         ("numpy", "dtype"),
+        ("numpy.core.numeric", "_frombuffer"),  # of pickle's protocol 5
+        ("numpy._core.numeric", "_frombuffer"),
         ("numpy.core.multiarray", "_reconstruct"),
         ("numpy.core.multiarray", "scalar"),
         ("numpy._core.multiarray", "_reconstruct"),

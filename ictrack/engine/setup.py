@@ -66,7 +66,8 @@ def train_or_evaluate(args: argparse.Namespace) -> Any:
     cfg = setup(args)
     if args.eval_only:
         model = ICTrackTrainer.build_model(cfg)
-        SafeCheckpointer(model, save_dir=cfg.OUTPUT_DIR).resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
+        checkpointer = SafeCheckpointer(model, cfg.OUTPUT_DIR, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
         results = ICTrackTrainer.test(cfg, model)
         if comm.is_main_process():
             verify_results(cfg, results)

@@ -66,7 +66,12 @@ class ICTrackTrainer(DefaultTrainer):
         self.weight_average = WeightAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY > 0 else None
         averaged = {} if self.weight_average is None else {"weight_average": self.weight_average}
         self.checkpointer = SafeCheckpointer(
-            model, cfg.OUTPUT_DIR, average=self.weight_average, trainer=weakref.proxy(self), **averaged
+            model,
+            cfg.OUTPUT_DIR,
+            average=self.weight_average,
+            allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS,
+            trainer=weakref.proxy(self),
+            **averaged,
         )
         self.start_iter = 0
         self.max_iter = cfg.SOLVER.MAX_ITER

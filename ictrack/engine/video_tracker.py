@@ -102,7 +102,7 @@ class VideoTracker:
         """
         register_configured_datasets(cfg)
         model = build_model(cfg)
-        SafeCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+        SafeCheckpointer(model, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS).load(cfg.MODEL.WEIGHTS)
         names, ids = _categories(cfg)
         return cls(
             model,

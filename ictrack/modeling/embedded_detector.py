@@ -58,7 +58,7 @@ class EmbeddedDetector(PartlyFrozen):
             self.freeze(self.detector)
         elif not train_backbone:
             self.freeze(self.detector.backbone)
-        self._register_load_state_dict_pre_hook(self._prefix_detector_weights)
+        self._register_load_state_dict_pre_hook(self.rename_weights)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -148,10 +148,11 @@ class EmbeddedDetector(PartlyFrozen):
         boxes = instances.pred_boxes if instances.has("pred_boxes") else instances.gt_boxes
         return box_masks(boxes.tensor, padded, features[self.embedding_head.in_features[0]].shape[-2:])
 
-    def _prefix_detector_weights(self, state_dict: dict, prefix: str, *_: object) -> None:
+    def rename_weights(self, weights: dict[str, Any], prefix: str = "", *_: object) -> None:
+        """Rename, in place, those of the bare detector (below ``prefix``) to those of this model."""
         for name in self.detector.state_dict():
-            if prefix + name in state_dict:
-                state_dict[f"{prefix}detector.{name}"] = state_dict.pop(prefix + name)
+            if prefix + name in weights:
+                weights[f"{prefix}detector.{name}"] = weights.pop(prefix + name)
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
 from detectron2.utils.events import EventStorage
 from torch import nn
 
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.config import add_ictrack_config
 from ictrack.modeling import EmbeddedDetector, InstanceEmbeddingHead
 from ictrack.modeling.embedding.readout import mask_readout
@@ -228,3 +229,18 @@ def test_configurations_that_cannot_work_are_refused(key, value):
     cfg.MODEL.EMBEDDING[key] = value
     with pytest.raises(ValueError, match=r"MODEL\.EMBEDDING"):
         build_model(cfg)
+
+
+@pytest.mark.parametrize("masks", [True, False], ids=["masks", "boxes"])
+def test_weights_of_a_bare_detector_with_other_classes_load_but_for_the_class_layers(masks, tmp_path, caplog):
+    cfg = mask_rcnn_config(masks)
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = 5
+    zoo = build_model(cfg).detector.state_dict()
+    torch.save({"model": zoo, "__author__": "Detectron2 Model Zoo"}, tmp_path / "zoo.pth")
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = 3
+    model = build_model(cfg)
+    SafeCheckpointer(model).load(str(tmp_path / "zoo.pth"))
+    skipped = {name for name, x in model.detector.state_dict().items() if not torch.equal(x, zoo[name])}
+    layers = ["cls_score", "bbox_pred", "mask_head.predictor"] if masks else ["cls_score", "bbox_pred"]
+    assert skipped and all(any(layer in name for layer in layers) for name in skipped)
+    assert "cls_score.weight" in caplog.text and "incompatible shape" in caplog.text

@@ -88,7 +88,7 @@ class VideoEmbedding(PartlyFrozen):
         self.trains_image_head = not freeze_image_head
         if freeze_image_head:
             self.freeze(image_head)
-        self._register_load_state_dict_pre_hook(self._prefix_image_weights)
+        self._register_load_state_dict_pre_hook(self.rename_weights)
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict[str, Any]:
@@ -172,10 +172,11 @@ class VideoEmbedding(PartlyFrozen):
         (embeddings,) = self._fused(lambda head: [video if head is self.video_head else image])
         return embeddings, rows
 
-    def _prefix_image_weights(self, state_dict: dict[str, Any], prefix: str, *_: object) -> None:
+    def rename_weights(self, weights: dict[str, Any], prefix: str = "", *_: object) -> None:
+        """Rename, in place, those of the image head alone (below ``prefix``) to those of the pair."""
         for name in self.image_head.state_dict():
-            if prefix + name in state_dict:
-                state_dict[f"{prefix}image_head.{name}"] = state_dict.pop(prefix + name)
+            if prefix + name in weights:
+                weights[f"{prefix}image_head.{name}"] = weights.pop(prefix + name)
 
 
 @EMBEDDING_HEADS.register()

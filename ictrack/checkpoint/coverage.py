@@ -1,0 +1,89 @@
+"""What a file of weights set in a model, part by part: a file of another architecture must not load silently."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Sequence
+
+from .weights_file import CheckpointError
+
+logger = logging.getLogger(__name__)
+
+# A part of a detector of which a file sets a smaller share was not made for it. Output layers for another number of
+# classes are far less than that of any head.
+MIN_SHARE = 0.25
+_EMBEDDING = "embedding_head"
+# Buffers that do not count: FrozenBatchNorm2d makes up those that a file lacks.
+_STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+
+
+def part_of(name: str) -> str:
+    """The part of a detector that a tensor belongs to: "backbone", "feature pyramid", a head by its name, or an
+    embedding head."""
+    first, *rest = name.removeprefix("detector.").split(".")
+    if first == "backbone":
+        is_pyramid = rest[0].startswith("fpn_") or rest[0] in ("top_block", "reduction", "outputs")
+        return "feature pyramid" if is_pyramid else "backbone"
+    if first == _EMBEDDING and rest[0] in ("image_head", "video_head"):
+        return f"{first}.{rest[0]}"
+    return first
+
+
+def check_coverage(
+    names: Iterable[str],
+    missing: Iterable[str],
+    wrong_shapes: Sequence[tuple[str, tuple[int, ...], tuple[int, ...]]],
+    unexpected: Iterable[str],
+    *,
+    backbone_only: bool = False,
+    allow_partial: bool = False,
+) -> None:
+    """Log how much of each part of a model was set, and refuse what cannot be meant.
+
+    Args:
+        names: of the model's tensors.
+        missing: those that were not set.
+        wrong_shapes: (name, shape in the file, shape in the model) of those that the file has with another shape.
+        unexpected: tensors of the file that the model lacks.
+        backbone_only: the file holds a classifier, which is only asked for the backbone.
+        allow_partial: log only.
+
+    Raises:
+        CheckpointError: nearly nothing of a part of the detector was set, or an embedding head is of another form. An
+            embedding head that the file lacks is new: a warning.
+    """
+    missing = {*missing, *(name for name, _, _ in wrong_shapes)}
+    total: dict[str, int] = {}
+    filled: dict[str, int] = {}
+    for name in names:
+        if name.endswith(_STATISTICS):
+            continue
+        part = part_of(name)
+        total[part] = total.get(part, 0) + 1
+        filled[part] = filled.get(part, 0) + (name not in missing)
+    counts = ", ".join(f"{part} {filled[part]} of {total[part]}" for part in total)
+    logger.info("Tensors set: %s", counts)
+    if allow_partial:
+        return
+    needed = [part for part in total if not _is_embedding(part) and (part == "backbone" or not backbone_only)]
+    lacking = [part for part in needed if filled[part] < MIN_SHARE * total[part]]
+    if lacking:
+        raise CheckpointError(
+            f"is of another architecture: it leaves the model's {' and '.join(lacking)} as it is (tensors set: "
+            f"{counts}); MODEL.ALLOW_PARTIAL_WEIGHTS True loads it nevertheless"
+        )
+    problems = [f"{name} is {found}, the model's {own}" for name, found, own in wrong_shapes if _is_embedding(name)]
+    empty = [part for part in total if _is_embedding(part) and not filled[part]]
+    if empty:
+        problems += [f"{name} is not in the model" for name in unexpected if _is_embedding(name)]
+    if problems:
+        raise CheckpointError(
+            f"its embedding head is not the one of MODEL.EMBEDDING and MODEL.VIDEO_EMBEDDING: {problems[0]}; "
+            "MODEL.ALLOW_PARTIAL_WEIGHTS True leaves such tensors out"
+        )
+    for part in empty:
+        logger.warning("%s: the file has no weights of it, so it is new, and says nothing before it is trained", part)
+
+
+def _is_embedding(name: str) -> bool:
+    return name.startswith(_EMBEDDING)
