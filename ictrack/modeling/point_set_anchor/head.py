@@ -23,14 +23,14 @@ class StagePredictions:
     """What a head says about every anchor.
 
     Attributes:
-        logits: (B, A) of there being a person.
+        logits: (B, A) of there being a person; None if nobody asked.
         point_deltas: (B, A, J, 2) from the anchor's points, in units of the level's scale.
-        box_deltas: (B, A, 4) dx, dy, dlog w, dlog h from the anchor's box.
+        box_deltas: (B, A, 4) dx, dy, dlog w, dlog h from the anchor's box; None if nobody asked.
     """
 
-    logits: Tensor
+    logits: Tensor | None
     point_deltas: Tensor
-    box_deltas: Tensor
+    box_deltas: Tensor | None
 
 
 class PointAlignedBranch(nn.Module):
@@ -138,20 +138,30 @@ class PointSetAnchorHead(nn.Module):
                     nn.init.zeros_(module.bias)
         nn.init.constant_(self.class_branch.output.bias, -math.log((1 - prior_prob) / prior_prob))
 
-    def forward(self, features: Sequence[Tensor], points: Tensor, anchors: PoseAnchors) -> StagePredictions:
+    def forward(
+        self,
+        features: Sequence[Tensor],
+        points: Tensor,
+        anchors: PoseAnchors,
+        with_logits: bool = True,
+        with_boxes: bool = True,
+    ) -> StagePredictions:
         """
         Args:
             features: (B, C, H_l, W_l) of every level.
             points: (B, A, J, 2) where the anchors' points are in this stage, of every image or, with B = 1, of all.
             anchors: cells and strides.
+            with_logits, with_boxes: run the class branch, the box branch.
         """
         offsets = self.sampling_offsets(features, points, anchors)
-        branches = (self.class_branch, self.point_branch, self.box_branch)
-        logits, point_deltas, box_deltas = (
-            torch.cat([branch(x, o).flatten(2) for x, o in zip(features, offsets)], dim=2).transpose(1, 2)
-            for branch in branches
-        )
-        return StagePredictions(logits[..., 0], point_deltas.unflatten(2, (self.num_joints, 2)), box_deltas)
+
+        def run(branch: PointAlignedBranch) -> Tensor:
+            levels = [branch(x, o).flatten(2) for x, o in zip(features, offsets)]
+            return torch.cat(levels, dim=2).transpose(1, 2)  # (B, A, channels)
+
+        logits = run(self.class_branch)[..., 0] if with_logits else None
+        point_deltas = run(self.point_branch).unflatten(2, (self.num_joints, 2))
+        return StagePredictions(logits, point_deltas, run(self.box_branch) if with_boxes else None)
 
     def sampling_offsets(self, features: Sequence[Tensor], points: Tensor, anchors: PoseAnchors) -> list[Tensor]:
         """Offsets (B, 18, H_l, W_l) that move each tap of a regular 3x3 kernel onto its point, in feature pixels.

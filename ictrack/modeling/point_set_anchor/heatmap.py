@@ -58,8 +58,11 @@ class HeatmapHead(nn.Module):
         Returns:
             Heatmaps (B, J, 2H, 2W) and offsets (B, J, 2, 2H, 2W), x then y, in cells, all float32 in [0, 1].
         """
-        heatmaps = self.heatmap(feature).float().sigmoid().clamp(self.min_probability, 1 - self.min_probability)
-        return heatmaps, self.offset(feature).float().sigmoid().unflatten(1, (-1, 2))
+        return self.heatmaps(feature), self.offset(feature).float().sigmoid().unflatten(1, (-1, 2))
+
+    def heatmaps(self, feature: Tensor) -> Tensor:
+        """The heatmaps alone."""
+        return self.heatmap(feature).float().sigmoid().clamp(self.min_probability, 1 - self.min_probability)
 
 
 @dataclass(frozen=True)

@@ -28,11 +28,16 @@ class StageLosses:
 
     def __call__(self, predictions: StagePredictions, targets: StageTargets) -> dict[str, Tensor]:
         """
+        Args:
+            predictions: of all three branches.
+            targets: of the stage.
+
         Returns:
             * class: sigmoid focal loss over all anchors that are not ignored.
             * keypoint: L1 distance of labelled joints, x and y summed, in units of the level's scale.
             * box: smooth L1 of the four box deltas.
         """
+        assert predictions.logits is not None and predictions.box_deltas is not None
         positives = targets.images, targets.anchors
         focal = sigmoid_focal_loss(predictions.logits, targets.labels, self.focal_alpha, self.focal_gamma)
         distance = (predictions.point_deltas[positives] - targets.point_deltas).abs().sum(-1)

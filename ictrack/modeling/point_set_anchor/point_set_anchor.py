@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -207,32 +208,40 @@ class PointSetAnchor(PartlyFrozen):
         """The features and "heatmap" of images (C, h, w), and (H, W) of the padded input."""
         batch = self.preprocess_image(images)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
-            features, _, heatmaps, _, _ = self.predict(batch)
-        return {**features, "heatmap": heatmaps.detach()}, (batch.tensor.shape[-2], batch.tensor.shape[-1])
+            features = self._with_heatmap(self.backbone(batch.tensor))
+        return features, (batch.tensor.shape[-2], batch.tensor.shape[-1])
+
+    def _with_heatmap(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The backbone's features, and "heatmap", into which no gradient passes."""
+        level = features[self.in_features[0]]
+        # Both branches train or neither: in training, the statistics of their normalisation come from the same images.
+        heatmaps = self.heatmap_head(level)[0] if self.heatmap_head.training else self.heatmap_head.heatmaps(level)
+        return {**features, "heatmap": heatmaps.detach()}
 
     def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.preprocess_image([x["image"] for x in batched_inputs])
-        keypoints, boxes = zip(*(self._ground_truth(x) for x in batched_inputs))
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
-            features, stages, heatmaps, offsets, anchors = self.predict(images)
-        targets = self.targets(stages, anchors, list(keypoints), list(boxes))
+        keypoints, boxes = map(list, zip(*(self._ground_truth(x) for x in batched_inputs)))
         losses: dict[str, Tensor] = {}
         if self.trainable:
+            features, stages, heatmaps, offsets, anchors = self.predict(images)
+            targets = self.targets(stages, anchors, keypoints, boxes)
             for i, (stage, target) in enumerate(zip(stages, targets)):
                 terms = self.stage_losses(stage.predictions, target)
                 losses.update({f"loss_{name}_stage{i}": loss for name, loss in terms.items()})
             annotated = torch.stack([self._annotated_joints(x) for x in batched_inputs])
-            losses.update(self.heatmap_losses(heatmaps, offsets, list(keypoints), annotated))
+            losses.update(self.heatmap_losses(heatmaps, offsets, keypoints, annotated))
+            features = {**features, "heatmap": heatmaps.detach()}
+        else:
+            with torch.no_grad():
+                features = self._with_heatmap(self.backbone(images.tensor))
+                stages, anchors = self.stages(features, images, "poses")
+            targets = self.targets(stages, anchors, keypoints, boxes)
         if self.embedding_head is not None:
-            predicted = _positive_poses(stages[-1], targets[-1], list(keypoints))
+            predicted = _positive_poses(stages[-1], targets[-1], keypoints)
             ids = [x.to(self.device) for x in instance_ids([x["instances"] for x in batched_inputs])]
             people = list(targets[-1].people.split([len(p) for p in predicted]))
             continuous = [_shifted(k, 0.5) for k in keypoints]
-            losses.update(
-                self.embedding_head.losses(
-                    {**features, "heatmap": heatmaps.detach()}, continuous, predicted, people, ids
-                )
-            )
+            losses.update(self.embedding_head.losses(features, continuous, predicted, people, ids))
         return losses
 
     def preprocess_image(self, images: Sequence[Tensor]) -> ImageList:
@@ -273,18 +282,33 @@ class PointSetAnchor(PartlyFrozen):
             :class:`HeatmapHead`, and the first stage's anchors.
         """
         features = self.backbone(images.tensor)
+        stages, anchors = self.stages(features, images, "everything")
+        heatmaps, offsets = self.heatmap_head(features[self.in_features[0]])
+        return features, stages, heatmaps, offsets, anchors
+
+    def stages(
+        self, features: dict[str, Tensor], images: ImageList, parts: Literal["everything", "people", "poses"]
+    ) -> tuple[list[Stage], PoseAnchors]:
+        """The stages for a batch, and the first one's anchors.
+
+        Args:
+            features: of the backbone.
+            images: of the batch.
+            parts: which branches run: all; those of the poses and the last stage's class branch, of which people are
+                made; or those of the poses alone.
+        """
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator([(x.shape[2], x.shape[3]) for x in levels])
         maximum = torch.tensor([[w - 1, h - 1] for h, w in images.image_sizes], device=self.device)
         points, boxes = anchors.points[None], anchors.boxes[None]
         stages = []
-        for head in self.heads:
-            predictions = head(levels, points, anchors)
+        for i, head in enumerate(self.heads):
+            with_logits = parts == "everything" or (parts == "people" and i == len(self.heads) - 1)
+            predictions = head(levels, points, anchors, with_logits, with_boxes=parts == "everything")
             poses = clip_points(decode_points(points, predictions.point_deltas.detach(), anchors.scales), maximum)
             stages.append(Stage(points, boxes, predictions, poses))
             points, boxes = poses, point_boxes(poses)
-        heatmaps, offsets = self.heatmap_head(levels[0])
-        return features, stages, heatmaps, offsets, anchors
+        return stages, anchors
 
     @torch.no_grad()
     def targets(
@@ -315,10 +339,12 @@ class PointSetAnchor(PartlyFrozen):
     def inference(self, images: ImageList, batched_inputs: list[dict]) -> list[dict]:
         """People of a batch; see :meth:`forward`."""
         features: dict[str, Tensor] = {}
-        if self.views is None or self.embedding_head is not None:
+        if self.views is None:
             features, candidates = self.candidates(images)
-        if self.views is not None:
+        else:
             candidates = [self._candidates_of_views(x["image"], self.views) for x in batched_inputs]
+            if self.embedding_head is not None:
+                features = self._with_heatmap(self.backbone(images.tensor))
         people = [self.selector.select(c) for c in candidates]
         keypoints = [self.selector.keypoints(p) for p in people]
 
@@ -338,8 +364,12 @@ class PointSetAnchor(PartlyFrozen):
 
     def candidates(self, images: ImageList) -> tuple[dict[str, Tensor], list[PoseCandidates]]:
         """The backbone's features and "heatmap", and every image's candidates in its own pixel indices."""
-        features, stages, heatmaps, offsets, anchors = self.predict(images)
-        scores = stages[-1].predictions.logits.sigmoid()
+        features = self.backbone(images.tensor)
+        stages, anchors = self.stages(features, images, "people")
+        heatmaps, offsets = self.heatmap_head(features[self.in_features[0]])
+        logits = stages[-1].predictions.logits
+        assert logits is not None
+        scores = logits.sigmoid()
         candidates = []
         for i, image_size in enumerate(images.image_sizes):
             index = self.selector.strongest(scores[i], anchors)
