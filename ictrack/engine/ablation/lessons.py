@@ -21,7 +21,7 @@ from ictrack.modeling.embedding import InstanceEmbeddingHead
 from ictrack.modeling.embedding.video_clips import VideoClips
 from ictrack.modeling.embedding.video_objectives import build_video_objective
 
-from .material import Material
+from .material import WINDOWS, Material
 from .pictures import Pictures, read_training
 
 
@@ -81,9 +81,21 @@ class InstanceLesson(ClipLesson):
     _options_of: str
 
     def __init__(
-        self, cfg: CfgNode, pictures: Pictures, tracklets: Tensor, widths: list[int], num_pictures: int
+        self,
+        cfg: CfgNode,
+        pictures: Pictures,
+        tracklets: Tensor,
+        widths: list[int],
+        num_pictures: int,
+        num_windows: int = 1,
     ) -> None:
+        """
+        Args:
+            tracklets: (M,) of each instance of the pictures; -1: none.
+            num_windows: so many consecutive sources show one video.
+        """
         super().__init__(cfg, pictures, num_pictures)
+        self._num_windows = num_windows
         self._tracklets = tracklets
         self._widths = widths
         self._weight = cfg.MODEL.VIDEO_EMBEDDING.LOSS_WEIGHT
@@ -108,7 +120,7 @@ class TrackletLesson(InstanceLesson):
             embeddings,
             self._tracklets[rows],
             self.pictures.times[owners],
-            self.pictures.sources[owners],
+            self.pictures.sources[owners] // self._num_windows,
             temperature=self._options.TEMPERATURE,
             min_gap=self._options.MIN_GAP,
         )
@@ -172,7 +184,12 @@ LESSONS: dict[str, Callable[[CfgNode, Material, int], Lesson]] = {
     "tracklets": lambda cfg, m, count: TrackletLesson(cfg, m.video, m.mined, m.widths, count),
     "true ids": lambda cfg, m, count: TrackletLesson(cfg, m.video, m.true_ids, m.widths, count),
     "instance walk": lambda cfg, m, count: InstanceWalkLesson(cfg, m.video, m.mined, m.widths, count),
+    "tracklets at scales": lambda cfg, m, count: TrackletLesson(
+        cfg, m.scales, m.mined[m.scales.ids], m.widths, count, WINDOWS["scales"][0]
+    ),
     "pixels": lambda cfg, m, count: PixelLesson(cfg, m.grids, count),
+    "pixels at half size": lambda cfg, m, count: PixelLesson(cfg, m.half_size, count),
+    "pixels at scales": lambda cfg, m, count: PixelLesson(cfg, m.scales, count),
 }
 
 

@@ -20,6 +20,9 @@ MAP_STRIDE = 2
 NUM_SHARDS = 8
 # Sets of augmented views of single unlabelled frames, and whether these keep their own colours.
 AUGMENTED = {"augmented": False, "warped": True}
+# Sets of windows onto the unlabelled clips at half the size at which these are tracked, as full-scale training has it:
+# how many windows of a clip, and (smallest, largest) zoom. At 2 things are as large as where they are tracked.
+WINDOWS = {"half size": (1, (1.0, 1.0)), "scales": (3, (1.0, 2.0))}
 
 
 class Material:
@@ -65,6 +68,16 @@ class Material:
         return self._pictures("unlabelled", "sparse")
 
     @cached_property
+    def half_size(self) -> Pictures:
+        """As ``grids``, at half the size."""
+        return self._windows("half size")
+
+    @cached_property
+    def scales(self) -> Pictures:
+        """Windows onto the clips of ``grids`` at several scales; ``ids`` are rows of the instances of ``grids``."""
+        return self._windows("scales")
+
+    @cached_property
     def mined(self) -> Tensor:
         """(M,) int64, the mined tracklet of each instance of ``video``; -1: none."""
         return self._cache.read(f"tracklets_{self._form}")["mined"]
@@ -101,6 +114,17 @@ class Material:
         if not with_maps:
             for part in parts:
                 part.maps = {}
+        return Pictures.concatenate(parts)
+
+    def _windows(self, name: str) -> Pictures:
+        parts, first = [], 0
+        for shard, source in zip(shard_names(name), shard_names("unlabelled")):
+            content = self._cache.read(shard)
+            if "pictures" in content:
+                part = Pictures(**content["pictures"])
+                part.ids = part.ids + first
+                parts.append(part)
+                first += len(self._cache.read(source)["sparse"]["owners"])
         return Pictures.concatenate(parts)
 
 

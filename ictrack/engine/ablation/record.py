@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import cv2
+import numpy as np
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
@@ -14,7 +15,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ictrack.data.build import VideoFrameMapper, frame_records
+from ictrack.data.frame_geometry import apply_window, draw_window, window_reduction, window_to_source
 from ictrack.data.labelled_image_mapper import LabelledImageMapper
+from ictrack.data.random_access_video import ImageFolderVideo
+from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.video_dataset_mapper import lab_colors
 from ictrack.engine.association_study import DetectedClip, HeadBank, detect_clips
 from ictrack.modeling.embedding import PooledFeatures
@@ -116,6 +120,67 @@ class Recorder:
             "pictures": self._pictures(clips, videos, None).to_dict(),
             "sparse": self._pictures(sparse, videos, recorded, MAP_STRIDE).to_dict(),
         }
+
+    @torch.no_grad()
+    def windows(
+        self, clips: Sequence[DetectedClip], image_root: str, sources: Sequence[int], zoom: tuple[float, float]
+    ) -> Pictures:
+        """Every frame of clips through a window onto each, at half the clip's size and without rotation.
+
+        Args:
+            clips: with their detections.
+            image_root: folder of their files.
+            sources: number of each window, ``len(sources) / len(clips)`` consecutive ones a clip.
+            zoom: smallest and largest magnification; 1 shows the whole frame.
+
+        Returns:
+            Pictures with grid maps, colours and assigned cells, of which ``ids`` number the detections of all clips.
+        """
+        per_clip = len(sources) // len(clips)
+        first = np.cumsum([0, *(len(frame.rles) for clip in clips for frame in clip.frames)])
+        start, parts = 0, []
+        for position, clip in enumerate(clips):
+            for source in sources[per_clip * position : per_clip * (position + 1)]:
+                parts.append(self._window(clip, image_root, source, zoom, first[start:]))
+            start += len(clip.frames)
+        return Pictures.concatenate(parts)
+
+    def _window(
+        self, clip: DetectedClip, image_root: str, source: int, zoom: tuple[float, float], first: np.ndarray
+    ) -> Pictures:
+        """One window; ``first`` numbers the first detection of each frame."""
+        size = tuple(side // 2 // COLOR_CELL * COLOR_CELL for side in (clip.video["height"], clip.video["width"]))
+        assert len(size) == 2
+        window = draw_window(zoom, 0.0, flip=False)
+        video = ImageFolderVideo([f"{image_root}/{name}" for name in clip.video["file_names"]], fps=1.0)
+        max_enlargement = self._cfg.INPUT.UNLABELLED.MAX_ENLARGEMENT
+        frames = video.read(
+            range(len(clip.frames)),
+            lambda _, full: window_reduction(window_to_source(window, full, size), max_enlargement),
+        )
+        affines = [window_to_source(window, (frame.height, frame.width), size) for frame in frames]
+        views = [apply_window(frame, affine, size) for frame, affine in zip(frames, affines)]
+        channels = [view[..., ::-1] if self._cfg.INPUT.FORMAT == "RGB" else view for view in views]
+        images = [torch.from_numpy(view.transpose(2, 0, 1).copy()) for view in channels]
+        colors = [torch.from_numpy(lab_colors(view, COLOR_CELL).transpose(2, 0, 1).copy()) for view in views]
+        features, padded = self._model.extract_features(images)
+        seen = [MaskShapes().seen(frame.rles, affine, size) for frame, affine in zip(clip.frames, affines)]
+        for frame, (kept, instances) in zip(clip.frames, seen):
+            instances.gt_classes = frame.detections.pred_classes[kept]
+        counts = torch.tensor([len(kept) for kept, _ in seen])
+        owners = torch.arange(len(frames)).repeat_interleave(counts)
+        ids = [torch.tensor(kept, dtype=torch.int64) + int(offset) for (kept, _), offset in zip(seen, first)]
+        return Pictures(
+            sources=torch.full((len(frames),), source),
+            times=MAP_STRIDE * torch.arange(len(frames)),
+            owners=owners,
+            ids=torch.cat(ids),
+            pooled=torch.zeros((len(owners), 0), dtype=torch.float16),
+            own_cells=torch.zeros((0, 3), dtype=torch.int64),
+            cells=self._assigned_cells([instances for _, instances in seen], padded),
+            maps=self._grid_maps(features),
+            colors=torch.stack(colors),
+        )
 
     def _detect(
         self, dataset: str, ground_truth: dict[str, Any], videos: Sequence[int], map_stride: int

@@ -30,9 +30,11 @@ def _pairs(smallest: int, largest: int) -> tuple[str, ...]:
 
 _ENTROPY, _LAMBDA = "MODEL.EMBEDDING.ENTROPY_WEIGHT", "MODEL.EMBEDDING.CONTRASTIVE_WEIGHT"
 _TEMPERATURE, _OBJECTIVE = "MODEL.EMBEDDING.TEMPERATURE", "MODEL.VIDEO_EMBEDDING.OBJECTIVE"
+_ALL_LEVELS = ("MODEL.VIDEO_EMBEDDING.LEVELS", "[]")
 # Of each picture all cells are compared with all of the next: fewer pictures do, and more would take most of the time.
 _PIXELS = ("SOLVER.IMS_PER_BATCH", "16")
 _WALK_FRAMES = ("INPUT.UNLABELLED.NUM_FRAMES", "4")
+_CORRESPONDENCE = (_OBJECTIVE, "correspondence", *_pairs(2, 8), *_PIXELS)
 
 # The image head that second heads are fused with, and that finds the tracklets.
 IMAGE_HEADS = {"strong": "detector", "paper": "ic"}
@@ -58,7 +60,12 @@ HEADS = {
     "tracklets interval 1": HeadRecipe(("tracklets",), _pairs(1, 1)),
     "tracklets interval 2-8": HeadRecipe(("tracklets",), _pairs(2, 8)),
     "tracklets interval 8-32": HeadRecipe(("tracklets",), _pairs(8, 32)),
-    "correspondence": HeadRecipe(("pixels",), (_OBJECTIVE, "correspondence", *_pairs(2, 8), *_PIXELS)),
+    "tracklets scales": HeadRecipe(("tracklets at scales",)),
+    "correspondence": HeadRecipe(("pixels",), _CORRESPONDENCE),
+    "correspondence levels": HeadRecipe(("pixels",), (*_CORRESPONDENCE, *_ALL_LEVELS)),
+    "correspondence half size": HeadRecipe(("pixels at half size",), _CORRESPONDENCE),
+    "correspondence scales": HeadRecipe(("pixels at scales",), _CORRESPONDENCE),
+    "correspondence levels scales": HeadRecipe(("pixels at scales",), (*_CORRESPONDENCE, *_ALL_LEVELS)),
     "random walk": HeadRecipe(("pixels",), (_OBJECTIVE, "random_walk", *_WALK_FRAMES, *_PIXELS)),
     "instance walk": HeadRecipe(("instance walk",), _WALK_FRAMES),
 }
@@ -108,6 +115,7 @@ _HEADS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "ic+video interval 2-8": (_IMAGE, "tracklets interval 2-8"),
     "ic+video interval 8-32": (_IMAGE, "tracklets interval 8-32"),
 }
+# Those of the strong form that the paper's has, too ...
 _PAPER_METHODS = (
     "untrained",
     "ic_no_entropy",
@@ -121,16 +129,29 @@ _PAPER_METHODS = (
     "ic+video",
     "ic+correspondence",
 )
+# ... and those of the paper's form alone: only its head has levels of its own, and only it has the entropy term.
+_HEADS_OF_PAPER_METHOD: dict[str, tuple[str, ...]] = {
+    "ic+video scales": (_IMAGE, "tracklets scales"),
+    "ic+correspondence levels": (_IMAGE, "correspondence levels"),
+    "ic+correspondence half size": (_IMAGE, "correspondence half size"),
+    "ic+correspondence scales": (_IMAGE, "correspondence scales"),
+    "ic+correspondence levels scales": (_IMAGE, "correspondence levels scales"),
+    "ic_no_entropy+untrained": ("ic without entropy", "untrained"),
+    "ic_no_entropy+video": ("ic without entropy", "tracklets"),
+    "ic_no_entropy+correspondence": ("ic without entropy", "correspondence"),
+    "ic_no_entropy+correspondence levels": ("ic without entropy", "correspondence levels"),
+}
 
 
 def _row(method: str, form: str) -> Row:
-    return Row(method, form, tuple(IMAGE_HEADS[form] if h == _IMAGE else h for h in _HEADS_OF_METHOD[method]))
+    heads = {**_HEADS_OF_METHOD, **_HEADS_OF_PAPER_METHOD}[method]
+    return Row(method, form, tuple(IMAGE_HEADS[form] if h == _IMAGE else h for h in heads))
 
 
 ROWS = (
     *(Row(method, "strong") for method in PLAIN_METHODS),
     *(_row(method, "strong") for method in _HEADS_OF_METHOD),
-    *(_row(method, "paper") for method in _PAPER_METHODS),
+    *(_row(method, "paper") for method in (*_PAPER_METHODS, *_HEADS_OF_PAPER_METHOD)),
 )
 
 
@@ -172,4 +193,25 @@ COMPARISONS = (
     Comparison("c", "paper", "ic+video", "ic+warped"),
     Comparison("room", "strong", "oracle", "ic+augmented"),
     Comparison("room", "paper", "oracle", "ic+augmented"),
+    Comparison("d", "strong", "ic+correspondence", "ic"),
+    Comparison("d", "strong", "ic+correspondence", "ic+untrained"),
+    Comparison("d", "paper", "ic+correspondence", "ic"),
+    Comparison("d", "paper", "ic+correspondence", "ic+untrained"),
+    Comparison("d", "paper", "ic+correspondence levels", "ic"),
+    Comparison("d", "paper", "ic+correspondence levels", "ic+untrained"),
+    Comparison("d", "paper", "ic+correspondence levels scales", "ic"),
+    Comparison("d", "paper", "ic+correspondence levels scales", "ic+untrained"),
+    Comparison("e", "paper", "ic+correspondence levels", "ic+correspondence"),
+    Comparison("e", "paper", "ic+correspondence", "ic+correspondence half size"),
+    Comparison("e", "paper", "ic+correspondence scales", "ic+correspondence half size"),
+    Comparison("e", "paper", "ic+correspondence levels scales", "ic+correspondence half size"),
+    Comparison("e", "paper", "ic+video scales", "ic+video"),
+    Comparison("f", "paper", "ic+video", "ic+correspondence levels"),
+    Comparison("f", "paper", "ic+video", "ic+correspondence levels scales"),
+    Comparison("g", "strong", "ic_no_entropy", "ic entropy 0.1"),
+    Comparison("g", "paper", "ic_no_entropy", "ic"),
+    Comparison("g", "paper", "ic_no_entropy+video", "ic+video"),
+    Comparison("g", "paper", "ic_no_entropy+video", "ic_no_entropy"),
+    Comparison("g", "paper", "ic_no_entropy+video", "ic_no_entropy+untrained"),
+    Comparison("g", "paper", "ic_no_entropy+correspondence levels", "ic_no_entropy"),
 )

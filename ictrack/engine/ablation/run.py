@@ -21,10 +21,10 @@ from ictrack.engine.setup import setup, share_cores
 from ictrack.engine.trainer import ICTrackTrainer
 
 from .cache import fingerprint
-from .material import AUGMENTED, shard_names
+from .material import shard_names
 from .results import write_results
 from .rows import HEADS, IMAGE_HEADS, ROWS, Row
-from .study import SKIPS, Plan, SeedStudy, needs_tracklets
+from .study import DERIVED_PICTURES, SKIPS, Plan, SeedStudy, needs_tracklets
 from .table import write_table
 
 # More unlabelled video and more clips to measure on than the quick-start has; no stills to measure on.
@@ -94,8 +94,9 @@ def _run_seed(plan: Plan, seed: int) -> None:
         recorded = [name for kind in ("stills", "unlabelled", "tune", "val") for name in shard_names(kind)]
         _share_out(study, seed, "caching features", recorded, study.shard_stamp, study.record_shard)
         lessons = {lesson for head in heads for lesson in HEADS[head.split("/")[2]].lessons}
-        augmented = [name for kind in AUGMENTED if kind in lessons for name in shard_names(kind)]
-        _share_out(study, seed, "caching augmented frames", augmented, study.shard_stamp, study.record_shard)
+        kinds = sorted({DERIVED_PICTURES[lesson] for lesson in lessons & DERIVED_PICTURES.keys()})
+        derived = [name for kind in kinds for name in shard_names(kind)]
+        _share_out(study, seed, "caching augmented frames and windows", derived, study.shard_stamp, study.record_shard)
         _share_out(study, seed, "training heads on images and cells", first, study.head_stamp, study.train)
         tracklets = [f"tracklets_{form}" for form in forms]
         _share_out(study, seed, "mining tracklets", tracklets, study.tracklets_stamp, study.mine)

@@ -23,7 +23,7 @@ from ictrack.structures.youtube_vis_json import read_ground_truth
 from . import record
 from .cache import Cache, fingerprint
 from .detections import pseudo_labelled, true_identities, unpack_clips
-from .material import AUGMENTED, MAP_STRIDE, NUM_SHARDS, Material
+from .material import AUGMENTED, MAP_STRIDE, NUM_SHARDS, WINDOWS, Material
 from .measure import MIN_SCORES, Measurement, fused
 from .record import Recorder
 from .rows import FORMS, HEADS, IMAGE_HEADS, PLAIN_METHODS, ROWS, Row
@@ -34,7 +34,14 @@ SKIPS = (4, 8, 16)
 # Stills whose views are cached, and frames of unlabelled clips: every so many.
 NUM_STILLS, VIEW_STRIDE = 1200, 4
 # Lessons that need tracklets.
-_ON_TRACKLETS = {"tracklets", "true ids", "instance walk"}
+_ON_TRACKLETS = {"tracklets", "true ids", "instance walk", "tracklets at scales"}
+# Sets of pictures that lessons need beside stills and the frames of clips.
+DERIVED_PICTURES = {
+    **{name: name for name in AUGMENTED},
+    "pixels at half size": "half size",
+    "pixels at scales": "scales",
+    "tracklets at scales": "scales",
+}
 _UNLABELLED = "ictrack_ablation_unlabelled"
 
 
@@ -96,7 +103,7 @@ class SeedStudy:
             detector_stamp,
             plan.sample_stamp(seed),
             [NUM_STILLS, VIEW_STRIDE, record.NUM_VIEWS, record.MIN_SCORE, record.TAP_CELL, record.COLOR_CELL],
-            [MAP_STRIDE, NUM_SHARDS, cfg.TRACKER_HEADS.MAX_DETECTIONS],
+            [MAP_STRIDE, NUM_SHARDS, WINDOWS, cfg.TRACKER_HEADS.MAX_DETECTIONS],
         )
 
     @cached_property
@@ -120,19 +127,27 @@ class SeedStudy:
         return Measurement(self._cfg, tune_clips, val_clips, SKIPS, self._ground_truth["val"]["categories"])
 
     def record_shard(self, name: str) -> None:
-        """Fill one shard, called ``<set>_<shard>``. Those of ``AUGMENTED`` need the unlabelled ones."""
+        """Fill one shard, called ``<set>_<shard>``. Those of ``DERIVED_PICTURES`` need the unlabelled ones."""
         pictures, _, shard = name.rpartition("_")
         seed_all_rng(self._seed * NUM_SHARDS + int(shard))
         content: dict[str, Any]
         if pictures == "stills":
             stills = DatasetCatalog.get("ictrack_sample_train")[:NUM_STILLS]
             content = self._recorder.views(stills[int(shard) :: NUM_SHARDS])
-        elif pictures in AUGMENTED:
+        elif pictures in DERIVED_PICTURES.values():
             clips = unpack_clips(self.cache.read(f"unlabelled_{shard}")["clips"], self._ground_truth["unlabelled"])
-            min_score = self._cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_SCORE
             root = str(self._unlabelled_root)
-            frames = [x for clip in clips for x in pseudo_labelled(clip, root, VIEW_STRIDE, min_score)]
-            content = self._recorder.views(frames, AUGMENTED[pictures])
+            if pictures in AUGMENTED:
+                min_score = self._cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_SCORE
+                frames = [x for clip in clips for x in pseudo_labelled(clip, root, VIEW_STRIDE, min_score)]
+                content = self._recorder.views(frames, AUGMENTED[pictures])
+            else:
+                count, zoom = WINDOWS[pictures]
+                sources = [
+                    NUM_SHARDS * count * i + int(shard) * count + j for i in range(len(clips)) for j in range(count)
+                ]
+                sparse = [clip.every(MAP_STRIDE) for clip in clips]
+                content = {"pictures": self._recorder.windows(sparse, root, sources, zoom).to_dict()} if clips else {}
         else:
             truth = self._ground_truth[pictures]
             videos = range(int(shard), len(truth["videos"]), NUM_SHARDS)

@@ -24,6 +24,10 @@ _TARGETS = {
     "b": "(b) in the paper's form the video head adds to the image head, more than controls",
     "c": "(c) video adds more than augmented frames without time",
     "room": "room for (c): true identities add more than augmented frames",
+    "d": "(d) correspondence adds to the image head, more than an untrained second head",
+    "e": "(e) it is learnt on all levels that are read, and at the size of the frames that are tracked",
+    "f": "(f) in the paper's form tracklets add more than correspondence",
+    "g": "(g) the image head does without the maximum-entropy term, and the video head still adds to it",
 }
 
 

@@ -9,7 +9,7 @@ import torch
 from ictrack.data.datasets.sample import SampleConfig
 from ictrack.engine.ablation import measure, record, study
 from ictrack.engine.ablation.cache import Cache
-from ictrack.engine.ablation.material import AUGMENTED
+from ictrack.engine.ablation.material import AUGMENTED, WINDOWS
 from ictrack.engine.ablation.results import COLUMNS, COUNTS_FILE, RESULTS_FILE
 from ictrack.engine.ablation.rows import IMAGE_HEADS, select_rows
 from ictrack.engine.ablation.run import run_ablation
@@ -124,3 +124,27 @@ def test_frames_without_time_are_learnt_from_in_jittered_and_in_their_own_colour
     jittered, own = (cache.read(f"{kind}_0")["pictures"]["pooled"] for kind in AUGMENTED)
     assert len(jittered) > 0 and len(own) > 0
     assert jittered.shape != own.shape or not torch.equal(jittered, own)
+
+
+def test_windows_onto_clips_are_learnt_from(finished):
+    """All new rows of the paper's form in one resumed run: levels, scales and the image head without entropy."""
+    folder, before = finished
+    methods = ["ic+video scales", "ic+correspondence half size", "ic+correspondence levels scales"]
+    lines = run(folder, [f"paper:{name}" for name in (*methods, "ic_no_entropy+video")])
+    assert {*methods, "ic_no_entropy+video"} <= {x["method"] for x in lines}
+    assert [x for x in lines if x["method"] == "ic+video"] == [x for x in before if x["method"] == "ic+video"]
+    cache = Cache(folder / "out" / "seed_3" / "cache")
+    whole, half, scaled = (
+        cache.read(name)[key]
+        for name, key in (("unlabelled_0", "sparse"), ("half size_0", "pictures"), ("scales_0", "pictures"))
+    )
+    count = WINDOWS["scales"][0]
+    assert (len(half["sources"]), len(scaled["sources"])) == (len(whole["sources"]), count * len(whole["sources"]))
+    assert {name: x.shape[1:] for name, x in half["maps"].items()} == {
+        name: x.shape[1:] for name, x in whole["maps"].items() if name in half["maps"]
+    }
+    assert half["colors"].shape[2:] == tuple(side // 2 for side in whole["colors"].shape[2:])
+    assert len(scaled["ids"]) and scaled["ids"].max() < len(whole["owners"])
+    assert len(half["ids"]) <= len(whole["owners"]) and (half["ids"].diff() > 0).all()
+    model = [cache.read(f"heads/paper/correspondence{name}")["model"] for name in (" half size", " levels scales")]
+    assert any(not torch.equal(model[0][key], model[1][key]) for key in model[0])
