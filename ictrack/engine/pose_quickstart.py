@@ -16,7 +16,6 @@ from detectron2.data import MetadataCatalog
 from detectron2.engine import launch
 from detectron2.evaluation import COCOEvaluator, inference_on_dataset
 from detectron2.layers import ShapeSpec
-from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from tabulate import tabulate
@@ -27,6 +26,7 @@ from ictrack.data.datasets.posetrack import posetrack_files
 from ictrack.data.datasets.sample_pose import PoseSampleConfig, generate_sample_pose
 from ictrack.data.video_io import open_frames
 from ictrack.evaluation.detector_classes import state_detector_classes
+from ictrack.modeling.build import build_model
 from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.structures.joints import joint_set

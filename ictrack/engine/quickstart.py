@@ -20,7 +20,6 @@ from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.engine import launch
 from detectron2.layers import ShapeSpec
-from detectron2.modeling import build_model
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from pycocotools.coco import COCO
@@ -33,6 +32,7 @@ from ictrack.data.datasets.sample import SampleConfig, generate_sample
 from ictrack.data.datasets.unlabelled_videos import find_videos
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.evaluation.detector_classes import state_detector_classes
+from ictrack.modeling.build import build_model
 from ictrack.modeling.embedding import EmbeddingHead, VideoEmbedding, build_embedding_head
 from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth

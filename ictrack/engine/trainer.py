@@ -26,11 +26,14 @@ from ictrack.data.train_loader import build_train_loader, unlabelled_records
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.evaluation.posetrack_evaluation import PoseTrackEvaluator
 from ictrack.evaluation.youtube_vis_evaluation import YouTubeVISEvaluator
+from ictrack.modeling.build import build_model
 
 from .embedding_health import EmbeddingHealthHook
 from .lr_scheduler import build_scheduler
 from .mine_tracklets import with_tracklets
 from .train_step import TrainStep
+
+logger = logging.getLogger(__name__)
 
 # `evaluator_type` in a data set's metadata -> evaluator of its videos. All others are images in COCO format.
 _VIDEO_EVALUATORS = {"youtube_vis": YouTubeVISEvaluator, "posetrack": PoseTrackEvaluator}
@@ -110,6 +113,12 @@ class ICTrackTrainer(DefaultTrainer):
         with self.weight_average.applied():
             self._last_eval_results = self.test(self.cfg, self.model)
         return self._last_eval_results
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> nn.Module:
+        model = build_model(cfg)
+        logger.info("Model:\n%s", model)
+        return model
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:

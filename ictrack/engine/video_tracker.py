@@ -14,7 +14,6 @@ import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.data import transforms as T
-from detectron2.modeling import build_model
 from detectron2.structures import Instances
 from detectron2.tracking.base_tracker import BaseTracker
 from pycocotools import mask as mask_util
@@ -26,6 +25,7 @@ from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import configured_joints
+from ictrack.modeling.build import build_model
 from ictrack.modeling.mixed_precision import autocast
 from ictrack.structures.joints import JointSet
 from ictrack.structures.tracks import TrackRecorder, encode_mask

@@ -12,13 +12,13 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.engine import launch
-from detectron2.modeling import build_model
 from detectron2.utils import comm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.sample import SampleConfig, generate_sample
 from ictrack.engine.setup import setup, share_cores
 from ictrack.engine.trainer import ICTrackTrainer
+from ictrack.modeling.build import build_model
 
 from .cache import fingerprint
 from .material import shard_names

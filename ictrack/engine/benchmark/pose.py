@@ -9,13 +9,13 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances, Keypoints
 from tabulate import tabulate
 
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.engine.video_tracker import VideoTracker
+from ictrack.modeling.build import build_model
 
 from .measure import hardware, peak_bytes
 
