@@ -10,10 +10,11 @@ from detectron2.modeling import build_model as build_detectron2_model
 
 
 def build_model(cfg: CfgNode) -> Any:
-    """Detectron2's ``build_model``, a module of the configured meta-architecture; on a CPU, weights of convolutions lie in memory with their channels last.
+    """Detectron2's ``build_model``, a module of the configured meta-architecture.
 
-    The maps between convolutions follow the weights. A training step of the small models takes about 10 % less time so;
-    nothing but rounding changes, and checkpoints hold the same tensors.
+    On a CPU the weights of convolutions lie in memory with their channels last, and the maps between them follow. A
+    training step of the small models takes about 10 % less time so; nothing but rounding changes, and checkpoints hold
+    the same tensors.
     """
     model = build_detectron2_model(cfg)
     if cfg.MODEL.DEVICE == "cpu":
