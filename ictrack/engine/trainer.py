@@ -115,7 +115,7 @@ class ICTrackTrainer(DefaultTrainer):
         return self._last_eval_results
 
     @classmethod
-    def build_model(cls, cfg: CfgNode) -> nn.Module:
+    def build_model(cls, cfg: CfgNode) -> Any:
         model = build_model(cfg)
         logger.info("Model:\n%s", model)
         return model
