@@ -14,6 +14,8 @@ from detectron2.data import transforms as T
 from detectron2.utils import comm
 from torch.utils.data import DataLoader, Sampler
 
+from .image_file import ImageReadError, read_image
+
 
 class FrameReadError(ValueError):
     """A frame that cannot be read, or is not of its video's size. At evaluation a lost frame must not be silent."""
@@ -58,7 +60,7 @@ class VideoFrameMapper:
         """
         Args:
             augmentations: deterministic ones, e.g. resizing.
-            image_format: that of :func:`detectron2.data.detection_utils.read_image`.
+            image_format: that of :func:`ictrack.data.image_file.read_image`.
         """
         self._augmentations = T.AugmentationList(augmentations)
         self._image_format = image_format
@@ -75,9 +77,9 @@ class VideoFrameMapper:
         """Raises FrameReadError, which names the file."""
         record = dict(record)
         try:
-            image = utils.read_image(record["file_name"], format=self._image_format)
+            image = read_image(record["file_name"], format=self._image_format)
             utils.check_image_size(record, image)
-        except Exception as error:  # whatever the image library raises on a damaged file
+        except (ImageReadError, utils.SizeMismatchError) as error:
             frame = f"frame {record['frame_index']} of video {record['video_id']}"
             raise FrameReadError(f"{record['file_name']}: cannot read {frame}: {error}") from error
         augmented = T.AugInput(image)

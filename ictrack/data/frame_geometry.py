@@ -10,7 +10,7 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 
-from .random_access_video import REDUCTIONS, SourceFrame
+from .image_file import REDUCTIONS, SourceFrame
 
 # What a window shows beyond the edge of a frame, as Detectron2's crops do.
 PAD_VALUE = 128

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
@@ -10,39 +9,13 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import av
-import cv2
 import numpy as np
 from av.video.reformatter import Interpolation
-from PIL import Image, UnidentifiedImageError
 
+from .image_file import ImageReadError, SourceFrame, list_pictures, read_reduced_image, shrink
 from .video_io import DEFAULT_FPS, VideoReadError
 
 logger = logging.getLogger(__name__)
-
-# What a JPEG decoder can shrink by while it decodes, and what frames are shrunk by otherwise.
-REDUCTIONS = (1, 2, 4, 8)
-
-_REDUCED_JPEG = {
-    1: cv2.IMREAD_COLOR,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-_EXIF_ORIENTATION = 0x0112
-
-
-class SourceFrame(NamedTuple):
-    """A decoded frame.
-
-    In continuous coordinates, in which the first pixel's centre is (0.5, 0.5), a point (x, y) of ``image`` is
-    (reduction * x, reduction * y) of the source.
-    """
-
-    image: np.ndarray  # BGR uint8 (ceil(height / reduction), ceil(width / reduction), 3)
-    height: int  # of the source, in pixels
-    width: int
-    reduction: int
-
 
 # (position in the list of requested frames, (height, width) of the source) -> one of REDUCTIONS
 ReductionRule = Callable[[int, tuple[int, int]], int]
@@ -69,21 +42,24 @@ class RandomAccessVideo(ABC):
 
 
 class ImageFolderVideo(RandomAccessVideo):
-    """Image files as frames; they may differ in size.
+    """Image files as frames, all pages of every file; they may differ in size.
 
     JPEG files are shrunk while they are decoded (libjpeg's scaled DCT), which takes a fraction of the time.
     """
 
     def __init__(self, file_names: Sequence[str], fps: float) -> None:
-        self._file_names = file_names
-        self.length = len(file_names)
+        self._pictures = list_pictures(file_names)
+        self.length = len(self._pictures)
         self.fps = fps
 
     def read(self, indices: Sequence[int], reduction: ReductionRule) -> list[SourceFrame]:
-        return [
-            read_reduced_image(self._file_names[index], lambda size, i=i: reduction(i, size))  # type: ignore[misc]
-            for i, index in enumerate(indices)
-        ]
+        try:
+            return [
+                read_reduced_image(picture.path, lambda size, i=i: reduction(i, size), picture.page)  # type: ignore[misc]
+                for i, picture in enumerate(self._pictures[index] for index in indices)
+            ]
+        except ImageReadError as error:
+            raise VideoReadError(str(error)) from error
 
 
 class FileVideo(RandomAccessVideo):
@@ -139,53 +115,6 @@ class FileVideo(RandomAccessVideo):
         except (av.error.FFmpegError, OSError) as error:
             raise VideoReadError(f"{self._path}: cannot be decoded ({error})") from error
         return found
-
-
-def read_reduced_image(path: str, reduction: Callable[[tuple[int, int]], int]) -> SourceFrame:
-    """An image file, turned upright by its EXIF orientation.
-
-    Args:
-        path: the file, in any format that OpenCV reads.
-        reduction: of (height, width), known from the file's header.
-
-    Raises:
-        VideoReadError: it is no image, or a truncated one.
-    """
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-        with Image.open(io.BytesIO(data)) as header:  # reads no pixels
-            width, height = header.size
-            is_jpeg = header.format == "JPEG"
-            orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
-    except UnidentifiedImageError as error:  # its own message has an address in memory for a name
-        raise VideoReadError(f"{path}: not an image of a known format") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise VideoReadError(f"{path}: not a readable image ({error})") from error
-    # OpenCV fills what is missing of a JPEG with grey. Compressed data holds no marker, so the end must follow it.
-    if is_jpeg and data.rfind(b"\xff\xd9") < data.rfind(b"\xff\xda"):
-        raise VideoReadError(f"{path}: the image is truncated")
-    if orientation >= 5:  # a quarter turn
-        width, height = height, width
-    factor = reduction((height, width))
-    # Of a turned image, incomplete blocks need not be at the right and the bottom.
-    scaled_decoding = is_jpeg and orientation == 1
-    flags = _REDUCED_JPEG[factor] if scaled_decoding else cv2.IMREAD_COLOR
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
-    if image is None:
-        raise VideoReadError(f"{path}: not a readable image")
-    return SourceFrame(image if scaled_decoding else shrink(image, factor), height, width, factor)
-
-
-def shrink(image: np.ndarray, factor: int) -> np.ndarray:
-    """Means of ``factor`` x ``factor`` pixels; incomplete blocks at the right and bottom are filled by their edge."""
-    if factor == 1:
-        return image
-    height, width = image.shape[:2]
-    if height % factor or width % factor:
-        image = cv2.copyMakeBorder(image, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
-    size = (image.shape[1] // factor, image.shape[0] // factor)
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
 
 
 def _convert(frame: av.VideoFrame, position: int, reduction: ReductionRule) -> SourceFrame:

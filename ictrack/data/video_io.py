@@ -19,16 +19,13 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from detectron2.data.detection_utils import read_image
+
+from .image_file import IMAGE_SUFFIXES, ImageFile, ImageReadError, list_pictures
 
 logger = logging.getLogger(__name__)
 
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
 # Frames a second of sources that do not state it: folders of frames, and cameras that report nothing.
 DEFAULT_FPS = 10.0
-
-# What Pillow raises on a file that is not an image, is truncated, or has a damaged header.
-_IMAGE_ERRORS = (OSError, SyntaxError, ValueError)
 
 
 class VideoReadError(ValueError):
@@ -57,6 +54,10 @@ class FrameStream(ABC):
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (0-based frame index, BGR uint8 array (H, W, 3)); the index of an unreadable frame is skipped."""
 
+    def frame_name(self, index: int) -> str:
+        """A frame's file in a folder of the video's frames: its own, or the one under which it would be stored."""
+        return f"{index:05d}.jpg"
+
     def close(self) -> None:  # noqa: B027  images have nothing to release
         """Release the source."""
 
@@ -68,41 +69,62 @@ class FrameStream(ABC):
 
 
 class ImageStream(FrameStream):
-    """Image files of one size as frames. An unreadable file is skipped with a warning that names it.
+    """Pictures of one size as frames, all pages of every file. An unreadable one is skipped with a warning naming it.
+
+    Attributes:
+        pictures: the file and page of every frame.
 
     Raises:
-        VideoReadError: if no file is readable (on construction), or a file's size differs from the first one's.
+        VideoReadError: if nothing is readable (on construction), or a picture's size differs from the first one's.
     """
 
     def __init__(self, name: str, paths: list[str], fps: float | None = None):
         self.name = name
-        self.paths = paths
+        self.pictures = list_pictures(paths)
         self.fps = fps or DEFAULT_FPS
-        self.length = len(paths)
+        self.length = len(self.pictures)
         reasons = []
-        for path in paths:
+        for picture in self.pictures:
             try:
-                self.height, self.width = read_image(path, format="BGR").shape[:2]
+                with ImageFile(picture.path) as file:
+                    self.height, self.width = file.read(picture.page).shape[:2]
                 return
-            except _IMAGE_ERRORS as error:
-                reasons.append(f"{path}: not a readable image ({error})")
-        others = f"; nor is any of the other {len(paths) - 1} files" if len(paths) > 1 else ""
+            except ImageReadError as error:
+                reasons.append(str(error))
+        others = f"; nor is any of the other {len(reasons) - 1} pictures" if len(reasons) > 1 else ""
         raise VideoReadError(reasons[0] + others)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        for index, path in enumerate(self.paths):
-            try:
-                frame = read_image(path, format="BGR")
-            except _IMAGE_ERRORS as error:
-                self.num_bad_frames += 1
-                logger.warning(f"{path}: frame {index} is not a readable image ({error}); skipped")
-                continue
-            if frame.shape[:2] != (self.height, self.width):
-                raise VideoReadError(
-                    f"{path}: {frame.shape[1]}x{frame.shape[0]} pixels, but the first frame has "
-                    f"{self.width}x{self.height}; all frames of a video must be of one size"
-                )
-            yield index, np.ascontiguousarray(frame)
+        index = 0
+        for path, pictures in itertools.groupby(self.pictures, key=lambda picture: picture.path):
+            for frame in _read_pages(path, [picture.page for picture in pictures]):
+                if isinstance(frame, ImageReadError):
+                    self.num_bad_frames += 1
+                    logger.warning(f"frame {index} is skipped: {frame}")
+                elif frame.shape[:2] != (self.height, self.width):
+                    raise VideoReadError(
+                        f"{path}: {frame.shape[1]}x{frame.shape[0]} pixels, but the first frame has "
+                        f"{self.width}x{self.height}; all frames of a video must be of one size"
+                    )
+                else:
+                    yield index, frame
+                index += 1
+
+    def frame_name(self, index: int) -> str:
+        return self.pictures[index].name
+
+
+def _read_pages(path: str, pages: list[int]) -> Iterator[np.ndarray | ImageReadError]:
+    """The pictures of a file in BGR, or why one cannot be read."""
+    try:
+        with ImageFile(path) as file:
+            for page in pages:
+                try:
+                    yield file.read(page)
+                except ImageReadError as error:
+                    yield error
+    except ImageReadError as error:
+        yield from itertools.repeat(error, len(pages))
 
 
 class VideoFileStream(FrameStream):

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.from_config import register_configured_datasets
-from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, VideoWriter, open_frames
+from ictrack.data.video_io import FrameStream, VideoReadError, VideoWriter, open_frames
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import configured_joints
 from ictrack.modeling.build import build_model
@@ -278,13 +278,12 @@ def write_tracks(
     num_classes = max([len(class_names or category_ids or ()), *(category + 1 for category in votes)])
     names = class_names or [f"class {index + 1}" for index in range(num_classes)]
     ids = category_ids or range(1, num_classes + 1)
-    files = [os.path.basename(file) for file in frames.paths] if isinstance(frames, ImageStream) else None
     size = {"height": frames.height, "width": frames.width, "length": length}
     video = {
         "id": 1,
         **size,
         "fps": frames.fps,
-        "file_names": [f"{frames.name}/{files[index] if files else f'{index:05d}.jpg'}" for index in range(length)],
+        "file_names": [f"{frames.name}/{frames.frame_name(index)}" for index in range(length)],
     }
     categories = [{"id": category_id, "name": name} for category_id, name in zip(ids, names)]
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)

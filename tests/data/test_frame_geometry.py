@@ -17,7 +17,7 @@ from ictrack.data.frame_geometry import (
     window_reduction,
     window_to_source,
 )
-from ictrack.data.random_access_video import SourceFrame, shrink
+from ictrack.data.image_file import SourceFrame, shrink
 
 
 def mapped(affine, x, y):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ictrack.data.random_access_video import FileVideo, ImageFolderVideo, read_reduced_image, shrink
+from ictrack.data.image_file import read_reduced_image, shrink
+from ictrack.data.random_access_video import FileVideo, ImageFolderVideo
 from ictrack.data.video_io import VideoReadError
 
 HEIGHT, WIDTH, LENGTH = 48, 64, 40
@@ -185,5 +186,7 @@ def test_bad_images_are_named(tmp_path, damage):
     else:
         parts = {"text": b"plain text", "empty": b"", "half": content[: len(content) // 2], "header": content[:20]}
         path.write_bytes(parts[damage])
-    with pytest.raises(VideoReadError, match=r"bad\.jpg"):
+    with pytest.raises(ImageReadError, match=r"bad\.jpg"):
         read_reduced_image(str(path), lambda size: 2)
+    with pytest.raises(VideoReadError, match=r"bad\.jpg"):
+        ImageFolderVideo([str(path)], fps=6).read([0], whole)

@@ -19,7 +19,8 @@ from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from ictrack.data.video_io import IMAGE_SUFFIXES, VideoReadError, natural_key
+from ictrack.data.image_file import IMAGE_SUFFIXES
+from ictrack.data.video_io import VideoReadError, natural_key
 from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from detectron2.data.detection_utils import read_image
 
 from ictrack.config import add_ictrack_config
 from ictrack.data.frame_geometry import Window, apply_window, window_reduction, window_to_source
-from ictrack.data.random_access_video import read_reduced_image
+from ictrack.data.image_file import read_reduced_image
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
 
 from .measure import measure_calls

@@ -1,0 +1,276 @@
+"""Pictures from files: the one reader of frames and stills, so that all who read a file see the same pixels.
+
+Pixels come as three channels of 8 bits, upright by the file's EXIF orientation: 16 bits are divided by 256, alpha is
+left out, and numbers without a range of their own (float, 32 bits) are refused.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
+
+import cv2
+import numpy as np
+from detectron2.data.detection_utils import convert_PIL_to_numpy
+from PIL import Image, UnidentifiedImageError
+
+logger = logging.getLogger(__name__)
+
+IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
+# What a JPEG decoder can shrink by while it decodes, and what frames are shrunk by otherwise.
+REDUCTIONS = (1, 2, 4, 8)
+
+# Formats whose further pictures follow the first in time or depth; those of a JPEG (MPO) are other views or maps of it.
+_SEQUENCE_FORMATS = ("PNG", "WEBP", "TIFF", "GIF")
+_SEQUENCE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
+_JPEG_FORMATS = ("JPEG", "MPO")
+
+_EXIF_ORIENTATION = 0x0112
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+# Optional chunks that the pixels depend on; the others (texts, profiles, dates) may be of any length, or damaged.
+_PNG_OPTIONAL = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")
+# TIFF 6.0: what a page is (bit 0: a smaller copy of another, bit 2: a mask of it), and the bits of a sample.
+_TIFF_KIND, _TIFF_COPY_OR_MASK = 254, 0b101
+_TIFF_BITS = 258
+
+_Result = TypeVar("_Result")
+
+
+class ImageReadError(ValueError):
+    """A file that is no picture, or none that can be shown; the message names the file and the reason."""
+
+
+class SourceFrame(NamedTuple):
+    """A decoded frame.
+
+    In continuous coordinates, in which the first pixel's centre is (0.5, 0.5), a point (x, y) of ``image`` is
+    (reduction * x, reduction * y) of the source.
+    """
+
+    image: np.ndarray  # BGR uint8 (ceil(height / reduction), ceil(width / reduction), 3)
+    height: int  # of the source, in pixels
+    width: int
+    reduction: int
+
+
+class Picture(NamedTuple):
+    """Where a picture is: a file, and the 0-based page in it."""
+
+    path: str
+    page: int
+    num_pages: int  # of the file
+
+    @property
+    def name(self) -> str:
+        """The file's, with the page's number if it has several."""
+        name = os.path.basename(self.path)
+        stem, suffix = os.path.splitext(name)
+        return name if self.num_pages == 1 else f"{stem}_{self.page:05d}{suffix}"
+
+
+class ImageFile:
+    """A file's pictures: pages of a TIFF, frames of an animated PNG or WebP; else one. Also a context manager.
+
+    Pages in ascending order are cheap; an animation is decoded from its start where one goes back.
+
+    Attributes:
+        path: of the file.
+        num_pages: its pictures. Smaller copies and masks in a TIFF do not count, nor does the picture that an animated
+            PNG has for viewers without animation.
+
+    Raises:
+        ImageReadError: on construction and by the methods: it is no picture, truncated, or its numbers have no range.
+    """
+
+    def __init__(self, path: str | os.PathLike) -> None:
+        self.path = os.fspath(path)
+        self._source: str | io.BytesIO = self.path
+        self._opened: Image.Image | None = None
+        self._pages = self._try(self._list_pages)
+        self.num_pages = len(self._pages)
+
+    def read(self, page: int = 0, format: str = "BGR") -> np.ndarray:
+        """A picture, (H, W, 3) uint8; ``format`` is any of :func:`detectron2.data.detection_utils.read_image`."""
+        image = self._try(lambda: self._decode(page))
+        return np.ascontiguousarray(convert_PIL_to_numpy(image, format))
+
+    def read_reduced(self, reduction: Callable[[tuple[int, int]], int], page: int = 0) -> SourceFrame:
+        """A picture in BGR, shrunk by the one of REDUCTIONS that ``reduction`` gives for its (height, width).
+
+        JPEG files are shrunk while they are decoded (libjpeg's scaled DCT), which takes a fraction of the time; they
+        can be read once.
+        """
+        header = self._try(self._image)
+        # Of a turned image, incomplete blocks need not be at the right and the bottom.
+        if header.format not in _JPEG_FORMATS or _orientation(header) != 1:
+            image = self.read(page)
+            height, width = image.shape[:2]
+            factor = reduction((height, width))
+            return SourceFrame(shrink(image, factor), height, width, factor)
+        width, height = header.size
+        factor = reduction((height, width))
+        header.draft(None, (max(width // factor, 1), max(height // factor, 1)))  # type: ignore[arg-type]
+        image = self.read()
+        # Less than asked for where a side is shorter than the factor.
+        done = max(n for n in REDUCTIONS if (-(-height // n), -(-width // n)) == image.shape[:2] and n <= factor)
+        return SourceFrame(shrink(image, factor // done), height, width, factor)
+
+    def close(self) -> None:
+        if self._opened is not None:
+            self._opened.close()
+            self._opened = None
+
+    def __enter__(self) -> ImageFile:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def _image(self) -> Image.Image:
+        if self._opened is None:
+            self._opened = Image.open(self._source)
+        return self._opened
+
+    def _try(self, action: Callable[[], _Result]) -> _Result:
+        """The action's result. Where it fails on a PNG, it is done again without what the pixels do not depend on."""
+        try:
+            return action()
+        except Exception as error:  # whatever Pillow's parsers raise on what they did not expect
+            self.close()
+            data = _bare_png(self.path) if self._source is self.path else None
+            if data is None:
+                raise ImageReadError(f"{self.path}: not a readable image ({_reason(error)})") from error
+        self._source = io.BytesIO(data)
+        return self._try(action)
+
+    def _list_pages(self) -> list[int]:
+        image = self._image()
+        if image.format not in _SEQUENCE_FORMATS:
+            return [0]
+        if image.format == "TIFF":
+            return self._list_tiff_pages(image)
+        return list(range(int(getattr(image, "default_image", False)), getattr(image, "n_frames", 1)))
+
+    def _list_tiff_pages(self, image: Image.Image) -> list[int]:
+        pages, page = [], 0
+        while True:
+            if not int(image.tag_v2.get(_TIFF_KIND, 0)) & _TIFF_COPY_OR_MASK:  # type: ignore[attr-defined]
+                pages.append(page)
+            page += 1
+            try:
+                image.seek(page)
+            except EOFError:
+                break
+            except Exception as error:
+                logger.warning(f"{self.path}: breaks off after {page} pages ({_reason(error)})")
+                break
+        self.close()  # seeking past the end leaves an image between pages
+        return pages or [0]
+
+    def _decode(self, page: int) -> Image.Image:
+        image = self._image()
+        if image.tell() > self._pages[page]:  # going back in an animated PNG fails after its last frame
+            self.close()
+            image = self._image()
+        image.seek(self._pages[page])
+        image.load()
+        turn = _UPRIGHT.get(_orientation(image))
+        rgb = _to_rgb(image)
+        return rgb if turn is None else rgb.transpose(turn)
+
+
+def read_image(path: str | os.PathLike, format: str = "BGR") -> np.ndarray:
+    """The picture of a file, or the first one: (H, W, 3) uint8, see :meth:`ImageFile.read`. Raises ImageReadError."""
+    with ImageFile(path) as file:
+        return file.read(format=format)
+
+
+def read_reduced_image(path: str, reduction: Callable[[tuple[int, int]], int], page: int = 0) -> SourceFrame:
+    """A picture of a file, see :meth:`ImageFile.read_reduced`. Raises ImageReadError."""
+    with ImageFile(path) as file:
+        return file.read_reduced(reduction, page)
+
+
+def list_pictures(paths: Sequence[str]) -> list[Picture]:
+    """All pictures of files, in their order; files of a kind that has one are not opened. Unreadable ones have one."""
+    pictures = []
+    for path in paths:
+        num_pages = 1
+        if path.lower().endswith(_SEQUENCE_SUFFIXES):
+            try:
+                with ImageFile(path) as file:
+                    num_pages = file.num_pages
+            except ImageReadError:  # whoever reads it is told
+                pass
+        pictures += [Picture(path, page, num_pages) for page in range(num_pages)]
+    return pictures
+
+
+def shrink(image: np.ndarray, factor: int) -> np.ndarray:
+    """Means of ``factor`` x ``factor`` pixels; incomplete blocks at the right and bottom are filled by their edge."""
+    if factor == 1:
+        return image
+    height, width = image.shape[:2]
+    if height % factor or width % factor:
+        image = cv2.copyMakeBorder(image, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
+    size = (image.shape[1] // factor, image.shape[0] // factor)
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    """A loaded image in 8-bit RGB."""
+    if image.mode == "F":
+        raise ValueError("its pixels are floating-point numbers, which have no range to show; convert it to 8 bits")
+    if image.mode.startswith("I"):
+        if image.mode == "I" and image.format not in ("PNG", "PPM"):  # where Pillow calls 16 bits so
+            raise ValueError("its pixels are integers of 32 bits or with a sign; convert it to 8 or 16 bits")
+        bits = image.tag_v2.get(_TIFF_BITS, (16,))[0] if image.format == "TIFF" else 16  # type: ignore[attr-defined]
+        image = Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8))
+    if image.mode in ("P", "PA", "La", "RGBa"):  # a palette may have alpha; colors may be multiplied by it
+        image = image.convert("RGBA")
+    return image.convert("RGB")
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return image.getexif().get(_EXIF_ORIENTATION, 1)
+    except Exception:  # damaged EXIF says nothing of the pixels
+        return 1
+
+
+def _bare_png(path: str) -> bytes | None:
+    """A PNG file without the chunks that its pixels do not depend on; None if it is no PNG, or has none of them."""
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except OSError:
+        return None
+    if not data.startswith(_PNG_SIGNATURE):
+        return None
+    kept, start = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
+    while start < len(data):
+        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+        kind = data[start + 4 : start + 8]
+        if kind[:1].isupper() or kind in _PNG_OPTIONAL:
+            kept.append(data[start:end])
+        start = end
+    bare = b"".join(kept)
+    return bare if len(bare) < len(data) else None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnidentifiedImageError):  # its own message has an address in memory for a name
+        return "not of a known format"
+    return str(getattr(error, "strerror", None) or error or type(error).__name__)
