@@ -20,6 +20,8 @@ import av
 import cv2
 import numpy as np
 
+from ictrack.structures.hidden_files import is_hidden
+
 from .image_file import IMAGE_SUFFIXES, ImageFile, ImageReadError, list_pictures
 
 logger = logging.getLogger(__name__)
@@ -240,7 +242,8 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
         return CameraStream(source, fps)
     path = os.fspath(source)
     if os.path.isdir(path):
-        names = [name for name in os.listdir(path) if name.lower().endswith(IMAGE_SUFFIXES)]
+        visible = [name for name in os.listdir(path) if not is_hidden(name)]
+        names = [name for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
         if not names:
             raise VideoReadError(f"{path}: the folder has no images ({', '.join(IMAGE_SUFFIXES)})")
         return ImageStream(_stem(path), [os.path.join(path, name) for name in sorted(names, key=natural_key)], fps)
@@ -251,7 +254,11 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
     if path.isdigit():
         return CameraStream(int(path), fps)
     if glob.has_magic(path):
-        paths = [match for match in glob.glob(path, recursive=True) if os.path.isfile(match)]
+        paths = [
+            match
+            for match in glob.glob(path, recursive=True)
+            if os.path.isfile(match) and not is_hidden(os.path.basename(match))
+        ]
         if not paths:
             raise VideoReadError(f"{path}: no file matches this pattern")
         return ImageStream(_stem(os.path.dirname(path) or path), sorted(paths, key=natural_key), fps)

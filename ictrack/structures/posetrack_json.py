@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from .describe import describe
+from .hidden_files import is_hidden
 from .joints import POSETRACK_15, joint_indices
 from .json_files import AnnotationError, index_by_id, is_finite, is_int, read_json, require
 from .pose_sequence import PoseSequence
@@ -36,7 +37,9 @@ def read_pose_folder(folder: str | Path, *, is_ground_truth: bool) -> dict[str, 
     """
     folder = Path(folder)
     require(folder.exists(), str(folder), "no such file or folder")
-    files = sorted(p for p in folder.iterdir() if p.name.endswith(_SUFFIXES)) if folder.is_dir() else [folder]
+    files = [folder]
+    if folder.is_dir():
+        files = sorted(p for p in folder.iterdir() if p.name.endswith(_SUFFIXES) and not is_hidden(p.name))
     require(bool(files), str(folder), "holds no .json or .json.gz file")
     sequences: dict[str, PoseSequence] = {}
     for path in files:

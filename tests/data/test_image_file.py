@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ictrack.data.image_file import ImageFile, ImageReadError, list_pictures, read_image
-from ictrack.data.random_access_video import read_reduced_image
+from ictrack.data.image_file import ImageFile, ImageReadError, list_pictures, read_image, read_reduced_image
 from ictrack.data.video_io import VideoReadError, open_frames
 
 HEIGHT, WIDTH = 24, 32

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ictrack.data.image_file import read_reduced_image, shrink
+from ictrack.data.image_file import ImageReadError, read_reduced_image, shrink
 from ictrack.data.random_access_video import FileVideo, ImageFolderVideo
 from ictrack.data.video_io import VideoReadError
 
@@ -189,4 +189,6 @@ def test_bad_images_are_named(tmp_path, damage):
     with pytest.raises(ImageReadError, match=r"bad\.jpg"):
         read_reduced_image(str(path), lambda size: 2)
     with pytest.raises(VideoReadError, match=r"bad\.jpg"):
+        ImageFolderVideo([str(path)], fps=10).read([0], whole)
+    with pytest.raises(ImageReadError, match=r"bad\.jpg"):
         ImageFolderVideo([str(path)], fps=6).read([0], whole)

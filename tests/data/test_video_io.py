@@ -104,6 +104,16 @@ def test_folder_and_glob_in_natural_order(tmp_path):
     assert open_frames(folder, fps=6).fps == 6
 
 
+def test_files_of_operating_systems_are_no_frames(tmp_path, caplog):
+    folder = write_images(tmp_path / "walk", ["0.jpg", "1.jpg"])
+    for name in ("._0.jpg", ".hidden.png", ".DS_Store", "Thumbs.db"):
+        (tmp_path / "walk" / name).write_bytes(b"\0\5\x16\7Mac OS X")
+    for source in (folder, f"{folder}/*"):
+        frames = open_frames(source)
+        assert frames.length == 2 and len(list(frames)) == 2 and not frames.num_bad_frames
+    assert not caplog.messages
+
+
 def test_single_image(tmp_path):
     write_images(tmp_path / "one", ["a.jpg"])
     assert len(list(open_frames(tmp_path / "one" / "a.jpg"))) == 1

@@ -10,7 +10,7 @@ import pytest
 from tiny_video_dataset import ground_truth
 
 from ictrack.evaluation.submission import pack_results, read_results_file, validate_youtube_vis
-from ictrack.evaluation.submission.archive import replacing
+from ictrack.evaluation.submission.archive import Archive, replacing
 from ictrack.structures.json_files import MIN_SUSPECT_BYTES, AnnotationError, read_json
 from ictrack.structures.rle import encode_mask
 
@@ -45,6 +45,8 @@ def test_what_is_packed_is_read(tmp_path):
 def test_what_an_operating_system_adds_does_no_harm(tmp_path):
     members = [("results.json", TEXT), ("__MACOSX/._results.json", b"x"), (".DS_Store", b"x"), ("notes.txt", b"x")]
     assert read_results_file(zip_of(tmp_path / "a.zip", *members)) == RESULTS
+    with Archive(zip_of(tmp_path / "b.zip", ("._results.json", b"x"), ("sub/THUMBS.DB", b"x"), *members)) as archive:
+        assert archive.names == ["results.json", "notes.txt"]
 
 
 def link():

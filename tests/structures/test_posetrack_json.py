@@ -126,6 +126,7 @@ def test_folder(tmp_path):
     (tmp_path / "b.json").write_text(json.dumps(scene()))
     (tmp_path / "a.json.gz").write_bytes(gzip.compress(json.dumps(scene()).encode()))
     (tmp_path / "notes.txt").write_text("not a sequence")
+    (tmp_path / "._b.json").write_bytes(b"\0\5\x16\7Mac OS X")
     sequences = read_pose_folder(tmp_path, is_ground_truth=True)
     assert list(sequences) == ["a", "b"]
     assert sequences["a"].source == str(tmp_path / "a.json.gz")

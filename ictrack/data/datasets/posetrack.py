@@ -18,6 +18,7 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from PIL import Image
 
+from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.joints import POSETRACK_18
 from ictrack.structures.json_files import AnnotationError, index_by_id, is_int, read_json, require
 from ictrack.structures.posetrack_json import sequence_name
@@ -65,7 +66,7 @@ def posetrack_files(annotation_folder: str | Path) -> list[Path]:
     """
     folder = Path(annotation_folder)
     require(folder.is_dir(), str(folder), "no such folder of annotation files, one a sequence")
-    visible = (path for path in folder.iterdir() if not path.name.startswith("."))
+    visible = (path for path in folder.iterdir() if not is_hidden(path.name))
     files = sorted(path for path in visible if path.name.endswith((".json", ".json.gz")))
     require(bool(files), str(folder), "holds no .json or .json.gz file")
     return files

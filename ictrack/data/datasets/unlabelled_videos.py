@@ -21,6 +21,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ictrack.data.image_file import IMAGE_SUFFIXES
 from ictrack.data.video_io import VideoReadError, natural_key
+from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
 
 logger = logging.getLogger(__name__)
@@ -163,8 +164,8 @@ def _walk(root: str) -> Iterator[dict[str, Any]]:
         if FRAMES_FOLDER in folders:
             folders[:] = [FRAMES_FOLDER]
         else:
-            folders[:] = sorted((name for name in folders if not name.startswith(".")), key=natural_key)
-        visible = sorted((name for name in files if not name.startswith(".")), key=natural_key)
+            folders[:] = sorted((name for name in folders if not is_hidden(name)), key=natural_key)
+        visible = sorted((name for name in files if not is_hidden(name)), key=natural_key)
         images = [os.path.join(folder, name) for name in visible if name.lower().endswith(IMAGE_SUFFIXES)]
         videos = [os.path.join(folder, name) for name in visible if name.lower().endswith(VIDEO_SUFFIXES)]
         if images and FRAMES_FOLDER not in folders:

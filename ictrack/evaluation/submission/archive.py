@@ -15,10 +15,9 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import IO, BinaryIO
 
+from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.json_files import MAX_UNPACKED_BYTES, ZIP_ERRORS, AnnotationError, read_unpacked, require
 
-# Members that operating systems add by themselves.
-_SYSTEM_NAMES = ("__MACOSX", ".DS_Store", "Thumbs.db", "desktop.ini")
 _ENCRYPTED = 0x1
 _COPY_BYTES = 2**20
 
@@ -35,7 +34,7 @@ class Folder:
         """Raises OSError if there is neither a folder nor a file."""
         if path.is_dir():
             self.path = path
-            self.names = sorted(child.name for child in path.iterdir() if child.is_file() and child.name[0] != ".")
+            self.names = sorted(child.name for child in path.iterdir() if child.is_file() and not is_hidden(child.name))
         else:
             path.stat()
             self.path = path.parent
@@ -95,7 +94,7 @@ class Archive:
         self._members = {
             member.filename: member
             for member in self._zip.infolist()
-            if not member.is_dir() and not _is_of_system(member.filename)
+            if not member.is_dir() and not is_hidden(member.filename)
         }
         self.names = list(self._members)
 
@@ -192,10 +191,6 @@ def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
         seen.add(name)
     total = sum(member.file_size for member in members)
     require(total <= MAX_UNPACKED_BYTES, str(path), f"unpacks to {total} bytes, more than {MAX_UNPACKED_BYTES}")
-
-
-def _is_of_system(name: str) -> bool:
-    return any(part in _SYSTEM_NAMES for part in PurePosixPath(name).parts)
 
 
 def _gunzip(data: bytes, where: str) -> bytes:
