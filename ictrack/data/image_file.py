@@ -149,7 +149,7 @@ class ImageFile:
             return action()
         except Exception as error:  # whatever Pillow's parsers raise on what they did not expect
             self.close()
-            data = _bare_png(self.path) if self._source is self.path else None
+            data = _bare_png(self.path) if isinstance(self._source, str) else None
             if data is None:
                 raise ImageReadError(f"{self.path}: not a readable image ({_reason(error)})") from error
         self._source = io.BytesIO(data)
