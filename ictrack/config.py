@@ -370,7 +370,8 @@ def _add_tracker_config(cfg: CN) -> None:
     emb.MATCH_THRESHOLD = 0.5
     # "score_order": row-wise argmax, the best similarity keeps a contested track; "hungarian": optimal assignment.
     emb.ASSIGNMENT = "score_order"
-    # Weight of the new embedding in the memory (paper: momentum 0.7).
+    # Weight of the new embedding in the memory. 0.7 is the paper's "momentum value"; that it weighs the new embedding
+    # and not the old one is inferred (as in QDTrack).
     emb.MOMENTUM = 0.7
 
     post = trk.POST_PROCESSING = CN()
@@ -454,8 +455,8 @@ def _add_unlabelled_config(cfg: CN) -> None:
     cfg.DATASETS.UNLABELLED = ()
     # A user's own unlabelled videos: [[name, file, folder, glob or .txt list of them, ...], ...].
     cfg.DATASETS.UNLABELLED_VIDEOS = []
-    # Videos to leave out, such as those of the evaluation (method: YouTube-VIS is drawn from YouTube-VOS): names, .txt
-    # files with a name a line, YouTube-VIS annotation files.
+    # Videos to leave out, such as those of the evaluation (method: YouTube-VIS is drawn from YouTube-VOS): registered
+    # data sets of videos, names, .txt files with a name a line, YouTube-VIS annotation files.
     cfg.DATASETS.UNLABELLED_EXCLUDE = []
     # File of tracklets in DATASETS.UNLABELLED, which is made by the trainer where it is needed and there is none; "".
     cfg.DATASETS.UNLABELLED_TRACKLETS = ""

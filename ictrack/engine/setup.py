@@ -18,6 +18,7 @@ from detectron2.utils.logger import setup_logger
 
 from ictrack import add_ictrack_config
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.data.datasets.check_files import check_dataset_files
 from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.evaluation.detector_classes import state_detector_classes
 
@@ -54,7 +55,11 @@ def setup(args: argparse.Namespace) -> CfgNode:
     """The frozen configuration of a run, with logging set up and its folder made."""
     cfg = load_config(args.config_file, args.opts)
     register_configured_datasets(cfg)
-    state_detector_classes(cfg, training=not getattr(args, "eval_only", False))
+    training = not getattr(args, "eval_only", False)
+    check_dataset_files(cfg, training=training)
+    state_detector_classes(cfg, training=training)
+    if getattr(args, "resume", False) and os.path.isfile(os.path.join(cfg.OUTPUT_DIR, "last_checkpoint")):
+        cfg.MODEL.HRNET.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""  # the checkpoint has all weights
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="ictrack")

@@ -99,13 +99,13 @@ class ICTrackTrainer(DefaultTrainer):
         return [EmbeddingHealthHook(self.model, samples, video.HEALTH_PERIOD)]
 
     def _standard_hooks(self) -> list[HookBase]:
-        average = self.weight_average
+        average, period = self.weight_average, self.cfg.TEST.EVAL_PERIOD
+        hooks = super().build_hooks()
+        if not period:  # Detectron2's hook evaluates at the end nevertheless
+            hooks = [hook for hook in hooks if not isinstance(hook, EvalHook)]
         if average is None:
-            return super().build_hooks()
-        hooks = [
-            EvalHook(self.cfg.TEST.EVAL_PERIOD, self._test_with_average) if isinstance(hook, EvalHook) else hook
-            for hook in super().build_hooks()
-        ]
+            return hooks
+        hooks = [EvalHook(period, self._test_with_average) if isinstance(hook, EvalHook) else hook for hook in hooks]
         return [_AverageWeights(average), *hooks]  # first, so that the checkpointer and the evaluation see the update
 
     def _test_with_average(self) -> Any:

@@ -14,6 +14,7 @@ from ictrack.data.datasets.unlabelled_videos import (
     register_all_unlabelled_videos,
     register_unlabelled_videos,
 )
+from ictrack.data.datasets.youtube_vis import register_youtube_vis
 from ictrack.data.video_io import VideoReadError
 from ictrack.structures.json_files import AnnotationError
 
@@ -118,6 +119,21 @@ def test_evaluation_videos_are_left_out(tmp_path, collection, caplog):
     valid.write_text("{")
     with pytest.raises(AnnotationError, match=r"valid\.json"):
         exclude_videos(records, [str(valid)])
+
+
+def test_videos_of_registered_data_sets_are_left_out(tmp_path, collection):
+    records = find_videos(str(collection))
+    video = {"id": 1, "width": 8, "height": 8, "length": 1, "file_names": ["deep/00000.jpg"]}
+    (tmp_path / "valid.json").write_text(json.dumps({"videos": [video], "categories": []}))
+    register_youtube_vis("exclude_labelled", str(tmp_path / "valid.json"), str(tmp_path))
+    register_unlabelled_videos("exclude_unlabelled", [str(collection / "x/film.MOV")])
+    try:
+        kept = names(exclude_videos(records, ["exclude_labelled", "exclude_unlabelled"]))
+        assert kept == [name for name in names(records) if name not in ("deep", "film")] and len(kept) == 2
+    finally:
+        for name in ("exclude_labelled", "exclude_unlabelled"):
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
 
 
 def test_registered_videos_are_found_when_used(tmp_path):

@@ -92,6 +92,23 @@ def test_train_resume_and_evaluate(dataset, tmp_path):
     assert "copypaste" in log
 
 
+def test_without_a_period_nothing_is_evaluated(dataset, tmp_path):
+    options = [*SMALL, *data_options(dataset, tmp_path), "SOLVER.MAX_ITER", "1"]
+    for average in ("0.0", "0.9"):
+        opts = [*options, "TEST.EVAL_PERIOD", "0", "SOLVER.EMA_DECAY", average]
+        trainer = ICTrackTrainer(setup(argparse.Namespace(config_file=str(CONFIG), opts=opts)))
+        trainer.train()
+        assert not hasattr(trainer, "_last_eval_results")
+
+
+def test_a_run_goes_on_without_imagenet_weights(dataset, tmp_path):
+    opts = [*SMALL, *data_options(dataset, tmp_path), "MODEL.TIMM.WEIGHTS", "package:absent"]
+    args = argparse.Namespace(config_file=str(CONFIG), opts=opts, resume=True)
+    assert setup(args).MODEL.TIMM.WEIGHTS == "package:absent"  # nothing to go on from
+    (tmp_path / "last_checkpoint").write_text("model_0000001.pth")
+    assert setup(args).MODEL.TIMM.WEIGHTS == ""
+
+
 def train_and_compare_weights(args):
     """What each of two processes runs: train, then compare all weights with the other process's."""
     cfg = setup(args)

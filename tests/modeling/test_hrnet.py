@@ -102,3 +102,22 @@ def test_weights_from_a_file(tmp_path):
         HRNet(**SMALL, weights=str(tmp_path / "bad.pth"))
     with pytest.raises(PretrainedWeightsError, match="absent"):
         HRNet(**SMALL, weights=str(tmp_path / "absent.pth"))
+
+
+@pytest.mark.parametrize("trained", [True, False], ids=["trained", "from nothing"])
+def test_imagenet_weights_are_sought_only_when_starting_from_nothing(trained, monkeypatch):
+    """Without a network, a trained detector is built; what starts from ImageNet ends in one line that names the key."""
+
+    def offline(name, **options):
+        raise ConnectionError(f"no network for {name}\nand seventy more lines")
+
+    monkeypatch.setattr("timm.create_model", offline)
+    cfg = small_cfg("build_hrnet_hrfpn_backbone")
+    cfg.MODEL.HRNET.WEIGHTS = "timm"
+    if trained:
+        cfg.MODEL.WEIGHTS = "posetrack_stage1/model_final.pth"
+        assert "p3" in build_backbone(cfg).output_shape()
+        cfg.MODEL.ALLOW_PARTIAL_WEIGHTS = True  # which need not have a backbone
+    with pytest.raises(PretrainedWeightsError, match=r"MODEL\.HRNET\.WEIGHTS .*no network for hrnet_w4\)") as error:
+        build_backbone(cfg)
+    assert "\n" not in str(error.value)

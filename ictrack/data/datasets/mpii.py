@@ -37,7 +37,13 @@ _LAYOUT = {
 
 def register_mpii(name: str, annotation_file: str, image_root: str) -> None:
     """Register MPII's format under ``name``. The file, .mat or .json, is opened when the data set is first used."""
-    register_pose_images(name, lambda: load_mpii(annotation_file, image_root), POSETRACK_18)
+    register_pose_images(
+        name,
+        lambda: load_mpii(annotation_file, image_root),
+        POSETRACK_18,
+        annotation_file=annotation_file,
+        image_root=image_root,
+    )
 
 
 def register_all_mpii(root: str) -> None:

@@ -39,7 +39,13 @@ def register_posetrack_images(name: str, annotation_folder: str, image_root: str
         annotation_folder: holds a ``.json`` or ``.json.gz`` a sequence.
         image_root: the folder that the files' names of images are relative to.
     """
-    register_pose_images(name, lambda: load_posetrack_images(annotation_folder, image_root), POSETRACK_18)
+    register_pose_images(
+        name,
+        lambda: load_posetrack_images(annotation_folder, image_root),
+        POSETRACK_18,
+        annotation_folder=annotation_folder,
+        image_root=image_root,
+    )
 
 
 def register_all_posetrack_images(root: str) -> None:

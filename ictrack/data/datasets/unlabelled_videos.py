@@ -91,8 +91,8 @@ def exclude_videos(records: Sequence[dict[str, Any]], exclude: Iterable[str]) ->
 
     Args:
         records: of :func:`find_videos`.
-        exclude: names of videos; ``.txt`` files with a name a line; YouTube-VIS files (``.json``, ``.json.gz``), whose
-            videos are meant.
+        exclude: names of videos; ``.txt`` files with a name a line; YouTube-VIS files (``.json``, ``.json.gz``) and
+            registered data sets of videos, whose videos are meant.
 
     Raises:
         AnnotationError, OSError: a file that cannot be read.
@@ -108,6 +108,9 @@ def exclude_videos(records: Sequence[dict[str, Any]], exclude: Iterable[str]) ->
 
 
 def _excluded_names(entry: str) -> list[str]:
+    if entry in DatasetCatalog:
+        json_file = MetadataCatalog.get(entry).get("json_file")
+        return _excluded_names(json_file) if json_file else [r["video_name"] for r in DatasetCatalog.get(entry)]
     if entry.endswith((".json", ".json.gz")):
         return [video_name(video) for video in read_ground_truth(entry)["videos"]]
     if entry.endswith(".txt"):

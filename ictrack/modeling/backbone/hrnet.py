@@ -13,7 +13,7 @@ from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .timm_weights import PretrainedWeightsError, read_state_dict
+from .timm_weights import PretrainedWeightsError, imagenet_weights, read_state_dict
 
 T = TypeVar("T")
 
@@ -109,7 +109,13 @@ class HRNet(Backbone):
         if weights == "timm":
             import timm
 
-            state_dict = timm.create_model(f"hrnet_w{width}", pretrained=True).state_dict()
+            try:
+                state_dict = timm.create_model(f"hrnet_w{width}", pretrained=True).state_dict()
+            except Exception as error:  # the hub's client raises many kinds without a network
+                raise PretrainedWeightsError(
+                    f'MODEL.HRNET.WEIGHTS "timm": no hrnet_w{width} from timm\'s hub ({_first_line(error)}); give the '
+                    'path of an ImageNet checkpoint, "" for random weights, or a trained detector as MODEL.WEIGHTS'
+                ) from error
         else:
             state_dict = read_state_dict(Path(weights))
         given, own = hrnet_branch_weights(state_dict), self.model.state_dict()
@@ -120,6 +126,10 @@ class HRNet(Backbone):
                 f"MODEL.HRNET.WEIGHTS: {weights} does not fit this HRNet, {len(problems)} tensors differ: {listed}"
             )
         self.model.load_state_dict(given)
+
+
+def _first_line(error: Exception) -> str:
+    return f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
 
 
 def _shape(state_dict: Mapping[str, Tensor], name: str) -> tuple[int, ...] | None:
@@ -183,7 +193,7 @@ class HRFPN(Backbone):
 
 @BACKBONE_REGISTRY.register()
 def build_hrnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRNet:
-    """The HRNet of cfg.MODEL.HRNET: res2 to res5."""
+    """The HRNet of cfg.MODEL.HRNET: res2 to res5. See :func:`imagenet_weights`."""
     options = cfg.MODEL.HRNET
     return HRNet(
         width=options.WIDTH,
@@ -192,7 +202,7 @@ def build_hrnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRNet:
         stage1_width=options.STAGE1_WIDTH,
         in_channels=input_shape.channels,
         norm_eval=options.NORM_EVAL,
-        weights=options.WEIGHTS,
+        weights=imagenet_weights(cfg, options.WEIGHTS),
     )
 
 

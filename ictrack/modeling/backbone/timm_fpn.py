@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..mixed_precision import autocast
-from .timm_weights import load_timm_state_dict
+from .timm_weights import imagenet_weights, load_timm_state_dict
 
 
 class TimmBackbone(Backbone):
@@ -196,7 +196,7 @@ def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
     options = cfg.MODEL.TIMM
     return TimmBackbone(
         options.NAME,
-        weights=options.WEIGHTS,
+        weights=imagenet_weights(cfg, options.WEIGHTS),
         out_strides=options.OUT_STRIDES,
         in_channels=input_shape.channels,
         freeze=options.FREEZE,

@@ -6,11 +6,18 @@ import importlib.util
 from pathlib import Path
 
 import torch
+from detectron2.config import CfgNode
 from torch import Tensor
 
 
 class PretrainedWeightsError(ValueError):
     """Pretrained weights that are absent, or that do not fit the model."""
+
+
+def imagenet_weights(cfg: CfgNode, weights: str) -> str:
+    """``weights``, or "" where ``MODEL.WEIGHTS`` are going to set the whole backbone: a trained model needs no network
+    and no package."""
+    return "" if cfg.MODEL.WEIGHTS and not cfg.MODEL.ALLOW_PARTIAL_WEIGHTS else weights
 
 
 def find_package_weights(package: str) -> Path:
