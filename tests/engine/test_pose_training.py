@@ -139,7 +139,9 @@ def test_joints_that_nobody_labels_do_not_train_their_heatmaps(people):
     assert trained.tolist() == annotated[0].tolist()
 
 
-@pytest.mark.parametrize("stage", ["stage2_mpii.yaml", "stage3_posetrack_video.yaml", "stage3_posetrack_correspondence.yaml"])
+@pytest.mark.parametrize(
+    "stage", ["stage2_mpii.yaml", "stage3_posetrack_video.yaml", "stage3_posetrack_correspondence.yaml"]
+)
 def test_sigmas_of_the_configurations_are_those_of_their_joints(stage):
     cfg = load_config(str(CONFIGS / stage))
     assert list(cfg.TEST.KEYPOINT_OKS_SIGMAS) == list(POSETRACK_18.sigmas)
