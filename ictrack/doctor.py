@@ -100,7 +100,7 @@ def check_torchvision_ops() -> Finding:
 def check_detectron2() -> Finding:
     try:
         import detectron2
-        from detectron2.tracking import build_tracker_head  # noqa: F401  (absent before 0.6)
+        import detectron2.tracking
     except AttributeError as error:  # names that Pillow 10 (Image.LINEAR) and NumPy 1.24 (np.bool) dropped
         return Finding(
             "Detectron2",
@@ -109,6 +109,12 @@ def check_detectron2() -> Finding:
             "pip uninstall detectron2 and run bash tools/setup_env.sh",
         )
     except ImportError as error:
+        if getattr(error, "name", None) == "detectron2.tracking":
+            return Finding(
+                "Detectron2",
+                f"{detectron2.__version__} has no detectron2.tracking, which the main branch got after release 0.6",
+                "pip uninstall -y detectron2 && bash tools/setup_env.sh puts a copy of the main branch in its place",
+            )
         return Finding(
             "Detectron2",
             str(error),

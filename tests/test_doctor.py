@@ -1,4 +1,5 @@
 import builtins
+import sys
 
 import pytest
 
@@ -33,6 +34,13 @@ def test_a_missing_package_gets_advice(monkeypatch, module, check, advice):
     finding = check()
     assert finding.mark == "FAIL"
     assert advice in finding.advice
+
+
+def test_a_detectron2_without_trackers_gets_the_command_that_replaces_it(monkeypatch):
+    monkeypatch.setitem(sys.modules, "detectron2.tracking", None)  # as in release 0.6
+    finding = doctor.check_detectron2()
+    assert finding.mark == "FAIL" and "0.6" in finding.detail
+    assert "pip uninstall -y detectron2 && bash tools/setup_env.sh" in finding.advice
 
 
 def test_a_folder_that_cannot_be_written(monkeypatch, tmp_path):

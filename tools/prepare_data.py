@@ -13,6 +13,9 @@ python tools/prepare_data.py sample-assets EMOJI_FOLDER MEDIA_FOLDER ... [--outp
 python tools/prepare_data.py pose-template ANNOTATIONS OUTPUT
     computes the mean pose of PointSetAnchor's anchors from COCO keypoint annotations, for
     MODEL.POINT_SET_ANCHOR.TEMPLATE
+
+python tools/prepare_data.py local-split TRAIN_JSON OUTPUT [--share S]
+    holds out labelled videos of YouTube-VIS's training set, for tuning; give OUTPUT as DATASETS.UNLABELLED_EXCLUDE, too
 """
 
 from __future__ import annotations
@@ -20,11 +23,13 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ictrack.data.datasets.local_split import write_local_split
 from ictrack.data.datasets.pose_template import write_pose_template
 from ictrack.data.datasets.sample import generate_sample
 from ictrack.data.datasets.sample.assets import ASSET_ROOT
 from ictrack.data.datasets.sample.build_assets import build_assets
 from ictrack.data.datasets.sample_pose import generate_sample_pose
+from ictrack.structures.json_files import AnnotationError
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -39,6 +44,10 @@ def parse_arguments() -> argparse.Namespace:
     assets.add_argument("emoji", type=Path)
     assets.add_argument("media", type=Path, nargs="+")
     assets.add_argument("--output", type=Path, default=ASSET_ROOT)
+    split = commands.add_parser("local-split", help="hold out labelled videos of YouTube-VIS's training set")
+    split.add_argument("annotations", type=Path, help="ytvis_2019/train.json")
+    split.add_argument("output", type=Path, help="JSON file to write")
+    split.add_argument("--share", type=float, default=0.1, help="of the videos (default: 0.1)")
     template = commands.add_parser("pose-template", help="compute the mean pose of PointSetAnchor's anchors")
     template.add_argument("annotations", type=Path, help="COCO keypoint annotations (.json, .json.gz)")
     template.add_argument("output", type=Path, help="JSON file to write")
@@ -55,6 +64,12 @@ def main() -> None:
     elif arguments.command == "sample-pose":
         root = generate_sample_pose(arguments.output, arguments.seed, workers=arguments.workers)
         print(f"sample data of poses: {root}")
+    elif arguments.command == "local-split":
+        try:
+            videos, tracks = write_local_split(arguments.annotations, arguments.output, arguments.share)
+        except (AnnotationError, OSError) as error:
+            raise SystemExit(f"prepare_data: {error}") from None
+        print(f"{arguments.output}: {videos} videos with {tracks} tracks")
     elif arguments.command == "pose-template":
         count = write_pose_template(
             arguments.annotations, arguments.output, arguments.min_joints, arguments.clusters, arguments.seed

@@ -2,7 +2,8 @@
 # Installs ICTrack and everything that the quick-start and the tests need. Safe to run again.
 #
 # Uses the active virtual environment (or conda environment); makes and uses .venv in the project's folder when none
-# is active. A Detectron2 that can be imported is used as it is (official main or 0.6); otherwise the Python part of
+# is active. A Detectron2 that can be imported is used as it is (the main branch: release 0.6 has no
+# detectron2.tracking, and is refused); otherwise the Python part of
 # sal-detectron2, a copy of Detectron2's main branch (Apache-2.0), is put in place without a compiler.
 #
 #   source tools/setup_env.sh      installs and leaves the environment active
@@ -33,6 +34,11 @@ ictrack_setup() {
   if ! "$python" "$root/tools/check_install.py" "$root"; then
     echo "setup: installing ICTrack, its dependencies and the test tools ..."
     "$python" -m pip install --quiet --no-build-isolation -e "$root[detectron2-dependencies,sample,test]" || return 1
+  fi
+  if "$python" -c 'import detectron2' 2>/dev/null && ! "$python" -c 'import detectron2.tracking' 2>/dev/null; then
+    echo "setup: the installed Detectron2 (release 0.6 or older) has no detectron2.tracking, which the main branch has:" \
+      "pip uninstall -y detectron2, then run this again for a copy that has it" >&2
+    return 1
   fi
   if ! "$python" -c 'import detectron2' 2>/dev/null; then
     echo "setup: no Detectron2 found; installing the Python part of sal-detectron2 0.7.2 ..."
