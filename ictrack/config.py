@@ -222,6 +222,8 @@ def _add_embedding_config(cfg: CN) -> None:
     kem.OUTPUT_CONV = True
     # "instance_contrastive" (paper), or its baseline associative embedding: "scalar_tags" (original) or "vector_tags".
     kem.OBJECTIVE = "instance_contrastive"
+    # The losses of the joints (17, less IGNORED_JOINTS) are made one by their "mean" (inferred) or their "sum".
+    kem.JOINT_REDUCTION = "mean"
     # What the instance contrastive loss tells apart: each "joint" and each "person" (paper), or one of them.
     kem.LEVELS = ["joint", "person"]
     # Predicted poses of a person at which embeddings are read in training, at random if there are more (inferred).
@@ -377,7 +379,9 @@ def _add_tracker_config(cfg: CN) -> None:
     post = trk.POST_PROCESSING = CN()
     # Eq. (1): adds alpha * confidence + beta * IoU + gamma * same category to the similarity (off: inferred).
     post.ENABLED = False
-    # "linear" as printed in Eq. (1), or "log" (MaskTrack R-CNN; then 1, 2, 10 are its constants).
+    # "linear" as printed in Eq. (1), or "log" (MaskTrack R-CNN; then 1, 2, 10 are its constants): a new object gets
+    # alpha * confidence and gamma, too, so that alpha decides contests alone. "fixed": Eq. (1) against MATCH_THRESHOLD
+    # itself; GAMMA 10 then accepts all of the same category, so give threshold and weights of one size.
     post.FORM = "linear"
     # Weight of the detection's confidence (inferred).
     post.ALPHA = 1.0

@@ -17,10 +17,19 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
+try:
+    import lap
+except ImportError:  # optional
+    lap = None
+
 # Keeps logarithms finite: the smallest normal float32.
 _TINY = float(np.finfo(np.float32).tiny)
 # A distance beyond all others that can still be multiplied.
 _FAR = float(np.sqrt(np.finfo(np.float32).max))
+# lap is faster than SciPy on large matrices that are nearly square: twice from 100 x 100 on, equal at 100 x 130, and
+# hundreds of times slower at 100 x 1000.
+_LAP_MIN_SIZE = 100
+_LAP_MAX_ASPECT = 1.2
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
@@ -115,17 +124,20 @@ def post_process(
 
     * ``"linear"``, as printed: s(n, m) = sim(n, m) + alpha c(n) + beta IoU(b_n, b_m) + gamma delta(c_n, c_m)
     * ``"log"`` (MaskTrack R-CNN, with (alpha, beta, gamma) = (1, 2, 10)): log sim and log c in place of sim and c.
+    * ``"fixed"``: s as in ``"linear"``, against a fixed threshold.
 
-    A new object has the similarity ``threshold``, IoU 0 and, like MaskTrack R-CNN's dummy column, delta = 1:
-    s_new(n) = threshold + alpha c(n) + gamma, with logarithms accordingly. So alpha cancels out of the decision and
-    only orders detections that contest a track; another category has to make up for gamma, a veto when it is large.
+    In the first two a new object has the similarity ``threshold``, IoU 0 and, like MaskTrack R-CNN's dummy column,
+    delta = 1: s_new(n) = threshold + alpha c(n) + gamma, with logarithms accordingly. So alpha cancels out of the
+    decision and only orders detections that contest a track; another category has to make up for gamma, a veto when it
+    is large. In ``"fixed"`` s_new(n) = threshold, the paper's words to the letter: a confident detection continues a
+    track more readily, and a gamma above the threshold accepts whatever is of the same category.
 
     Args:
         similarity: (N, M) in [0, 1].
         confidence: (N,) detection scores c(n) in [0, 1].
         iou: (N, M) of the boxes (the paper's b is a box).
         same_category: (N, M) bool, the Kronecker delta.
-        threshold: similarity below which a detection is a new object, all else being equal.
+        threshold: similarity below which a detection is a new object, all else being equal; "fixed": the score s.
 
     Returns:
         scores (N, M) and new_scores (N,), of the similarity's data type.
@@ -136,13 +148,13 @@ def post_process(
     new = np.asarray(threshold, dtype=similarity.dtype)
     if form == "log":
         similarity, confidence, new = (np.log(np.maximum(value, _TINY)) for value in (similarity, confidence, new))
-    elif form != "linear":
-        raise ValueError(f'post-processing form {form!r} is neither "linear" nor "log"')
+    elif form not in ("linear", "fixed"):
+        raise ValueError(f'TRACKER_HEADS.POST_PROCESSING.FORM {form!r} is none of "linear", "log" and "fixed"')
     bonus = alpha * confidence
     scores = similarity + beta * iou
     scores += bonus[:, None]
     scores += gamma * same_category.astype(similarity.dtype)
-    return scores, new + bonus + gamma
+    return scores, np.broadcast_to(new, bonus.shape) if form == "fixed" else new + bonus + gamma
 
 
 def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
@@ -173,17 +185,28 @@ def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndar
 
 
 def assign_optimally(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
-    """Assignment of the largest total gain over declaring everything new (Hungarian problem, solved by SciPy).
+    """Assignment of the largest total gain over declaring everything new (Hungarian problem).
 
     The gain of a pair is ``scores[n, m] - new_scores[n]``; pairs of negative gain are never made. Arguments and
     result as in :func:`assign_in_score_order`.
     """
     gain = scores - new_scores[:, None]
-    rows, columns = linear_sum_assignment(np.maximum(gain, 0), maximize=True)
+    rows, columns = largest_total(np.maximum(gain, 0))
     accepted = gain[rows, columns] >= 0
     assigned = np.full(len(scores), -1, dtype=np.int64)
     assigned[rows[accepted]] = columns[accepted]
     return assigned
+
+
+def largest_total(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of the min(N, M) pairs of the largest total ``gain`` (N, M): by SciPy, or by ``lap`` if it is
+    installed and the matrix is of a shape for which it is faster. Of equal totals either may give another one."""
+    small, large = sorted(gain.shape)
+    if lap is None or small < _LAP_MIN_SIZE or large > _LAP_MAX_ASPECT * small:
+        return linear_sum_assignment(gain, maximize=True)
+    columns, _ = lap.lapjv(np.negative(gain, dtype=np.float64), extend_cost=True, return_cost=False)
+    rows = np.flatnonzero(columns >= 0)
+    return rows, columns[rows]
 
 
 def contested_rows(scores: np.ndarray, new_scores: np.ndarray, assigned: np.ndarray) -> np.ndarray:

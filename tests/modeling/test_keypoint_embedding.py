@@ -58,6 +58,19 @@ def test_losses_are_those_of_joints_and_of_people():
     assert len(losses) == 6 and losses["loss_embed_joint_contrast"] > 0
 
 
+def test_the_sum_of_the_joints_losses():
+    """Three joints: three times the mean of each term; people as before. Two joints without the ignored one."""
+    for ignored, joints in (((), 3), ((1,), 2)):
+        mean = losses_of(module(ignored_joints=ignored))
+        total = losses_of(module(ignored_joints=ignored, joint_reduction="sum"))
+        for term in ("center", "contrast", "entropy"):
+            assert mean[f"loss_embed_joint_{term}"] != 0
+            torch.testing.assert_close(
+                total[f"loss_embed_joint_{term}"], joints * mean[f"loss_embed_joint_{term}"], msg=term
+            )
+            assert torch.equal(total[f"loss_embed_person_{term}"], mean[f"loss_embed_person_{term}"])
+
+
 def test_unlabelled_joints_have_no_part():
     head = module()
     before = losses_of(head)
@@ -193,6 +206,7 @@ def test_frames_with_and_without_people():
     ("options", "message"),
     [
         ({"objective": "ic"}, "OBJECTIVE is 'ic'"),
+        ({"joint_reduction": "max"}, "JOINT_REDUCTION is 'max'"),
         ({"similarity": "mean"}, "SIMILARITY is 'mean'"),
         ({"max_poses": 0, "use_ground_truth": False}, "nothing to train on"),
         ({"max_poses": -1}, "MAX_POSES is -1"),
@@ -207,8 +221,9 @@ SHAPES_17 = {"p3": ShapeSpec(channels=4, stride=8), "heatmap": ShapeSpec(channel
 
 
 def test_from_configuration():
-    cfg = load_config(f"{CONFIGS}/stage2_mpii.yaml")
+    cfg = load_config(f"{CONFIGS}/stage2_mpii.yaml", ["MODEL.EMBEDDING.KEYPOINT.JOINT_REDUCTION", "sum"])
     head = build_keypoint_embedding_head(cfg, SHAPES_17)
+    assert head.joint_reduction == "sum"
     assert isinstance(head, KeypointEmbeddingModule)
     assert head.in_features == ["p3", "heatmap"] and head.stride == 4
     assert set(range(17)) - set(head.joints) == {POSETRACK_18.index("left_ear"), POSETRACK_18.index("right_ear")}

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
+from scipy.optimize import linear_sum_assignment
 
+from ictrack.tracking import association
 from ictrack.tracking.association import (
     assign_in_score_order,
     assign_optimally,
@@ -100,6 +102,50 @@ def test_equation_1_log():
     expected = [math.log(0.4) + math.log(0.5) + 2 * 0.2 + 10, math.log(0.45) + math.log(0.5)]
     np.testing.assert_allclose(scores, [expected], rtol=1e-6)
     np.testing.assert_allclose(new_scores, [math.log(0.5) + math.log(0.5) + 10], rtol=1e-6)
+
+
+@pytest.mark.parametrize("shape", [(100, 100), (120, 100), (100, 119), (3, 4), (99, 99), (100, 121), (100, 1000)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_solvers_find_the_same_total(shape, dtype, monkeypatch):
+    """``lap`` is asked for large, nearly square matrices alone, and not needed."""
+    gain = np.maximum(np.random.default_rng(0).random(shape) - 0.3, 0).round(2).astype(dtype)  # with many ties
+    asked = []
+    rows, columns = linear_sum_assignment(gain, maximize=True)
+    best = gain[rows, columns].sum(dtype=np.float64)
+
+    class Recorder:
+        @staticmethod
+        def lapjv(cost, **options):
+            asked.append(cost.shape)
+            try:
+                return pytest.importorskip("lap").lapjv(cost, **options)
+            except pytest.skip.Exception:
+                x = np.full(len(cost), -1)
+                x[rows] = columns
+                return x, None
+
+    for solver in (None, Recorder):
+        monkeypatch.setattr(association, "lap", solver)
+        got = association.largest_total(gain)
+        assert len(got[0]) == min(shape) == len(set(got[0])) == len(set(got[1]))
+        assert gain[got].sum(dtype=np.float64) == pytest.approx(best, abs=1e-4)
+    assert asked == ([shape] if min(shape) >= 100 and max(shape) <= 1.2 * min(shape) else [])
+
+
+def test_equation_1_against_a_fixed_threshold():
+    """The confidence decides: 0.4 + 0.6 * 0.5 + 0.5 * 0.2 + 0.1 = 0.9 and 0.45 + 0.3 = 0.75, against 0.8."""
+    arguments = {**EQ1, "threshold": 0.8}
+    scores, new_scores = post_process(**arguments, alpha=0.6, beta=0.5, gamma=0.1, form="fixed")
+    np.testing.assert_allclose(scores, [[0.9, 0.75]], rtol=1e-6)
+    np.testing.assert_allclose(new_scores, [0.8], rtol=1e-6)
+    assert assign_in_score_order(scores, new_scores).tolist() == [0]
+    assert assign_optimally(scores, new_scores).tolist() == [0]
+    arguments["confidence"] = array([0.3])  # 0.4 + 0.18 + 0.1 + 0.1 = 0.78
+    scores, new_scores = post_process(**arguments, alpha=0.6, beta=0.5, gamma=0.1, form="fixed")
+    np.testing.assert_allclose(scores, [[0.78, 0.63]], rtol=1e-6)
+    assert assign_in_score_order(scores, new_scores).tolist() == [-1]
+    linear = post_process(**arguments, alpha=0.6, beta=0.5, gamma=0.1)
+    np.testing.assert_array_equal(scores, linear[0])
 
 
 @pytest.mark.parametrize("form", ["linear", "log"])

@@ -240,7 +240,8 @@ class ReferenceTracker:
         common = max(0.0, min(b, y) - max(a, x))
         iou = common / ((b - a) + (y - x) - common)
         same = post.GAMMA * (detections[n]["class"] == self.tracks[m]["class"])
-        return log(sim) + c + post.BETA * iou + same, log(emb.MATCH_THRESHOLD) + c + post.GAMMA
+        new = 0 if post.FORM == "fixed" else c + post.GAMMA
+        return log(sim) + c + post.BETA * iou + same, log(emb.MATCH_THRESHOLD) + new
 
     def update(self, frame):
         """[(row, id)] of a list of detections {"z", "score", "class", "x"}."""
@@ -290,7 +291,7 @@ def configuration(draw):
     heads.EMBEDDING.MOMENTUM = draw(st.sampled_from([0.3, 0.7, 1.0]))
     post = heads.POST_PROCESSING
     post.ENABLED = draw(st.booleans())
-    post.FORM = draw(st.sampled_from(["linear", "log"]))
+    post.FORM = draw(st.sampled_from(["linear", "log", "fixed"]))
     post.BETA = draw(st.sampled_from([0.0, 0.5, 2.0]))
     post.GAMMA = draw(st.sampled_from([0.0, 0.1, 10.0]))
     return cfg

@@ -27,6 +27,7 @@ from .keypoint_map import KeypointEncoderDecoder, inside_map, sample_joints
 OBJECTIVES = ("instance_contrastive", "scalar_tags", "vector_tags")
 LEVELS = ("joint", "person")
 SIMILARITIES = ("person", "joints")
+JOINT_REDUCTIONS = ("mean", "sum")
 HEATMAP = "heatmap"
 
 
@@ -36,8 +37,8 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
 
     Three objectives:
 
-    * ``"instance_contrastive"`` (paper): the instance contrastive loss once for each joint, of which the mean is
-      taken, and once for people, whose embedding is the mean of their joints'. Negatives are all other people of this
+    * ``"instance_contrastive"`` (paper): the instance contrastive loss once for each joint, of which the mean or the
+      sum is taken, and once for people, whose embedding is the mean of their joints'. Negatives are all other people of this
       process's mini-batch. Either level can be left out.
     * ``"scalar_tags"``: associative embedding in its original form, a tag of one number for each joint, from a channel
       of its own. It takes the place of both instance contrastive losses.
@@ -59,6 +60,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         output_conv: bool = True,
         objective: str = "instance_contrastive",
         levels: Sequence[str] = LEVELS,
+        joint_reduction: str = "mean",
         max_poses: int = 16,
         use_ground_truth: bool = True,
         similarity: str = "person",
@@ -81,6 +83,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
                 place of ``dim``.
             objective: one of the three.
             levels: of the instance contrastive loss, of "joint" and "person".
+            joint_reduction: "mean" or "sum" of the joints' losses.
             max_poses: predicted poses of a person in training, at random if there are more.
             use_ground_truth: read at the labelled joints, too.
             similarity: what is given to a tracker: "person" or "joints", see :meth:`embed`.
@@ -100,6 +103,10 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.OBJECTIVE is {objective!r}, expected one of {OBJECTIVES}")
         if not levels or not set(levels) <= set(LEVELS):
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.LEVELS are {list(levels)}, expected some of {LEVELS}")
+        if joint_reduction not in JOINT_REDUCTIONS:
+            raise ValueError(
+                f"MODEL.EMBEDDING.KEYPOINT.JOINT_REDUCTION is {joint_reduction!r}, expected one of {JOINT_REDUCTIONS}"
+            )
         if similarity not in SIMILARITIES:
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.SIMILARITY is {similarity!r}, expected one of {SIMILARITIES}")
         if max_poses < 0 or not (max_poses or use_ground_truth):
@@ -112,6 +119,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         self.stride = input_shape[feature].stride / 2
         self.objective = objective
         self.levels = tuple(levels)
+        self.joint_reduction = joint_reduction
         self.max_poses = max_poses
         self.use_ground_truth = use_ground_truth
         self.similarity = similarity
@@ -150,6 +158,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             "output_conv": kem.OUTPUT_CONV,
             "objective": kem.OBJECTIVE,
             "levels": kem.LEVELS,
+            "joint_reduction": kem.JOINT_REDUCTION,
             "max_poses": kem.MAX_POSES,
             "use_ground_truth": kem.USE_GROUND_TRUTH,
             "similarity": kem.SIMILARITY,
@@ -187,7 +196,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         """See :class:`KeypointEmbeddingHead`.
 
         Returns:
-            "loss_embed_joint_center" (Eq. 2), "..._contrast" (Eq. 4) and "..._entropy", means over joints, and
+            "loss_embed_joint_center" (Eq. 2), "..._contrast" (Eq. 4) and "..._entropy", means or sums over joints, and
             "loss_embed_person_center" and so on; or "loss_embed_pull" and "loss_embed_push".
         """
         poses, owners = [], []  # of each image (P_i, J, 3) and (P_i,)
@@ -263,10 +272,13 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         losses = {}
         for name, parts in self._by_level(embeddings, valid, ids).items():
             terms = zip(*(self._terms(*part) for part in parts))
-            mean = InstanceContrastiveLoss(*(torch.stack(term).mean() for term in terms))
-            losses[f"loss_embed_{name}_center"] = self.center_weight * mean.center
-            losses[f"loss_embed_{name}_contrast"] = self.contrastive_weight * mean.contrastive
-            losses[f"loss_embed_{name}_entropy"] = self.entropy_weight * mean.entropy
+            stacked = (torch.stack(term) for term in terms)
+            reduced = InstanceContrastiveLoss(
+                *(x.sum() if self.joint_reduction == "sum" else x.mean() for x in stacked)
+            )
+            losses[f"loss_embed_{name}_center"] = self.center_weight * reduced.center
+            losses[f"loss_embed_{name}_contrast"] = self.contrastive_weight * reduced.contrastive
+            losses[f"loss_embed_{name}_entropy"] = self.entropy_weight * reduced.entropy
         return losses
 
     def _by_level(self, embeddings: Tensor, valid: Tensor, labels: Tensor) -> dict[str, list[tuple[Tensor, Tensor]]]:
