@@ -38,8 +38,8 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
     Three objectives:
 
     * ``"instance_contrastive"`` (paper): the instance contrastive loss once for each joint, of which the mean or the
-      sum is taken, and once for people, whose embedding is the mean of their joints'. Negatives are all other people of this
-      process's mini-batch. Either level can be left out.
+      sum is taken, and once for people, whose embedding is the mean of their joints'. Negatives are all other people of
+      this process's mini-batch. Either level can be left out.
     * ``"scalar_tags"``: associative embedding in its original form, a tag of one number for each joint, from a channel
       of its own. It takes the place of both instance contrastive losses.
     * ``"vector_tags"``: associative embedding of D-dimensional tags that are read as the embeddings above are.
@@ -272,10 +272,8 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         losses = {}
         for name, parts in self._by_level(embeddings, valid, ids).items():
             terms = zip(*(self._terms(*part) for part in parts))
-            stacked = (torch.stack(term) for term in terms)
-            reduced = InstanceContrastiveLoss(
-                *(x.sum() if self.joint_reduction == "sum" else x.mean() for x in stacked)
-            )
+            reduce = torch.sum if self.joint_reduction == "sum" else torch.mean
+            reduced = InstanceContrastiveLoss(*(reduce(torch.stack(term)) for term in terms))
             losses[f"loss_embed_{name}_center"] = self.center_weight * reduced.center
             losses[f"loss_embed_{name}_contrast"] = self.contrastive_weight * reduced.contrastive
             losses[f"loss_embed_{name}_entropy"] = self.entropy_weight * reduced.entropy
