@@ -56,6 +56,13 @@ class Road:
 FIRST = {"ictrack_solo_R_50_FPN_3x", "ictrack_solo_R_50_FPN_joint", "stage1_coco_hrnet_w48"}
 
 
+def in_order(folder, endings):
+    """All configurations of a folder, by the ends of their names."""
+    paths = [path for ending in endings for path in folder.glob(f"*_{ending}.yaml")]
+    assert sorted(paths) == sorted(folder.glob("*.yaml")), "a stage is not walked"
+    return paths
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -66,8 +73,7 @@ def test_masks(folder):
     write_vis_layout(folder / "datasets")
     road = Road([*VIS_MODEL, "SOLVER.AMP.ENABLED", "False"], ["MODEL.WEIGHTS", ""])
     frames = "datasets/ytvis_2019/valid/JPEGImages/0a49f5265b"
-    for stage in ("3x", "joint", "video", "video_tracklet"):
-        path = VIS / f"ictrack_solo_R_50_FPN_{stage}.yaml"
+    for path in in_order(VIS, ("3x", "joint", "video", "video_correspondence")):
         output = road.whole_stage(path, frames, set())
         names = {category["name"] for category in json.loads(Path("tracks.json").read_text())["categories"]}
         assert len(names) == 80 and "fire hydrant" in names
@@ -77,7 +83,7 @@ def test_masks(folder):
     given = torch.load("output/ictrack_solo_R_50_FPN_3x/model_final.pth", weights_only=True)["model"]
     last = torch.load("output/ictrack_solo_R_50_FPN_video/model_final.pth", weights_only=True)["model"]
     assert all(torch.equal(last[name], x) for name, x in given.items() if name.startswith(("backbone", "head")))
-    tracklets = Path("output/ictrack_solo_R_50_FPN_video_tracklet/tracklets.json").read_text()
+    tracklets = Path("output/ictrack_solo_R_50_FPN_video/tracklets.json").read_text()
     assert "003234408d" in tracklets and "0a49f5265b" not in tracklets  # that of the evaluation is left out
 
 
@@ -85,8 +91,8 @@ def test_poses(folder):
     write_pose_layout(folder / "datasets")
     road = Road(POSE_MODEL, ["MODEL.HRNET.WEIGHTS", ""])
     frames = "datasets/posetrack18/images/train/000001_bonn_train"
-    for stage in ("stage1_coco_hrnet_w48", "stage2_mpii", "stage3_posetrack_video"):
-        output = road.whole_stage(POSE / f"{stage}.yaml", frames, {"keypoints_video", "keypoints_tracking"})
+    for path in in_order(POSE, ("w48", "mpii", "posetrack_video", "posetrack_correspondence")):
+        output = road.whole_stage(path, frames, {"keypoints_video", "keypoints_tracking"})
         gt = "datasets/posetrack18/annotations/val"
         submission = str(output / "posetrack18_val")
         assert tool("evaluate")(["validate", "--format", "posetrack", "--gt", gt, "--results", submission]) == 0
