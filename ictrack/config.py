@@ -368,6 +368,9 @@ def _add_tracker_config(cfg: CN) -> None:
     # Dummy row and column of the bi-directional softmax, at cosine NEW_OBJECT_COSINE; False: the literal form.
     emb.DUMMY = True
     emb.NEW_OBJECT_COSINE = 0.5
+    # With DUMMY, embeddings whose similarity is at most this less than that of equal ones (cosine 1, distance 0) count
+    # once in the softmaxes, and the nearer boxes belong together (inferred).
+    emb.EQUAL_TOLERANCE = 1e-3
     # A detection whose best similarity is below this is a new object.
     emb.MATCH_THRESHOLD = 0.5
     # "score_order": row-wise argmax, the best similarity keeps a contested track; "hungarian": optimal assignment.

@@ -147,15 +147,23 @@ class VideoTracker:
                 self.tracker, self.num_frames, self._size = self.make_tracker(*size), 0, size
             elif size != self._size:
                 raise VideoReadError(f"{frames.name}: frames of {size} cannot continue a video of {self._size} pixels")
-            first = self.num_frames
-            for index, frame in frames:
-                if max_frames is not None and index >= max_frames:
-                    break
-                instances = current_detections(self.tracker.update(self.detect(frame))).to("cpu")
-                self.num_frames = first + index + 1
-                if recorder is not None:
-                    _record(recorder, first + index, instances)
-                yield frame, instances
+            first, left_out = self.num_frames, _num_left_out(self.tracker)
+            try:
+                for index, frame in frames:
+                    if max_frames is not None and index >= max_frames:
+                        break
+                    instances = current_detections(self.tracker.update(self.detect(frame))).to("cpu")
+                    self.num_frames = first + index + 1
+                    if recorder is not None:
+                        _record(recorder, first + index, instances)
+                    yield frame, instances
+            finally:
+                left_out = _num_left_out(self.tracker) - left_out
+                if left_out:
+                    logger.warning(
+                        f"{frames.name}: {left_out} detections were not tracked, as there were more in their frames "
+                        f"than TRACKER_HEADS.MAX_DETECTIONS"
+                    )
 
     @torch.no_grad()
     def detect(self, frame: np.ndarray) -> Instances:
@@ -306,6 +314,11 @@ def write_tracks(
             separator = ",\n"
         file.write("\n]}\n")
     os.replace(part, path)
+
+
+def _num_left_out(tracker: BaseTracker) -> int:
+    """Detections beyond the limit; Detectron2's own trackers do not count them."""
+    return getattr(tracker, "num_left_out", 0)
 
 
 def _record(recorder: TrackRecorder, index: int, instances: Instances) -> None:

@@ -24,6 +24,8 @@ except ImportError:  # optional
 
 # Keeps logarithms finite: the smallest normal float32.
 _TINY = float(np.finfo(np.float32).tiny)
+# A difference of similarities that orders equals and is otherwise of no account, but far above float32's rounding.
+_HAIR = 1e-4
 # A distance beyond all others that can still be multiplied.
 _FAR = float(np.sqrt(np.finfo(np.float32).max))
 # lap is faster than SciPy on large matrices that are nearly square: twice from 100 x 100 on, equal at 100 x 130, and
@@ -76,7 +78,12 @@ def _present(parts: np.ndarray) -> np.ndarray:
     return np.asarray((parts != 0).any(axis=2))
 
 
-def bidirectional_softmax(logits: np.ndarray, dummy_logit: float | None = None) -> np.ndarray:
+def bidirectional_softmax(
+    logits: np.ndarray,
+    dummy_logit: float | None = None,
+    detection_counts: np.ndarray | None = None,
+    track_counts: np.ndarray | None = None,
+) -> np.ndarray:
     """Mean of the softmax over tracks and the softmax over detections.
 
     QDTrack's similarity (github.com/SysCV/qdtrack), which the paper takes over because there is no trained "new
@@ -88,24 +95,71 @@ def bidirectional_softmax(logits: np.ndarray, dummy_logit: float | None = None) 
     Args:
         logits: (N, M), N and M at least 1; cosines times the scale kappa.
         dummy_logit: the dummies' logit, or None for the literal form.
+        detection_counts, track_counts: (N,) and (M,), how many there are of each that embeddings cannot tell apart,
+            itself included. They count as one in the denominators: five equals would share the 1 of a certain match,
+            and be new objects in every frame. None: 1 each.
 
     Returns:
         (N, M), each value in [0, 1].
     """
-    return 0.5 * (_softmax(logits, 1, dummy_logit) + _softmax(logits, 0, dummy_logit))
+    along_tracks = _softmax(logits, 1, dummy_logit, None if track_counts is None else 1 / track_counts)
+    along_detections = _softmax(logits, 0, dummy_logit, None if detection_counts is None else 1 / detection_counts)
+    return 0.5 * (along_tracks + along_detections)
 
 
-def _softmax(logits: np.ndarray, axis: int, dummy_logit: float | None) -> np.ndarray:
-    """Softmax along ``axis``, with one further entry of ``dummy_logit`` in the denominator unless it is None."""
+def _softmax(logits: np.ndarray, axis: int, dummy_logit: float | None, weights: np.ndarray | None) -> np.ndarray:
+    """Softmax along ``axis``, with one further entry of ``dummy_logit`` in the denominator unless it is None.
+
+    Entries have these weights there, each at most 1; what then exceeds 1, among entries that are nearly equal, is 1.
+    """
     peak = logits.max(axis=axis, keepdims=True)
     if dummy_logit is not None:
         peak = np.maximum(peak, logits.dtype.type(dummy_logit))
     exponentials = np.exp(logits - peak)
-    total = exponentials.sum(axis=axis, keepdims=True)
+    if weights is None:
+        total = exponentials.sum(axis=axis, keepdims=True)
+    else:
+        total = (exponentials * np.expand_dims(weights.astype(logits.dtype), 1 - axis)).sum(axis=axis, keepdims=True)
     if dummy_logit is not None:
         total += np.exp(dummy_logit - peak)
     exponentials /= total
-    return exponentials
+    return exponentials if weights is None else np.minimum(exponentials, 1)
+
+
+def equal_rows(similarity: np.ndarray, largest: float, tolerance: float) -> np.ndarray:
+    """Embeddings that cannot be told apart, (N, N) bool.
+
+    Args:
+        similarity: (N, N) of the embeddings with each other.
+        largest: similarity of equal embeddings: 1 of cosines, 0 of distances.
+        tolerance: how far below that counts as equal.
+    """
+    return (similarity >= largest - tolerance) | np.eye(len(similarity), dtype=bool)
+
+
+def settle_by_position(
+    similarity: np.ndarray,
+    equal_detections: np.ndarray,
+    equal_tracks: np.ndarray,
+    detection_boxes: np.ndarray,
+    track_boxes: np.ndarray,
+) -> np.ndarray:
+    """Similarities (N, M) in which equals tie but for a hair, which goes to the nearer pair.
+
+    Pairs of equals get the mean of their similarities, so that rounding does not order them, and up to _HAIR more the
+    smaller the distance of their centres is, relative to the track's size. All other pairs are left as they are.
+
+    Args:
+        similarity: (N, M).
+        equal_detections, equal_tracks: (N, N) and (M, M) of :func:`equal_rows`.
+        detection_boxes, track_boxes: XYXY (N, 4) and (M, 4).
+    """
+    several = (equal_detections.sum(axis=1) > 1)[:, None] | (equal_tracks.sum(axis=1) > 1)
+    rows, columns = (equal / equal.sum(axis=1, keepdims=True) for equal in (equal_detections, equal_tracks))
+    centers, track_centers = ((boxes[:, :2] + boxes[:, 2:]) / 2 for boxes in (detection_boxes, track_boxes))
+    distance = np.linalg.norm(centers[:, None] - track_centers, axis=2) / np.sqrt(np.maximum(box_area(track_boxes), 1))
+    settled = rows @ similarity @ columns.T + _HAIR / (1 + distance)
+    return np.where(several, settled, similarity).astype(similarity.dtype)
 
 
 def post_process(

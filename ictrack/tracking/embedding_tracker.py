@@ -18,7 +18,9 @@ from .association import (
     box_iou,
     cosine_similarity,
     distance_similarity,
+    equal_rows,
     post_process,
+    settle_by_position,
     unit_rows,
 )
 from .detections import TrackerInputError, require_field, to_numpy
@@ -40,6 +42,9 @@ class EmbeddingTracker(MemoryTracker):
     unit(momentum * new + (1 - momentum) * old), so the memory holds unit vectors. Those of several parts, (N, P, D),
     are so part by part, and compared by the mean over the parts that both have; an absent part is 0.
 
+    Objects that embeddings cannot tell apart count as one in the softmaxes, and their positions tell who is who, so a
+    row of equal bottles keeps its identities. The literal form (no ``new_object_cosine``) has no such rule.
+
     Scalar tags of associative embedding have no direction: they are compared by minus their distance, and nothing is
     normalised.
     """
@@ -54,6 +59,7 @@ class EmbeddingTracker(MemoryTracker):
         momentum: float,
         assignment: str = "score_order",
         similarity: str = "cosine",
+        equal_tolerance: float = 0.0,
         post_processing: Mapping[str, Any] | None = None,
         **filters: Any,
     ) -> None:
@@ -65,6 +71,7 @@ class EmbeddingTracker(MemoryTracker):
             momentum: weight of the new embedding.
             assignment: "score_order" or "hungarian".
             similarity: "cosine" or "distance".
+            equal_tolerance: embeddings whose similarity is at most this less than that of equal ones count as equal.
             post_processing: `form`, `alpha`, `beta` and `gamma` of Eq. (1), or None.
             filters: see :class:`MemoryTracker`.
         """
@@ -76,12 +83,13 @@ class EmbeddingTracker(MemoryTracker):
         if not 0 <= momentum <= 1:
             raise ValueError(f"TRACKER_HEADS.EMBEDDING.MOMENTUM is {momentum}, not a weight between 0 and 1")
         self.scale = scale
-        self.dummy_logit = None if new_object_cosine is None else scale * new_object_cosine
+        self.new_object_cosine = new_object_cosine
         self.match_threshold = match_threshold
         self.momentum = momentum
         self.assign = ASSIGNMENTS[assignment]
         self.compare = SIMILARITIES[similarity]
         self.normalizes = similarity == "cosine"
+        self.equal_tolerance = equal_tolerance
         self.post_processing = post_processing
 
     @classmethod
@@ -97,6 +105,7 @@ class EmbeddingTracker(MemoryTracker):
             "momentum": embedding.MOMENTUM,
             "assignment": embedding.ASSIGNMENT,
             "similarity": embedding.SIMILARITY,
+            "equal_tolerance": embedding.EQUAL_TOLERANCE,
             "post_processing": constants if post.ENABLED else None,
         }
 
@@ -114,8 +123,7 @@ class EmbeddingTracker(MemoryTracker):
         return {"embeddings": unit_rows(embeddings) if self.normalizes else embeddings}
 
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        compared = self.compare(observed["embeddings"], self.memory["embeddings"])
-        similarity = bidirectional_softmax(self.scale * compared, self.dummy_logit)
+        similarity = self._similarity(observed)
         if self.post_processing is None:
             return similarity, np.full(len(similarity), self.match_threshold, dtype=similarity.dtype)
         return post_process(
@@ -126,6 +134,27 @@ class EmbeddingTracker(MemoryTracker):
             threshold=self.match_threshold,
             **self.post_processing,
         )
+
+    def _similarity(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
+        memory = self.memory
+        compared = self.compare(observed["embeddings"], memory["embeddings"])
+        if self.new_object_cosine is None:
+            return bidirectional_softmax(self.scale * compared)
+        equal_detections = self._equal(observed["embeddings"])
+        # Of a long memory, only tracks that may be continued are compared with each other; the rest hardly count.
+        near = np.flatnonzero((compared >= self.new_object_cosine).any(axis=0))
+        equal_tracks = self._equal(memory["embeddings"][near])
+        track_counts = np.ones(len(memory), dtype=np.int64)
+        track_counts[near] = equal_tracks.sum(axis=1)
+        counts = equal_detections.sum(axis=1), track_counts
+        similarity = bidirectional_softmax(self.scale * compared, self.scale * self.new_object_cosine, *counts)
+        similarity[:, near] = settle_by_position(
+            similarity[:, near], equal_detections, equal_tracks, observed["boxes"], memory["boxes"][near]
+        )
+        return similarity
+
+    def _equal(self, embeddings: np.ndarray) -> np.ndarray:
+        return equal_rows(self.compare(embeddings, embeddings), 1.0 if self.normalizes else 0.0, self.equal_tolerance)
 
     def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         blended = blend_embeddings(remembered["embeddings"], observed["embeddings"], self.momentum)

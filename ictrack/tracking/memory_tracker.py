@@ -29,6 +29,8 @@ class MemoryTracker(BaseTracker, ABC):
     5. The memory takes over the newest box, category and score of a matched track and what :meth:`_merge` makes of
        the rest; tracks that ``max_age`` frames in a row have not matched are forgotten (0: never).
 
+    ``num_left_out`` counts detections of score >= ``min_score`` beyond the best ``max_detections`` of their frames.
+
     Identities count from 0 in the order of the rows and are never used again before :meth:`reset`.
     """
 
@@ -73,6 +75,7 @@ class MemoryTracker(BaseTracker, ABC):
         self.memory = MemoryBank()
         self._next_id = 0
         self._frame = 0
+        self.num_left_out = 0
 
     def update(self, predictions: Instances) -> Instances:
         """Give identities to one frame's detections. Every frame is passed, those without detections, too.
@@ -93,6 +96,8 @@ class MemoryTracker(BaseTracker, ABC):
             observed = self._observe_all(predictions, rows) if predictions.get_fields() and len(predictions) else {}
         except ValueError as error:
             raise TrackerInputError(f"frame {self._frame}: {error}") from error
+        if len(rows) == self.max_detections:
+            self.num_left_out += int((to_numpy(predictions.scores) >= self.min_score).sum()) - len(rows)
         ids = self._identify(observed) if len(rows) else rows
         self._frame += 1
         if self.max_age and len(self.memory):

@@ -235,3 +235,25 @@ def test_detector_without_masks_is_drawn_but_not_saved(tmp_path):
     assert track_video(tracker, clip, tmp_path / "out.mp4").tracks == 3
     with pytest.raises(TrackerInputError, match="pred_masks"):
         track_video(tracker, clip, save_tracks=tmp_path / "tracks.json")
+
+
+@pytest.mark.parametrize("name", ["EmbeddingTracker", "SpatialTracker"])
+@pytest.mark.parametrize(("limit", "left_out"), [(1, 2 * 3), (2, 3), (3, 0), (10, 0)])
+def test_detections_beyond_the_limit_are_counted_once(tmp_path, caplog, name, limit, left_out):
+    tracker = make_video_tracker(name)
+    make = tracker.make_tracker
+
+    def limited(height, width):
+        made = make(height, width)
+        made.max_detections = limit
+        return made
+
+    tracker.make_tracker = limited
+    folder = write_images(tmp_path / "walk", range(3))  # three objects in each
+    with caplog.at_level(logging.WARNING):
+        for _ in range(2):  # each video counts its own
+            caplog.clear()
+            list(tracker.run(folder))
+            told = [message for message in caplog.messages if "MAX_DETECTIONS" in message]
+            assert len(told) == (left_out > 0)
+            assert not told or f"walk: {left_out} detections were not tracked" in told[0]

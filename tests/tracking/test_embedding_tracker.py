@@ -248,6 +248,9 @@ class ReferenceTracker:
         heads = self.heads
         ranked = sorted((-d["score"], n) for n, d in enumerate(frame) if d["score"] >= heads.MIN_SCORE)
         detections = {n: frame[n] for n in sorted(n for _, n in ranked[: heads.MAX_DETECTIONS])}
+        for seen in (list(detections.values()), list(self.tracks.values())):  # equals have tests of their own
+            equal = any(dot(a["z"], b["z"]) > 0.998 for i, a in enumerate(seen) for b in seen[:i])
+            self.doubt = 0.0 if equal else self.doubt
         s, wanted, holder, waiting = {}, {}, {}, list(detections)
         for n in detections:
             for m in self.tracks:
