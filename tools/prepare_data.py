@@ -21,6 +21,7 @@ python tools/prepare_data.py local-split TRAIN_JSON OUTPUT [--share S]
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ictrack.data.datasets.local_split import write_local_split
@@ -57,8 +58,17 @@ def parse_arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def main() -> None:
+def main() -> int:
     arguments = parse_arguments()
+    try:
+        run(arguments)
+    except (OSError, ValueError) as error:
+        print(f"prepare_data: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def run(arguments: argparse.Namespace) -> None:
     if arguments.command == "sample":
         print(f"sample data: {generate_sample(arguments.output, arguments.seed, workers=arguments.workers)}")
     elif arguments.command == "sample-pose":
@@ -81,4 +91,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -15,6 +15,7 @@ from ictrack.data.datasets.sample import SampleDataError
 from ictrack.data.video_io import VideoReadError
 from ictrack.engine.setup import ConfigError, load_config
 from ictrack.engine.video_tracker import VideoTracker, track_video
+from ictrack.structures.json_files import AnnotationError
 from ictrack.tracking import TrackerInputError
 
 
@@ -68,7 +69,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             fps=args.fps,
             progress=True,
         )
-    except (CheckpointError, ConfigError, SampleDataError, TrackerInputError, VideoReadError) as error:
+    except (
+        AnnotationError,
+        CheckpointError,
+        ConfigError,
+        OSError,
+        SampleDataError,
+        TrackerInputError,
+        VideoReadError,
+    ) as error:
         print(f"track_video: {error}", file=sys.stderr)
         return 1
     print(f"{args.input}: {summary} -> {', '.join(filter(None, (args.output, args.save_tracks)))}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import zlib
 from typing import Any
 
@@ -14,6 +13,7 @@ from detectron2.data import transforms as T
 
 from .augmentation import build_train_augmentation
 from .bad_files import BadFileCounter
+from .object_masks import augmented_mask
 
 _INSTANCES_PER_IMAGE = 1 << 16
 
@@ -58,7 +58,7 @@ class LabelledImageMapper:
         try:
             image = utils.read_image(dataset_dict["file_name"], format=self._image_format)
             utils.check_image_size(dict(dataset_dict), image)
-        except (OSError, SyntaxError, utils.SizeMismatchError) as error:  # Pillow reports broken files as any of these
+        except Exception as error:  # a damaged header lets Pillow raise whatever its parser meets
             self._bad_files.count(dataset_dict["file_name"], error)
             return None
         return {
@@ -75,7 +75,7 @@ class LabelledImageMapper:
         view["image"] = torch.as_tensor(np.ascontiguousarray(augmented.image.transpose(2, 0, 1)))
 
         kept = [
-            (identity, utils.transform_instance_annotations(copy.deepcopy(annotation), transforms, size))
+            (identity, _transformed(annotation, transforms, size))
             for identity, annotation in self._identified(dataset_dict)
         ]
         instances = utils.annotations_to_instances([annotation for _, annotation in kept], size, mask_format="bitmask")
@@ -95,3 +95,9 @@ class LabelledImageMapper:
             for index, annotation in enumerate(dataset_dict["annotations"])
             if not annotation.get("iscrowd", 0)
         ]
+
+
+def _transformed(annotation: dict[str, Any], transforms: T.TransformList, size: tuple[int, int]) -> dict[str, Any]:
+    bare = {key: value for key, value in annotation.items() if key not in ("segmentation", "keypoints")}
+    moved = utils.transform_instance_annotations(bare, transforms, size)
+    return {**moved, "segmentation": augmented_mask(annotation["segmentation"], transforms, size)}

@@ -9,6 +9,7 @@ from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_train_loader, get_detection_dataset_dicts
+from detectron2.data.build import filter_images_with_only_crowd_annotations
 from detectron2.utils import comm
 
 from ictrack.structures.joints import joint_set
@@ -17,6 +18,7 @@ from .datasets.unlabelled_videos import exclude_videos
 from .labelled_image_mapper import LabelledImageMapper
 from .labelled_pose_mapper import LabelledPoseMapper
 from .mixed_loader import Source, build_mixed_loader, flatten_views
+from .object_masks import with_masks
 from .tracklet_shapes import tracklet_shapes
 from .tracklets import read_tracklets
 from .video_dataset_mapper import VideoDatasetMapper
@@ -95,9 +97,16 @@ def _labelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
     if cfg.MODEL.KEYPOINT_ON:
         _check_joints(cfg)
         min_keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.MIN_KEYPOINTS_PER_IMAGE
-    dataset = get_detection_dataset_dicts(
-        cfg.DATASETS.TRAIN, filter_empty=cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS, min_keypoints=min_keypoints
-    )
+    needs_masks = cfg.MODEL.MASK_ON or cfg.MODEL.META_ARCHITECTURE == "SOLO"
+    dataset = []
+    for name in cfg.DATASETS.TRAIN:
+        records = get_detection_dataset_dicts(name, filter_empty=False, min_keypoints=min_keypoints)
+        if not cfg.MODEL.KEYPOINT_ON:
+            source = MetadataCatalog.get(name).get("json_file", name)
+            records = with_masks(records, source, required=needs_masks)
+        dataset += records
+    if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
+        dataset = filter_images_with_only_crowd_annotations(dataset)
     if not dataset:
         raise ValueError(f"{', '.join(cfg.DATASETS.TRAIN)}: no image has an annotation to train on")
     return dataset

@@ -24,10 +24,13 @@ from ictrack.checkpoint.weight_average import WeightAverage
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.train_loader import build_train_loader, unlabelled_records
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.evaluation.coco_evaluation import COCOImageEvaluator
+from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import PoseTrackEvaluator
 from ictrack.evaluation.youtube_vis_evaluation import YouTubeVISEvaluator
 from ictrack.modeling.build import build_model
 
+from .check_classes import check_classes, check_test_set
 from .embedding_health import EmbeddingHealthHook
 from .lr_scheduler import build_scheduler
 from .mine_tracklets import with_tracklets
@@ -51,6 +54,7 @@ class ICTrackTrainer(DefaultTrainer):
         if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
             setup_logger()
         cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        check_classes(cfg)
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
@@ -167,7 +171,10 @@ class ICTrackTrainer(DefaultTrainer):
         evaluator = _VIDEO_EVALUATORS.get(_evaluator_type(dataset_name))
         if evaluator is not None:
             return evaluator(dataset_name, cfg, output_dir=cfg.OUTPUT_DIR)
-        return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR)
+        check_test_set(detector_classes(cfg), dataset_name)
+        if MetadataCatalog.get(dataset_name).get("json_file") is None:
+            return COCOEvaluator(dataset_name, output_dir=cfg.OUTPUT_DIR)
+        return COCOImageEvaluator(dataset_name, cfg.OUTPUT_DIR)
 
 
 class _AverageWeights(HookBase):

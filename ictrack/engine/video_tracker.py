@@ -27,6 +27,7 @@ from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import configured_joints
 from ictrack.modeling.build import build_model
 from ictrack.modeling.mixed_precision import autocast
+from ictrack.structures.categories import class_name
 from ictrack.structures.joints import JointSet
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections
@@ -279,13 +280,21 @@ def write_tracks(
         recorder: the tracks.
         frames: the video's stream.
         length: frames of the video that were read.
-        class_names, category_ids: of the contiguous categories; by default "class <n>", and ids from 1.
+        class_names, category_ids: of the contiguous categories; a class without a name is "class <index>", and
+            further ids follow the largest, or are from 1.
     """
     path = os.fspath(path)
     votes = [category for track in recorder.tracks.values() for category in track.votes]
     num_classes = max([len(class_names or category_ids or ()), *(category + 1 for category in votes)])
+<<<<<<< HEAD
     names = class_names or [f"class {index + 1}" for index in range(num_classes)]
     ids = category_ids or range(1, num_classes + 1)
+=======
+    names = [class_name(class_names, index) for index in range(num_classes)]
+    ids = list(category_ids or ())
+    ids += range(max(ids, default=0) + 1, max(ids, default=0) + 1 + num_classes - len(ids))
+    files = [os.path.basename(file) for file in frames.paths] if isinstance(frames, ImageStream) else None
+>>>>>>> 73ecbb5 (Labelled stills in COCO's format are checked like videos: every mask form, incomplete files, class counts; evaluation on a ground truth that pycocotools cannot misread)
     size = {"height": frames.height, "width": frames.width, "length": length}
     video = {
         "id": 1,

@@ -62,3 +62,8 @@ def map_classes(source: Sequence[str], target: Sequence[str]) -> dict[int, int]:
 
 def _normal(name: str) -> str:
     return name.strip().lower().replace(" ", "_")
+
+
+def class_name(names: Sequence[str] | None, index: int) -> str:
+    """The name of a detector's class, "class <index>" where it has none."""
+    return names[index] if names is not None and index < len(names) else f"class {index}"

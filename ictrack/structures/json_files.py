@@ -149,6 +149,11 @@ def is_int(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
+def is_whole(value: Any) -> bool:
+    """Whether a JSON value is a whole number, as 1 and 1.0 are, which official tools take for the same id."""
+    return is_int(value) or (isinstance(value, float) and value.is_integer())
+
+
 def is_finite(value: Any) -> bool:
     """Whether a JSON value is a number that a float can hold."""
     try:

@@ -43,6 +43,9 @@ def parse_strings(strings: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarra
     if bits.max() > 63:
         bad = int(np.argmax(bits > 63))
         owner = int(np.searchsorted(string_ends, bad, side="right"))
+        start = int(string_ends[owner - 1]) if owner else 0
+        if data[start : start + 2].tobytes() in (b"b'", b'b"'):
+            raise RLEError(owner, "counts is the text of Python bytes, b'...': written by str() in place of .decode()")
         raise RLEError(owner, f"counts holds a character that is not of the encoding: {chr(data[bad])!r}")
     is_last = bits < 0x20
     nonempty = np.flatnonzero(lengths)

@@ -14,6 +14,7 @@ import numpy as np
 from detectron2.structures import Instances
 from PIL import Image, ImageDraw, ImageFont
 
+from ictrack.structures.categories import class_name
 from ictrack.structures.joints import JointSet
 
 from .colors import text_color, track_color
@@ -125,7 +126,7 @@ class TrackDrawer:
     def _label(self, instances: Instances, row: int) -> str:
         words = []
         if self.class_names and instances.has("pred_classes"):
-            words.append(self.class_names[int(instances.pred_classes[row])])
+            words.append(class_name(self.class_names, int(instances.pred_classes[row])))
         if self.show_scores and instances.has("scores"):
             words.append(f"{float(instances.scores[row]):.2f}")
         return "  ".join(words)

@@ -12,11 +12,12 @@ from typing import Any
 
 import numpy as np
 from detectron2.data import DatasetCatalog
-from detectron2.data.datasets import load_coco_json
 
+from ictrack.structures.coco_json import read_coco
 from ictrack.structures.joints import COCO_17, POSETRACK_18, JointSet, joint_indices
-from ictrack.structures.json_files import AnnotationError, index_by_id, is_finite, read_json, require
+from ictrack.structures.json_files import require
 
+from .coco_images import coco_records
 from .pose_records import register_pose_images
 
 # COCO has the ears, but PoseTrack does not, and a joint must mean the same in all data.
@@ -60,12 +61,15 @@ def load_coco_keypoints(json_file: str, image_root: str, joints: JointSet = COCO
     Raises:
         AnnotationError: with the file and the JSON path of the first problem.
     """
-    data = read_json(json_file)
-    try:
-        _check(data)
-    except AnnotationError as error:
-        raise AnnotationError(f"{json_file}: {error}") from None
-    records = load_coco_json(json_file, image_root)
+    data = read_coco(json_file, len(COCO_17))
+    require("annotations" in data, json_file, "annotations: must be a list")
+    (person, *others) = data["categories"] or [{}]
+    require(
+        not others and (person.get("id"), person.get("name")) == (_PERSON_ID, "person"),
+        json_file,
+        f'categories: must be one, "person" with id {_PERSON_ID}',
+    )
+    records = coco_records(data, image_root)
     columns = joint_indices(COCO_17.names, joints.names)
     if joints is not COCO_17:
         columns = [-1 if joint in _UNUSED_IN_POSETRACK else c for c, joint in zip(columns, joints.names)]
@@ -73,42 +77,10 @@ def load_coco_keypoints(json_file: str, image_root: str, joints: JointSet = COCO
         record["annotated_joints"] = [column >= 0 for column in columns]
         for person in record["annotations"]:
             person.pop("segmentation", None)
-            person["category_id"] = 0
             pose = np.array(person.get("keypoints", [0] * 3 * len(COCO_17)), dtype=np.float64).reshape(-1, 3)
             chosen = np.where(np.array(columns)[:, None] >= 0, pose[columns], 0)
             person["keypoints"] = (chosen * (chosen[:, 2:] > 0)).ravel().tolist()
     return records
-
-
-def _check(data: Any) -> None:
-    require(isinstance(data, dict), "$", "must be an object with images, annotations and categories")
-    images, people = (index_by_id(data.get(key), key) for key in ("images", "annotations"))
-    for i, image in enumerate(images.values()):
-        for key, kind in (("file_name", str), ("height", int), ("width", int)):
-            require(
-                isinstance(image.get(key), kind), f"images[{i}].{key}", f"is missing, or not of type {kind.__name__}"
-            )
-    categories = data.get("categories")
-    require(
-        isinstance(categories, list)
-        and len(categories) == 1
-        and isinstance(categories[0], dict)
-        and (categories[0].get("id"), categories[0].get("name")) == (_PERSON_ID, "person"),
-        "categories",
-        f'must be one, "person" with id {_PERSON_ID}',
-    )
-    for i, person in enumerate(people.values()):
-        require(person.get("image_id") in images, f"annotations[{i}].image_id", "is not the id of an image in the file")
-        require(person.get("category_id") == _PERSON_ID, f"annotations[{i}].category_id", f"must be {_PERSON_ID}")
-        for key, length in ("bbox", 4), ("keypoints", 3 * len(COCO_17)):
-            values = person.get(key)
-            if values is None and key == "keypoints":  # somebody of whom only the box is known
-                continue
-            require(
-                isinstance(values, list) and len(values) == length and all(map(is_finite, values)),
-                f"annotations[{i}].{key}",
-                f"must be a list of {length} finite numbers",
-            )
 
 
 register_all_coco_keypoints(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
-from detectron2.data.datasets import register_coco_instances
 
-from ictrack.structures.json_files import read_json
-
+from .coco_images import register_coco
 from .coco_keypoints import register_coco_keypoints
 from .mpii import register_mpii
 from .posetrack import register_posetrack
@@ -38,7 +36,7 @@ def register_configured_datasets(cfg: CfgNode) -> None:
     Raises:
         ValueError: an entry does not hold what it should.
     """
-    _register(cfg.DATASETS.COCO_FORMAT, _register_coco, "COCO_FORMAT")
+    _register(cfg.DATASETS.COCO_FORMAT, register_coco, "COCO_FORMAT")
     _register(cfg.DATASETS.YOUTUBE_VIS_FORMAT, register_youtube_vis, "YOUTUBE_VIS_FORMAT")
     _register(cfg.DATASETS.POSETRACK_FORMAT, register_posetrack, "POSETRACK_FORMAT")
     for entry in cfg.DATASETS.POSE_FORMAT:
@@ -59,16 +57,6 @@ def register_configured_datasets(cfg: CfgNode) -> None:
     if cfg.DATASETS.SAMPLE_ROOT:
         is_pose = (Path(cfg.DATASETS.SAMPLE_ROOT) / POSE_STAMP).is_file()
         (register_sample_pose if is_pose else register_sample)(cfg.DATASETS.SAMPLE_ROOT)
-
-
-def _register_coco(name: str, json_file: str, image_root: str) -> None:
-    """With its categories known at once: a detector may track before anything of the data set is loaded."""
-    categories = sorted(read_json(json_file)["categories"], key=lambda category: category["id"])
-    metadata = {
-        "thing_classes": [category["name"] for category in categories],
-        "thing_dataset_id_to_contiguous_id": {category["id"]: index for index, category in enumerate(categories)},
-    }
-    register_coco_instances(name, metadata, json_file, image_root)
 
 
 def _register(entries: list[list[str]], register: Callable[[str, str, str], None], key: str) -> None:

@@ -124,7 +124,14 @@ def write_pose_template(
     Raises:
         AnnotationError, ValueError, OSError: as for :func:`normalized_poses` and :func:`cluster_poses`.
     """
-    centers, sizes = cluster_poses(normalized_poses(annotations, min_joints), num_clusters, seed)
+    poses = normalized_poses(annotations, min_joints)
+    require(
+        len(poses) >= num_clusters,
+        str(annotations),
+        f"{len(poses)} poses have both shoulders and at least {min_joints} labelled joints, too few for {num_clusters} "
+        "clusters",
+    )
+    centers, sizes = cluster_poses(poses, num_clusters, seed)
     content = {"joint_set": COCO_17.name, "points": centers[0].round(6).tolist()}
     Path(output).write_text(json.dumps(content, indent=1) + "\n")
     return int(sizes[0])

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ictrack.structures.json_files import index_by_id, is_finite, is_int, require
+from ictrack.structures.json_files import index_by_id, is_finite, is_int, is_whole, require
 
 from .track_masks import TrackMasks
 
@@ -141,8 +141,8 @@ class TrackReader:
             path = f"results[{i}]"
             require(isinstance(result, dict), path, "must be an object")
             video, category, score = result.get("video_id"), result.get("category_id"), result.get("score")
-            require(is_int(video) and video in self.videos, f"{path}.video_id", f"there is no video {video!r}")
-            require(is_int(category), f"{path}.category_id", f"must be an integer, not {category!r}")
+            require(is_whole(video) and video in self.videos, f"{path}.video_id", f"there is no video {video!r}")
+            require(is_whole(category), f"{path}.category_id", f"must be an integer, not {category!r}")
             require(is_finite(score), f"{path}.score", f"must be a finite number, not {score!r}")
             require(isinstance(result.get("segmentations"), list), f"{path}.segmentations", "must be a list")
             if category in known_categories:

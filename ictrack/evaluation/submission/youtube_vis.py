@@ -11,6 +11,7 @@ time.
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
@@ -20,6 +21,8 @@ from typing import Any
 from ictrack.structures.json_files import is_zip, parse_json, read_json, require
 
 from .archive import Archive, replacing, write_archive
+
+logger = logging.getLogger(__name__)
 
 RESULTS_NAME = "results.json"
 
@@ -94,6 +97,18 @@ def repair_results(path: str | Path) -> int:
     return len(entries)
 
 
+def _results_of_tracks(content: Any, path: Path) -> Any:
+    """The annotations of a file that ``track_video.py --save-tracks`` wrote, which are results with more keys; whatever
+    else there is unchanged. Raises AnnotationError for a ground truth, whose annotations have no scores."""
+    annotations = content.get("annotations") if isinstance(content, dict) else None
+    if not isinstance(annotations, list) or not annotations:
+        return content
+    has_scores = all(isinstance(annotation, dict) and "score" in annotation for annotation in annotations)
+    require(has_scores, str(path), "$: must be a list of tracks; this is a ground truth: its annotations have no score")
+    logger.warning("%s: a file of --save-tracks, of which the annotations are taken for the results", path)
+    return annotations
+
+
 def pack_results(results_path: str | Path, zip_path: str | Path) -> Path:
     """The zip that a server takes, of a ``.json`` or ``.json.gz`` file of any name and size. Returns ``zip_path``."""
     return write_archive(zip_path, [(RESULTS_NAME, Path(results_path))])
@@ -109,7 +124,7 @@ def read_results_file(path: str | Path) -> Any:
     """
     path = Path(path)
     if not is_zip(path):
-        return read_json(path)
+        return _results_of_tracks(read_json(path), path)
     with Archive(path) as archive:
         found = [name for name in archive.names if PurePosixPath(name).name == RESULTS_NAME]
         require(bool(found), str(path), f"holds no {RESULTS_NAME}")

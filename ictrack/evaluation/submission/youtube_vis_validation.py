@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ictrack.structures.describe import describe
-from ictrack.structures.json_files import AnnotationError, is_finite, is_int
+from ictrack.structures.json_files import AnnotationError, is_finite, is_int, is_whole
 from ictrack.structures.rle import RLEError, decode_runs, has_empty_runs
 from ictrack.structures.youtube_vis_json import polygons_to_rle, read_ground_truth, video_name
 
@@ -94,10 +94,10 @@ def find_problems(results: Any, ground_truth: dict[str, Any]) -> Iterator[Proble
         if not is_finite(score):
             yield error(f"{where}.score", f"must be a finite number, not {describe(score)}")
             is_known = False
-        if not is_int(category_id) or category_id not in categories:
+        if not is_whole(category_id) or category_id not in categories:
             yield error(f"{where}.category_id", f"there is no category {describe(category_id)}")
             is_known = False
-        if not is_int(video_id) or video_id not in videos:
+        if not is_whole(video_id) or video_id not in videos:
             yield error(f"{where}.video_id", f"there is no video {describe(video_id)}")
             continue
         track_id = result.get("id")

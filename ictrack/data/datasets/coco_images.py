@@ -1,0 +1,80 @@
+"""Labelled images in COCO's format, as Detectron2's dataset dicts."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import Any
+
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.structures import BoxMode
+
+from ictrack.structures.coco_json import read_coco
+
+logger = logging.getLogger(__name__)
+
+
+def register_coco(name: str, json_file: str, image_root: str) -> None:
+    """Register a user's own images under ``name``.
+
+    The file is checked at once, which also makes the classes' names known to a detector that tracks before anything of
+    the data set is loaded. Where it cannot be opened, as on a machine that only tracks, the classes have no names.
+
+    Args:
+        name: for ``cfg.DATASETS``.
+        json_file: annotations, as for :func:`read_coco`.
+        image_root: the folder that ``file_name`` is relative to.
+
+    Raises:
+        AnnotationError: with the file's name and the JSON path of the first problem.
+    """
+    try:
+        categories = _categories(read_coco(json_file))
+    except OSError as error:
+        logger.warning("%s: cannot be read (%s): no names of classes from %s", json_file, error.strerror, name)
+        categories = None
+    DatasetCatalog.register(name, lambda: load_coco(json_file, image_root))
+    metadata = MetadataCatalog.get(name)
+    metadata.set(json_file=json_file, image_root=image_root, evaluator_type="coco")
+    if categories is not None:
+        metadata.set(
+            thing_classes=list(categories.values()),
+            thing_dataset_id_to_contiguous_id={category: i for i, category in enumerate(categories)},
+        )
+
+
+def load_coco(json_file: str, image_root: str) -> list[dict[str, Any]]:
+    """Dataset dicts of a file's images by ascending id, with contiguous ``category_id``.
+
+    Raises:
+        AnnotationError, OSError: as for :func:`read_coco`.
+    """
+    return coco_records(read_coco(json_file), image_root)
+
+
+def coco_records(data: dict[str, Any], image_root: str) -> list[dict[str, Any]]:
+    """Dataset dicts of what :func:`read_coco` gives. The first pixel's centre is (0.5, 0.5)."""
+    contiguous = {category: i for i, category in enumerate(_categories(data))}
+    records: dict[int, dict[str, Any]] = {
+        image["id"]: {
+            "file_name": os.path.join(image_root, image["file_name"]),
+            "height": image["height"],
+            "width": image["width"],
+            "image_id": image["id"],
+            "annotations": [],
+        }
+        for image in sorted(data["images"], key=lambda image: image["id"])
+    }
+    for annotation in data.get("annotations", []):
+        entry = {key: annotation[key] for key in ("iscrowd", "bbox", "segmentation") if key in annotation}
+        entry["bbox_mode"] = BoxMode.XYWH_ABS
+        entry["category_id"] = contiguous[annotation["category_id"]]
+        if "keypoints" in annotation:
+            entry["keypoints"] = [v + 0.5 * (i % 3 != 2) for i, v in enumerate(annotation["keypoints"])]
+        records[annotation["image_id"]]["annotations"].append(entry)
+    return list(records.values())
+
+
+def _categories(data: dict[str, Any]) -> dict[int, str]:
+    """Names by ascending id."""
+    return {category["id"]: category["name"] for category in sorted(data["categories"], key=lambda c: c["id"])}

@@ -1,0 +1,71 @@
+"""What a configuration says of a detector's classes, compared with its data sets before anything is computed."""
+
+from __future__ import annotations
+
+import logging
+
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+
+from ictrack.evaluation.detector_classes import detector_classes
+from ictrack.modeling.freezing import frozen_parts
+
+logger = logging.getLogger(__name__)
+
+# Meta-architecture -> the key that it takes its number of classes from.
+_KEYS = {
+    "SOLO": "MODEL.SOLO.NUM_CLASSES",
+    "GeneralizedRCNN": "MODEL.ROI_HEADS.NUM_CLASSES",
+    "PanopticFPN": "MODEL.ROI_HEADS.NUM_CLASSES",
+    "RetinaNet": "MODEL.RETINANET.NUM_CLASSES",
+    "FCOS": "MODEL.FCOS.NUM_CLASSES",
+}
+
+
+def num_classes_key(cfg: CfgNode) -> str | None:
+    """The key with the detector's number of classes, None where its meta-architecture is not known or has none."""
+    name = cfg.MODEL.META_ARCHITECTURE
+    if name == "EmbeddedDetector":
+        name = cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE
+    return _KEYS.get(name)
+
+
+def check_classes(cfg: CfgNode) -> None:
+    """Compare the number of the detector's classes with the data's.
+
+    Too many classes are only logged: the last ones are never learnt.
+
+    Raises:
+        ValueError: the detector has fewer classes than there are names for, or a test set of images has others.
+    """
+    names, key = detector_classes(cfg), num_classes_key(cfg)
+    if names is None:
+        return
+    if key is not None and _learns_classes(cfg):
+        number = cfg
+        for part in key.split("."):
+            number = number.get(part, {})
+        if isinstance(number, int) and number != len(names):
+            source = cfg.DATASETS.TRAIN[0] if cfg.DATASETS.TRAIN else "MODEL.CLASSES"
+            message = f"{source} has {len(names)} categories, {key} is {number}"
+            if number < len(names):
+                raise ValueError(message)
+            logger.warning("%s: classes from %d on are never learnt", message, len(names))
+    for dataset in cfg.DATASETS.TEST:
+        check_test_set(names, dataset)
+
+
+def _learns_classes(cfg: CfgNode) -> bool:
+    return cfg.MODEL.SOLO.TRAINABLE and "detector" not in frozen_parts(cfg)
+
+
+def check_test_set(names: list[str] | None, dataset: str) -> None:
+    """Raises ValueError if a test set of labelled images has other classes than ``names``, the detector's."""
+    metadata = MetadataCatalog.get(dataset)
+    tested = metadata.get("thing_classes")
+    is_images = metadata.get("evaluator_type", "coco") == "coco"
+    if is_images and names is not None and tested is not None and list(tested) != names:
+        raise ValueError(
+            f"{dataset} has {len(tested)} categories ({', '.join(tested)}), the detector's classes are "
+            f"{len(names)} ({', '.join(names)}); see MODEL.CLASSES"
+        )

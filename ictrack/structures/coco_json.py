@@ -1,0 +1,188 @@
+"""COCO's file format for labelled images, read into one form with errors that say where the file is wrong.
+
+``images`` {id, file_name, height, width}, ``categories`` {id, name} and, but for test sets, ``annotations`` {id,
+image_id, category_id, iscrowd, bbox [x, y, width, height], area, segmentation, keypoints [x, y, visibility, ...]}. A
+segmentation is an RLE or a list of polygons [x1, y1, x2, y2, ...]. All but the ids of an annotation may be missing.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pycocotools import mask as mask_util
+
+from .describe import describe
+from .json_files import AnnotationError, index_by_id, is_finite, is_int, is_whole, read_json, require
+from .rle import MAX_PIXELS
+from .youtube_vis_json import MAX_COORDINATE, MAX_POLYGON_EXTENT, normalize_segmentations
+
+logger = logging.getLogger(__name__)
+
+# Numbers of the smallest polygon, a triangle.
+_MIN_POLYGON = 6
+
+
+def read_coco(path: str | Path, num_joints: int | None = None) -> dict[str, Any]:
+    """A file's images, categories and annotations, checked, and every annotation complete.
+
+    Each annotation has ``id``, ``image_id``, ``category_id``, ``iscrowd`` (0 or 1, also for "ignore"), ``bbox`` and
+    ``area`` (of the mask or else of the box, where the file does not state it), and, where the file has them,
+    ``segmentation`` (polygons, or an RLE with string counts, that covers a pixel) and ``keypoints``. Polygons of fewer
+    than three points and annotations of nothing (neither mask nor box nor joint) are left out, which is logged once.
+
+    Args:
+        path: of the file, as for :func:`read_json`.
+        num_joints: that each pose must have; None: any number.
+
+    Returns:
+        ``images``, ``categories`` and, unless it is a test set's file, ``annotations``.
+
+    Raises:
+        AnnotationError: with the file's name and the JSON path of the first problem.
+        OSError: it cannot be opened.
+    """
+    left_out: Counter[str] = Counter()
+    try:
+        data = _normalized(read_json(path), num_joints, left_out)
+    except AnnotationError as error:
+        if str(error).startswith(f"{path}: "):
+            raise
+        raise AnnotationError(f"{path}: {error}") from None
+    for what, count in left_out.items():
+        logger.warning("%s: %d %s, left out", path, count, what)
+    return data
+
+
+def _normalized(data: Any, num_joints: int | None, left_out: Counter[str]) -> dict[str, Any]:
+    require(isinstance(data, dict), "$", "must be an object with images, annotations and categories")
+    images, categories = (index_by_id(data.get(key), key) for key in ("images", "categories"))
+    for i, category in enumerate(data["categories"]):
+        require(isinstance(category.get("name"), str), f"categories[{i}].name", "must be a string")
+    for i, image in enumerate(data["images"]):
+        name = image.get("file_name")
+        require(isinstance(name, str) and bool(name), f"images[{i}].file_name", f"must be a name, not {describe(name)}")
+        for key in ("height", "width"):
+            side = image.get(key)
+            good = is_int(side) and side > 0
+            require(good, f"images[{i}].{key}", f"must be a positive integer, not {describe(side)}")
+        pixels = image["height"] * image["width"]
+        require(pixels < MAX_PIXELS, f"images[{i}]", f"{describe(pixels)} pixels are more than an RLE can count")
+    normalized = {"images": data["images"], "categories": data["categories"]}
+    if data.get("annotations") is None:
+        return normalized
+    index_by_id(data["annotations"], "annotations")
+    kept = []
+    for i, annotation in enumerate(data["annotations"]):
+        where = f"annotations[{i}]"
+        for key, known in (("image_id", images), ("category_id", categories)):
+            value = annotation.get(key)
+            good = is_whole(value) and value in known
+            require(good, f"{where}.{key}", f"{describe(value)} is not the id of one in the file")
+        complete = _complete(annotation, where, images[annotation["image_id"]], num_joints, left_out)
+        if complete is None:
+            left_out["annotations have neither a mask nor a box nor a labelled joint"] += 1
+        else:
+            kept.append(complete)
+    return {**normalized, "annotations": kept}
+
+
+def _complete(
+    annotation: dict[str, Any], where: str, image: dict[str, Any], num_joints: int | None, left_out: Counter[str]
+) -> dict[str, Any] | None:
+    crowd = [annotation.get(key) or 0 for key in ("iscrowd", "ignore")]
+    require(all(c in (0, 1) for c in crowd), f"{where}.iscrowd", f"must be 0 or 1, not {describe(crowd[0])}")
+    complete = {
+        "id": annotation["id"],
+        "image_id": int(annotation["image_id"]),
+        "category_id": int(annotation["category_id"]),
+        "iscrowd": int(any(crowd)),
+    }
+    size = (image["height"], image["width"])
+    mask = _mask(annotation.get("segmentation"), f"{where}.segmentation", size, left_out)
+    if mask is not None:
+        complete["segmentation"] = mask
+    joints = _keypoints(annotation.get("keypoints"), f"{where}.keypoints", num_joints)
+    if joints is not None:
+        complete["keypoints"] = joints
+    box = annotation.get("bbox") or None
+    if box is None:
+        box = _box_of(mask, joints)
+        if box is None:
+            return None
+    else:
+        good = isinstance(box, list) and len(box) == 4 and all(map(is_finite, box))
+        require(good, f"{where}.bbox", f"must be a list of 4 finite numbers, not {describe(box)}")
+        require(min(box[2:]) >= 0, f"{where}.bbox", f"has a negative width or height: {describe(box)}")
+    area = annotation.get("area")
+    if area is None:
+        area = float(box[2] * box[3]) if mask is None else _area(mask, size)
+    require(is_finite(area) and area >= 0, f"{where}.area", f"must be a number of pixels, not {describe(area)}")
+    return {**complete, "bbox": box, "area": area}
+
+
+def _mask(segmentation: Any, where: str, size: tuple[int, int], left_out: Counter[str]) -> Any:
+    """Polygons, an RLE, or None where there is no mask or none that covers a pixel."""
+    if not segmentation:
+        return None
+    if isinstance(segmentation, dict):
+        given = segmentation.get("size")
+        require(given == list(size), f"{where}.size", f"is {describe(given)}, the image is {list(size)}")
+        (rle,), areas = normalize_segmentations([segmentation], [where], [size])
+        counts = rle["counts"]
+        text = counts.decode("ascii") if isinstance(counts, bytes) else counts
+        return {"size": list(size), "counts": text} if areas[0] else None
+    require(isinstance(segmentation, list), where, "must be an RLE or a list of polygons")
+    limit = min(MAX_POLYGON_EXTENT * max(size), MAX_COORDINATE)
+    polygons = []
+    for k, polygon in enumerate(segmentation):
+        good = (
+            isinstance(polygon, list)
+            and len(polygon) % 2 == 0
+            and set(map(type, polygon)) <= {int, float}
+            and max(map(abs, polygon), default=0) <= limit
+            and not math.isnan(sum(polygon))
+        )
+        require(good, f"{where}[{k}]", "a polygon is a list of x, y pairs in pixels, [x1, y1, x2, y2, ...]")
+        if len(polygon) >= _MIN_POLYGON:
+            polygons.append(polygon)
+        else:
+            left_out["polygons have fewer than three points"] += 1
+    return polygons or None
+
+
+def _keypoints(values: Any, where: str, num_joints: int | None) -> list[float] | None:
+    if not values:
+        return None
+    good = isinstance(values, list) and all(map(is_finite, values))
+    count = len(values) if good else 0
+    if num_joints is None:
+        require(count > 0 and count % 3 == 0, where, "must be a list of x, y, visibility of each joint")
+    else:
+        has = f"has {count}" if good else "is " + describe(values)
+        require(count == 3 * num_joints, where, f"must be a list of {3 * num_joints} finite numbers, {has}")
+    return values
+
+
+def _box_of(mask: Any, joints: list[float] | None) -> list[float] | None:
+    """The tight box, XYWH, of a mask or else of the labelled joints, None without any."""
+    if isinstance(mask, dict):
+        return mask_util.toBbox(mask).tolist()
+    if mask is not None:
+        points = np.concatenate([np.reshape(polygon, (-1, 2)) for polygon in mask])
+    else:
+        pose = np.reshape(np.array(joints or [], dtype=np.float64), (-1, 3))
+        points = pose[pose[:, 2] > 0, :2]
+    if not len(points):
+        return None
+    low, high = points.min(axis=0), points.max(axis=0)
+    return [*low.tolist(), *(high - low).tolist()]
+
+
+def _area(mask: Any, size: tuple[int, int]) -> float:
+    rle = mask if isinstance(mask, dict) else mask_util.merge(mask_util.frPyObjects(mask, *size))
+    return float(mask_util.area(rle))
