@@ -13,6 +13,7 @@ from detectron2.data import transforms as T
 
 from .augmentation import build_train_augmentation
 from .bad_files import BadFileCounter
+from .image_file import ImageReadError, read_image
 from .object_masks import augmented_mask
 
 _INSTANCES_PER_IMAGE = 1 << 16
@@ -56,9 +57,9 @@ class LabelledImageMapper:
 
     def __call__(self, dataset_dict: dict[str, Any]) -> dict[str, Any] | None:
         try:
-            image = utils.read_image(dataset_dict["file_name"], format=self._image_format)
+            image = read_image(dataset_dict["file_name"], format=self._image_format)
             utils.check_image_size(dict(dataset_dict), image)
-        except Exception as error:  # a damaged header lets Pillow raise whatever its parser meets
+        except (ImageReadError, utils.SizeMismatchError) as error:
             self._bad_files.count(dataset_dict["file_name"], error)
             return None
         return {

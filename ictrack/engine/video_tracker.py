@@ -286,15 +286,9 @@ def write_tracks(
     path = os.fspath(path)
     votes = [category for track in recorder.tracks.values() for category in track.votes]
     num_classes = max([len(class_names or category_ids or ()), *(category + 1 for category in votes)])
-<<<<<<< HEAD
-    names = class_names or [f"class {index + 1}" for index in range(num_classes)]
-    ids = category_ids or range(1, num_classes + 1)
-=======
     names = [class_name(class_names, index) for index in range(num_classes)]
     ids = list(category_ids or ())
     ids += range(max(ids, default=0) + 1, max(ids, default=0) + 1 + num_classes - len(ids))
-    files = [os.path.basename(file) for file in frames.paths] if isinstance(frames, ImageStream) else None
->>>>>>> 73ecbb5 (Labelled stills in COCO's format are checked like videos: every mask form, incomplete files, class counts; evaluation on a ground truth that pycocotools cannot misread)
     size = {"height": frames.height, "width": frames.width, "length": length}
     video = {
         "id": 1,
