@@ -359,8 +359,9 @@ def _add_tracker_config(cfg: CN) -> None:
     trk.MAX_AGE = 0
 
     emb = trk.EMBEDDING = CN()
-    # "cosine" (paper), or "distance", minus the Euclidean distance, for scalar tags. NEW_OBJECT_COSINE is then such a
-    # similarity, too: -1 is a distance of 1. Embeddings (N, P, D) of P parts are compared by the mean over the parts
+    # "cosine" (paper); "distance", minus the Euclidean distance, for scalar tags; or "distance_and_cosine", the mean of
+    # both, for scalar tags with a video head beside them. NEW_OBJECT_COSINE is such a similarity, too: with "distance",
+    # -1 is a distance of 1. Embeddings (N, P, D) of P parts are compared by the mean over the parts
     # that both have.
     emb.SIMILARITY = "cosine"
     # kappa: cosine similarities are multiplied by it before the softmaxes (inferred).

@@ -74,6 +74,8 @@ def mining_config(cfg: CfgNode) -> CfgNode:
     cfg.TRACKER_HEADS.TRACKER_NAME = "EmbeddingTracker"
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = options.MIN_SCORE
     cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = options.NEW_OBJECT_COSINE
+    if cfg.TRACKER_HEADS.EMBEDDING.SIMILARITY == "distance_and_cosine":
+        cfg.TRACKER_HEADS.EMBEDDING.SIMILARITY = "distance"  # the image head's tags alone
     return cfg
 
 

@@ -64,6 +64,22 @@ def distance_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarra
     return -np.minimum(distance, _FAR)
 
 
+def distance_and_cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
+    """Mean (N, M) of minus the distance of scalar tags and the cosine of vectors, for a head of tags beside one of
+    vectors.
+
+    Args:
+        detections, tracks: (N, 1 + D) and (M, 1 + D), a tag and a **unit** vector; or (N, P, 1 + D) and (M, P, 1 + D)
+            of parts, compared by the mean over those that are present in both. A part is absent where its vector is 0.
+    """
+    (tags, vectors), (track_tags, track_vectors) = ((x[..., :1], x[..., 1:]) for x in (detections, tracks))
+    cosine = cosine_similarity(vectors, track_vectors)
+    if detections.ndim == 2:
+        return 0.5 * (cosine + distance_similarity(tags, track_tags))
+    distance = point_distance(tags, _present(vectors), track_tags, _present(track_vectors))
+    return 0.5 * (cosine - np.minimum(distance, _FAR))
+
+
 def blend_embeddings(old: np.ndarray, new: np.ndarray, momentum: float) -> np.ndarray:
     """momentum * new + (1 - momentum) * old of (N, D) or (N, P, D); a part that one side lacks is the other's."""
     blended = momentum * new + (1 - momentum) * old

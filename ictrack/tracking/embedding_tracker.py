@@ -17,6 +17,7 @@ from .association import (
     blend_embeddings,
     box_iou,
     cosine_similarity,
+    distance_and_cosine_similarity,
     distance_similarity,
     equal_rows,
     post_process,
@@ -27,7 +28,13 @@ from .detections import TrackerInputError, require_field, to_numpy
 from .memory_tracker import MemoryTracker
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
-SIMILARITIES = {"cosine": cosine_similarity, "distance": distance_similarity}
+# How embeddings are compared, from which component on they are a vector that is L2-normalised (None: from none), and
+# the similarity of equal ones.
+SIMILARITIES = {
+    "cosine": (cosine_similarity, 0, 1.0),
+    "distance": (distance_similarity, None, 0.0),
+    "distance_and_cosine": (distance_and_cosine_similarity, 1, 0.5),
+}
 
 
 @TRACKER_HEADS_REGISTRY.register()
@@ -46,7 +53,8 @@ class EmbeddingTracker(MemoryTracker):
     row of equal bottles keeps its identities. The literal form (no ``new_object_cosine``) has no such rule.
 
     Scalar tags of associative embedding have no direction: they are compared by minus their distance, and nothing is
-    normalised.
+    normalised. With a video head beside them, an embedding is a tag and then the video head's vector: the similarity is
+    the mean of minus the tags' distance and the vectors' cosine, and the vectors alone are normalised.
     """
 
     @configurable
@@ -70,7 +78,7 @@ class EmbeddingTracker(MemoryTracker):
             match_threshold: a detection whose similarities are all below it is a new object.
             momentum: weight of the new embedding.
             assignment: "score_order" or "hungarian".
-            similarity: "cosine" or "distance".
+            similarity: "cosine", "distance" or "distance_and_cosine".
             equal_tolerance: embeddings whose similarity is at most this less than that of equal ones count as equal.
             post_processing: `form`, `alpha`, `beta` and `gamma` of Eq. (1), or None.
             filters: see :class:`MemoryTracker`.
@@ -87,8 +95,7 @@ class EmbeddingTracker(MemoryTracker):
         self.match_threshold = match_threshold
         self.momentum = momentum
         self.assign = ASSIGNMENTS[assignment]
-        self.compare = SIMILARITIES[similarity]
-        self.normalizes = similarity == "cosine"
+        self.compare, self.vector_start, self.similarity_of_equals = SIMILARITIES[similarity]
         self.equal_tolerance = equal_tolerance
         self.post_processing = post_processing
 
@@ -112,7 +119,12 @@ class EmbeddingTracker(MemoryTracker):
     def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
         remedy = "set MODEL.EMBEDDING.NAME, or choose a TRACKER_HEADS.TRACKER_NAME that works without them"
         embeddings = to_numpy(require_field(instances, "embeddings", remedy))[rows]
-        if self.normalizes and embeddings.shape[-1] == 1:
+        if self.vector_start == 1 and embeddings.shape[-1] < 3:
+            raise TrackerInputError(
+                f"`embeddings` of {embeddings.shape[-1]} numbers are no tag and vector, which "
+                "TRACKER_HEADS.EMBEDDING.SIMILARITY distance_and_cosine compares: set it to distance"
+            )
+        if self.vector_start == 0 and embeddings.shape[-1] == 1:
             raise TrackerInputError(
                 "`embeddings` are single numbers, whose cosine is 1 or -1: "
                 "set TRACKER_HEADS.EMBEDDING.SIMILARITY distance"
@@ -120,7 +132,13 @@ class EmbeddingTracker(MemoryTracker):
         if not np.isfinite(embeddings).all():
             bad = rows[~np.isfinite(embeddings).reshape(len(rows), -1).all(axis=1)].tolist()
             raise TrackerInputError(f"`embeddings` is NaN or infinite in rows {bad}: did training diverge?")
-        return {"embeddings": unit_rows(embeddings) if self.normalizes else embeddings}
+        return {"embeddings": self._normalized(embeddings)}
+
+    def _normalized(self, embeddings: np.ndarray) -> np.ndarray:
+        if self.vector_start is None:
+            return embeddings
+        tags, vectors = np.split(embeddings, [self.vector_start], axis=-1)
+        return np.concatenate([tags, unit_rows(vectors)], axis=-1)
 
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         similarity = self._similarity(observed)
@@ -154,8 +172,8 @@ class EmbeddingTracker(MemoryTracker):
         return similarity
 
     def _equal(self, embeddings: np.ndarray) -> np.ndarray:
-        return equal_rows(self.compare(embeddings, embeddings), 1.0 if self.normalizes else 0.0, self.equal_tolerance)
+        return equal_rows(self.compare(embeddings, embeddings), self.similarity_of_equals, self.equal_tolerance)
 
     def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         blended = blend_embeddings(remembered["embeddings"], observed["embeddings"], self.momentum)
-        return {"embeddings": unit_rows(blended) if self.normalizes else blended}
+        return {"embeddings": self._normalized(blended)}

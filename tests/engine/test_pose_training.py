@@ -12,6 +12,7 @@ from detectron2.data import MetadataCatalog
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.engine.mine_tracklets import mining_config
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.engine.video_tracker import VideoTracker
@@ -146,3 +147,18 @@ def test_sigmas_of_the_configurations_are_those_of_their_joints(stage):
     cfg = load_config(str(CONFIGS / stage))
     assert list(cfg.TEST.KEYPOINT_OKS_SIGMAS) == list(POSETRACK_18.sigmas)
     assert cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET == "PoseTrack18"
+
+
+def test_the_stages_of_the_baseline_are_the_papers_with_tags():
+    """A file of the baseline differs from the stage that it is the baseline of in tags and tracker alone; the third
+    mines tracklets by the distance of tags."""
+    similarities = []
+    for stage in ("stage1_coco_hrnet_w48", "stage2_mpii", "stage3_posetrack_video"):
+        ours, baseline = (load_config(str(CONFIGS / f"{stage}{suffix}.yaml")) for suffix in ("", "_ae"))
+        assert baseline.MODEL.EMBEDDING.KEYPOINT.OBJECTIVE == "scalar_tags"
+        similarities.append(baseline.TRACKER_HEADS.EMBEDDING.SIMILARITY)
+        for group in ("SOLVER", "INPUT", "DATASETS"):
+            assert baseline[group] == ours[group]
+    assert similarities == ["distance", "distance", "distance_and_cosine"]
+    mining = mining_config(baseline).TRACKER_HEADS.EMBEDDING
+    assert mining.SIMILARITY == "distance" and mining.NEW_OBJECT_COSINE < 0

@@ -83,3 +83,20 @@ def test_adapt_measures_people(stage, tmp_path):
     result = adapt(stage, [str(tmp_path / "videos")], tmp_path / "adapted")
     assert result.before["image"] == result.after["image"] and result.before["video"] != result.after["video"]
     assert all(0 <= figures["instance_retrieval"] <= 1 for figures in result.after.values())
+
+
+def test_the_video_head_learns_beside_scalar_tags(stage, tmp_path):
+    """Mined by the distance of tags, learnt from, and tracked by tags and vectors together."""
+    tags = pose_config(ENABLED=False)
+    for cfg in (tags, stage):
+        cfg.MODEL.EMBEDDING.KEYPOINT.OBJECTIVE, cfg.MODEL.EMBEDDING.KEYPOINT.SIMILARITY = "scalar_tags", "joints"
+    stage.MODEL.WEIGHTS = str(save_weights(tags, tmp_path / "image_stage.pth"))
+    stage.MODEL.VIDEO_EMBEDDING.HEAD_OPTIONS = ["KEYPOINT.OBJECTIVE", "instance_contrastive"]
+    stage.TRACKER_HEADS.EMBEDDING.SIMILARITY = "distance_and_cosine"
+    trainer = ICTrackTrainer(stage)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    stage.MODEL.WEIGHTS = str(tmp_path / "output" / "model_final.pth")
+    stage.TRACKER_HEADS.MIN_SCORE = stage.TRACKER_HEADS.NEW_TRACK_SCORE = 0.0
+    frames = [found for _, found in VideoTracker.from_config(stage).run(str(tmp_path / "videos" / "a"))]
+    assert len(frames) == 6 and all(len(found.ID) == 2 for found in frames)

@@ -165,8 +165,38 @@ def test_frames_without_people_give_a_zero(objective):
     loss.backward()
 
 
-def test_scalar_tags_have_no_direction_to_fuse():
-    cfg = config()
+def tags_and_vectors(**video_keys):
+    cfg = config(**video_keys)
     cfg.MODEL.EMBEDDING.KEYPOINT.OBJECTIVE = "scalar_tags"
-    with pytest.raises(ValueError, match="scalar_tags"):
-        build_model(cfg)
+    cfg.MODEL.EMBEDDING.KEYPOINT.SIMILARITY = "joints"
+    return cfg
+
+
+def test_scalar_tags_have_no_direction_to_fuse():
+    with pytest.raises(ValueError, match=r"scalar_tags gives no vectors.*HEAD_OPTIONS"):
+        build_model(tags_and_vectors())
+    with pytest.raises(ValueError, match=r"FUSION_WEIGHT is 0, 1 or \.inf beside scalar tags, not 0\.5"):
+        build_model(tags_and_vectors(HEAD_OPTIONS=["KEYPOINT.OBJECTIVE", "instance_contrastive"], FUSION_WEIGHT=0.5))
+
+
+@pytest.mark.parametrize("objective", sorted(OBJECTIVES))
+def test_a_video_head_beside_scalar_tags(objective):
+    """A tag as it is, then a unit vector, part by part; the video head learns, the tags stay."""
+    options = {"HEAD_OPTIONS": ["KEYPOINT.OBJECTIVE", "instance_contrastive"], "OBJECTIVE": objective}
+    model = build_model(tags_and_vectors(**options))
+    head = model.embedding_head
+    features = {"p3": torch.randn(1, 16, 8, 12), "heatmap": torch.rand(1, 17, 16, 24)}
+    keypoints = torch.rand(1, 2, 17, 3) * torch.tensor([96.0, 64, 0]) + torch.tensor([0, 0, 0.9])
+    keypoints[0, 0, 3, 2] = 0
+    (fused,) = head.embed(features, list(keypoints))
+    (tags,), (vectors,) = (h.embed(features, list(keypoints)) for h in (head.image_head, head.video_head))
+    assert fused.shape == (2, 17, 9) and not fused[0, 3].any()
+    torch.testing.assert_close(fused, torch.cat([tags[..., :1], F.normalize(vectors, dim=2)], dim=2))
+    alone = build_model(tags_and_vectors(**options, FUSION_WEIGHT=0.0)).embedding_head
+    alone.load_state_dict(head.state_dict())
+    torch.testing.assert_close(alone.embed(features, list(keypoints))[0], tags)
+    model.train()
+    num_frames = 2 if objective == "correspondence" else 3
+    sum(model([pose_sample("a", num_frames), pose_sample("b", num_frames)]).values()).backward()
+    assert any(p.grad.any() for p in head.video_head.parameters())
+    assert all(p.grad is None for p in head.image_head.parameters())

@@ -18,6 +18,7 @@ from ictrack.tracking.association import (
     box_iou,
     contested_rows,
     cosine_similarity,
+    distance_and_cosine_similarity,
     mask_iou,
     point_distance,
     post_process,
@@ -259,3 +260,18 @@ def test_point_distance_takes_common_points():
     valid = np.array([[True, True], [True, False]])
     np.testing.assert_allclose(point_distance(detections, valid, tracks, valid[:1]), [[3.0], [5.0]])
     np.testing.assert_array_equal(point_distance(detections, valid, tracks, ~valid[:1]), [[np.inf], [np.inf]])
+
+
+def test_tags_and_vectors_by_hand():
+    """Tags 1 and 3, vectors at a right angle: (0 - 2) / 2. The same vector, tags 1 and 1.5: (1 - 0.5) / 2."""
+    detections, tracks = np.array([[1.0, 1, 0]]), np.array([[3.0, 0, 1], [1.5, 1, 0]])
+    np.testing.assert_allclose(distance_and_cosine_similarity(detections, tracks), [[-1.0, 0.25]])
+
+
+def test_tags_and_vectors_of_parts_by_hand():
+    """The second part is absent from the track: only the first counts. A tag of 0 is a tag."""
+    detections = np.array([[[0.0, 1, 0], [5.0, 0, 1]]])
+    tracks = np.array([[[0.5, 0.6, 0.8], [0, 0, 0]], [[0, 0, 0], [0, 0, 0]]])
+    found = distance_and_cosine_similarity(detections, tracks)
+    np.testing.assert_allclose(found[0, 0], (0.6 - 0.5) / 2)
+    assert np.isfinite(found).all() and found[0, 1] < -1e18

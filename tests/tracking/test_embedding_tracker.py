@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from ictrack.config import add_ictrack_config
 from ictrack.tracking import EmbeddingTracker, TrackerInputError
+from ictrack.tracking.build import build_tracker
 
 # Unit vectors of the plane, by degrees.
 RIGHT, UP, LEFT = [1.0, 0.0], [0.0, 1.0], [-1.0, 0.0]
@@ -366,3 +367,15 @@ def test_a_restart_changes_no_bit():
     one, other = whole.state_dict(), chunk.state_dict()
     assert one.keys() == other.keys()
     assert all(one[name].tobytes() == other[name].tobytes() for name in one)
+
+
+def test_tags_are_not_normalised_but_the_vectors_beside_them_are(make_cfg, make_detections):
+    """Lengths of vectors do not count, sizes of tags do; in the memory the tag is 0.7 * 4 + 0.3 * 2."""
+    options = ("EMBEDDING.SIMILARITY", "distance_and_cosine", "EMBEDDING.NEW_OBJECT_COSINE", "-0.6")
+    tracker = build_tracker(make_cfg(*options, "EMBEDDING.SCALE", "20.0"), 0, 0)
+    first = tracker.update(make_detections([[2.0, 3, 0], [9.0, 3, 0]]))
+    second = tracker.update(make_detections([[9.2, 0.1, 0], [4.0, 5, 0]]))
+    assert second.ID.tolist() == first.ID.tolist()[::-1]
+    np.testing.assert_allclose(sorted(tracker.memory["embeddings"].tolist()), [[3.4, 1, 0], [9.14, 1, 0]], rtol=1e-5)
+    with pytest.raises(TrackerInputError, match="2 numbers are no tag and vector"):
+        build_tracker(make_cfg(*options), 0, 0).update(make_detections([[2.0, 1]]))

@@ -95,12 +95,13 @@ class VideoEmbedding(PartlyFrozen):
         video = cfg.MODEL.VIDEO_EMBEDDING
         video_cfg = cfg.clone()
         video_cfg.defrost()
-        if cfg.MODEL.EMBEDDING.KEYPOINT.OBJECTIVE == "scalar_tags":
-            raise ValueError(
-                "MODEL.EMBEDDING.KEYPOINT.OBJECTIVE scalar_tags gives no vectors, which the video head needs"
-            )
         options = ["BACKPROP_TO_FEATURES", video.BACKPROP_TO_FEATURES, *video.HEAD_OPTIONS]
         video_cfg.MODEL.EMBEDDING.merge_from_list(options)
+        if video_cfg.MODEL.EMBEDDING.KEYPOINT.OBJECTIVE == "scalar_tags":
+            raise ValueError(
+                "MODEL.EMBEDDING.KEYPOINT.OBJECTIVE scalar_tags gives no vectors, which the video head needs: set "
+                'MODEL.VIDEO_EMBEDDING.HEAD_OPTIONS ["KEYPOINT.OBJECTIVE", "instance_contrastive"]'
+            )
         image_head, video_head = (EMBEDDING_HEADS.get(c.MODEL.EMBEDDING.NAME)(c, input_shape) for c in (cfg, video_cfg))
         _check_levels(video.LEVELS, video_head.num_levels)
         return {
@@ -224,7 +225,12 @@ class InstanceVideoEmbedding(VideoEmbedding, EmbeddingHead):
 
 @EMBEDDING_HEADS.register()
 class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
-    """The pair for pose detectors. Embeddings of several parts are fused part by part."""
+    """The pair for pose detectors. Embeddings of several parts are fused part by part.
+
+    Where the image head's are scalar tags, which have no direction, the fused embedding is (tag, e_vid / |e_vid|), for
+    a tracker's similarity "distance_and_cosine", and what compares by cosine (``dense_maps``, ``read``) gets the video
+    head's alone.
+    """
 
     image_head: KeypointEmbeddingHead
     video_head: KeypointEmbeddingHead
@@ -236,6 +242,16 @@ class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
             arguments: of :class:`VideoEmbedding`.
         """
         super().__init__(**arguments)
+        self.has_tags = getattr(self.image_head, "objective", "") == "scalar_tags"
+        if self.has_tags and self.fusion_weight not in (0.0, 1.0, math.inf):
+            raise ValueError(
+                f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is 0, 1 or .inf beside scalar tags, not {self.fusion_weight}"
+            )
+
+    def _fused(self, embed: Callable[[Any], Sequence[Tensor]], dim: int = -1) -> list[Tensor]:
+        if self.has_tags:
+            return [F.normalize(x, dim=dim) for x in embed(self.video_head)]
+        return super()._fused(embed, dim)
 
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """The fused map."""
@@ -257,8 +273,14 @@ class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
         return self._fused_read(lambda head: head.read(features, keypoints))
 
     def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
-        """See :func:`fuse_embeddings`."""
-        return self._fused(lambda head: head.embed(features, keypoints))
+        """See :func:`fuse_embeddings`, and the class for tags."""
+        if not self.has_tags or math.isinf(self.fusion_weight):
+            return self._fused(lambda head: head.embed(features, keypoints))
+        tags = self.image_head.embed(features, keypoints)
+        if self.fusion_weight == 0:
+            return tags
+        vectors = self.video_head.embed(features, keypoints)
+        return [torch.cat([tag[..., :1], F.normalize(vector, dim=-1)], dim=-1) for tag, vector in zip(tags, vectors)]
 
 
 def _check_levels(levels: Sequence[int], num_levels: int) -> None:
