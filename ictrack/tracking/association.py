@@ -47,7 +47,8 @@ def cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
     """
     if detections.ndim == 2:
         return detections @ tracks.T
-    total = detections.reshape(len(detections), -1) @ tracks.reshape(len(tracks), -1).T
+    size = detections.shape[1] * detections.shape[2]  # -1 would have no meaning without any row
+    total = detections.reshape(-1, size) @ tracks.reshape(-1, size).T
     shared = _present(detections).astype(total.dtype) @ _present(tracks).astype(total.dtype).T
     return total / np.maximum(shared, 1)
 

@@ -19,6 +19,7 @@ from ictrack.tracking.association import (
     contested_rows,
     cosine_similarity,
     distance_and_cosine_similarity,
+    distance_similarity,
     mask_iou,
     point_distance,
     post_process,
@@ -275,3 +276,12 @@ def test_tags_and_vectors_of_parts_by_hand():
     found = distance_and_cosine_similarity(detections, tracks)
     np.testing.assert_allclose(found[0, 0], (0.6 - 0.5) / 2)
     assert np.isfinite(found).all() and found[0, 1] < -1e18
+
+
+@pytest.mark.parametrize("compare", [cosine_similarity, distance_similarity, distance_and_cosine_similarity])
+@pytest.mark.parametrize("parts", [(), (3,)])
+def test_similarities_without_a_row(compare, parts):
+    some, none = np.ones((2, *parts, 4), np.float32), np.zeros((0, *parts, 4), np.float32)
+    assert compare(some, none).shape == (2, 0)
+    assert compare(none, some).shape == (0, 2)
+    assert compare(none, none).shape == (0, 0)
