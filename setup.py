@@ -2,7 +2,8 @@
 
 from setuptools import find_packages, setup
 
-EVALUATION = ["numpy", "scipy", "pycocotools>=2.0.7"]
+# pycocotools: wheels before 2.0.8 cannot be imported beside NumPy 2.
+EVALUATION = ["numpy", "scipy", "pycocotools>=2.0.8"]
 
 setup(
     name="ictrack",

@@ -96,12 +96,12 @@ class VideoTracker:
     def from_config(cls, cfg: CfgNode, *, amp: bool = False) -> VideoTracker:
         """Build the model, load ``cfg.MODEL.WEIGHTS``, and take the tracker from ``cfg.TRACKER_HEADS``.
 
-        Category names are :func:`ictrack.evaluation.detector_classes.detector_classes`.
+        Category names are :func:`ictrack.evaluation.detector_classes.detector_classes`. Data sets of the configuration
+        need not be there, as on a machine that only tracks: classes without a name are then "class <index>".
 
         Raises:
             CheckpointError: if the weights are missing or cannot be read.
         """
-        register_configured_datasets(cfg)
         model = build_model(cfg)
         SafeCheckpointer(model, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS).load(cfg.MODEL.WEIGHTS)
         names, ids = _categories(cfg)
@@ -332,8 +332,21 @@ def _record(recorder: TrackRecorder, index: int, instances: Instances) -> None:
 
 
 def _categories(cfg: CfgNode) -> tuple[list[str] | None, list[int] | None]:
-    """Names of the detector's classes and, where its training set tells them, their ids in files."""
+    """Names of the detector's classes and, where its training set tells them, their ids in files.
+
+    No names (None) are known of a detector that names no data set either; none at all ([]) where that is not there.
+    """
+    try:
+        register_configured_datasets(cfg)
+    except (OSError, ValueError) as error:
+        logger.warning("a data set of the configuration cannot be used, and is not needed to track: %s", error)
     names = detector_classes(cfg)
+    if names is None and cfg.DATASETS.TRAIN:
+        names = []
+        logger.warning(
+            'names of classes are not known, neither MODEL.CLASSES nor DATASETS.TRAIN (%s) tells: "class 0" and so on',
+            ", ".join(cfg.DATASETS.TRAIN),
+        )
     metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else None
     to_contiguous = metadata and metadata.get("thing_dataset_id_to_contiguous_id")
     if names is None or not to_contiguous or len(to_contiguous) != len(names):

@@ -46,7 +46,8 @@ class TrackDrawer:
     ):
         """
         Args:
-            class_names: names of the contiguous categories; without them labels are the identity and the score.
+            class_names: names of the contiguous categories; those beyond are "class <index>". None: labels are the
+                identity and the score.
             scale: enlarges frames by this factor before drawing, so that small frames get crisp outlines and labels.
             mask_opacity: of a mask's filling, 0..1.
             trail_length: frames that the trail of a centroid reaches back; 0 draws none.
@@ -125,7 +126,7 @@ class TrackDrawer:
 
     def _label(self, instances: Instances, row: int) -> str:
         words = []
-        if self.class_names and instances.has("pred_classes"):
+        if self.class_names is not None and instances.has("pred_classes"):
             words.append(class_name(self.class_names, int(instances.pred_classes[row])))
         if self.show_scores and instances.has("scores"):
             words.append(f"{float(instances.scores[row]):.2f}")

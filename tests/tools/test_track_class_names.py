@@ -1,0 +1,109 @@
+"""``tools/track_video.py`` where the data sets of a trained model's configuration are gone, or have too few classes."""
+
+import importlib.util
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from color_detector import ColorDetector, scene
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.modeling import META_ARCH_REGISTRY
+from detectron2.structures import Boxes, Instances
+
+from ictrack.data.video_io import VideoWriter
+from ictrack.visualization import draw_tracks
+from ictrack.visualization.draw_tracks import TrackDrawer
+
+TOOL = Path(__file__).resolve().parents[2] / "tools" / "track_video.py"
+NAME = "names_test"
+
+
+@META_ARCH_REGISTRY.register()
+class NamelessColorDetector(ColorDetector):
+    def __init__(self, cfg):
+        super().__init__(cfg.INPUT.FORMAT)
+
+
+@pytest.fixture(scope="module")
+def main():
+    spec = importlib.util.spec_from_file_location("track_video", TOOL)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    module.setup_logger = lambda **kwargs: None
+    return module.main
+
+
+@pytest.fixture
+def track(main, tmp_path, monkeypatch):
+    """A function from keys to the exit status, the names in the file and those that are drawn."""
+    torch.save({"model": {"anchor": torch.zeros(1)}}, tmp_path / "weights.pth")
+    with VideoWriter(tmp_path / "clip.mp4", 12) as writer:
+        for index in range(3):
+            writer.write(scene(index))
+    drawn = set()
+    render = draw_tracks._render_label
+    monkeypatch.setattr(draw_tracks, "_render_label", lambda chip, text, *a: drawn.add(text) or render(chip, text, *a))
+
+    def run(*keys):
+        status = main(
+            [
+                "--weights", str(tmp_path / "weights.pth"), "--input", str(tmp_path / "clip.mp4"), "--device", "cpu",
+                "--output", str(tmp_path / "out.mp4"), "--save-tracks", str(tmp_path / "tracks.json"),
+                "MODEL.META_ARCHITECTURE", "NamelessColorDetector", "INPUT.MIN_SIZE_TEST", "0", "INPUT.FORMAT", "RGB",
+                *keys,
+            ]
+        )  # fmt: skip
+        saved = json.loads((tmp_path / "tracks.json").read_text())
+        names = {category["id"]: category["name"] for category in saved["categories"]}
+        assert sorted(a["category_id"] for a in saved["annotations"]) == sorted(names)
+        return status, list(names.values()), {text.split("  ")[0] for text in drawn}
+
+    yield run
+    if NAME in DatasetCatalog:
+        DatasetCatalog.remove(NAME)
+    MetadataCatalog.get(NAME)
+    MetadataCatalog.remove(NAME)
+
+
+def in_format(key, json_file, *form):
+    return [f"DATASETS.{key}", str([[NAME, *form, str(json_file), "/nowhere"]]), "DATASETS.TRAIN", str((NAME,))]
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        in_format("COCO_FORMAT", "/nowhere/instances.json"),
+        in_format("YOUTUBE_VIS_FORMAT", "/nowhere/train.json"),
+        ["DATASETS.SAMPLE_ROOT", "/nowhere/sample", "DATASETS.TRAIN", str((NAME,))],
+        ["DATASETS.UNLABELLED_VIDEOS", "[['names_test_videos', '/nowhere']]", "DATASETS.TRAIN", str((NAME,))],
+    ],
+    ids=lambda keys: keys[0],
+)
+def test_a_training_set_that_is_gone(track, keys, caplog):
+    classes = ["class 0", "class 1", "class 2"]
+    assert track(*keys) == (0, classes, set(classes))
+    assert f"names of classes are not known, neither MODEL.CLASSES nor DATASETS.TRAIN ({NAME})" in caplog.text
+    names = ["red", "green", "blue"]
+    assert track(*keys, "MODEL.CLASSES", str(names))[:2] == (0, names)
+
+
+def test_a_damaged_training_set(track, tmp_path, caplog):
+    (tmp_path / "instances.json").write_text('{"images": [')
+    status, names, _ = track(*in_format("COCO_FORMAT", tmp_path / "instances.json"))
+    assert (status, names[0]) == (0, "class 0") and "instances.json: not valid JSON" in caplog.text
+
+
+def test_fewer_names_than_classes(track, tmp_path):
+    content = {"images": [], "annotations": [], "categories": [{"id": 7, "name": "only"}]}
+    (tmp_path / "one.json").write_text(json.dumps(content))
+    expected = ["only", "class 1", "class 2"]
+    assert track(*in_format("COCO_FORMAT", tmp_path / "one.json")) == (0, expected, set(expected))
+    assert track("MODEL.CLASSES", "['red', 'green']")[:2] == (0, ["red", "green", "class 2"])
+
+
+@pytest.mark.parametrize(("names", "label"), [(None, "0.50"), ([], "class 3  0.50"), (["a"] * 4, "a  0.50")])
+def test_labels(names, label):
+    found = Instances((8, 8), pred_boxes=Boxes(torch.tensor([[1.0, 1, 5, 5]])), scores=torch.tensor([0.5]))
+    found.pred_classes = torch.tensor([3])
+    assert TrackDrawer(names)._label(found, 0) == label
