@@ -10,13 +10,16 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
+from fvcore.transforms.transform import HFlipTransform, NoOpTransform, VFlipTransform
 
-from .augmentation import build_train_augmentation
+from .augmentation import ColorTransform, build_train_augmentation
 from .bad_files import BadFileCounter
 from .image_file import ImageReadError, read_image
 from .object_masks import augmented_mask
 
 _INSTANCES_PER_IMAGE = 1 << 16
+# Transforms under which the annotated box stays the object's box. SOLO's levels are chosen by it (WXinlong/SOLO).
+_BOX_TO_BOX = (NoOpTransform, HFlipTransform, VFlipTransform, T.ResizeTransform, ColorTransform)
 
 
 class LabelledImageMapper:
@@ -83,8 +86,9 @@ class LabelledImageMapper:
         if not kept:
             instances.gt_masks = utils.BitMasks(torch.zeros((0, *size), dtype=torch.bool))
         instances.gt_ids = torch.tensor([identity for identity, _ in kept], dtype=torch.int64)
-        # The transformed box of a rotated or cropped object is looser than the mask that is left of it.
-        instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
+        if not all(isinstance(transform, _BOX_TO_BOX) for transform in transforms.transforms):
+            # The transformed box of a rotated or cropped object is looser than the mask that is left of it.
+            instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
         view["instances"] = utils.filter_empty_instances(instances)
         return view
 

@@ -48,6 +48,17 @@ def test_views_share_identities_and_masks_follow_the_image(record):
     assert views[0]["instances"].gt_ids.tolist() == views[1]["instances"].gt_ids.tolist()
 
 
+def test_the_annotated_box_counts_unless_it_is_cut_or_turned(record):
+    """As published; the box of this annotation is wider than its mask."""
+    record["annotations"] = [{**record["annotations"][0], "bbox": [0, 8, 20, 14]}]
+    resized = mapper([T.Resize((80, 120)), T.RandomFlip(prob=1.0)])(record)["views"][0]["instances"]
+    assert resized.gt_boxes.tensor.tolist() == [[80, 16, 120, 44]]
+    cropped = mapper([T.RandomCrop("absolute", (40, 59))])(record)["views"][0]["instances"]
+    assert cropped.gt_boxes.tensor.tolist() == cropped.gt_masks.get_bounding_boxes().tensor.tolist()
+    turned = mapper([T.RandomRotation([10, 10], expand=False)])(record)["views"][0]["instances"]
+    assert turned.gt_boxes.tensor.tolist() == turned.gt_masks.get_bounding_boxes().tensor.tolist()
+
+
 def test_identities_differ_between_images(record, tmp_path):
     other = dict(record, file_name=str(tmp_path / "other.png"))
     cv2.imwrite(other["file_name"], np.zeros((40, 60, 3), np.uint8))
