@@ -131,7 +131,7 @@ class PoseTrackEvaluator(VideoEvaluator):
             return instances
         if not instances.has("pred_keypoints"):
             raise ValueError(f"{describe(frame)}: detections have no pred_keypoints; evaluation is of poses")
-        return instances[instances.pred_classes == self._person_class]
+        return instances[(instances.pred_classes == self._person_class).nonzero().squeeze(1)]
 
     def _start(self, frame: Mapping[str, Any]) -> None:
         video = self._videos[frame["video_id"]]

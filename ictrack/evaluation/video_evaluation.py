@@ -12,6 +12,7 @@ from detectron2.structures import Instances
 from detectron2.tracking import BaseTracker
 
 from ictrack.tracking import build_tracker, current_detections
+from ictrack.tracking.memory_tracker import MemoryTracker
 
 TrackerFactory = Callable[[int, int], BaseTracker]
 
@@ -63,8 +64,10 @@ class VideoEvaluator(DatasetEvaluator):
             ):
                 raise ValueError(f"{describe(frame)} came out of order: use build_video_test_loader")
             self._num_frames += 1
-            instances = self._select(frame, output["instances"].to("cpu"))
-            self._record(frame, current_detections(self._tracker.update(instances)))
+            instances = self._select(frame, output["instances"])
+            if not isinstance(self._tracker, MemoryTracker):  # ours pick the few that enter where they are
+                instances = instances.to("cpu")
+            self._record(frame, current_detections(self._tracker.update(instances)).to("cpu"))
 
     def _end_video(self) -> None:
         """Close the video that is open, if one is. Raises ValueError if frames of it are missing."""

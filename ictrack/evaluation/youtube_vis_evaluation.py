@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
+import numpy as np
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.structures import Instances
@@ -18,6 +18,7 @@ from detectron2.utils import comm
 from ictrack.structures.categories import map_classes
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.structures.youtube_vis_json import read_ground_truth
+from ictrack.tracking.detections import select_rows
 
 from .association_figures import in_percent
 from .association_table import SHOWN_COUNTS, SHOWN_RATIOS
@@ -188,8 +189,8 @@ class YouTubeVISEvaluator(VideoEvaluator):
         keep = [row for row, category in enumerate(classes) if category in self._class_map]
         if len(keep) < len(classes):
             self._num_dropped.update(category for category in classes if category not in self._class_map)
-        mapped = instances[torch.tensor(keep, dtype=torch.int64)]
-        mapped.pred_classes = torch.tensor([self._class_map[classes[row]] for row in keep], dtype=torch.int64)
+        mapped = select_rows(instances, np.array(keep, dtype=np.int64))  # no copy of masks where all are kept
+        mapped.pred_classes = mapped.pred_classes.new_tensor([self._class_map[classes[row]] for row in keep])
         return mapped
 
     def _name(self, category: int) -> int | str:

@@ -123,7 +123,7 @@ class PointSetAnchorGenerator(nn.Module):
             strides.append(stride.repeat(height * width))
         origin = torch.cat(origins)
         counts = torch.tensor([len(x) for x in origins], device=origin.device)
-        level = torch.arange(len(origins), device=origin.device).repeat_interleave(counts)
+        level = torch.arange(len(origins), device=origin.device).repeat_interleave(counts, output_size=len(origin))
         stride = torch.cat(strides).float()
         return PoseAnchors(
             points=self.base_points[level] + origin[:, None],

@@ -131,7 +131,7 @@ class PoseSelector:
 
     def select(self, candidates: PoseCandidates) -> PoseCandidates:
         """OKS-NMS over all candidates of an image, of one or several views of it; the best first."""
-        candidates = candidates[candidates.scores > self.score_thresh]
+        candidates = candidates[(candidates.scores > self.score_thresh).nonzero().squeeze(1)]
         sigmas = candidates.points.new_tensor(self.sigmas)
         return candidates[
             oks_nms(candidates.points, candidates.scores, candidates.areas, sigmas, self.nms_oks, self.max_detections)

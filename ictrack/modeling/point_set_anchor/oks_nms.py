@@ -39,10 +39,21 @@ def oks_nms(
     """
     remaining = scores.argsort(descending=True, stable=True)
     kept: list[Tensor] = []
+    # A device is waited for where poses are taken out: after the first best pose, two more, four more, and so on.
+    steps = 1
     while len(remaining) and len(kept) < max_detections:
-        best, remaining = remaining[0], remaining[1:]
-        kept.append(best)
-        squared = (points[remaining] - points[best]).square().sum(-1)
-        similarity = oks(squared, sigmas, (areas[remaining] + areas[best]) / 2).mean(1)
-        remaining = remaining[similarity <= threshold]
-    return torch.stack(kept) if kept else remaining
+        poses, pose_areas = points[remaining], areas[remaining]
+        alive = torch.ones_like(remaining, dtype=torch.bool)
+        for _ in range(min(steps, max_detections - len(kept), len(remaining))):
+            best = alive.byte().argmax().view(1)  # the first that is alive; nobody is: -1
+            kept.append(torch.where(alive[best], remaining[best], -1))
+            squared = (poses - poses[best]).square().sum(-1)
+            similarity = oks(squared, sigmas, (pose_areas + pose_areas[best]) / 2).mean(1)
+            alive &= similarity <= threshold
+            alive.index_fill_(0, best, False)
+        remaining = remaining[alive]
+        steps *= 2
+    if not kept:
+        return remaining
+    indices = torch.cat(kept)
+    return indices[indices >= 0]

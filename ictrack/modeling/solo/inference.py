@@ -14,9 +14,10 @@ from .matrix_nms import matrix_nms
 # Flat cell indices (n,) -> their mask probabilities (n, h, w), float32.
 MaskProbabilities = Callable[[Tensor], Tensor]
 
-# Probabilities that are made and measured at one time: 4 MB, which stay in the processor's cache, and bound the memory
-# of images with thousands of candidates.
+# Probabilities that are made and measured at one time, which bounds the memory of images with thousands of candidates:
+# 4 MB, which stay in a processor's cache; and 256 MB on other devices, which are waited for once a chunk.
 _CHUNK = 2**20
+_DEVICE_CHUNK = 2**26
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class SOLOSelector:
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Binary masks of cells, their areas in pixels, and their maskness: the mean probability inside."""
         masks, areas, sums = [], [], []
-        for chunk in cells.split(max(_CHUNK // (mask_size[0] * mask_size[1]), 1)):
+        pixels = _CHUNK if cells.device.type == "cpu" else _DEVICE_CHUNK
+        for chunk in cells.split(max(pixels // (mask_size[0] * mask_size[1]), 1)):
             dense = probabilities(chunk).flatten(1)
             mask = dense > self.mask_thresh
             inside = mask.float()  # sums of floats are vectorised, those of booleans are not
@@ -106,25 +108,24 @@ def paste_masks(
         (N, *output_size) bool, and the masks' tight boxes (N, 4) XYXY, half open; zeros for an empty mask.
     """
     pasted = torch.zeros((len(masks), *output_size), dtype=torch.bool, device=masks.device)
-    boxes = torch.zeros((len(masks), 4), device=masks.device)
+    row_hits, col_hits = (masks.new_zeros((len(masks), side), dtype=torch.uint8) for side in output_size)
     with torch.autocast(masks.device.type, enabled=False):
         rows_of, cols_of = (
             _resize_matrix(masks.shape[1 + axis], padded_size[axis], image_size[axis], output_size[axis], masks.device)
             for axis in (0, 1)
         )
         occupied = masks.view(torch.uint8)  # whose amax is vectorised; any() of booleans is not
-        row_windows = _windows(occupied.amax(dim=2), rows_of)
-        col_windows = _windows(occupied.amax(dim=1), cols_of)
-        for i, ((y0, y1), (x0, x1)) in enumerate(zip(row_windows, col_windows)):
+        row_windows = _extent((occupied.amax(dim=2).float() @ rows_of.T) > 0)
+        col_windows = _extent((occupied.amax(dim=1).float() @ cols_of.T) > 0)
+        for i, (y0, y1, x0, x1) in enumerate(torch.cat([row_windows, col_windows], dim=1).tolist()):
             if y0 >= y1 or x0 >= x1:
                 continue
             window = (rows_of[y0:y1] @ (probabilities[i] @ cols_of[x0:x1].T)) > threshold
             pasted[i, y0:y1, x0:x1] = window
             pixels = window.view(torch.uint8)
-            ys, xs = pixels.amax(1).nonzero().squeeze(1), pixels.amax(0).nonzero().squeeze(1)
-            if len(ys):
-                boxes[i] = torch.stack([x0 + xs[0], y0 + ys[0], x0 + xs[-1] + 1, y0 + ys[-1] + 1])
-    return pasted, boxes
+            row_hits[i, y0:y1], col_hits[i, x0:x1] = pixels.amax(1), pixels.amax(0)
+    ends = torch.stack([_extent(col_hits), _extent(row_hits)], dim=2).flatten(1)  # x0, y0, x1, y1
+    return pasted, torch.where(ends[:, 3:] > 0, ends, 0).float()
 
 
 def _resize_matrix(source: int, padded: int, image: int, output: int, device: torch.device) -> Tensor:
@@ -134,10 +135,10 @@ def _resize_matrix(source: int, padded: int, image: int, output: int, device: to
     return F.interpolate(upsampled, size=output, mode="linear", align_corners=False)[0].T.contiguous()
 
 
-def _windows(occupied: Tensor, matrix: Tensor) -> list[tuple[int, int]]:
-    """For every mask the outputs, start and end, that its occupied (N, source) rows or columns reach; none: end 0."""
-    reached = (occupied.float() @ matrix.T) > 0
-    index = torch.arange(1, len(matrix) + 1, device=matrix.device)
-    last = (reached * index).amax(1)
-    first = len(matrix) - (reached * index.flip(0)).amax(1)
-    return list(zip(first.tolist(), last.tolist()))
+def _extent(hits: Tensor) -> Tensor:
+    """(N, 2) int64: first and last + 1 of the places that are not 0 in each row of (N, L); an empty row ends at 0."""
+    length = hits.shape[1]
+    index = torch.arange(1, length + 1, device=hits.device)
+    last = (hits * index).amax(1)
+    first = length - (hits * index.flip(0)).amax(1)
+    return torch.stack([first, last], dim=1)

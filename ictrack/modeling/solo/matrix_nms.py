@@ -40,8 +40,9 @@ def matrix_nms(masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "ga
         raise ValueError(f'matrix NMS kernel must be "gaussian" or "linear", not "{kernel}"')
     decayed = scores.clone()
     # Pairs of different classes do not interact, so each class is a small block of its own.
-    for category in classes.unique():
-        members = (classes == category).nonzero().squeeze(1)
+    order = classes.argsort(stable=True)
+    counts = classes[order].unique_consecutive(return_counts=True)[1]
+    for members in order.split(counts.tolist()) if len(classes) else ():
         iou = _mask_iou(masks[members]).triu(diagonal=1)
         compensation = iou.max(dim=0).values[:, None]
         if kernel == "gaussian":

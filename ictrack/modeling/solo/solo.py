@@ -333,7 +333,8 @@ class SOLO(PartlyFrozen):
         """For every image {level: (C, h, w)} of the levels on which it has candidates."""
         candidate = (scores > self.selector.score_thresh).any(2)  # (N, cells)
         per_level = candidate.split([side * side for side in self.head.num_grids], dim=1)
-        images = [level.any(1).nonzero().squeeze(1).tolist() for level in per_level]
+        has_candidates = torch.stack([level.any(1) for level in per_level]).tolist()
+        images = [[image for image, has in enumerate(level) if has] for level in has_candidates]
         maps: list[dict[int, Tensor]] = [{} for _ in range(len(scores))]
         for level, features in enumerate(self.head.mask_features(inputs, images)):
             for image, x in zip(images[level], features):
@@ -353,8 +354,11 @@ class SOLO(PartlyFrozen):
         """
         level, row, col = self.grid_cells[cells].unbind(1)
         result = torch.empty((len(cells), *size), device=cells.device)
+        levels = torch.arange(len(self.head.num_grids), device=cells.device)
+        counts = (level == levels[:, None]).sum(1).tolist()
+        by_level = level.argsort(stable=True).split(counts)
         for i, x in features.items():
-            rows = (level == i).nonzero().squeeze(1)
+            rows = by_level[i]
             if len(rows):
                 flat = row[rows] * self.head.num_grids[i] + col[rows]
                 probabilities = self.head.mask_logits(i, [x], [flat]).float().sigmoid()
