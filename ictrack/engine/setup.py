@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode, get_cfg
-from detectron2.engine import default_setup, launch
+from detectron2.engine import default_argument_parser, default_setup, launch
 from detectron2.evaluation import verify_results
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
@@ -89,14 +89,18 @@ def share_cores(num_processes: int) -> None:
 
 
 def launch_training(args: argparse.Namespace) -> None:
-    """Start ``args.num_gpus`` processes a machine: over NCCL with GPUs, over gloo on a machine without any."""
+    """Start ``args.num_gpus`` processes a machine: over NCCL with GPUs, over gloo on a machine without any.
+
+    Those of one machine meet at a free port unless ``--dist-url`` names one, so that several runs do not collide.
+    """
     share_cores(args.num_gpus)
+    is_default = args.dist_url == default_argument_parser().get_default("dist_url")  # one port for all runs of a user
     launch(
         train_or_evaluate,
         args.num_gpus,
         num_machines=args.num_machines,
         machine_rank=args.machine_rank,
-        dist_url=args.dist_url,
+        dist_url="auto" if is_default and args.num_machines == 1 else args.dist_url,
         args=(args,),
     )
 

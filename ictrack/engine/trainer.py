@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import weakref
 from typing import Any
 
@@ -38,6 +39,8 @@ from .train_step import TrainStep
 
 logger = logging.getLogger(__name__)
 
+# What Detectron2's checkpointer calls the last checkpoint of a finished run.
+_FINAL = "model_final.pth"
 # `evaluator_type` in a data set's metadata -> evaluator of its videos. All others are images in COCO format.
 _VIDEO_EVALUATORS = {"youtube_vis": YouTubeVISEvaluator, "posetrack": PoseTrackEvaluator}
 
@@ -84,6 +87,39 @@ class ICTrackTrainer(DefaultTrainer):
         self.max_iter = cfg.SOLVER.MAX_ITER
         self.cfg = cfg
         self.register_hooks(self.build_hooks())
+
+    def train(self) -> Any:
+        """As DefaultTrainer's; a finished run that is resumed has its ``model_final.pth`` afterwards, too."""
+        if self.start_iter >= self.max_iter and not os.path.isfile(os.path.join(self.cfg.OUTPUT_DIR, _FINAL)):
+            self.checkpointer.save(os.path.splitext(_FINAL)[0])
+        return super().train()
+
+    def state_dict(self) -> dict[str, Any]:
+        return {**super().state_dict(), "world_size": self.cfg.SOLVER.REFERENCE_WORLD_SIZE}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where a run stopped, at the same share of its samples where the number of processes has changed.
+
+        ``SOLVER.REFERENCE_WORLD_SIZE``, the number of processes once the schedule is scaled, is part of the state:
+        with twice as many processes, an iteration has twice the samples and learning rate, and half of the iterations
+        are done. Where it is 0, the batch does not depend on the processes, nor do iterations.
+        """
+        base_lrs = list(self.scheduler.base_lrs)
+        super().load_state_dict(state_dict)
+        before, now = state_dict.get("world_size", 0), self.cfg.SOLVER.REFERENCE_WORLD_SIZE
+        if not (before and now) or before == now:
+            return
+        done = rescaled_iterations(self.iter + 1, before, now)
+        logger.warning(
+            f"The checkpoint is of a run with {before} processes, this one has {now}: its iteration {self.iter + 1} is "
+            f"iteration {done} of {self.max_iter}"
+        )
+        self.iter = done - 1
+        self.scheduler.last_epoch = done
+        self.scheduler.base_lrs = base_lrs
+        groups = self._trainer.optimizer.param_groups
+        for group, base_lr, lr in zip(groups, base_lrs, self.scheduler.get_lr()):
+            group["initial_lr"], group["lr"] = base_lr, lr
 
     def resume_or_load(self, resume: bool = True) -> None:
         """As DefaultTrainer's; the average of the weights starts from those that are loaded."""
@@ -183,6 +219,12 @@ class _AverageWeights(HookBase):
 
     def after_step(self) -> None:
         self._average.update()
+
+
+def rescaled_iterations(done: int, before: int, now: int) -> int:
+    """Iterations of ``now`` processes whose samples ``done`` ones of ``before`` processes have seen; rounded down, so
+    that no sample is left out."""
+    return done * before // now
 
 
 def _clips_full_model(cfg: CfgNode) -> bool:

@@ -11,12 +11,14 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from detectron2.engine import launch
+from detectron2.engine import default_argument_parser, launch
 from detectron2.utils import comm
 from pycocotools import mask as coco_mask
 
-from ictrack.engine.setup import setup
-from ictrack.engine.trainer import ICTrackTrainer
+from ictrack.checkpoint.weights_file import load_weights_file
+from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.engine.setup import launch_training, load_config, setup
+from ictrack.engine.trainer import ICTrackTrainer, rescaled_iterations
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "configs" / "quickstart" / "solo_lite0.yaml"
@@ -128,6 +130,72 @@ def test_two_processes_over_gloo_keep_the_same_weights(dataset, tmp_path):
     launch(train_and_compare_weights, 2, dist_url="auto", args=(args,))
 
 
-def test_command_line_with_two_processes(dataset, tmp_path):
-    run(dataset, tmp_path, "SOLVER.MAX_ITER", "2", flags=["--num-gpus", "2", "--dist-url", "auto"])
-    assert training_lines(tmp_path)[-1]["iteration"] == 1
+def stopped_run(dataset, output, world_size, iterations, *options):
+    """A folder as a run of 16 iterations with one process, or 8 with two, leaves it when it stops after some."""
+    extra = ["SOLVER.MAX_ITER", "16", "SOLVER.REFERENCE_WORLD_SIZE", "1", "SOLVER.CHECKPOINT_PERIOD", "4", *options]
+    options = [*SMALL, *data_options(dataset, output), *extra]
+    cfg = load_config(str(CONFIG), options)
+    register_configured_datasets(cfg)
+    trainer = ICTrackTrainer(cfg)
+    trainer.iter, trainer.scheduler.last_epoch = iterations - 1, iterations
+    trainer.scheduler.base_lrs = [lr * world_size for lr in trainer.scheduler.base_lrs]
+    state = {**trainer.state_dict(), "world_size": world_size}
+    trainer.state_dict = lambda: state
+    output.mkdir(exist_ok=True)
+    trainer.checkpointer.save(f"model_{iterations - 1:07d}")
+    return cfg, extra
+
+
+def test_two_processes_go_on_where_one_stopped(dataset, tmp_path):
+    """12 of 16 iterations are 6 of 8; nobody names a port."""
+    _, extra = stopped_run(dataset, tmp_path, 1, 12)
+    log = run(dataset, tmp_path, *extra, flags=["--num-gpus", "2", "--resume"])
+    assert "Starting training from iteration 6" in log and "a run with 1 processes, this one has 2" in log
+    assert training_lines(tmp_path)[-1]["iteration"] == 7
+    assert load_weights_file(tmp_path / "model_final.pth")["trainer"]["world_size"] == 2
+
+
+@pytest.mark.parametrize(
+    ("world_size", "done", "expected"), [(2, 6, 12), (4, 3, 12), (1, 12, 12), (3, 5, 15), (2, 8, 16), (1, 16, 16)]
+)
+def test_one_process_goes_on_where_several_stopped(dataset, tmp_path, caplog, world_size, done, expected):
+    cfg, _ = stopped_run(dataset, tmp_path, world_size, done)
+    trainer = ICTrackTrainer(cfg)
+    fresh = trainer.scheduler.get_lr()
+    with caplog.at_level("WARNING"):
+        trainer.resume_or_load(resume=True)
+    assert (trainer.start_iter, trainer.scheduler.last_epoch) == (expected, expected)
+    assert (f"a run with {world_size} processes" in caplog.text) == (world_size != 1)
+    assert trainer.scheduler.base_lrs == [group["initial_lr"] for group in trainer.optimizer.param_groups]
+    trainer.scheduler.last_epoch = 0
+    assert trainer.scheduler.get_lr() == fresh  # the learning rate of one process
+    if expected == trainer.max_iter:  # the run was finished, but for its last file
+        trainer.train()
+        assert load_weights_file(tmp_path / "model_final.pth")["trainer"]["iteration"] == 15
+
+
+def test_samples_are_never_left_out_where_processes_do_not_divide_them():
+    assert [rescaled_iterations(*case) for case in ((12, 1, 2), (6, 2, 1), (7, 2, 3), (15, 1, 2))] == [6, 12, 4, 7]
+
+
+def test_iterations_stay_where_the_batch_does_not_depend_on_processes(dataset, tmp_path):
+    cfg, _ = stopped_run(dataset, tmp_path, 2, 6, "SOLVER.REFERENCE_WORLD_SIZE", "0")
+    trainer = ICTrackTrainer(cfg)
+    trainer.resume_or_load(resume=True)
+    assert trainer.start_iter == 6
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], "auto"),
+        (["--dist-url", "tcp://127.0.0.1:3000"], "tcp://127.0.0.1:3000"),
+        (["--num-machines", "2", "--dist-url", "tcp://10.0.0.1:3000"], "tcp://10.0.0.1:3000"),
+    ],
+)
+def test_processes_of_one_machine_meet_at_a_free_port(monkeypatch, flags, expected):
+    launched = []
+    monkeypatch.setattr("ictrack.engine.setup.launch", lambda *args, **options: launched.append(options["dist_url"]))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    launch_training(default_argument_parser().parse_args(["--num-gpus", "2", *flags]))
+    assert launched == [expected]
