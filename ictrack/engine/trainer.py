@@ -109,9 +109,10 @@ class ICTrackTrainer(DefaultTrainer):
         before, now = state_dict.get("world_size", 0), self.cfg.SOLVER.REFERENCE_WORLD_SIZE
         if not (before and now) or before == now:
             return
-        done = rescaled_iterations(self.iter + 1, before, now)
+        stopped = int(state_dict["iteration"]) + 1
+        done = rescaled_iterations(stopped, before, now)
         logger.warning(
-            f"The checkpoint is of a run with {before} processes, this one has {now}: its iteration {self.iter + 1} is "
+            f"The checkpoint is of a run with {before} processes, this one has {now}: its iteration {stopped} is "
             f"iteration {done} of {self.max_iter}"
         )
         self.iter = done - 1
