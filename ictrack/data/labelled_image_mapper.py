@@ -10,6 +10,7 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
+from detectron2.structures import Boxes
 from fvcore.transforms.transform import HFlipTransform, NoOpTransform, VFlipTransform
 
 from .augmentation import ColorTransform, build_train_augmentation
@@ -86,9 +87,11 @@ class LabelledImageMapper:
         if not kept:
             instances.gt_masks = utils.BitMasks(torch.zeros((0, *size), dtype=torch.bool))
         instances.gt_ids = torch.tensor([identity for identity, _ in kept], dtype=torch.int64)
-        if not all(isinstance(transform, _BOX_TO_BOX) for transform in transforms.transforms):
-            # The transformed box of a rotated or cropped object is looser than the mask that is left of it.
-            instances.gt_boxes = instances.gt_masks.get_bounding_boxes()
+        boxes = instances.gt_masks.get_bounding_boxes().tensor
+        # The transformed box of a rotated or cropped object is looser than the mask that is left of it.
+        if all(isinstance(transform, _BOX_TO_BOX) for transform in transforms.transforms):
+            boxes = torch.where(instances.gt_boxes.nonempty()[:, None], instances.gt_boxes.tensor, boxes)
+        instances.gt_boxes = Boxes(boxes)
         view["instances"] = utils.filter_empty_instances(instances)
         return view
 

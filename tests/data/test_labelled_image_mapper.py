@@ -59,6 +59,13 @@ def test_the_annotated_box_counts_unless_it_is_cut_or_turned(record):
     assert turned.gt_boxes.tensor.tolist() == turned.gt_masks.get_bounding_boxes().tensor.tolist()
 
 
+@pytest.mark.parametrize("box", [[5, 10, 0, 0], [5, 10, 10, 0], [-20, 10, 10, 10]], ids=["point", "flat", "outside"])
+def test_an_object_whose_annotated_box_is_empty_has_that_of_its_mask(record, box):
+    record["annotations"] = [{**record["annotations"][0], "bbox": box}]
+    instances = mapper([T.RandomFlip(prob=0.0)])(record)["views"][0]["instances"]
+    assert instances.gt_boxes.tensor.tolist() == [[5, 10, 15, 20]]
+
+
 def test_identities_differ_between_images(record, tmp_path):
     other = dict(record, file_name=str(tmp_path / "other.png"))
     cv2.imwrite(other["file_name"], np.zeros((40, 60, 3), np.uint8))
