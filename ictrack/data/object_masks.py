@@ -11,6 +11,8 @@ from detectron2.data import transforms as T
 from detectron2.structures import BoxMode
 from pycocotools import mask as mask_util
 
+from ictrack.structures.json_files import AnnotationError
+
 logger = logging.getLogger(__name__)
 
 
@@ -23,7 +25,7 @@ def with_masks(records: Sequence[dict[str, Any]], name: str, *, required: bool) 
         required: objects without a mask are left out, which is logged once; False: their box is their mask.
 
     Raises:
-        ValueError: a mask is required, and no object has one.
+        AnnotationError: a mask is required, and no object has one.
     """
     result, num_without, num_with = [], 0, 0
     for record in records:
@@ -38,7 +40,9 @@ def with_masks(records: Sequence[dict[str, Any]], name: str, *, required: bool) 
                 kept.append({**annotation, "segmentation": [_corners(annotation)]})
         result.append({**record, "annotations": kept})
     if num_without and not num_with:
-        raise ValueError(f"{name}: no annotation has a mask, which this model learns from ({num_without} have none)")
+        raise AnnotationError(
+            f"{name}: no annotation has a mask, which this model learns from ({num_without} have none)"
+        )
     if num_without:
         total = num_without + num_with
         logger.warning("%s: %d of %d objects have no mask, left out", name, num_without, total)

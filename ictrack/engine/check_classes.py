@@ -22,6 +22,10 @@ _KEYS = {
 }
 
 
+class ClassesError(ValueError):
+    """Classes of a detector that are not those of its data; the message names the key or the data set."""
+
+
 def num_classes_key(cfg: CfgNode) -> str | None:
     """The key with the detector's number of classes, None where its meta-architecture is not known or has none."""
     name = cfg.MODEL.META_ARCHITECTURE
@@ -36,7 +40,7 @@ def check_classes(cfg: CfgNode) -> None:
     Too many classes are only logged: the last ones are never learnt.
 
     Raises:
-        ValueError: the detector has fewer classes than there are names for, or a test set of images has others.
+        ClassesError: the detector has fewer classes than there are names for, or a test set of images has others.
     """
     names, key = detector_classes(cfg), num_classes_key(cfg)
     if names is None:
@@ -49,7 +53,7 @@ def check_classes(cfg: CfgNode) -> None:
             source = cfg.DATASETS.TRAIN[0] if cfg.DATASETS.TRAIN else "MODEL.CLASSES"
             message = f"{source} has {len(names)} categories, {key} is {number}"
             if number < len(names):
-                raise ValueError(message)
+                raise ClassesError(message)
             logger.warning("%s: classes from %d on are never learnt", message, len(names))
     for dataset in cfg.DATASETS.TEST:
         check_test_set(names, dataset)
@@ -60,12 +64,12 @@ def _learns_classes(cfg: CfgNode) -> bool:
 
 
 def check_test_set(names: list[str] | None, dataset: str) -> None:
-    """Raises ValueError if a test set of labelled images has other classes than ``names``, the detector's."""
+    """Raises ClassesError if a test set of labelled images has other classes than ``names``, the detector's."""
     metadata = MetadataCatalog.get(dataset)
     tested = metadata.get("thing_classes")
     is_images = metadata.get("evaluator_type", "coco") == "coco"
     if is_images and names is not None and tested is not None and list(tested) != names:
-        raise ValueError(
+        raise ClassesError(
             f"{dataset} has {len(tested)} categories ({', '.join(tested)}), the detector's classes are "
             f"{len(names)} ({', '.join(names)}); see MODEL.CLASSES"
         )
