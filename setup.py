@@ -25,7 +25,9 @@ setup(
         "torch>=2.3",
         "torchvision",
         "Pillow>=7.1",
-        "av",
+        # Older ones convert HD video by the wrong matrix (errors of up to 24 of 255); 18 needs Python 3.11.
+        "av>=18; python_version >= '3.11'",
+        "av>=14; python_version < '3.11'",
         "fvcore",
         "iopath",
         "matplotlib",

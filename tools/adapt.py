@@ -14,11 +14,10 @@ from pathlib import Path
 
 from detectron2.utils.logger import setup_logger
 
-from ictrack.checkpoint.weights_file import CheckpointError
-from ictrack.data.video_io import VideoReadError
 from ictrack.engine.adapt import adapt
-from ictrack.engine.setup import ConfigError, load_config
+from ictrack.engine.setup import load_config
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
+from ictrack.structures.command_line import positive_int, run_command
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -29,14 +28,14 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
     parser.add_argument("--videos", required=True, nargs="+", help="video files, folders of frames, or quoted globs")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="for the weights and config.yaml")
-    parser.add_argument("--iterations", type=int, metavar="N", help="instead of ADAPT.ITERATIONS")
+    parser.add_argument("--iterations", type=positive_int, metavar="N", help="instead of ADAPT.ITERATIONS")
     parser.add_argument("--objective", choices=sorted(OBJECTIVES), help="instead of ADAPT.OBJECTIVE")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
     parser.add_argument("--set", nargs="+", default=[], metavar="KEY VALUE", help="configuration keys to override")
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
     for name in ("ictrack", "detectron2", "fvcore"):
         setup_logger(name=name)
@@ -47,13 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "ADAPT.OBJECTIVE": args.objective,
     }
     overrides = [str(item) for key, value in flags.items() if value is not None for item in (key, value)]
-    try:
-        result = adapt(load_config(args.config_file, [*args.set, *overrides]), args.videos, args.output)
-    except (CheckpointError, ConfigError, OSError, ValueError, VideoReadError) as error:
-        print(f"adapt: {error}", file=sys.stderr)
-        return 1
+    result = adapt(load_config(args.config_file, [*args.set, *overrides]), args.videos, args.output)
     print(f"{result}\n\n-> {result.config_file}")
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(lambda: run(argv))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from typing import Any
 
 from ictrack.engine.benchmark.evaluation import CASES, benchmark_evaluation, evaluation_table
 from ictrack.engine.benchmark.measure import machine
+from ictrack.structures.command_line import non_negative_int, positive_int, positive_number
 
 
 def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -77,53 +78,53 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     commands = parser.add_subparsers(dest="command", required=True)
     tracker = commands.add_parser("tracker", help="one update of an online tracker")
     tracker.set_defaults(run=run_tracker)
-    tracker.add_argument("--detections", type=int, default=100, help="in each frame")
-    tracker.add_argument("--tracks", type=int, default=1000, help="in the memory")
-    tracker.add_argument("--dim", type=int, default=128, help="of the embeddings")
-    tracker.add_argument("--masks", type=int, nargs=2, metavar=("H", "W"), help="give the detections masks")
-    tracker.add_argument("--warmup", type=int, default=20, help="updates before the measurement")
-    tracker.add_argument("--repeats", type=int, default=200, help="measured updates")
+    tracker.add_argument("--detections", type=positive_int, default=100, help="in each frame")
+    tracker.add_argument("--tracks", type=positive_int, default=1000, help="in the memory")
+    tracker.add_argument("--dim", type=positive_int, default=128, help="of the embeddings")
+    tracker.add_argument("--masks", type=positive_int, nargs=2, metavar=("H", "W"), help="give the detections masks")
+    tracker.add_argument("--warmup", type=non_negative_int, default=20, help="updates before the measurement")
+    tracker.add_argument("--repeats", type=positive_int, default=200, help="measured updates")
     tracker.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     memory = commands.add_parser("track-memory", help="peak memory of tracking short and long videos")
     memory.set_defaults(run=run_track_memory)
     memory.add_argument("--config-file", required=True)
     memory.add_argument("--weights", default="")
     memory.add_argument("--input", required=True, help="video, folder of frames or glob")
-    memory.add_argument("--frames", type=int, nargs="+", default=[300, 3000])
+    memory.add_argument("--frames", type=positive_int, nargs="+", default=[300, 3000])
     memory.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     joint = commands.add_parser("joint-step", help="a training step with unlabelled video, against one without")
     joint.set_defaults(run=run_joint_step)
     joint.add_argument("--image-config", default="configs/quickstart/solo_lite0.yaml")
     joint.add_argument("--joint-config", default="configs/quickstart/solo_lite0_joint.yaml")
     joint.add_argument("--sample", required=True, metavar="FOLDER", help="sample data of the quick-start")
-    joint.add_argument("--repeats", type=int, default=15, help="measured steps of each")
+    joint.add_argument("--repeats", type=positive_int, default=15, help="measured steps of each")
     joint.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     runtime = commands.add_parser("pose-runtime", help="frames a second of pose tracking, at one scale and at several")
     runtime.set_defaults(run=run_pose_runtime)
     runtime.add_argument("--config-file", required=True)
     runtime.add_argument("--weights", default="")
     runtime.add_argument("--input", required=True, help="video, folder of frames or glob")
-    runtime.add_argument("--frames", type=int, default=50, help="measured frames")
+    runtime.add_argument("--frames", type=positive_int, default=50, help="measured frames")
     runtime.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     step = commands.add_parser("pose-step", help="a training step of a pose detector at full size")
     step.set_defaults(run=run_pose_step)
     step.add_argument("--config-file", default="configs/PoseTrack/stage1_coco_hrnet_w48.yaml")
-    step.add_argument("--size", type=int, default=640, help="side of the image")
-    step.add_argument("--people", type=int, nargs="+", default=[0, 60], help="in the image; one step each")
+    step.add_argument("--size", type=positive_int, default=640, help="side of the image")
+    step.add_argument("--people", type=non_negative_int, nargs="+", default=[0, 60], help="in the image; one step each")
     step.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     for command in (tracker, memory, joint, runtime, step):
-        command.add_argument("--threads", type=int, default=1, help="of PyTorch (OMP_NUM_THREADS sets NumPy's)")
+        command.add_argument("--threads", type=positive_int, default=1, help="of PyTorch")
     evaluation = commands.add_parser("evaluation", help="scoring made-up results, against the reference tools")
     evaluation.set_defaults(run=run_evaluation)
     evaluation.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    evaluation.add_argument("--scale", type=float, default=1.0, help="of the number of videos")
+    evaluation.add_argument("--scale", type=positive_number, default=1.0, help="of the number of videos")
     evaluation.add_argument(
         "--reference-path", type=Path, nargs="+", default=[], metavar="FOLDER",
         help="checkouts of youtubevos/cocoapi and leonid-pishchulin/poseval, or a folder that holds them",
     )  # fmt: skip
     data = commands.add_parser("data", help="reading pairs of video frames, against Detectron2's reader")
     data.set_defaults(run=run_data)
-    data.add_argument("--repeats", type=int, default=60, help="measured pairs")
+    data.add_argument("--repeats", type=positive_int, default=60, help="measured pairs")
     data.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: INPUT.UNLABELLED.ROTATION 0.0")
     for command in commands.choices.values():
         command.add_argument("--json", metavar="OUT", help="write the figures to this file, too")

@@ -9,22 +9,14 @@ python tools/evaluate.py validate  --format ytvis|posetrack --gt ... --results .
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 
 from ictrack.evaluation.tables import write_json
-from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.command_line import check_outputs, non_negative_int, positive_int, run_command
 
 PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("official", "strict")}
 FORMATS = ("ytvis", "posetrack")
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -45,9 +37,9 @@ def make_parser() -> argparse.ArgumentParser:
     for command in (ytvis, posetrack):
         command.add_argument("--protocol", choices=PROTOCOLS, default="both", help="of the benchmark's own metrics")
         command.add_argument("--metrics", metavar="A,B,...", help="default: all that there are")
-        command.add_argument("--bootstrap", type=positive, default=0, metavar="N", help="95%% intervals of N samples")
-        command.add_argument("--seed", type=int, default=0, help="of those samples")
-        command.add_argument("--workers", type=positive, default=1, metavar="N", help="processes")
+        command.add_argument("--bootstrap", type=positive_int, default=0, metavar="N", help="95%% intervals")
+        command.add_argument("--seed", type=non_negative_int, default=0, help="of those samples")
+        command.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes")
         command.add_argument("--json", metavar="OUT", help="every number at full precision to this file")
     validate.set_defaults(run=validate_submission)
     validate.add_argument("--format", choices=FORMATS, required=True)
@@ -84,6 +76,7 @@ def show(args: argparse.Namespace, report: dict, tables: str) -> int:
 def evaluate_youtube_vis(args: argparse.Namespace) -> int:
     from ictrack.evaluation.youtube_vis_report import METRICS, youtube_vis_report, youtube_vis_tables
 
+    check_outputs([args.json], [args.gt, args.results])
     report = youtube_vis_report(args.gt, args.results, **options(args, METRICS))
     return show(args, report, youtube_vis_tables(report, by_category=args.by_category))
 
@@ -91,6 +84,7 @@ def evaluate_youtube_vis(args: argparse.Namespace) -> int:
 def evaluate_posetrack(args: argparse.Namespace) -> int:
     from ictrack.evaluation.posetrack_report import METRICS, posetrack_report, posetrack_tables
 
+    check_outputs([args.json], [args.gt, args.results])
     report = posetrack_report(args.gt, args.results, similarity=args.similarity, **options(args, METRICS))
     return show(args, report, posetrack_tables(report, by_joint=args.by_category))
 
@@ -110,15 +104,7 @@ def validate_submission(args: argparse.Namespace) -> int:
 
 def main(argv: Sequence[str] | None = None) -> int:
     args = make_parser().parse_args(argv)
-    try:
-        return args.run(args)
-    except AnnotationError as error:
-        print(f"error: {error}", file=sys.stderr)
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:
-        print(f"error: {error.filename}: {error.strerror}" if error.filename else f"error: {error}", file=sys.stderr)
-    return 1
+    return run_command(lambda: args.run(args))
 
 
 if __name__ == "__main__":

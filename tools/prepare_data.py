@@ -30,6 +30,7 @@ from ictrack.data.datasets.sample import generate_sample
 from ictrack.data.datasets.sample.assets import ASSET_ROOT
 from ictrack.data.datasets.sample.build_assets import build_assets
 from ictrack.data.datasets.sample_pose import generate_sample_pose
+from ictrack.structures.command_line import non_negative_int, positive_int
 from ictrack.structures.json_files import AnnotationError
 
 
@@ -39,8 +40,8 @@ def parse_arguments() -> argparse.Namespace:
     for name, what in (("sample", "the sample data"), ("sample-pose", "the sample data of poses")):
         sample = commands.add_parser(name, help=f"compose {what}")
         sample.add_argument("output", type=Path, help="folder to write to; an earlier sample there is replaced")
-        sample.add_argument("--seed", type=int, default=0)
-        sample.add_argument("--workers", type=int, default=None, help="processes (default: one a core)")
+        sample.add_argument("--seed", type=non_negative_int, default=0)
+        sample.add_argument("--workers", type=positive_int, default=None, help="processes (default: one a core)")
     assets = commands.add_parser("sample-assets", help="rebuild the assets that ship")
     assets.add_argument("emoji", type=Path)
     assets.add_argument("media", type=Path, nargs="+")
@@ -52,9 +53,11 @@ def parse_arguments() -> argparse.Namespace:
     template = commands.add_parser("pose-template", help="compute the mean pose of PointSetAnchor's anchors")
     template.add_argument("annotations", type=Path, help="COCO keypoint annotations (.json, .json.gz)")
     template.add_argument("output", type=Path, help="JSON file to write")
-    template.add_argument("--min-joints", type=int, default=17, help="labelled joints that a pose must have")
-    template.add_argument("--clusters", type=int, default=1, help="of k-means; the largest one's centre is written")
-    template.add_argument("--seed", type=int, default=0)
+    template.add_argument("--min-joints", type=positive_int, default=17, help="labelled joints that a pose must have")
+    template.add_argument(
+        "--clusters", type=positive_int, default=1, help="of k-means; the largest one's centre is written"
+    )
+    template.add_argument("--seed", type=non_negative_int, default=0)
     return parser.parse_args()
 
 

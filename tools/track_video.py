@@ -11,19 +11,9 @@ from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
 from detectron2.utils.logger import setup_logger
 
 from ictrack.checkpoint.weights_file import CheckpointError
-from ictrack.data.datasets.sample import SampleDataError
-from ictrack.data.video_io import VideoReadError
-from ictrack.engine.setup import ConfigError, load_config
+from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker, track_video
-from ictrack.structures.json_files import AnnotationError
-from ictrack.tracking import TrackerInputError
-
-
-def positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
-    return number
+from ictrack.structures.command_line import check_outputs, positive_int, positive_number, run_command
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -37,13 +27,15 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--tracker", choices=trackers, help="instead of TRACKER_HEADS.TRACKER_NAME")
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
     parser.add_argument("--amp", action="store_true", help="mixed precision, where the hardware has it")
-    parser.add_argument("--max-frames", type=positive, metavar="N", help="stop after N frames")
-    parser.add_argument("--fps", type=float, help="frames a second of a folder (default: 10), or to override a video's")
+    parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
+    parser.add_argument(
+        "--fps", type=positive_number, help="frames a second: of a folder (10), or instead of a video's"
+    )
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
     return parser
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def run(argv: Sequence[str] | None) -> int:
     parser = make_parser()
     args = parser.parse_args(argv)
     if not (args.output or args.save_tracks):
@@ -56,32 +48,25 @@ def main(argv: Sequence[str] | None = None) -> int:
         "TRACKER_HEADS.TRACKER_NAME": args.tracker,
     }
     overrides = [item for key, value in flags.items() if value is not None for item in (key, value)]
-    try:
-        cfg = load_config(args.config_file, [*args.opts, *overrides])
-        if not cfg.MODEL.WEIGHTS:
-            raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
-        summary = track_video(
-            VideoTracker.from_config(cfg, amp=args.amp),
-            args.input,
-            args.output,
-            save_tracks=args.save_tracks,
-            max_frames=args.max_frames,
-            fps=args.fps,
-            progress=True,
-        )
-    except (
-        AnnotationError,
-        CheckpointError,
-        ConfigError,
-        OSError,
-        SampleDataError,
-        TrackerInputError,
-        VideoReadError,
-    ) as error:
-        print(f"track_video: {error}", file=sys.stderr)
-        return 1
+    check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file])
+    cfg = load_config(args.config_file, [*args.opts, *overrides])
+    if not cfg.MODEL.WEIGHTS:
+        raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
+    summary = track_video(
+        VideoTracker.from_config(cfg, amp=args.amp),
+        args.input,
+        args.output,
+        save_tracks=args.save_tracks,
+        max_frames=args.max_frames,
+        fps=args.fps,
+        progress=True,
+    )
     print(f"{args.input}: {summary} -> {', '.join(filter(None, (args.output, args.save_tracks)))}")
     return 0
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    return run_command(lambda: run(argv))
 
 
 if __name__ == "__main__":

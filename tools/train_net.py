@@ -5,14 +5,13 @@
 On a machine without a GPU, --num-gpus N starts N processes over gloo.
 """
 
+import sys
+
 from detectron2.engine import default_argument_parser
 
-from ictrack.engine.check_classes import ClassesError
-from ictrack.engine.setup import ConfigError, launch_training
-from ictrack.structures.json_files import AnnotationError
+from ictrack.engine.setup import launch_training
+from ictrack.structures.command_line import run_command
 
 if __name__ == "__main__":
-    try:
-        launch_training(default_argument_parser(__doc__).parse_args())
-    except (AnnotationError, ClassesError, ConfigError) as error:
-        raise SystemExit(f"train_net: {error}") from None
+    args = default_argument_parser(__doc__).parse_args()
+    sys.exit(run_command(lambda: launch_training(args)))

@@ -13,7 +13,7 @@ import numpy as np
 from av.video.reformatter import Interpolation
 
 from .image_file import ImageReadError, SourceFrame, list_pictures, read_reduced_image, shrink
-from .video_io import DEFAULT_FPS, VideoReadError
+from .video_io import DEFAULT_FPS, VideoReadError, best_video_stream, open_container, stated_length
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ class FileVideo(RandomAccessVideo):
         are useless are indices."""
         found: dict[int, SourceFrame] = {}
         try:
-            with av.open(self._path) as container:
-                stream = container.streams.video[0]
+            with open_container(self._path) as container:
+                stream = best_video_stream(container, self._path)
                 stream.thread_type = "AUTO"
                 stream.codec_context.thread_count = self._num_threads
                 if seek:
@@ -118,8 +118,8 @@ class FileVideo(RandomAccessVideo):
 
 
 def _convert(frame: av.VideoFrame, position: int, reduction: ReductionRule) -> SourceFrame:
-    # Degrees counter-clockwise, from the container's display matrix; PyAV before 14 does not tell.
-    quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+    # Degrees counter-clockwise, from the container's display matrix.
+    quarter_turns = round(frame.rotation / 90) % 4
     height, width = (frame.width, frame.height) if quarter_turns % 2 else (frame.height, frame.width)
     factor = reduction(position, (height, width))
     if height % factor == 0 and width % factor == 0:  # the colour conversion shrinks at no cost
@@ -142,11 +142,9 @@ def _read_timeline(path: str) -> _Timeline:
     """Reads the file, decodes nothing. Raises VideoReadError."""
     times, delays, unknown = [], set(), False
     try:
-        with av.open(path) as container:
-            if not container.streams.video:
-                raise VideoReadError(f"{path}: has no video stream")
-            stream = container.streams.video[0]
-            stated, fps = stream.frames, float(stream.average_rate or DEFAULT_FPS)
+        with open_container(path) as container:
+            stream = best_video_stream(container, path)
+            stated, fps = stated_length(stream) or 0, float(stream.average_rate or DEFAULT_FPS)
             try:
                 for packet in container.demux(stream):
                     if not packet.size or packet.is_discard:

@@ -6,19 +6,21 @@ one at a time when asked for, so memory does not depend on the length of the vid
 
 from __future__ import annotations
 
+import array
 import glob
 import itertools
 import logging
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
 import av
 import cv2
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace
 
 from ictrack.structures.hidden_files import is_hidden
 
@@ -30,8 +32,20 @@ logger = logging.getLogger(__name__)
 DEFAULT_FPS = 10.0
 
 
+# Of the drawn video: ticks a second, in which all usual frame rates are whole numbers.
+_TIME_BASE = Fraction(1, 90000)
+# ITU-T H.273: BT.709 is what HD is coded by, and BT.601 (525 lines) what smaller pictures are.
+_BT709, _BT601 = 1, 6
+_HD_ROWS = 720
+_MAX_SIDE = 16384  # of x264
+
+
 class VideoReadError(ValueError):
     """A source that cannot be read as a stream of frames; the message names the file and the reason."""
+
+
+class VideoWriteError(ValueError):
+    """Frames that cannot be written as a video; the message names the file and the reason."""
 
 
 class FrameStream(ABC):
@@ -42,6 +56,8 @@ class FrameStream(ABC):
         height, width: size of every frame in pixels.
         fps: frames a second.
         length: number of frames that the source states, or None where it is not known.
+        files: of the source, which an output must not replace.
+        pixel_aspect: width of a pixel by its height, as the source is to be shown.
         num_bad_frames: frames found unreadable so far; they are left out, the others keep their index.
     """
 
@@ -50,6 +66,8 @@ class FrameStream(ABC):
     width: int
     fps: float
     length: int | None = None
+    files: Sequence[str] = ()
+    pixel_aspect: Fraction = Fraction(1)
     num_bad_frames: int = 0
 
     @abstractmethod
@@ -59,6 +77,10 @@ class FrameStream(ABC):
     def frame_name(self, index: int) -> str:
         """A frame's file in a folder of the video's frames: its own, or the one under which it would be stored."""
         return f"{index:05d}.jpg"
+
+    def frame_time(self, index: int) -> float:
+        """Seconds from the first frame to one that was read."""
+        return index / self.fps
 
     def close(self) -> None:  # noqa: B027  images have nothing to release
         """Release the source."""
@@ -82,6 +104,7 @@ class ImageStream(FrameStream):
 
     def __init__(self, name: str, paths: list[str], fps: float | None = None):
         self.name = name
+        self.files = paths
         self.pictures = list_pictures(paths)
         self.fps = fps or DEFAULT_FPS
         self.length = len(self.pictures)
@@ -130,27 +153,28 @@ def _read_pages(path: str, pages: list[int]) -> Iterator[np.ndarray | ImageReadE
 
 
 class VideoFileStream(FrameStream):
-    """A video file, decoded by FFmpeg (PyAV) as it is read, turned upright by its rotation metadata.
+    """A video file or a network stream, decoded by FFmpeg (PyAV) as it is read, upright by its rotation metadata.
 
-    Of a damaged or truncated file, the frames that can be decoded are kept; one warning at the end counts the others.
+    Of several videos in a file it is the one that players show. Of a damaged or truncated file, the frames that can be
+    decoded are kept; one warning at the end counts the others.
+
+    Args:
+        path: a file, or a URL that FFmpeg opens.
+        fps: frames a second, at equal distances, instead of the file's own times.
 
     Raises:
-        VideoReadError: on construction, if the file cannot be opened or holds no decodable video.
+        VideoReadError: on construction, if it cannot be opened or holds no decodable video.
     """
 
     def __init__(self, path: str, fps: float | None = None):
         self.path = path
-        try:
-            self._container = av.open(path)
-        except (av.error.FFmpegError, OSError) as error:
-            raise VideoReadError(f"{path}: cannot be opened as a video ({error.strerror or error})") from error
-        if not self._container.streams.video:
-            self.close()
-            raise VideoReadError(f"{path}: has no video stream")
-        stream = self._container.streams.video[0]
+        self.files = [] if is_url(path) else [path]
+        self._container = open_container(path)
+        stream = self._stream = best_video_stream(self._container, path)
         self.name = _stem(path)
         self.fps = fps or float(stream.average_rate or DEFAULT_FPS)
-        self.length = stream.frames or None
+        self.length = stated_length(stream)
+        self._times: array.array[float] | None = None if fps else array.array("d")
         self._frames = self._decode()
         first = next(self._frames, None)  # only a frame tells whether the picture is turned
         if first is None:
@@ -174,10 +198,13 @@ class VideoFileStream(FrameStream):
                 index += 1
                 continue
             for frame in frames:
-                size = size or {"width": frame.width, "height": frame.height}  # some streams change size midway
+                quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, from the container's display matrix
+                if not size:  # some streams change size midway
+                    size = {"width": frame.width, "height": frame.height}
+                    aspect = self._stream.sample_aspect_ratio or Fraction(1)
+                    self.pixel_aspect = 1 / aspect if quarter_turns % 2 else aspect
                 image = frame.to_ndarray(format="bgr24", **size)
-                # Degrees counter-clockwise, from the container's display matrix; PyAV before 14 does not tell.
-                quarter_turns = round(getattr(frame, "rotation", 0) / 90) % 4
+                self._note_time(index, frame.time)
                 yield index, np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
                 index += 1
         total = max(self.length or 0, index)
@@ -190,12 +217,59 @@ class VideoFileStream(FrameStream):
 
     def _packets(self) -> Iterator[av.Packet]:
         try:
-            yield from self._container.demux(self._container.streams.video[0])
+            yield from self._container.demux(self._stream)
         except av.error.FFmpegError as error:
             logger.warning(f"{self.path}: the file breaks off ({error.strerror})")
 
+    def frame_time(self, index: int) -> float:
+        if not self._times or index >= len(self._times):
+            return index / self.fps
+        return self._times[index] - self._times[0]
+
+    def _note_time(self, index: int, time: float | None) -> None:
+        """Keeps when a frame is shown, and after the one before: frames that cannot be decoded are a period long."""
+        if self._times is None:
+            return
+        while len(self._times) < index:
+            self._times.append(self._times[-1] + 1 / self.fps if self._times else 0.0)
+        after = self._times[-1] if self._times else None
+        if time is None or (after is not None and time <= after):
+            time = 0.0 if after is None else after + 1 / self.fps
+        self._times.append(float(time))
+
     def close(self) -> None:
         self._container.close()
+
+
+def is_url(path: str) -> bool:
+    """A network stream, such as ``rtsp://camera/1``."""
+    return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", path) is not None
+
+
+def open_container(path: str) -> av.container.InputContainer:
+    """A file or URL, opened by FFmpeg; of a file's name, nothing is taken for a protocol. Raises VideoReadError."""
+    try:
+        return av.open(path if is_url(path) else os.path.abspath(path))
+    except (av.error.FFmpegError, OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise VideoReadError(f"{path}: cannot be opened as a video ({reason})") from error
+
+
+def best_video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
+    """The video that players show: no cover picture. Raises VideoReadError, and closes the file, if there is none."""
+    stream = container.streams.best("video")
+    if stream is None:
+        container.close()
+        raise VideoReadError(f"{path}: has no video stream")
+    return stream  # type: ignore[return-value]
+
+
+def stated_length(stream: av.VideoStream) -> int | None:
+    """Frames that the container's index lists and shows; an edit list hides some of those that the header counts."""
+    if not stream.frames:
+        return None
+    shown = sum(not entry.is_discard for entry in getattr(stream, "index_entries", ()))  # PyAV 14 has none
+    return min(shown, stream.frames) if shown else stream.frames
 
 
 class CameraStream(FrameStream):
@@ -253,16 +327,37 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
         return VideoFileStream(path, fps)
     if path.isdigit():
         return CameraStream(int(path), fps)
+    device = re.fullmatch(r"/dev/video(\d+)", path)
+    if device:
+        return CameraStream(int(device[1]), fps)
+    if is_url(path):
+        return VideoFileStream(path, fps)
     if glob.has_magic(path):
-        paths = [
-            match
-            for match in glob.glob(path, recursive=True)
-            if os.path.isfile(match) and not is_hidden(os.path.basename(match))
-        ]
-        if not paths:
-            raise VideoReadError(f"{path}: no file matches this pattern")
-        return ImageStream(_stem(os.path.dirname(path) or path), sorted(paths, key=natural_key), fps)
-    raise VideoReadError(f"{path}: no such file, folder, glob or camera index")
+        return _open_glob(path, fps)
+    raise VideoReadError(
+        f"{path}: no such file or folder; nor is it a glob, a camera (0, /dev/video0) or a URL (rtsp://, http://)"
+    )
+
+
+def _open_glob(pattern: str, fps: float | None) -> FrameStream:
+    paths = [path for path in glob_files(pattern) if os.path.isfile(path)]
+    if not paths:
+        raise VideoReadError(f"{pattern}: no file matches this pattern")
+    images = [path for path in paths if path.lower().endswith(IMAGE_SUFFIXES)]
+    if images:
+        return ImageStream(_stem(os.path.dirname(images[0]) or images[0]), images, fps)
+    if len(paths) == 1:
+        return VideoFileStream(paths[0], fps)
+    raise VideoReadError(
+        f"{pattern}: matches {len(paths)} files that are no images ({paths[0]}, ...); a glob is one video's frames: "
+        "give one video file at a time"
+    )
+
+
+def glob_files(pattern: str) -> list[str]:
+    """What a pattern matches, in natural order, hidden files left out; [brackets] may be those of a name."""
+    found = glob.glob(pattern, recursive=True) or glob.glob(re.sub(r"([\[])", "[[]", pattern), recursive=True)
+    return sorted((path for path in found if not is_hidden(os.path.basename(path))), key=natural_key)
 
 
 class VideoWriter:
@@ -272,24 +367,28 @@ class VideoWriter:
     what was written until then is always a valid file. Without any frame there is no file.
     """
 
-    def __init__(self, path: str | os.PathLike, fps: float, crf: int = 20):
+    def __init__(self, path: str | os.PathLike, fps: float, crf: int = 20, *, pixel_aspect: Fraction = Fraction(1)):
         """
         Args:
             path: the mp4 to write; its folder is made.
-            fps: frames a second.
+            fps: frames a second, of frames that are written without their time.
             crf: x264's constant rate factor: 18 is visually lossless, 28 small.
+            pixel_aspect: width of a pixel by its height, as players show it.
         """
         self.path = os.fspath(path)
         self.fps = fps
         self.crf = crf
+        self.pixel_aspect = pixel_aspect
+        self._last_tick = -1
         self.num_frames = 0
         self._size: tuple[int, int] | None = None
 
-    def write(self, frame: np.ndarray) -> None:
-        """Append ``frame``, a BGR uint8 array (H, W, 3) of the first one's size.
+    def write(self, frame: np.ndarray, time: float | None = None) -> None:
+        """Append ``frame``, a BGR uint8 array (H, W, 3) of the first one's size, shown from ``time`` in seconds on.
 
         Raises:
             ValueError: if it is anything else.
+            VideoWriteError: it is too large for H.264.
         """
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"{self.path}: a frame must be uint8 (H, W, 3), not {frame.dtype} {frame.shape}")
@@ -301,21 +400,33 @@ class VideoWriter:
         if height % 2 or width % 2:  # 4:2:0 halves both sides
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
         picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        picture.pts = self.num_frames
+        picture = picture.reformat(format="yuv420p", dst_colorspace=self._matrix, dst_color_range=ColorRange.MPEG)
+        tick = round((self.num_frames / self.fps if time is None else time) / _TIME_BASE)
+        picture.pts = self._last_tick = max(tick, self._last_tick + 1)
+        picture.time_base = _TIME_BASE
         self._container.mux(self._stream.encode(picture))
         self.num_frames += 1
 
     def _open(self, height: int, width: int) -> None:
         os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
         self._part = f"{self.path}.part"
-        self._container = av.open(self._part, "w", format="mp4", options={"movflags": "faststart"})
-        rate = Fraction(self.fps).limit_denominator(1001)
+        if max(height, width) > _MAX_SIDE:
+            raise VideoWriteError(f"{self.path}: {width}x{height} pixels; H.264 has at most {_MAX_SIDE} a side")
+        self._container = av.open(os.path.abspath(self._part), "w", format="mp4", options={"movflags": "faststart"})
+        rate = Fraction(self.fps).limit_denominator(1001) or Fraction(1, 1001)
         self._stream = self._container.add_stream(
             "libx264", rate=rate, options={"crf": str(self.crf), "preset": "veryfast"}
         )
         self._stream.width = width + width % 2
         self._stream.height = height + height % 2
         self._stream.pix_fmt = "yuv420p"
+        codec = self._stream.codec_context
+        codec.time_base = _TIME_BASE
+        codec.sample_aspect_ratio = self.pixel_aspect
+        is_hd = height >= _HD_ROWS
+        self._matrix = Colorspace.ITU709 if is_hd else Colorspace.ITU601
+        codec.colorspace = codec.color_primaries = codec.color_trc = _BT709 if is_hd else _BT601
+        codec.color_range = ColorRange.MPEG
         self._size = (height, width)
 
     def close(self) -> None:

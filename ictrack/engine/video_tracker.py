@@ -28,6 +28,7 @@ from ictrack.evaluation.posetrack_evaluation import configured_joints
 from ictrack.modeling.build import build_model
 from ictrack.modeling.mixed_precision import autocast
 from ictrack.structures.categories import class_name
+from ictrack.structures.command_line import check_outputs
 from ictrack.structures.joints import JointSet
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections
@@ -216,19 +217,18 @@ def track_video(
         progress: show a progress bar.
 
     Raises:
-        VideoReadError: if the source cannot be read, or is the output.
+        VideoReadError: if the source cannot be read.
+        OutputError: before the first frame, if a file cannot be written or is one of the source's.
     """
-    paths = [os.path.realpath(path) for path in (source, output) if isinstance(path, (str, os.PathLike))]
-    if len(set(paths)) < len(paths):
-        raise VideoReadError(f"{output}: is the input; write to another file")
     frames = source if isinstance(source, FrameStream) else open_frames(source, fps)
+    check_outputs([output, save_tracks], frames.files)
     drawer = TrackDrawer(
         tracker.class_names,
         scale=legible_scale(frames.height, frames.width),
         joints=tracker.joints,
         min_joint_score=tracker.min_joint_score,
     )
-    writer = None if output is None else VideoWriter(output, frames.fps)
+    writer = None if output is None else VideoWriter(output, frames.fps, pixel_aspect=frames.pixel_aspect)
     recorder = None if save_tracks is None else TrackRecorder()
     ids: set[int] = set()
     num_detections = 0
@@ -240,7 +240,7 @@ def track_video(
             ids.update(instances.ID.tolist())
             num_detections += len(instances)
             if writer is not None:
-                writer.write(drawer.draw(frame, instances))
+                writer.write(drawer.draw(frame, instances), frames.frame_time(tracker.num_frames - 1))
     except KeyboardInterrupt:
         logger.warning(f"{frames.name}: stopped after {tracker.num_frames} frames")
     finally:
@@ -265,7 +265,8 @@ def write_tracks(
 
     It is the format of the data set's annotations, so it can also be registered as (pseudo-)labels::
 
-        {"videos": [{"id": 1, "width", "height", "length", "fps", "file_names": [...]}],
+        {"videos": [{"id": 1, "width", "height", "length", "fps", "times": [seconds, ...],
+                     "file_names": [...]}],
          "categories": [{"id", "name"}, ...],
          "annotations": [{"id", "track_id", "video_id", "category_id", "score", "iscrowd", "height", "width", "length",
                           "segmentations": [RLE or null, ...], "bboxes": [[x, y, w, h] or null, ...],
@@ -294,6 +295,7 @@ def write_tracks(
         "id": 1,
         **size,
         "fps": frames.fps,
+        "times": [round(frames.frame_time(index), 6) for index in range(length)],
         "file_names": [f"{frames.name}/{frames.frame_name(index)}" for index in range(length)],
     }
     categories = [{"id": category_id, "name": name} for category_id, name in zip(ids, names)]

@@ -170,8 +170,11 @@ class TrackDrawer:
 
 
 def legible_scale(height: int, width: int) -> int:
-    """The enlargement at which labels on frames of this size are easy to read: 3 at 320x192, 1 from 480 rows on."""
-    return max(1, min(4, round(540 / min(height, width))))
+    """The enlargement at which labels on frames of this size are easy to read: 3 at 320x192, 1 from 480 rows on.
+
+    The longer side stays within what players decode (4096).
+    """
+    return max(1, min(4, round(540 / min(height, width)), 4096 // max(height, width)))
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 import logging
 import struct
+from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -9,7 +10,8 @@ import cv2
 import numpy as np
 import pytest
 
-from ictrack.data.video_io import VideoReadError, VideoWriter, open_frames
+from ictrack.data.random_access_video import FileVideo
+from ictrack.data.video_io import VideoReadError, VideoWriteError, VideoWriter, open_frames
 
 HEIGHT, WIDTH = 48, 64
 
@@ -225,3 +227,79 @@ def test_camera_is_read_until_it_ends(tmp_path, monkeypatch):
 def test_camera_that_is_not_there():
     with pytest.raises(VideoReadError, match="camera 97"):
         open_frames(97)
+
+
+FAULTS = Path(__file__).parent / "odd_videos"
+
+
+@pytest.mark.parametrize(
+    ("name", "count", "size"), [("editlist.mp4", 15, (96, 128)), ("coverfirst.mp4", 30, (96, 128))]
+)
+def test_what_a_file_says_of_itself_is_no_promise(name, count, size, caplog):
+    with open_frames(FAULTS / name) as frames:
+        assert len(list(frames)) == frames.length == count and (frames.height, frames.width) == size
+    assert frames.num_bad_frames == 0 and not caplog.messages
+    video = FileVideo(str(FAULTS / name), 1)
+    assert video.length == count and not caplog.messages
+
+
+def test_names_with_colons_are_files(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("12:30:05.mp4", "http:x.mp4"):
+        write_video(name, 3)
+        assert len(list(open_frames(name))) == 3 and FileVideo(name, 1).length == 3
+
+
+def test_pixels_that_are_not_square_stay_so(tmp_path):
+    frames = open_frames(FAULTS / "sar.mp4")
+    assert frames.pixel_aspect == Fraction(16, 11)
+    with VideoWriter(tmp_path / "a.mp4", 25, pixel_aspect=frames.pixel_aspect) as writer:
+        writer.write(numbered_frame(0))
+    assert open_frames(tmp_path / "a.mp4").pixel_aspect == Fraction(16, 11)
+
+
+def test_frames_keep_their_times(tmp_path):
+    frames = open_frames(FAULTS / "vfr.mkv")
+    with VideoWriter(tmp_path / "a.mp4", frames.fps) as writer:
+        for index, frame in frames:
+            writer.write(frame, frames.frame_time(index))
+    assert frames.frame_time(10) == pytest.approx(6.0, abs=0.01)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        times = [frame.time for frame in container.decode(video=0)]
+        assert times == pytest.approx([i / 10 for i in range(10)] + [6 + i / 10 for i in range(10)], abs=0.01)
+        assert container.duration / 1e6 == pytest.approx(7, abs=0.06)
+    assert open_frames(FAULTS / "vfr.mkv", fps=5).frame_time(10) == 2
+
+
+@pytest.mark.parametrize(("height", "matrix"), [(720, 1), (48, 6)])
+def test_colors_say_how_they_are_coded(tmp_path, height, matrix):
+    frame = np.repeat(np.repeat(np.array([[[200, 30, 40], [40, 190, 30]]], np.uint8), 64, 1), height, 0)
+    with VideoWriter(tmp_path / "a.mp4", 10) as writer:
+        writer.write(frame)
+    with av.open(str(tmp_path / "a.mp4")) as container:
+        assert next(container.decode(video=0)).colorspace == matrix
+    _, read = next(iter(open_frames(tmp_path / "a.mp4")))
+    assert np.abs(read[height // 2, [16, 100]].astype(int) - frame[0, [16, 100]]).max() < 8
+
+
+def test_globs_of_videos_and_names_with_brackets(tmp_path):
+    folder = write_images(tmp_path / "run[1]", ["0.png", "1.png"])
+    assert open_frames(f"{folder}/*.png").length == 2
+    write_video(tmp_path / "clip1.mp4", 3)
+    assert open_frames(tmp_path / "clip*.mp4").length == 3
+    write_video(tmp_path / "clip2.mp4", 3)
+    with pytest.raises(VideoReadError, match="2 files that are no images"):
+        open_frames(tmp_path / "clip*.mp4")
+
+
+def test_streams_and_cameras_by_their_names(monkeypatch):
+    with pytest.raises(VideoReadError, match=r"rtsp://127\.0\.0\.1:1/x: cannot be opened as a video"):
+        open_frames("rtsp://127.0.0.1:1/x")
+    with pytest.raises(VideoReadError, match="camera 97"):
+        open_frames("/dev/video97")
+
+
+def test_frames_too_large_for_h264_are_refused(tmp_path):
+    with pytest.raises(VideoWriteError, match="20000x2"), VideoWriter(tmp_path / "a.mp4", 10) as writer:
+        writer.write(np.zeros((2, 20000, 3), np.uint8))
+    assert not list(tmp_path.iterdir())

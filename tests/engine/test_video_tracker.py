@@ -15,6 +15,7 @@ from pycocotools import mask as mask_util
 from ictrack.config import add_ictrack_config
 from ictrack.data.video_io import VideoReadError, VideoWriter, open_frames
 from ictrack.engine.video_tracker import VideoTracker, track_video
+from ictrack.structures.command_line import OutputError
 from ictrack.structures.tracks import TrackRecorder
 from ictrack.structures.youtube_vis_json import check_ground_truth
 from ictrack.tracking import TrackerInputError, build_tracker
@@ -224,7 +225,7 @@ def test_interruption_keeps_what_was_tracked(tmp_path, caplog):
 def test_output_over_the_input_is_refused(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4")
     before = clip.read_bytes()
-    with pytest.raises(VideoReadError, match="is the input"):
+    with pytest.raises(OutputError, match="is the input"):
         track_video(make_video_tracker(), clip, tmp_path / "." / "clip.mp4")
     assert clip.read_bytes() == before
 

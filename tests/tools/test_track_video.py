@@ -91,7 +91,9 @@ def test_unknown_key_is_named(main, arguments, capsys):
     assert "MIN_SCOER" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("more", [["--tracker", "NoTracker"], ["--max-frames", "0"]])
+@pytest.mark.parametrize(
+    "more", [["--tracker", "NoTracker"], ["--max-frames", "0"], *(["--fps", fps] for fps in ("nan", "inf", "0", "ten"))]
+)
 def test_bad_arguments_are_refused(main, arguments, more):
     with pytest.raises(SystemExit) as error:
         run(main, arguments, *more)
@@ -103,3 +105,19 @@ def test_nothing_to_do_is_refused(main, arguments, capsys):
     with pytest.raises(SystemExit):
         run(main, arguments)
     assert "--output" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flag", "value"),
+    [
+        ("--output", "."),
+        ("--save-tracks", "clip.mp4"),
+        ("--save-tracks", "tracked.mp4"),
+        ("--output", "clip.mp4/x.mp4"),
+    ],
+)
+def test_outputs_are_checked_before_the_first_frame(main, arguments, tmp_path, capsys, flag, value):
+    before = (tmp_path / "clip.mp4").read_bytes()
+    assert run(main, {**arguments, flag: str(tmp_path / value)}) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+    assert (tmp_path / "clip.mp4").read_bytes() == before and not (tmp_path / "tracked.mp4").exists()

@@ -87,7 +87,9 @@ def test_scale_must_be_a_positive_integer(scale):
         TrackDrawer(scale=scale)
 
 
-@pytest.mark.parametrize(("size", "scale"), [((192, 320), 3), ((144, 176), 4), ((480, 640), 1), ((1080, 1920), 1)])
+@pytest.mark.parametrize(
+    ("size", "scale"), [((192, 320), 3), ((144, 176), 4), ((480, 640), 1), ((1080, 1920), 1), ((64, 9000), 1)]
+)
 def test_legible_scale(size, scale):
     assert legible_scale(*size) == scale
 

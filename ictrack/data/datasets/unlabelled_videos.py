@@ -20,7 +20,7 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ictrack.data.image_file import IMAGE_SUFFIXES
-from ictrack.data.video_io import VideoReadError, natural_key
+from ictrack.data.video_io import VideoReadError, glob_files, natural_key
 from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
 
@@ -143,7 +143,7 @@ def _records_of(path: str) -> list[dict[str, Any]]:
 
 
 def _glob_records(pattern: str) -> list[dict[str, Any]]:
-    matches = sorted(glob.glob(pattern, recursive=True), key=natural_key)
+    matches = glob_files(pattern)
     if not matches:
         raise VideoReadError(f"{pattern}: nothing matches this pattern")
     records: list[dict[str, Any]] = []

@@ -1,0 +1,107 @@
+"""What all commands of tools/ share: checked numbers, outputs checked before the work, and errors of one line."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import re
+import sys
+from collections.abc import Callable, Iterable
+
+# Detectron2's registries and catalogs report an unknown name as a KeyError.
+_UNKNOWN_NAME = re.compile(r"is not registered|No object named")
+
+
+class OutputError(ValueError):
+    """A file that cannot, or must not, be written to; the message names it."""
+
+
+def positive_int(text: str) -> int:
+    """An argument's type: a whole number of at least 1."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
+    return number
+
+
+def non_negative_int(text: str) -> int:
+    """An argument's type: a whole number of at least 0."""
+    return 0 if text.strip() == "0" else positive_int(text)
+
+
+def positive_number(text: str) -> float:
+    """An argument's type: a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a positive number, not {text}")
+    return number
+
+
+def run_command(action: Callable[[], int | None]) -> int:
+    """The action's exit status (None: 0); for what is wrong with the user's files or settings, one line and 1.
+
+    Every error that ICTrack declares is a ValueError. Other kinds are faults of the program and keep their traceback.
+    """
+    try:
+        return action() or 0
+    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    except KeyError as error:
+        message = str(error.args[0] if error.args else error)
+        if not _UNKNOWN_NAME.search(message):
+            raise
+    except ValueError as error:
+        message = str(error)
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return 1
+
+
+def check_outputs(outputs: Iterable[str | os.PathLike | None], inputs: Iterable[str | os.PathLike | None]) -> None:
+    """Find out before the work whether files can be written, and make their folders. None stands for no file.
+
+    Raises:
+        OutputError: an output is a folder, one of the inputs or another output (by any link), or cannot be made.
+    """
+    taken = [(os.fspath(path), "the input") for path in inputs if path and os.path.isfile(path)]
+    for output in outputs:
+        if output is None:
+            continue
+        path = os.fspath(output)
+        if os.path.isdir(path) or not os.path.basename(path):
+            raise OutputError(f"{path}: is a folder; name a file")
+        for other, what in taken:
+            if _is_same(path, other):
+                raise OutputError(f"{path}: is {what} {other}; write to another file")
+        taken.append((path, "also the output"))
+        _check_writable(path)
+
+
+def _is_same(path: str, other: str) -> bool:
+    if os.path.realpath(path) == os.path.realpath(other):
+        return True
+    return os.path.exists(path) and os.path.exists(other) and os.path.samefile(path, other)
+
+
+def _check_writable(path: str) -> None:
+    part = f"{path}.part"  # where it is written until it is complete
+    existed = os.path.exists(part)
+    try:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        with open(part, "ab"):
+            pass
+        if not existed:
+            os.remove(part)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OutputError(f"{path}: is no file that can be replaced")
