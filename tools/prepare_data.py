@@ -54,9 +54,7 @@ def parse_arguments() -> argparse.Namespace:
     template.add_argument("annotations", type=Path, help="COCO keypoint annotations (.json, .json.gz)")
     template.add_argument("output", type=Path, help="JSON file to write")
     template.add_argument("--min-joints", type=positive_int, default=17, help="labelled joints that a pose must have")
-    template.add_argument(
-        "--clusters", type=positive_int, default=1, help="of k-means; the largest one's centre is written"
-    )
+    template.add_argument("--clusters", type=positive_int, default=1, help="of k-means; the largest is written")
     template.add_argument("--seed", type=non_negative_int, default=0)
     return parser.parse_args()
 

@@ -47,7 +47,6 @@ def test_a_run(main, arguments, tmp_path, capsys, objective, figure):
         ("--weights", "absent.pth", "absent.pth: no such file"),
         ("--videos", "absent.mp4", "absent.mp4: no such file, folder or glob"),
         ("--config-file", "absent.yaml", "absent.yaml: no such configuration file"),
-        ("--iterations", "0", "ADAPT.ITERATIONS"),
     ],
 )
 def test_what_is_wrong_is_named(main, arguments, flag, value, message, capsys):
@@ -59,3 +58,11 @@ def test_what_is_wrong_is_named(main, arguments, flag, value, message, capsys):
 def test_an_embedding_is_needed(main, arguments, capsys):
     assert main([*arguments, "MODEL.META_ARCHITECTURE", "SOLO", "MODEL.EMBEDDING.NAME", ""]) == 1
     assert "MODEL.EMBEDDING.NAME" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("value", ["0", "-3", "2.5"])
+def test_the_number_of_iterations_is_checked_as_an_argument(main, arguments, value):
+    arguments[arguments.index("--iterations") + 1] = value
+    with pytest.raises(SystemExit) as error:
+        main(arguments)
+    assert error.value.code == 2
