@@ -27,14 +27,14 @@ FORMS = {
     "mark.json": codecs.BOM_UTF8 + PLAIN,
     "powershell.json": PLAIN.decode().encode("utf-16"),
     "big_endian.json": codecs.BOM_UTF16_BE + PLAIN.decode().encode("utf-16-be"),
-    "packed.json.gz": gzip.compress(PLAIN),
-    "marked_and_packed.json.gz": gzip.compress(codecs.BOM_UTF8 + PLAIN),
-    "UPPER.JSON.GZ": gzip.compress(PLAIN),
-    "packed_but_not_called_so.json": gzip.compress(PLAIN),
+    "packed.json.gz": gzip.compress(PLAIN, mtime=0),
+    "marked_and_packed.json.gz": gzip.compress(codecs.BOM_UTF8 + PLAIN, mtime=0),
+    "UPPER.JSON.GZ": gzip.compress(PLAIN, mtime=0),
+    "packed_but_not_called_so.json": gzip.compress(PLAIN, mtime=0),
     "unpacked_by_a_browser.json.gz": PLAIN,
     "zipped.zip": zipped(**{"instances.json": PLAIN}),
     "zipped_by_a_mac.json.zip": zipped(**{"folder/instances.json": PLAIN, "__MACOSX/folder/._instances.json": b"\0"}),
-    "zipped_twice.zip": zipped(**{"instances.json.gz": gzip.compress(codecs.BOM_UTF8 + PLAIN)}),
+    "zipped_twice.zip": zipped(**{"instances.json.gz": gzip.compress(codecs.BOM_UTF8 + PLAIN, mtime=0)}),
 }
 
 
@@ -53,11 +53,11 @@ def test_every_form_is_read(tmp_path, name, pack_runs):
         ("mark_alone.json", codecs.BOM_UTF8, "not valid JSON"),
         ("latin1.json", '{"name": "Möwe"}'.encode("latin-1"), "damaged"),
         ("half_a_character.json", codecs.BOM_UTF16_LE + b"[", "damaged"),
-        ("cut.json", gzip.compress(PLAIN)[:-9], "damaged"),
+        ("cut.json", gzip.compress(PLAIN, mtime=0)[:-9], "damaged"),
         ("cut.zip", zipped(**{"a.json": PLAIN})[:-30], "damaged"),
         ("two.zip", zipped(**{"train.json": PLAIN, "val.json": PLAIN}), "2 JSON files"),
         ("none.zip", zipped(**{"README.md": b"hello"}), "0 JSON files"),
-        ("bomb.json", gzip.compress(b" " * 2**26), "unpack to more than"),
+        ("bomb.json", gzip.compress(b" " * 2**26, mtime=0), "unpack to more than"),
     ],
 )
 def test_damage_is_named(tmp_path, name, data, message):
