@@ -33,4 +33,4 @@ def test_one_line(tmp_path, change, message):
     result = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120, check=False)
     assert result.returncode == 1 and "Traceback" not in result.stderr
     line = result.stderr.strip().splitlines()[-1]
-    assert line.startswith("train_net: ") and line.endswith(message)
+    assert line.startswith("error: ") and line.endswith(message)
