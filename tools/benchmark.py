@@ -2,12 +2,11 @@
 """Speed and memory of ICTrack's parts on this machine.
 
 python tools/benchmark.py tracker [--json OUT]
-python tools/benchmark.py track-memory --config-file ... --weights ... --input video.mp4 [--json OUT]
+python tools/benchmark.py track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
 python tools/benchmark.py evaluation [--reference-path FOLDER ...] [--json OUT]
 python tools/benchmark.py data [--json OUT]
 python tools/benchmark.py joint-step --sample output/quickstart/sample [--json OUT]
-python tools/benchmark.py pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
-python tools/benchmark.py pose-step [--config-file configs/PoseTrack/stage1_coco_hrnet_w48.yaml] [--json OUT]
+python tools/benchmark.py pose-step|pose-branches [--config-file configs/PoseTrack/...yaml] [--json OUT]
 """
 
 from __future__ import annotations
@@ -37,8 +36,7 @@ def run_track_memory(args: argparse.Namespace) -> dict[str, Any]:
     from ictrack.engine.tracking_memory import peak_memory
 
     cfg = load_config(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
-    peaks = {str(length): peak_memory(cfg, args.input, length) / 2**20 for length in args.frames}
-    return {"input": args.input, "peak_mb": peaks}
+    return {"input": args.input, "peak_mb": {str(n): peak_memory(cfg, args.input, n) / 2**20 for n in args.frames}}
 
 
 def run_evaluation(args: argparse.Namespace) -> dict[str, Any]:
@@ -73,6 +71,12 @@ def run_pose_step(args: argparse.Namespace) -> dict[str, Any]:
     return benchmark_pose_step(**picked(args, "config_file", "size", "people", "opts"))
 
 
+def run_pose_branches(args: argparse.Namespace) -> dict[str, Any]:
+    from ictrack.engine.benchmark.pose import benchmark_pose_branches
+
+    return benchmark_pose_branches(**picked(args, "config_file", "size", "repeats", "opts"))
+
+
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
@@ -84,35 +88,32 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     tracker.add_argument("--masks", type=positive_int, nargs=2, metavar=("H", "W"), help="give the detections masks")
     tracker.add_argument("--warmup", type=non_negative_int, default=20, help="updates before the measurement")
     tracker.add_argument("--repeats", type=positive_int, default=200, help="measured updates")
-    tracker.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     memory = commands.add_parser("track-memory", help="peak memory of tracking short and long videos")
     memory.set_defaults(run=run_track_memory)
-    memory.add_argument("--config-file", required=True)
-    memory.add_argument("--weights", default="")
-    memory.add_argument("--input", required=True, help="video, folder of frames or glob")
     memory.add_argument("--frames", type=positive_int, nargs="+", default=[300, 3000])
-    memory.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     joint = commands.add_parser("joint-step", help="a training step with unlabelled video, against one without")
     joint.set_defaults(run=run_joint_step)
     joint.add_argument("--image-config", default="configs/quickstart/solo_lite0.yaml")
     joint.add_argument("--joint-config", default="configs/quickstart/solo_lite0_joint.yaml")
     joint.add_argument("--sample", required=True, metavar="FOLDER", help="sample data of the quick-start")
     joint.add_argument("--repeats", type=positive_int, default=15, help="measured steps of each")
-    joint.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     runtime = commands.add_parser("pose-runtime", help="frames a second of pose tracking, at one scale and at several")
     runtime.set_defaults(run=run_pose_runtime)
-    runtime.add_argument("--config-file", required=True)
-    runtime.add_argument("--weights", default="")
-    runtime.add_argument("--input", required=True, help="video, folder of frames or glob")
     runtime.add_argument("--frames", type=positive_int, default=50, help="measured frames")
-    runtime.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
     step = commands.add_parser("pose-step", help="a training step of a pose detector at full size")
     step.set_defaults(run=run_pose_step)
-    step.add_argument("--config-file", default="configs/PoseTrack/stage1_coco_hrnet_w48.yaml")
-    step.add_argument("--size", type=positive_int, default=640, help="side of the image")
     step.add_argument("--people", type=non_negative_int, nargs="+", default=[0, 60], help="in the image; one step each")
-    step.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config")
-    for command in (tracker, memory, joint, runtime, step):
+    branches = commands.add_parser("pose-branches", help="what is saved by the branches that nobody reads")
+    branches.set_defaults(run=run_pose_branches)
+    branches.add_argument("--repeats", type=positive_int, default=5, help="measured passes of each kind")
+    for command in (memory, runtime):
+        command.add_argument("--config-file", required=True)
+        command.add_argument("--weights", default="")
+        command.add_argument("--input", required=True, help="video, folder of frames or glob")
+    for command in (step, branches):
+        command.add_argument("--config-file", default="configs/PoseTrack/stage1_coco_hrnet_w48.yaml")
+        command.add_argument("--size", type=positive_int, default=640, help="side of the image")
+    for command in (tracker, memory, joint, runtime, step, branches):
         command.add_argument("--threads", type=positive_int, default=1, help="of PyTorch")
     evaluation = commands.add_parser("evaluation", help="scoring made-up results, against the reference tools")
     evaluation.set_defaults(run=run_evaluation)
@@ -125,7 +126,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     data = commands.add_parser("data", help="reading pairs of video frames, against Detectron2's reader")
     data.set_defaults(run=run_data)
     data.add_argument("--repeats", type=positive_int, default=60, help="measured pairs")
-    data.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: INPUT.UNLABELLED.ROTATION 0.0")
+    for command in (tracker, memory, joint, runtime, step, branches, data):
+        command.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     for command in commands.choices.values():
         command.add_argument("--json", metavar="OUT", help="write the figures to this file, too")
     return parser.parse_args(argv)
@@ -141,8 +143,7 @@ def main(argv: list[str] | None = None) -> None:
     text = json.dumps({**result, **machine()}, indent=1)
     print(text)
     if args.json:
-        with open(args.json, "w") as file:
-            file.write(text + "\n")
+        Path(args.json).write_text(text + "\n")
 
 
 if __name__ == "__main__":

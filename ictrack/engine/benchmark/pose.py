@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
@@ -108,6 +109,62 @@ def benchmark_pose_step(*, config_file: str, size: int, people: Sequence[int], o
         "steps": steps,
         "inference": {"seconds": seconds, "people": len(output["instances"]), "peak_mb": peak_bytes() / 2**20},
     }
+
+
+def benchmark_pose_branches(*, config_file: str, size: int, repeats: int, opts: Sequence[str]) -> dict[str, Any]:
+    """CPU time that inference and the video stage's frozen forward pass save by running only the branches they read.
+
+    Args:
+        config_file, opts: of the model, whose weights are random.
+        size: side of the square image in pixels.
+        repeats: measured passes of each kind, which take turns.
+
+    Returns:
+        "inference" and "frozen_forward", each with the median CPU seconds of the pass with "all_branches" and with
+        those that are "read", the share that is "saved", and whether the results are "equal" to the bit.
+    """
+    cfg = load_config(config_file, ["MODEL.WEIGHTS", "", "MODEL.HRNET.WEIGHTS", "", *opts])
+    model = build_model(cfg).eval()
+    image = _made_up_image(cfg, 0, size)
+    batch = model.preprocess_image([image["image"]])
+
+    def with_all_branches() -> dict[str, torch.Tensor]:
+        own = model.stages
+        model.stages = lambda features, images, parts: own(features, images, "everything")
+        try:
+            return _fields(model([image]))
+        finally:
+            del model.stages
+
+    def whole_forward() -> dict[str, torch.Tensor]:
+        features, _, heatmaps, _, _ = model.predict(batch)
+        return {**features, "heatmap": heatmaps}
+
+    passes: dict[str, tuple[Callable[[], dict[str, torch.Tensor]], Callable[[], dict[str, torch.Tensor]]]] = {
+        "inference": (with_all_branches, lambda: _fields(model([image]))),
+        "frozen_forward": (whole_forward, lambda: model.extract_features([image["image"]])[0]),
+    }
+    result: dict[str, Any] = {"config": config_file, "size": size, "hardware": hardware(cfg.MODEL.DEVICE)}
+    with torch.no_grad():
+        for name, (all_branches, read) in passes.items():
+            first, second = all_branches(), read()  # also warms up
+            seconds = [[_cpu_seconds(one) for one in (all_branches, read)] for _ in range(repeats)]
+            whole, needed = (statistics.median(column) for column in zip(*seconds))
+            equal = first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
+            result[name] = {"all_branches": whole, "read": needed, "saved": 1 - needed / whole, "equal": equal}
+    return result
+
+
+def _fields(results: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
+    """Tensors of the detections in the one image of a batch."""
+    fields = results[0]["instances"].get_fields()
+    return {name: getattr(value, "tensor", value) for name, value in fields.items()}
+
+
+def _cpu_seconds(run: Callable[[], Any]) -> float:
+    start = time.process_time()
+    run()
+    return time.process_time() - start
 
 
 def _made_up_image(cfg: CfgNode, people: int, size: int) -> dict[str, Any]:

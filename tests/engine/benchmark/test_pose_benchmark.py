@@ -6,7 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from ictrack.engine.benchmark.pose import benchmark_pose_runtime, benchmark_pose_step, pose_runtime_table
+from ictrack.engine.benchmark.pose import (
+    benchmark_pose_branches,
+    benchmark_pose_runtime,
+    benchmark_pose_step,
+    pose_runtime_table,
+)
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 SMALL_HRNET = [
@@ -26,6 +31,15 @@ def test_a_training_step_of_the_recipe():
     assert nobody["losses"]["loss_keypoint_stage0"] == 0 < several["losses"]["loss_keypoint_stage0"]
     assert several["losses"]["loss_embed_joint_center"] > 0
     assert 0 < nobody["peak_mb"] <= several["peak_mb"] and result["inference"]["seconds"] > 0
+
+
+def test_branches_that_nobody_reads_change_nothing():
+    config = str(CONFIGS / "PoseTrack" / "stage1_coco_hrnet_w48.yaml")
+    result = benchmark_pose_branches(config_file=config, size=96, repeats=1, opts=SMALL_HRNET)
+    for name in ("inference", "frozen_forward"):
+        one = result[name]
+        assert one["equal"]
+        assert one["saved"] == pytest.approx(1 - one["read"] / one["all_branches"])
 
 
 @pytest.fixture
