@@ -53,7 +53,13 @@ class Road:
         return output
 
 
-FIRST = {"ictrack_solo_R_50_FPN_3x", "ictrack_solo_R_50_FPN_joint", "stage1_coco_hrnet_w48"}
+FIRST = {
+    "ictrack_solo_R_50_FPN_3x",
+    "ictrack_solo_R_50_FPN_joint",
+    "stage1_coco_hrnet_w48",
+    "stage1_coco_hrnet_w48_ae",
+}
+POSE_STAGES = ("w48", "mpii", "posetrack_video", "posetrack_correspondence", "w48_ae", "mpii_ae", "posetrack_video_ae")
 
 
 def in_order(folder, endings):
@@ -91,7 +97,7 @@ def test_poses(folder):
     write_pose_layout(folder / "datasets")
     road = Road(POSE_MODEL, ["MODEL.HRNET.WEIGHTS", ""])
     frames = "datasets/posetrack18/images/train/000001_bonn_train"
-    for path in in_order(POSE, ("w48", "mpii", "posetrack_video", "posetrack_correspondence")):
+    for path in in_order(POSE, POSE_STAGES):
         output = road.whole_stage(path, frames, {"keypoints_video", "keypoints_tracking"})
         gt = "datasets/posetrack18/annotations/val"
         submission = str(output / "posetrack18_val")
