@@ -93,7 +93,7 @@ def test_score_that_is_no_number(survive, case, score):
 
 
 @pytest.mark.parametrize("key", ["video_id", "category_id"])
-@pytest.mark.parametrize("value", [0, 5, "7", None, 10**30, 7.0, True, [], {}])
+@pytest.mark.parametrize("value", [0, 5, "7", None, 10**30, 7.5, True, [], {}])
 def test_unknown_video_or_category(survive, case, key, value):
     case[1][3][key] = value
     assert_refused(survive(*case), f"results.json: [3].{key}: there is no {key[:-3]} ")
