@@ -13,7 +13,7 @@ from detectron2.utils.logger import setup_logger
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker, track_video
-from ictrack.structures.command_line import check_outputs, positive_int, positive_number, run_command
+from ictrack.structures.command_line import check_outputs, frame_rate, positive_int, run_command
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -28,9 +28,7 @@ def make_parser() -> argparse.ArgumentParser:
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
     parser.add_argument("--amp", action="store_true", help="mixed precision, where the hardware has it")
     parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
-    parser.add_argument(
-        "--fps", type=positive_number, help="frames a second: of a folder (10), or instead of a video's"
-    )
+    parser.add_argument("--fps", type=frame_rate, help="frames a second: of a folder (10), or instead of a video's")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
     return parser
 

@@ -12,6 +12,9 @@ from collections.abc import Callable, Iterable
 # Detectron2's registries and catalogs report an unknown name as a KeyError.
 _UNKNOWN_NAME = re.compile(r"is not registered|No object named")
 
+# Lowest and highest number of frames a second; FFmpeg writes no MP4 of one frame in weeks.
+_FRAME_RATES = (0.001, 100_000)
+
 
 class OutputError(ValueError):
     """A file that cannot, or must not, be written to; the message names it."""
@@ -41,6 +44,14 @@ def positive_number(text: str) -> float:
         number = math.nan
     if not 0 < number < math.inf:
         raise argparse.ArgumentTypeError(f"must be a positive number, not {text}")
+    return number
+
+
+def frame_rate(text: str) -> float:
+    """An argument's type: frames a second, from one in a quarter of an hour to a high-speed camera's."""
+    number = positive_number(text)
+    if not _FRAME_RATES[0] <= number <= _FRAME_RATES[1]:
+        raise argparse.ArgumentTypeError(f"must be from {_FRAME_RATES[0]} to {_FRAME_RATES[1]} a second, not {text}")
     return number
 
 

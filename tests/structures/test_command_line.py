@@ -8,6 +8,7 @@ import pytest
 from ictrack.structures.command_line import (
     OutputError,
     check_outputs,
+    frame_rate,
     non_negative_int,
     positive_int,
     positive_number,
@@ -22,7 +23,15 @@ def test_numbers_that_are_none(kind, text):
         kind(text)
 
 
+@pytest.mark.parametrize("text", ["1e-9", "0.0009", "1e9", "nan", "-5"])
+def test_frame_rates_that_no_video_has(text):
+    with pytest.raises(argparse.ArgumentTypeError, match="must be"):
+        frame_rate(text)
+
+
 def test_numbers():
+    assert [frame_rate(text) for text in ("0.001", "29.97", "100000")] == [0.001, 29.97, 100000]
+
     assert (positive_int("3"), non_negative_int("0"), positive_number("1e-9"), positive_number("29.97")) == (
         3, 0, 1e-9, 29.97,
     )  # fmt: skip
