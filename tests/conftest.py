@@ -3,6 +3,7 @@
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.pop("DETECTRON2_DATASETS", None)  # tests have data of their own, not the user's
 
 import numpy as np
 import pytest

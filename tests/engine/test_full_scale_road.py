@@ -2,28 +2,19 @@
 evaluated, tracks a folder of frames, and writes what a server takes."""
 
 import argparse
-import importlib.util
 import json
-import os
 from pathlib import Path
 
 import pytest
 import torch
 from official_layouts import COMMON, POSE_MODEL, VIS_MODEL, write_pose_layout, write_vis_layout
+from tool_script import load_tool
 
 from ictrack.data.datasets.check_files import DatasetFilesError
 from ictrack.engine.setup import load_config, setup, train_or_evaluate
 
 ROOT = Path(__file__).resolve().parents[2]
 VIS, POSE = ROOT / "configs" / "YouTubeVIS-2019", ROOT / "configs" / "PoseTrack"
-pytestmark = pytest.mark.skipif("DETECTRON2_DATASETS" in os.environ, reason="data sets are registered elsewhere")
-
-
-def tool(name):
-    spec = importlib.util.spec_from_file_location(name, ROOT / "tools" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
 
 
 class Road:
@@ -49,7 +40,7 @@ class Road:
         assert scored <= set(results.get("posetrack18_val", results))
         command = ["--config-file", str(output / "config.yaml"), "--weights", str(output / "model_final.pth")]
         saved = ["--save-tracks", "tracks.json"] if "ytvis" in frames else []
-        assert tool("track_video")([*command, "--input", frames, "--output", "tracks.mp4", *saved]) == 0
+        assert load_tool("track_video").main([*command, "--input", frames, "--output", "tracks.mp4", *saved]) == 0
         return output
 
 
@@ -85,7 +76,7 @@ def test_masks(folder):
         assert len(names) == 80 and "fire hydrant" in names
         results = output / "ytvis_2019_val" / "results.json"
         check = ["validate", "--format", "ytvis", "--gt", "datasets/ytvis_2019/valid.json", "--results", str(results)]
-        assert tool("evaluate")(check) == 0
+        assert load_tool("evaluate").main(check) == 0
     given = torch.load("output/ictrack_solo_R_50_FPN_3x/model_final.pth", weights_only=True)["model"]
     last = torch.load("output/ictrack_solo_R_50_FPN_video/model_final.pth", weights_only=True)["model"]
     assert all(torch.equal(last[name], x) for name, x in given.items() if name.startswith(("backbone", "head")))
@@ -101,7 +92,9 @@ def test_poses(folder):
         output = road.whole_stage(path, frames, {"keypoints_video", "keypoints_tracking"})
         gt = "datasets/posetrack18/annotations/val"
         submission = str(output / "posetrack18_val")
-        assert tool("evaluate")(["validate", "--format", "posetrack", "--gt", gt, "--results", submission]) == 0
+        assert (
+            load_tool("evaluate").main(["validate", "--format", "posetrack", "--gt", gt, "--results", submission]) == 0
+        )
 
 
 @pytest.mark.parametrize(

@@ -1,8 +1,6 @@
 """``tools/track_video.py`` where the data sets of a trained model's configuration are gone, or have too few classes."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -10,12 +8,12 @@ from color_detector import ColorDetector, scene
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Boxes, Instances
+from tool_script import load_tool
 
 from ictrack.data.video_io import VideoWriter
 from ictrack.visualization import draw_tracks
 from ictrack.visualization.draw_tracks import TrackDrawer
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "track_video.py"
 NAME = "names_test"
 
 
@@ -27,9 +25,7 @@ class NamelessColorDetector(ColorDetector):
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("track_video", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool("track_video")
     module.setup_logger = lambda **kwargs: None
     return module.main
 

@@ -1,6 +1,5 @@
 """``tools/track_video.py`` from its command line to its files, with a detector whose right answer is known."""
 
-import importlib.util
 import json
 from pathlib import Path
 
@@ -8,10 +7,10 @@ import pytest
 import torch
 from color_detector import ColorDetector, scene
 from detectron2.modeling import META_ARCH_REGISTRY
+from tool_script import load_tool
 
 from ictrack.data.video_io import VideoWriter, open_frames
 
-TOOL = Path(__file__).resolve().parents[2] / "tools" / "track_video.py"
 NUM_FRAMES = 12
 
 
@@ -23,9 +22,7 @@ class ColorDetectorFromConfig(ColorDetector):
 
 @pytest.fixture(scope="module")
 def main():
-    spec = importlib.util.spec_from_file_location("track_video", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_tool("track_video")
     module.setup_logger = lambda **kwargs: None  # it would keep this test's captured stdout for the tests after it
     return module.main
 
