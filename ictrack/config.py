@@ -445,6 +445,10 @@ def _add_data_config(cfg: CN) -> None:
     # Random scaling and cropping to INPUT.CROP_SIZE keep the aspect ratio and pad; [min, max] scale, [] is off. At
     # scale 1 the image just fits in. With MODEL.KEYPOINT_ON the crop's centre is that of a random person.
     cfg.INPUT.SCALE_JITTER = []
+    # Such a crop around a person is "fitted", as above, or "published" (PointSetAnchor): an area of CROP_SIZE times the
+    # scale in the image's own pixels is resized to CROP_SIZE, padded with black, and joints outside it stay labelled:
+    # they are regressed, but have no peak in the heatmap and no embedding.
+    cfg.INPUT.PERSON_CROP = "fitted"
     # Size [height, width] of the scale-jittered crop.
     cfg.INPUT.CROP_SIZE = [192, 320]
     # Brightness, contrast and saturation are multiplied by up to 1 +- this; 0 is off.

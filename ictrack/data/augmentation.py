@@ -10,6 +10,8 @@ from fvcore.transforms.transform import NoOpTransform, PadTransform, Transform
 
 from .person_crop import RandomPersonCrop
 
+PERSON_CROPS = ("fitted", "published")
+
 
 class ColorTransform(Transform):
     """Brightness, contrast, saturation and hue in one pass over the image.
@@ -103,6 +105,17 @@ class RandomSqueeze(T.Augmentation):
         return T.ResizeTransform(height, width, height, narrowed)
 
 
+def published_person_crops(cfg: CfgNode) -> bool:
+    """Whether crops around people are PointSetAnchor's, as ``cfg.INPUT.PERSON_CROP`` says.
+
+    Raises:
+        ValueError: it says neither "fitted" nor "published".
+    """
+    if cfg.INPUT.PERSON_CROP not in PERSON_CROPS:
+        raise ValueError(f"INPUT.PERSON_CROP is {cfg.INPUT.PERSON_CROP!r}, expected one of {PERSON_CROPS}")
+    return cfg.INPUT.PERSON_CROP == "published"
+
+
 def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
     """Augmentations of one training view: squeeze, resizing or scale-jittered crop, rotation, flip, then colour."""
     inp = cfg.INPUT
@@ -114,7 +127,9 @@ def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
             raise ValueError(f"INPUT.SCALE_JITTER holds [smallest, largest] scale or nothing, not {inp.SCALE_JITTER}")
         height, width = inp.CROP_SIZE
         if cfg.MODEL.KEYPOINT_ON:
-            augmentations.append(RandomPersonCrop(inp.SCALE_JITTER, (height, width), cfg.MODEL.PIXEL_MEAN))
+            published = published_person_crops(cfg)
+            fill = (0.0, 0.0, 0.0) if published else cfg.MODEL.PIXEL_MEAN
+            augmentations.append(RandomPersonCrop(inp.SCALE_JITTER, (height, width), fill, published))
         else:
             augmentations += [
                 T.ResizeScale(*inp.SCALE_JITTER, target_height=height, target_width=width),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,29 +15,34 @@ from detectron2.structures import BoxMode
 
 from ictrack.structures.joints import JointSet, joint_set
 
+from .augmentation import published_person_crops
 from .labelled_image_mapper import LabelledImageMapper
 
 
 class LabelledPoseMapper(LabelledImageMapper):
     """As :class:`LabelledImageMapper`, with gt_boxes, gt_classes, gt_keypoints and gt_ids, but no masks.
 
-    Crowds and people without a labelled joint are left out; of a view also people whose box's centre or all of whose
-    joints are outside. A joint outside a view is not labelled there. The augmentations get the boxes of the people.
+    Crowds and people without a labelled joint are left out; of a view also people whose box's centre is outside, and
+    those without a labelled joint there. The augmentations get the boxes of the people.
 
     Args:
         joints: that the records' keypoints are.
+        joints_outside: a joint outside a view stays labelled, at its place, to be regressed (PointSetAnchor); by
+            default it is not labelled there.
     """
 
     @configurable
-    def __init__(self, *, joints: JointSet, **kwargs: Any) -> None:
+    def __init__(self, *, joints: JointSet, joints_outside: bool = False, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self._joints = joints
+        self._joints_outside = joints_outside
 
     @classmethod
     def from_config(cls, cfg: CfgNode, num_images: int) -> dict[str, Any]:
         return {
             **super().from_config(cfg, num_images),
             "joints": joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET),
+            "joints_outside": published_person_crops(cfg),
         }
 
     def _view(self, dataset_dict: dict[str, Any], image: np.ndarray) -> dict[str, Any]:
@@ -58,12 +64,9 @@ class LabelledPoseMapper(LabelledImageMapper):
         kept = []
         for is_inside, (identity, annotation) in zip(inside, people):
             if is_inside:
-                moved = utils.transform_instance_annotations(
-                    {key: copy.copy(value) for key, value in annotation.items() if key != "segmentation"},
-                    transforms,
-                    size,
-                    keypoint_hflip_indices=self._joints.flip_permutation,
-                )
+                bare = {k: copy.copy(v) for k, v in annotation.items() if k not in ("segmentation", "keypoints")}
+                moved = utils.transform_instance_annotations(bare, transforms, size)
+                moved["keypoints"] = self._moved(annotation["keypoints"], transforms, size)
                 if moved["keypoints"][:, 2].any():
                     kept.append((identity, moved))
         instances = utils.annotations_to_instances([annotation for _, annotation in kept], size)
@@ -72,6 +75,17 @@ class LabelledPoseMapper(LabelledImageMapper):
         instances.gt_ids = torch.tensor([identity for identity, _ in kept], dtype=torch.int64)
         view["instances"] = instances
         return view
+
+    def _moved(self, keypoints: Sequence[float], transforms: T.TransformList, size: tuple[int, int]) -> np.ndarray:
+        """(J, 3) in a view of ``size``, 0 where a joint is not labelled."""
+        pose = np.array(keypoints, dtype=np.float64).reshape(-1, 3)
+        pose[:, :2] = transforms.apply_coords(pose[:, :2])
+        if not self._joints_outside:
+            pose[((pose[:, :2] < 0) | (pose[:, :2] > size[::-1])).any(axis=1), 2] = 0
+        if sum(isinstance(transform, T.HFlipTransform) for transform in transforms.transforms) % 2:
+            pose = pose[list(self._joints.flip_permutation)]
+        pose[pose[:, 2] == 0] = 0
+        return pose
 
     def _is_labelled(self, annotation: dict[str, Any], file_name: str) -> bool:
         keypoints = annotation.get("keypoints")

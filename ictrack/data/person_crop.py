@@ -48,25 +48,27 @@ class CropTransform(Transform):
 
 
 class RandomPersonCrop(T.Augmentation):
-    """A crop of fixed size around the centre of a random person's box, or of the image where there is nobody.
+    """A crop of fixed size around the centre of a random person's box, or of the image where there is nobody."""
 
-    The scale is drawn uniformly; at 1 the whole image would just fit into the crop, which for COCO's images and a crop
-    of 640 x 640 is their own size.
-    """
-
-    def __init__(self, scale: Sequence[float], size: Sequence[int], fill: Sequence[float]) -> None:
+    def __init__(
+        self, scale: Sequence[float], size: Sequence[int], fill: Sequence[float], of_pixels: bool = False
+    ) -> None:
         """
         Args:
-            scale: the smallest and the largest.
+            scale: the smallest and the largest of a uniform distribution. The image is drawn ``scale`` times as large
+                as it would just fit into the crop.
             size: height and width of the crop.
             fill: colour of the padding.
+            of_pixels: ``scale`` times the crop's size is cut out of the image instead, and resized to the crop, as
+                github.com/FangyunWei/PointSetAnchor has it: a magnification of the original pixels by 1 / ``scale``.
         """
         super().__init__()
-        self._init({"scale": scale, "size": size, "fill": fill})
+        self._init({"scale": scale, "size": size, "fill": fill, "of_pixels": of_pixels})
 
     def get_transform(self, image: np.ndarray, boxes: np.ndarray) -> Transform:
         """``boxes``: (N, 4) XYXY of people."""
         height, width = image.shape[:2]
         box = boxes[np.random.randint(len(boxes))] if len(boxes) else np.array([0, 0, width, height])
-        fit = min(self.size[0] / height, self.size[1] / width)
-        return CropTransform(fit * np.random.uniform(*self.scale), (box[:2] + box[2:]) / 2, self.size, self.fill)
+        drawn = np.random.uniform(*self.scale)
+        magnification = 1 / drawn if self.of_pixels else drawn * min(self.size[0] / height, self.size[1] / width)
+        return CropTransform(magnification, (box[:2] + box[2:]) / 2, self.size, self.fill)

@@ -1,5 +1,7 @@
 """Labelled people: who is kept, mirrored joints, joints outside, identities."""
 
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -42,14 +44,15 @@ def record(tmp_path):
     }  # fmt: skip
 
 
-def mapper(*augmentations, num_views=1, joints=COCO_17):
+def mapper(*augmentations, num_views=1, **options):
+    options = {"joints": COCO_17, **options}
     return LabelledPoseMapper(
-        augmentations=list(augmentations), image_format="RGB", num_views=num_views, max_bad_images=0, joints=joints
+        augmentations=list(augmentations), image_format="RGB", num_views=num_views, max_bad_images=0, **options
     )
 
 
-def one_view(record, *augmentations):
-    (view,) = mapper(*augmentations)(record)["views"]
+def one_view(record, *augmentations, **options):
+    (view,) = mapper(*augmentations, **options)(record)["views"]
     return view
 
 
@@ -91,6 +94,20 @@ def test_people_whose_centre_is_outside_and_joints_outside_are_gone(record):
     assert len(nobody) == 0 and nobody.gt_keypoints.tensor.shape == (0, 17, 3) and nobody.gt_ids.shape == (0,)
 
 
+def test_joints_outside_can_stay_labelled(record):
+    """Columns 25 to 55: the last person's centre is inside, the knee at 57 is not, nor is anything with the nose."""
+    record["annotations"][3]["keypoints"][3 * LEFT_KNEE] = 57
+    instances = one_view(record, crop((40.0, 20.0)), joints_outside=True)["instances"]
+    assert instances.gt_boxes.tensor.tolist() == [[19, 10, 30, 30]]
+    assert instances.gt_keypoints.tensor[0, LEFT_KNEE].tolist() == [32, 20, 2]
+    assert not instances.gt_keypoints.tensor[0, RIGHT_KNEE].any()
+    mirrored = one_view(record, crop((40.0, 20.0)), T.RandomFlip(prob=1.0), joints_outside=True)["instances"]
+    assert mirrored.gt_keypoints.tensor[0, RIGHT_KNEE].tolist() == [30 - 32, 20, 2]
+    record["annotations"][3]["keypoints"][0] = 58
+    assert len(one_view(record, crop((40.0, 20.0)), joints_outside=True)["instances"]) == 1
+    assert len(one_view(record, crop((40.0, 20.0)))["instances"]) == 0
+
+
 def test_views_share_identities(record):
     views = mapper(num_views=2)(record)["views"]
     first, second = (view["instances"].gt_ids.tolist() for view in views)
@@ -125,6 +142,25 @@ def test_crops_of_the_configuration(record, pose_cfg):
     keypoints = view["instances"].gt_keypoints.tensor
     inside = (keypoints[..., :2] >= 0).all(-1) & (keypoints[..., :2] <= 64).all(-1)
     assert inside.all() and torch.isfinite(keypoints).all()
+
+
+def test_published_crops_of_the_configuration(record, pose_cfg):
+    """Black padding around pixels of the image's own size, and joints outside."""
+    Path(record["file_name"]).unlink()
+    cv2.imwrite(record["file_name"], np.full((40, 60, 3), 200, np.uint8))
+    record["annotations"][1]["keypoints"][1] = 500  # y of the nose, which v 2 makes one that is outside every crop
+    record["annotations"][1]["keypoints"][2] = 2
+    for _ in range(5):
+        cfg = pose_cfg("INPUT.PERSON_CROP", "published", "INPUT.RANDOM_FLIP", "none")
+        view = LabelledPoseMapper(cfg, num_images=1)(record)["views"][0]
+        assert set(view["image"][:, 0].unique().tolist()) == {0}  # 40 rows magnified by 2 at most, from their middle
+        nose, knee = view["instances"].gt_keypoints.tensor[0, [0, LEFT_KNEE]]
+        assert nose[1] > 64 and nose[2] == 2 and (0 <= knee[1] <= 64)
+
+
+def test_an_unknown_crop_is_refused(pose_cfg):
+    with pytest.raises(ValueError, match=r"INPUT\.PERSON_CROP is 'paper', expected one of"):
+        LabelledPoseMapper(pose_cfg("INPUT.PERSON_CROP", "paper"), num_images=1)
 
 
 def test_data_sets_of_other_joints_than_the_models_are_refused(pose_cfg):

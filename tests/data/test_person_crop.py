@@ -54,6 +54,17 @@ def test_a_random_persons_centre_at_a_scale_relative_to_the_fit():
     assert 0.5 <= scales.min() < 0.55 and 1.45 < scales.max() <= 1.5
 
 
+def test_the_published_crop_magnifies_the_original_pixels():
+    """1 / U(0.5, 1.5), whatever the image's size, and black where there is no image."""
+    boxes = np.array([[50.0, 30.0, 70.0, 50.0]])
+    crop = RandomPersonCrop((0.5, 1.5), (120, 160), (0, 0, 0), of_pixels=True)
+    drawn = [crop.get_transform(square(), boxes) for _ in range(300)]
+    np.testing.assert_allclose([(np.array([80, 60]) - t.offset) / t.scale for t in drawn], [[60.0, 40.0]] * 300)
+    sizes = 1 / np.array([t.scale for t in drawn])
+    assert 0.5 <= sizes.min() < 0.53 and 1.47 < sizes.max() <= 1.5
+    assert abs(sizes.mean() - 1) < 0.07  # the size is uniform, not the magnification, whose mean is 1.1
+
+
 def test_nobody():
     crop = RandomPersonCrop((1.0, 1.0), (60, 80), FILL)
     np.testing.assert_array_equal(crop.get_transform(square(), np.zeros((0, 4))).apply_image(square()), square())

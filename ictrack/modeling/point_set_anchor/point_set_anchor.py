@@ -189,7 +189,8 @@ class PointSetAnchor(PartlyFrozen):
                 * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
                 * instances (training): Instances with gt_boxes, gt_classes, gt_keypoints (of MODEL.POINT_SET_ANCHOR's
                   JOINT_SET; people without a labelled one are background), and gt_ids where a person is in several
-                  images of the batch.
+                  images of the batch. A labelled joint outside the image is regressed, but has no peak in the
+                  heatmap, and no embedding is read for it.
                 * annotated_joints (training, optional): (J,) bool, False for joints that are labelled on nobody, so
                   that their heatmaps are not trained. By default all are.
                 * height, width (test): size of the output; the size of "image" where absent.
@@ -221,6 +222,7 @@ class PointSetAnchor(PartlyFrozen):
     def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.preprocess_image([x["image"] for x in batched_inputs])
         keypoints, boxes = map(list, zip(*(self._ground_truth(x) for x in batched_inputs)))
+        seen = [_inside(k, size) for k, size in zip(keypoints, images.image_sizes)]
         losses: dict[str, Tensor] = {}
         if self.trainable:
             features, stages, heatmaps, offsets, anchors = self.predict(images)
@@ -229,7 +231,7 @@ class PointSetAnchor(PartlyFrozen):
                 terms = self.stage_losses(stage.predictions, target)
                 losses.update({f"loss_{name}_stage{i}": loss for name, loss in terms.items()})
             annotated = torch.stack([self._annotated_joints(x) for x in batched_inputs])
-            losses.update(self.heatmap_losses(heatmaps, offsets, keypoints, annotated))
+            losses.update(self.heatmap_losses(heatmaps, offsets, seen, annotated))
             features = {**features, "heatmap": heatmaps.detach()}
         else:
             with torch.no_grad():
@@ -237,10 +239,10 @@ class PointSetAnchor(PartlyFrozen):
                 stages, anchors = self.stages(features, images, "poses")
             targets = self.targets(stages, anchors, keypoints, boxes)
         if self.embedding_head is not None:
-            predicted = _positive_poses(stages[-1], targets[-1], keypoints)
+            predicted = _positive_poses(stages[-1], targets[-1], seen)
             ids = [x.to(self.device) for x in instance_ids([x["instances"] for x in batched_inputs])]
             people = list(targets[-1].people.split([len(p) for p in predicted]))
-            continuous = [_shifted(k, 0.5) for k in keypoints]
+            continuous = [_shifted(k, 0.5) for k in seen]
             losses.update(self.embedding_head.losses(features, continuous, predicted, people, ids))
         return losses
 
@@ -396,6 +398,13 @@ class PointSetAnchor(PartlyFrozen):
 def _shifted(keypoints: Tensor, shift: float) -> Tensor:
     """(G, J, 3) keypoints with ``shift`` added to x and y."""
     return keypoints + keypoints.new_tensor([shift, shift, 0])
+
+
+def _inside(keypoints: Tensor, size: tuple[int, int]) -> Tensor:
+    """(G, J, 3) keypoints in pixel indices, with visibility 0 for those outside an image of ``size`` (h, w)."""
+    limits = keypoints.new_tensor([size[1], size[0]]) - 0.5
+    inside = ((keypoints[..., :2] >= -0.5) & (keypoints[..., :2] <= limits)).all(-1)
+    return torch.cat([keypoints[..., :2], keypoints[..., 2:] * inside[..., None]], dim=-1)
 
 
 def _positive_poses(stage: Stage, targets: StageTargets, keypoints: list[Tensor]) -> list[Tensor]:

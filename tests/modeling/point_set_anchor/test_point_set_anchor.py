@@ -215,6 +215,49 @@ def test_embedding_head_in_training():
         assert len(calls["ids"][i].unique()) == count
 
 
+def with_joints_outside(width=150):
+    """One person whose joints all are labelled, some beyond the right border."""
+    record = dataset_dict(1, width=width)
+    keypoints = record["instances"].gt_keypoints.tensor
+    keypoints[..., 2] = 2
+    keypoints[0, 5:9, 0] = torch.tensor([151.0, 158.0, 170.0, 400.0])
+    return record
+
+
+def test_joints_outside_the_image_are_regressed_without_peak_or_embedding():
+    """The image is padded to 160 columns: a joint at 151 or 158 is outside the image, though not outside the map."""
+    outside, unlabelled = with_joints_outside(), with_joints_outside()
+    unlabelled["instances"].gt_keypoints.tensor[0, 5:9, 2] = 0
+    model = build(embedding=True).train()
+    losses = model([outside])
+    predicted, truth = model.embedding_head.calls["predicted"][0], model.embedding_head.calls["keypoints"][0]
+    others = model([unlabelled])
+    for name in ("loss_heatmap", "loss_offset"):
+        torch.testing.assert_close(losses[name], others[name])
+    assert losses["loss_keypoint_stage0"] > 1.5 * others["loss_keypoint_stage0"]
+    assert len(predicted) and not predicted[:, 5:9, 2].any() and predicted[:, 9:, 2].all()
+    assert not truth[:, 5:9, 2].any() and truth[:, 9:, 2].all()
+
+
+@pytest.mark.parametrize("objective", ["instance_contrastive", "scalar_tags", "vector_tags"])
+def test_the_keypoint_embedding_module_reads_no_joint_outside(objective):
+    """Its losses are those of a person whose joints outside are not labelled."""
+    cfg = small_cfg()
+    emb = cfg.MODEL.EMBEDDING
+    emb.NAME, emb.CONV_DIM, emb.NUM_GROUPS, emb.DIM = "KeypointEmbeddingModule", 16, 4, 8
+    emb.KEYPOINT.OBJECTIVE, emb.KEYPOINT.MAX_POSES = objective, 0
+    emb.KEYPOINT.PULL_WEIGHT = emb.KEYPOINT.PUSH_WEIGHT = 1.0
+    torch.manual_seed(0)
+    model = build_model(cfg).train()
+    outside, unlabelled = with_joints_outside(), with_joints_outside()
+    unlabelled["instances"].gt_keypoints.tensor[0, 5:9, 2] = 0
+    first, second = model([outside, dataset_dict(2, seed=1)]), model([unlabelled, dataset_dict(2, seed=1)])
+    compared = [name for name in first if name.startswith("loss_embed")]
+    assert len(compared) >= 2
+    for name in compared:
+        torch.testing.assert_close(first[name], second[name])
+
+
 def test_only_the_embedding_head_trains():
     model = build(embedding=True, TRAINABLE=False).train()
     assert [name for name, p in model.named_parameters() if p.requires_grad] == ["embedding_head.scale"]
