@@ -14,10 +14,7 @@ setup(
     packages=find_packages(include=["ictrack", "ictrack.*"]),
     package_data={
         "ictrack": [
-            "data/datasets/sample_assets/*",
-            "data/datasets/sample_assets/**/*",
             "modeling/point_set_anchor/coco_pose_template.json",
-            "visualization/report.html",
         ]
     },
     install_requires=[

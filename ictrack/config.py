@@ -432,7 +432,7 @@ def _add_data_config(cfg: CN) -> None:
     # Joints of a lower score are left out of a PoseTrack submission and of what is drawn: a higher value gains MOTA and
     # costs AP (0 is off).
     cfg.TEST.MIN_JOINT_SCORE = 0.0
-    # Folder that tools/prepare_data.py sample or sample-pose filled: registers ictrack_sample_train or
+    # Folder that projects/ICTrack/generate_data.py filled: registers ictrack_sample_train or
     # ictrack_sample_pose_train, and its companions; "" is off.
     cfg.DATASETS.SAMPLE_ROOT = ""
     # How often a pass holds the images of a data set: [[name, factor], ...], others once. Detectron2's

@@ -16,8 +16,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ictrack.engine.benchmark.evaluation import CASES, benchmark_evaluation, evaluation_table
-from ictrack.engine.benchmark.measure import machine
+from benchmarks.evaluation import CASES, benchmark_evaluation, evaluation_table
+from benchmarks.measure import machine
 from ictrack.structures.command_line import non_negative_int, positive_int, positive_number
 
 
@@ -26,14 +26,14 @@ def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
 
 
 def run_tracker(args: argparse.Namespace) -> dict[str, Any]:
-    from ictrack.engine.benchmark.tracker import benchmark_tracker
+    from benchmarks.tracker import benchmark_tracker
 
     return benchmark_tracker(**picked(args, "detections", "tracks", "dim", "masks", "warmup", "repeats", "opts"))
 
 
 def run_track_memory(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.memory import peak_memory
     from ictrack.engine.setup import load_config
-    from ictrack.engine.tracking_memory import peak_memory
 
     cfg = load_config(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
     return {"input": args.input, "peak_mb": {str(n): peak_memory(cfg, args.input, n) / 2**20 for n in args.frames}}
@@ -46,19 +46,19 @@ def run_evaluation(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_data(args: argparse.Namespace) -> dict[str, Any]:
-    from ictrack.engine.benchmark.data import benchmark_data
+    from benchmarks.data import benchmark_data
 
     return benchmark_data(**picked(args, "repeats", "opts"))
 
 
 def run_joint_step(args: argparse.Namespace) -> dict[str, Any]:
-    from ictrack.engine.benchmark.joint import benchmark_joint_step
+    from benchmarks.joint import benchmark_joint_step
 
     return benchmark_joint_step(**picked(args, "image_config", "joint_config", "sample", "repeats", "opts"))
 
 
 def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
-    from ictrack.engine.benchmark.pose import benchmark_pose_runtime, pose_runtime_table
+    from benchmarks.pose import benchmark_pose_runtime, pose_runtime_table
 
     result = benchmark_pose_runtime(**picked(args, "config_file", "weights", "input", "frames", "opts"))
     print(pose_runtime_table(result))
@@ -66,13 +66,13 @@ def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def run_pose_step(args: argparse.Namespace) -> dict[str, Any]:
-    from ictrack.engine.benchmark.pose import benchmark_pose_step
+    from benchmarks.pose import benchmark_pose_step
 
     return benchmark_pose_step(**picked(args, "config_file", "size", "people", "opts"))
 
 
 def run_pose_branches(args: argparse.Namespace) -> dict[str, Any]:
-    from ictrack.engine.benchmark.pose import benchmark_pose_branches
+    from benchmarks.pose import benchmark_pose_branches
 
     return benchmark_pose_branches(**picked(args, "config_file", "size", "repeats", "opts"))
 

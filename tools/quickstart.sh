@@ -5,4 +5,4 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC1091
 source tools/setup_env.sh
-python -W ignore tools/quickstart.py "$@"
+python -W ignore projects/ICTrack/quickstart.py "$@"

@@ -3,12 +3,12 @@
 import argparse
 from pathlib import Path
 
-from ictrack.engine.ablation.rows import select_rows
-from ictrack.engine.ablation.run import run_ablation
-from ictrack.engine.ablation.table import write_table
-from ictrack.engine.pose_quickstart import PoseConfigs
-from ictrack.engine.pose_table import run_pose_seeds, write_pose_table
-from ictrack.engine.quickstart import default_num_processes
+from experiments.ablation.methods import select_rows
+from experiments.ablation.run import run_ablation
+from experiments.ablation.table import write_table
+from experiments.quickstart.masks import default_num_processes
+from experiments.quickstart.poses import PoseConfigs
+from experiments.quickstart.poses_table import run_pose_seeds, write_pose_table
 
 PROJECT = Path(__file__).resolve().parent
 PRESETS = {

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ictrack.engine.benchmark.evaluation import References
-from ictrack.engine.benchmark.measure import measure_process
+from benchmarks.evaluation import References
+from benchmarks.measure import measure_process
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "benchmark.py"
 
@@ -97,7 +97,7 @@ def test_reference_checkouts_are_found_and_run(tmp_path):
     assert paths == {"trackeval": "", "youtubevos": str(tmp_path / "cocoapi"), "poseval": str(tmp_path / "poseval")}
 
     def numbers(tool):
-        return measure_process("ictrack.engine.benchmark.reference_tools", [tool, "gt", "results", paths[tool]]).output
+        return measure_process("benchmarks.reference_tools", [tool, "gt", "results", paths[tool]]).output
 
     assert numbers("youtubevos")["ARl"] == 0.95 and len(numbers("youtubevos")) == 12
     assert numbers("poseval") == {"AP": 3, "MOTA": 3, "MOTP": 3, "PRE": 3, "REC": 3}

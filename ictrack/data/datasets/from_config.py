@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib
 from collections.abc import Callable
-from pathlib import Path
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog
@@ -13,9 +14,6 @@ from .coco_keypoints import register_coco_keypoints
 from .mpii import register_mpii
 from .posetrack import register_posetrack
 from .posetrack_images import register_posetrack_images
-from .sample.register import register_sample
-from .sample_pose import register_sample_pose
-from .sample_pose.generate import STAMP as POSE_STAMP
 from .unlabelled_videos import register_unlabelled_videos
 from .youtube_vis import register_youtube_vis
 
@@ -55,8 +53,9 @@ def register_configured_datasets(cfg: CfgNode) -> None:
         if name not in DatasetCatalog:
             register_unlabelled_videos(name, sources)
     if cfg.DATASETS.SAMPLE_ROOT:
-        is_pose = (Path(cfg.DATASETS.SAMPLE_ROOT) / POSE_STAMP).is_file()
-        (register_sample_pose if is_pose else register_sample)(cfg.DATASETS.SAMPLE_ROOT)
+        with contextlib.suppress(ModuleNotFoundError):
+            synthetic = importlib.import_module("synthetic")
+            synthetic.register(cfg.DATASETS.SAMPLE_ROOT)
 
 
 def _register(entries: list[list[str]], register: Callable[[str, str, str], None], key: str) -> None:

@@ -1,0 +1,134 @@
+"""Measures a row: the same detections, associated by its feature, thresholds tuned on other clips."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from detectron2.config import CfgNode
+from torch import Tensor
+
+from experiments.association.masks import (
+    DetectedClip,
+    Method,
+    appearance_method,
+    ground_truth_of,
+    spatial_methods,
+    track_clip,
+    track_results,
+    tracked_sequence,
+    tune,
+)
+from ictrack.evaluation.metrics import (
+    clear_counts,
+    evaluate_video_ap,
+    hota_counts,
+    hota_figures,
+    identity_counts,
+    identity_figures,
+    sum_counts,
+)
+from ictrack.evaluation.metrics.identity import IDENTITY_COUNTS
+from ictrack.modeling.embedding.video_embedding import fuse_embeddings
+
+from .train_heads import set_feature
+
+# Smallest detection scores that tuning tries, beside each method's own thresholds.
+MIN_SCORES = (0.2, 0.3, 0.4)
+
+Clips = Sequence[DetectedClip]
+
+
+class Measurement:
+    """Clips to tune on and clips to measure on, at all frame skips."""
+
+    def __init__(
+        self, cfg: CfgNode, tune_clips: Clips, val_clips: Clips, skips: Sequence[int], categories: list[dict[str, Any]]
+    ) -> None:
+        """
+        Args:
+            cfg: of the trackers.
+            tune_clips, val_clips: every ``skips[0]``-th frame; features are set as they are needed.
+            skips: ascending multiples of the first.
+            categories: of the ground truth.
+        """
+        self._cfg = cfg
+        self._clips = {"tune": list(tune_clips), "val": list(val_clips)}
+        self._categories = categories
+        self._parts = {
+            (split, skip): [clip.all_phases(skip // skips[0]) for clip in clips]
+            for split, clips in self._clips.items()
+            for skip in skips
+        }
+        self.skips = list(skips)
+
+    def plain(self, name: str, pooled: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+        """:meth:`rows` of a method without a head, a name in ``PLAIN_METHODS``.
+
+        Args:
+            pooled: of "tune" and "val" the (M, C) features of all detections.
+        """
+        spatial = dict(zip(("spatial", "iou"), spatial_methods()))
+        if name in spatial:
+            return self._measure(spatial[name])
+        if name == "mean_colour":
+            return self._measure(appearance_method(name, "colour"))
+        return self.rows(pooled)
+
+    def rows(self, features: Mapping[str, Tensor]) -> list[dict[str, Any]]:
+        """Figures of the embedding tracker on (M, D) features of the detections of "tune" and "val".
+
+        Returns:
+            For each frame skip {"frame_skip", "video_ap" (all categories as one), "idf1", "assa", "id_switches",
+            "seconds" (CPU, of tuning and measuring), "counts"}; "counts" hold ``IDENTITY_COUNTS`` of each video.
+        """
+        for split, clips in self._clips.items():
+            set_feature(clips, "row", features[split])
+        return self._measure(appearance_method("row", "row"))
+
+    def _measure(self, method: Method) -> list[dict[str, Any]]:
+        return [self._measure_skip(method, skip) for skip in self.skips]
+
+    def _measure_skip(self, method: Method, skip: int) -> dict[str, Any]:
+        start = time.process_time()
+        tuning = [part for parts in self._parts["tune", skip] for part in parts]
+        threshold, min_score = tune(method, tuning, self._cfg, MIN_SCORES)
+        tracker = method.tracker(self._cfg, threshold, min_score)
+        results: list[dict[str, Any]] = []
+        by_video: list[dict[str, Any]] = []
+        for parts in self._parts["val", skip]:
+            counts: list[dict[str, Any]] = []
+            for part in parts:
+                tracked = track_clip(part, method.feature, tracker)
+                results += track_results(part, tracked, self._categories)
+                sequence = tracked_sequence(part, tracked)
+                counts.append({**clear_counts(sequence), **identity_counts(sequence), **hota_counts(sequence)})
+            by_video.append(sum_counts(counts))
+        measured = [part for parts in self._parts["val", skip] for part in parts]
+        truth = ground_truth_of(measured, self._categories)
+        total = sum_counts(by_video)
+        return {
+            "frame_skip": skip,
+            "video_ap": evaluate_video_ap(truth, results, class_agnostic=True).summary()["AP"],
+            "idf1": identity_figures(total)["IDF1"],
+            "assa": hota_figures(total)["AssA"],
+            "id_switches": total["IDSW"],
+            "seconds": time.process_time() - start,
+            "threshold": threshold,
+            "min_score": min_score,
+            "counts": [[one[key] for key in IDENTITY_COUNTS] for one in by_video],
+        }
+
+
+def fused(cfg: CfgNode, heads: Sequence[dict[str, Any]], split: str) -> Tensor:
+    """The embeddings of one head, or of two as :class:`VideoEmbedding` fuses them.
+
+    Args:
+        cfg: gives ``MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT``.
+        heads: contents of the cache.
+    """
+    if len(heads) == 1:
+        return heads[0][split]
+    image, video = (head[split] for head in heads)
+    return fuse_embeddings(image, video, cfg.MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT)

@@ -1,0 +1,120 @@
+"""Detected clips as tensors and strings, and as instances that a mapper or a target assigner takes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.structures import BitMasks, Boxes, BoxMode, Instances
+from pycocotools import mask as coco_mask
+from torch import Tensor
+
+from experiments.association.masks import DetectedClip, DetectedFrame
+
+# Mask IoU from which on a detection is taken to be an object, as in IDF1.
+MATCH_IOU = 0.5
+
+
+def pack_clips(clips: Sequence[DetectedClip]) -> list[dict[str, Any]]:
+    """Clips as :meth:`Cache.write` stores them, with the feature "colour" and no other."""
+    return [
+        {
+            "video_id": clip.video["id"],
+            "frames": [
+                {
+                    "boxes": frame.detections.pred_boxes.tensor,
+                    "scores": frame.detections.scores,
+                    "classes": frame.detections.pred_classes,
+                    "counts": [rle["counts"] for rle in frame.rles],
+                    "colour": frame.features["colour"],
+                    "truth": torch.from_numpy(frame.truth),
+                    "similarity": torch.from_numpy(frame.similarity),
+                }
+                for frame in clip.frames
+            ],
+        }
+        for clip in clips
+    ]
+
+
+def unpack_clips(packed: Sequence[dict[str, Any]], ground_truth: dict[str, Any]) -> list[DetectedClip]:
+    """The inverse of :func:`pack_clips`; the ground truth is that with which the clips were detected."""
+    videos = {video["id"]: video for video in ground_truth["videos"]}
+    clips = []
+    for clip in packed:
+        video = videos[clip["video_id"]]
+        size = (video["height"], video["width"])
+        annotations = [a for a in ground_truth["annotations"] if a["video_id"] == video["id"]]
+        clips.append(DetectedClip(video, annotations, [_unpack_frame(frame, size) for frame in clip["frames"]]))
+    return clips
+
+
+def _unpack_frame(frame: dict[str, Any], size: tuple[int, int]) -> DetectedFrame:
+    detections = Instances(
+        size,
+        pred_boxes=Boxes(frame["boxes"]),
+        scores=frame["scores"],
+        pred_classes=frame["classes"],
+        row=torch.arange(len(frame["scores"])),
+    )
+    rles = [{"size": list(size), "counts": counts} for counts in frame["counts"]]
+    truth, similarity = frame["truth"].numpy(), frame["similarity"].numpy()
+    return DetectedFrame(detections, rles, {"colour": frame["colour"]}, truth, similarity)
+
+
+def true_identities(clips: Sequence[DetectedClip]) -> Tensor:
+    """(M,) int64: the annotation that each detection overlaps best, -1 where none by at least ``MATCH_IOU``."""
+    found: list[np.ndarray] = []
+    for clip in clips:
+        for frame in clip.frames:
+            ids = np.full(len(frame.rles), -1)
+            if frame.similarity.size:
+                hit = frame.similarity.max(axis=0) >= MATCH_IOU
+                ids[hit] = frame.truth[frame.similarity.argmax(axis=0)[hit]]
+            found.append(ids)
+    return torch.from_numpy(np.concatenate(found))
+
+
+def predicted_instances(frame: DetectedFrame) -> Instances:
+    """The detections of a frame in the place of ground truth: gt_masks, gt_boxes, gt_classes."""
+    size = frame.detections.image_size
+    masks = coco_mask.decode(frame.rles) if frame.rles else np.zeros((*size, 0), np.uint8)
+    return Instances(
+        size,
+        gt_masks=BitMasks(torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()),
+        gt_boxes=frame.detections.pred_boxes,
+        gt_classes=frame.detections.pred_classes,
+    )
+
+
+def pseudo_labelled(clip: DetectedClip, image_root: str, stride: int, min_score: float) -> list[dict[str, Any]]:
+    """Every ``stride``-th frame of a clip as a labelled image (a Detectron2 dataset dict): the detections of at least
+    ``min_score`` are its annotations. Frames without any are left out."""
+    records = []
+    for index in range(0, len(clip.frames), stride):
+        frame = clip.frames[index]
+        rows = (frame.detections.scores >= min_score).nonzero().squeeze(1).tolist()
+        annotations = [
+            {
+                "bbox": coco_mask.toBbox(frame.rles[row]).tolist(),
+                "bbox_mode": BoxMode.XYWH_ABS,
+                "category_id": int(frame.detections.pred_classes[row]),
+                "iscrowd": 0,
+                # As bytes, which is how pycocotools itself writes them, and what Detectron2 recognises.
+                "segmentation": {"size": frame.rles[row]["size"], "counts": frame.rles[row]["counts"].encode()},
+            }
+            for row in rows
+        ]
+        if annotations:
+            records.append(
+                {
+                    "file_name": f"{image_root}/{clip.video['file_names'][index]}",
+                    "height": clip.video["height"],
+                    "width": clip.video["width"],
+                    "image_id": f"{clip.video['id']}:{index}",
+                    "annotations": annotations,
+                }
+            )
+    return records

@@ -1,0 +1,1 @@
+"""Association methods compared on the same detections, of objects and of people."""

@@ -1,0 +1,1 @@
+"""The quick-starts of objects and of people, with their reports."""

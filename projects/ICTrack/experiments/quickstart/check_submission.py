@@ -1,0 +1,90 @@
+"""Tracked clips as a submission for PoseTrack, read back to see that nothing is lost on the way."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from experiments.association.poses import PoseClip, Tracks, pose_sequence, tracked_people
+from ictrack.evaluation.metrics.pose_evaluation import evaluate_pose
+from ictrack.evaluation.posetrack_evaluation import submitted_poses
+from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack
+from ictrack.structures.joints import JointSet
+from ictrack.structures.pose_sequence import PoseSequence
+
+
+def write_submission(
+    folder: Path, tracks: Sequence[tuple[PoseClip, Tracks]], joints: JointSet, min_joint_score: float
+) -> None:
+    """Write ``folder/truth`` and ``folder/results``, a file a clip in both.
+
+    Args:
+        tracks: clips and who was tracked in each of their frames.
+        joints: of the detector.
+        min_joint_score: joints of a lower score, and people without others, are left out.
+    """
+    truth = folder / "truth"
+    truth.mkdir(parents=True, exist_ok=True)
+    writer = PoseTrackWriter(folder / "results")
+    for clip, tracked in tracks:
+        (truth / f"{clip.name}.json").write_text(json.dumps(clip.data))
+        writer.start(clip.name, clip.data["images"])
+        for index, (ids, keypoints) in enumerate(tracked_people(clip, tracked, joints)):
+            poses, seen = submitted_poses(keypoints, joints, min_joint_score)
+            writer.add(index, ids[seen].tolist(), poses[seen])
+        writer.finish()
+
+
+def check_submission(
+    folder: Path, tracks: Sequence[tuple[PoseClip, Tracks]], joints: JointSet, min_joint_score: float
+) -> dict[str, Any]:
+    """:func:`write_submission`, validate what was written, and score it once as it is in memory and once read back.
+
+    Returns:
+        "errors" and "warnings", the validator's lines; "num_figures" that were compared; and their
+        "largest_difference", in percent.
+    """
+    write_submission(folder, tracks, joints, min_joint_score)
+    truth = {clip.name: clip.truth for clip, _ in tracks}
+    in_memory = {
+        clip.name: _numbered_by_appearance(pose_sequence(clip, tracked, joints, min_joint_score))
+        for clip, tracked in tracks
+    }
+    expected, found = (
+        dict(_flat(evaluate_pose(truth, results).results))
+        for results in (in_memory, read_posetrack_results(folder / "results"))
+    )
+    differences = [_difference(value, found[key]) for key, value in expected.items()]
+    problems = list(validate_posetrack(folder / "truth", folder / "results"))
+    return {
+        "errors": [str(problem) for problem in problems if problem.severity == "error"],
+        "warnings": [str(problem) for problem in problems if problem.severity == "warning"],
+        "num_figures": len(differences),
+        "largest_difference": max(differences),
+    }
+
+
+def _numbered_by_appearance(sequence: PoseSequence) -> PoseSequence:
+    """With the numbers that the writer gives. Of people who fit equally well, evaluation takes the smaller number."""
+    numbers: dict[int, int] = {}
+    for track_id in sequence.track_ids.tolist():
+        numbers.setdefault(track_id, len(numbers))
+    return replace(sequence, track_ids=np.array([numbers[i] for i in sequence.track_ids.tolist()], dtype=np.int64))
+
+
+def _difference(a: float, b: float) -> float:
+    return 0.0 if math.isnan(a) and math.isnan(b) else abs(a - b)
+
+
+def _flat(figures: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in figures.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{key}.")
+        else:
+            yield f"{path}{key}", value

@@ -1,0 +1,335 @@
+"""The quick-start: sample data, both stages of training, a comparison of association methods, and a report."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import torch
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+from detectron2.engine import launch
+from detectron2.layers import ShapeSpec
+from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+from tabulate import tabulate
+
+from experiments.association.masks import (
+    DetectedClip,
+    HeadBank,
+    Method,
+    appearance_method,
+    detect_clips,
+    measure,
+    spatial_methods,
+    tune,
+)
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.data.build import build_video_test_loader
+from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.engine.embedding_health import heads_health
+from ictrack.engine.setup import load_config, setup, share_cores
+from ictrack.engine.trainer import ICTrackTrainer
+from ictrack.evaluation.detector_classes import state_detector_classes
+from ictrack.modeling.build import build_model
+from ictrack.modeling.embedding import EmbeddingHead, VideoEmbedding, build_embedding_head
+from ictrack.modeling.solo import SOLO
+from ictrack.structures.youtube_vis_json import read_ground_truth
+from synthetic.characters import SampleConfig, generate_sample
+
+from .masks_report import IMAGE_ONLY, OURS, write_quickstart_report
+
+logger = logging.getLogger(__name__)
+
+# The clips are compared with every 4th, 8th and 16th frame; the detector runs once, over the first of these.
+SKIPS = (4, 8, 16)
+# Smallest detection scores that tuning tries, beside each method's own thresholds.
+MIN_SCORES = (0.15, 0.2, 0.25, 0.3)
+
+
+def methods() -> list[Method]:
+    """The rows of the quick-start's table."""
+    return [
+        *spatial_methods(),
+        appearance_method("mean mask colour", "colour"),
+        appearance_method("frozen backbone features", "frozen"),
+        appearance_method("untrained head", "untrained"),
+        appearance_method(IMAGE_ONLY, "image"),
+        appearance_method(OURS, "fused"),
+    ]
+
+
+@dataclass(frozen=True)
+class MaskConfigs:
+    """Configuration files of the stages: detector and image head on labelled stills, video head on unlabelled clips."""
+
+    image: str
+    video: str
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> MaskConfigs:
+        """Those of the quick-start in ``configs/quickstart``."""
+        return cls(*(str(folder / f"solo_lite0{stage}.yaml") for stage in ("", "_video")))
+
+
+def run_quickstart(
+    configs: MaskConfigs,
+    output: Path,
+    seed: int,
+    num_processes: int,
+    overrides: Sequence[str],
+    *,
+    video_overrides: Sequence[str] = (),
+    sample: SampleConfig | None = None,
+) -> None:
+    """Generate the sample data for ``seed``, train, compare, and write ``report.html`` and ``metrics.json``.
+
+    Args:
+        configs: of the stages.
+        output: folder to write to.
+        seed: of the sample data, of the initial weights and of the order of training.
+        num_processes: at most so many for training and evaluation: GPUs, or processes on the CPU. Every process gets
+            equally many images of a batch.
+        overrides: KEY VALUE pairs for both configurations.
+        video_overrides: further ones for the second.
+        sample: sizes of the sample data.
+    """
+    start = time.perf_counter()
+    output.mkdir(parents=True, exist_ok=True)
+    with stage(f"composing the sample data (seed {seed})"):
+        generate_sample(output / "sample", seed, sample)
+    common = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "SEED", str(seed)]
+    image_options = [*common, "OUTPUT_DIR", str(output / "train"), *overrides]
+    args = argparse.Namespace(config_file=configs.image, opts=image_options, eval_only=False, resume=False)
+    weights = ["MODEL.WEIGHTS", str(output / "train" / "model_final.pth")]
+    video_options = [*common, *weights, "OUTPUT_DIR", str(output / "video"), *overrides, *video_overrides]
+    cfg, video_cfg = load_config(configs.image, image_options), load_config(configs.video, video_options)
+    num_processes = processes_that_share(num_processes, cfg, video_cfg)
+    share_cores(num_processes)
+    launch(_train_and_compare, num_processes, dist_url="auto", args=(args, video_cfg, output, seed, start))
+
+
+def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, seed: int, start: float) -> None:
+    """What each process does. ``cfg`` is of the second stage, whose model holds the first one's."""
+    image_cfg = setup(args)
+    with stage(f"training on stills for {image_cfg.SOLVER.MAX_ITER} iterations"):
+        tested = train_stage(ICTrackTrainer, image_cfg)
+    with stage(f"learning from unlabelled clips for {cfg.SOLVER.MAX_ITER} iterations"):
+        seed_all_rng(seed)
+        train_stage(ICTrackTrainer, cfg)
+    model = build_model(cfg)
+    SafeCheckpointer(model).load(str(Path(cfg.OUTPUT_DIR) / "model_final.pth"))
+    heads = _heads(cfg, model, seed)
+
+    with stage("detecting in the clips"):
+        bank = HeadBank(heads)
+        tune_clips = _detect(cfg, model, bank, "tune")
+        val_clips = _detect(cfg, model, bank, "val")
+    with stage("tracking: tuning every method on one set of clips, measuring on another"):
+        table = _compare(cfg, tune_clips, val_clips)
+    if not comm.is_main_process():
+        return
+    stills = MetadataCatalog.get(image_cfg.DATASETS.TEST[0]).json_file
+    agnostic = class_agnostic_mask_ap(stills, Path(image_cfg.OUTPUT_DIR) / "coco_instances_results.json")
+    segm = tested.get("segm", {"AP": 0.0, "AP50": 0.0})  # COCOEvaluator leaves masks out where nothing was detected
+    metrics: dict[str, Any] = {
+        "seed": seed,
+        "stills": {"agnostic": agnostic, "AP": segm["AP"] / 100, "AP50": segm["AP50"] / 100},
+        "skips": table,
+        "health": _health(cfg, model, heads),
+        "seconds": time.perf_counter() - start,
+    }
+    with stage("drawing the report"):
+        tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
+        (output / "config.yaml").write_text(tracking_cfg.dump())
+        trainings = {"Training on stills": image_cfg, "Learning from unlabelled clips": cfg}
+        curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
+        report = write_quickstart_report(curves, tracking_cfg, val_clips, methods(), metrics, output)
+    metrics["seconds"] = time.perf_counter() - start
+    (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    print(format_tables(metrics))
+    print(f"\n{metrics['seconds'] / 60:.1f} minutes. Open {report}")
+
+
+def processes_that_share(most: int, *cfgs: CfgNode) -> int:
+    """The most processes, up to ``most``, that can share out the batches of all configurations equally."""
+    # A view is never apart from the others of its picture.
+    batches = (cfg.SOLVER.IMS_PER_BATCH // (cfg.INPUT.NUM_VIEWS if cfg.DATASETS.TRAIN else 1) for cfg in cfgs)
+    common = math.gcd(*batches)
+    return max(count for count in range(1, most + 1) if common % count == 0)
+
+
+def train_stage(trainer_class: type[ICTrackTrainer], cfg: CfgNode) -> Any:
+    """Train what a configuration says, and return the figures of its last test."""
+    Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
+    trainer = trainer_class(cfg)
+    trainer.resume_or_load(resume=False)
+    trainer.train()
+    comm.synchronize()  # the main process has written the weights
+    return getattr(trainer, "_last_eval_results", None)
+
+
+def _heads(cfg: CfgNode, model: SOLO, seed: int) -> dict[str, EmbeddingHead]:
+    """The two trained heads, together and the image head alone, a head of the same form that was never trained, and the
+    frozen features that all of them read."""
+    fused = model.embedding_head
+    assert isinstance(fused, VideoEmbedding), "MODEL.VIDEO_EMBEDDING.ENABLED is False"
+    shape = model.backbone.output_shape()
+    seed_all_rng(seed + 1)  # not the initialisation that training started from
+    untrained, frozen = (_build_head(cfg, shape, name) for name in (cfg.MODEL.EMBEDDING.NAME, "PooledFeatures"))
+    heads = {"fused": fused, "image": fused.image_head, "untrained": untrained, "frozen": frozen}
+    return {name: head.to(model.device).eval() for name, head in heads.items()}
+
+
+def _build_head(cfg: CfgNode, shape: dict[str, ShapeSpec], name: str) -> EmbeddingHead:
+    """An image head."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.MODEL.EMBEDDING.NAME = name
+    cfg.MODEL.VIDEO_EMBEDDING.ENABLED = False
+    head = build_embedding_head(cfg, shape)
+    assert head is not None
+    return head
+
+
+def _health(cfg: CfgNode, model: SOLO, heads: Mapping[str, EmbeddingHead]) -> dict[str, dict[str, float]]:
+    """Label-free figures of the heads on frames of the clips for tuning, on which nothing was trained."""
+    records = find_videos(MetadataCatalog.get("ictrack_sample_clips_tune").image_root)
+    samples = draw_pairs(ViewPairMapper(cfg, num_videos=len(records)), records, cfg.ADAPT.MEASURED_PAIRS, seed=0)
+    fused = heads["fused"]
+    assert isinstance(fused, VideoEmbedding)
+    measured = {
+        "untrained head": heads["untrained"],
+        "image head": fused.image_head,
+        "video head": fused.video_head,
+        "both": fused,
+    }
+    return heads_health(model.eval(), measured, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVELS)
+
+
+def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[DetectedClip]:
+    """The clips of a split at the smallest skip, on all processes."""
+    name = f"ictrack_sample_clips_{split}_skip{SKIPS[0]}"
+    ground_truth = read_ground_truth(MetadataCatalog.get(name).json_file)
+    own_head = model.embedding_head
+    model.embedding_head = bank  # type: ignore[assignment]  # inference asks of a head only that it embeds
+    try:
+        clips = detect_clips(
+            model,
+            bank,
+            build_video_test_loader(cfg, name),
+            ground_truth,
+            min_score=min(MIN_SCORES),
+            max_detections=cfg.TRACKER_HEADS.MAX_DETECTIONS,
+        )
+    finally:
+        model.embedding_head = own_head
+    gathered = [clip for part in comm.all_gather(clips) for clip in part]
+    return sorted(gathered, key=lambda clip: clip.video["id"])
+
+
+def _compare(
+    cfg: CfgNode, tune_clips: Sequence[DetectedClip], val_clips: Sequence[DetectedClip]
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """skip -> method -> figures, on the main process; the work is shared out over all processes."""
+    categories = read_ground_truth(MetadataCatalog.get(f"ictrack_sample_clips_val_skip{SKIPS[0]}").json_file)[
+        "categories"
+    ]
+    jobs = [(skip, method) for skip in SKIPS for method in methods()]
+    measured = {}
+    for skip, method in jobs[comm.get_rank() :: comm.get_world_size()]:
+        step = skip // SKIPS[0]
+        tuning, measuring = (
+            [part for clip in clips for part in clip.all_phases(step)] for clips in (tune_clips, val_clips)
+        )
+        setting = tune(method, tuning, cfg, MIN_SCORES)
+        measured[skip, method.name] = measure(method, measuring, cfg, setting, categories)
+    everything = {key: value for part in comm.gather(measured) for key, value in part.items()}
+    return {
+        str(skip): {method.name: everything[skip, method.name] for method in methods()} for skip in SKIPS if everything
+    }
+
+
+def _tracking_config(cfg: CfgNode, figures: dict[str, Any]) -> CfgNode:
+    """The configuration of the trained model, with the thresholds that were tuned for it."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    state_detector_classes(cfg, training=False)
+    cfg.MODEL.WEIGHTS = str((Path(cfg.OUTPUT_DIR) / "model_final.pth").resolve())
+    cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
+    cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = figures["min_score"]
+    cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = figures["threshold"]
+    return cfg
+
+
+def class_agnostic_mask_ap(annotation_file: str, results_file: Path) -> dict[str, float]:
+    """COCO mask AP and AP50 with all categories as one, as fractions; 0 without any detection.
+
+    Args:
+        annotation_file: ground truth in COCO format.
+        results_file: detections in COCO's result format.
+    """
+    results = json.loads(results_file.read_text())
+    if not results:
+        return {"AP": 0.0, "AP50": 0.0}
+    with redirect_stdout(StringIO()):  # pycocotools prints its progress
+        coco = COCO(annotation_file)
+        # Without its boxes a result is scored, and its area measured, by its mask.
+        evaluation = COCOeval(
+            coco, coco.loadRes([{k: v for k, v in r.items() if k != "bbox"} for r in results]), "segm"
+        )
+        evaluation.params.useCats = 0
+        evaluation.evaluate()
+        evaluation.accumulate()
+        evaluation.summarize()
+    return {"AP": float(evaluation.stats[0]), "AP50": float(evaluation.stats[1])}
+
+
+def format_tables(metrics: dict[str, Any]) -> str:
+    """The results as text: the detector on stills, then a table for each frame skip."""
+    agnostic = metrics["stills"]["agnostic"]
+    parts = [
+        f"Unseen stills: class-agnostic mask AP {agnostic['AP']:.3f}, AP50 {agnostic['AP50']:.3f}; "
+        f"per class AP {metrics['stills']['AP']:.3f}"
+    ]
+    for skip, rows in metrics["skips"].items():
+        table = [
+            [name, f["agnostic_AP"], f["AP"], f["IDF1"], f"{f['IDSW']:.0f}"] for name, f in rows.items()
+        ]  # fmt: skip
+        headers = ["same detections, associated by", "AP (one class)", "AP", "IDF1", "id switches"]
+        parts.append(f"Every {skip}th frame")
+        parts.append(tabulate(table, headers, floatfmt=".3f"))
+    return "\n\n".join(parts)
+
+
+@contextmanager
+def stage(name: str, seconds: dict[str, float] | None = None, key: str = "") -> Iterator[None]:
+    """Announce a stage on the main process, and how long it took; ``seconds`` gets the latter under ``key``."""
+    shown = comm.is_main_process()
+    if shown:
+        print(f"quick-start: {name} ...", flush=True)
+    start = time.perf_counter()
+    yield
+    duration = time.perf_counter() - start
+    if seconds is not None:
+        seconds[key] = duration
+    if shown:
+        print(f"quick-start: {name}: {duration:.0f} s", flush=True)
+
+
+def default_num_processes() -> int:
+    """GPUs, or on a machine without any two processes where there are two cores."""
+    return torch.cuda.device_count() or min(2, os.cpu_count() or 1)

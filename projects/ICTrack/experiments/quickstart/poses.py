@@ -1,0 +1,335 @@
+"""The pose quick-start: sample people, training, a comparison of association methods, and a report, in one run."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from detectron2.config import CfgNode
+from detectron2.data import MetadataCatalog
+from detectron2.engine import launch
+from detectron2.evaluation import COCOEvaluator, inference_on_dataset
+from detectron2.layers import ShapeSpec
+from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
+from tabulate import tabulate
+
+from experiments.association.keypoint_head_bank import KeypointHeadBank
+from experiments.association.masks import Method, appearance_method
+from experiments.association.poses import (
+    PoseClip,
+    PoseSetting,
+    PoseStudy,
+    detect_poses,
+    spatial_pose_methods,
+    tag_method,
+)
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.data.build import build_video_test_loader
+from ictrack.data.datasets.posetrack import posetrack_files
+from ictrack.data.video_io import open_frames
+from ictrack.engine.setup import load_config, setup, share_cores
+from ictrack.engine.trainer import ICTrackTrainer
+from ictrack.evaluation.detector_classes import state_detector_classes
+from ictrack.modeling.build import build_model
+from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
+from ictrack.modeling.point_set_anchor import PointSetAnchor
+from ictrack.structures.joints import joint_set
+from ictrack.structures.json_files import read_json
+from ictrack.structures.posetrack_json import sequence_name
+from synthetic.people import PoseSampleConfig, generate_sample_pose
+
+from .check_submission import check_submission
+from .masks import processes_that_share, stage, train_stage
+from .poses_report import setting_of, write_pose_report
+
+# The clips are compared with every 4th, 8th and 16th frame.
+SKIPS = (4, 8, 16)
+# Smallest detection scores that tuning tries, beside each method's own thresholds.
+MIN_SCORES = (0.2, 0.3, 0.4, 0.5)
+SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabelled_clips=40, unlabelled_length=40)
+
+# Heads on the same frozen features, and KEY, VALUE of MODEL.EMBEDDING in which they differ from the configured one.
+KEM, KEM_MEAN, VIDEO = "kem", "kem_mean", "kem_video"
+HEADS: dict[str, list[Any]] = {
+    "untrained": [],
+    "scalar_tags": ["KEYPOINT.OBJECTIVE", "scalar_tags"],
+    "vector_tags": ["KEYPOINT.OBJECTIVE", "vector_tags", "KEYPOINT.SIMILARITY", "person"],
+    "person": ["KEYPOINT.LEVELS", ["person"]],
+    KEM: [],
+}
+IMAGE_WEIGHTS = "model_image_stage.pth"
+IMAGE_ONLY, OURS, BASELINE = "joint + person IC (KEM)", "KEM + video", "spatial distance"
+
+
+def methods() -> list[Method]:
+    """The rows of the table."""
+    return [
+        *spatial_pose_methods(),
+        appearance_method("untrained KEM", "untrained"),
+        tag_method("AE, scalar tags", "scalar_tags"),
+        tag_method("AE, vector tags", "vector_tags"),
+        appearance_method("AE, vector tags, by cosine", "vector_tags"),
+        appearance_method("person IC only", "person"),
+        appearance_method("KEM, mean over joints", KEM_MEAN),
+        appearance_method(IMAGE_ONLY, KEM),
+        appearance_method(OURS, VIDEO),
+    ]
+
+
+class HeadBankTrainer(ICTrackTrainer):
+    """Trains all of ``HEADS`` beside one detector."""
+
+    @classmethod
+    def build_model(cls, cfg: CfgNode) -> PointSetAnchor:
+        model: PointSetAnchor = super().build_model(cfg)
+        model.embedding_head = head_bank(cfg, model)
+        return model
+
+
+def head_bank(cfg: CfgNode, model: PointSetAnchor) -> KeypointHeadBank:
+    """``HEADS`` for a model."""
+    assert not cfg.MODEL.EMBEDDING.BACKPROP_TO_FEATURES, "the heads would change the features that they share"
+    shapes = model.backbone.output_shape()
+    stride = shapes[cfg.MODEL.POINT_SET_ANCHOR.IN_FEATURES[0]].stride // 2
+    shapes = {**shapes, "heatmap": ShapeSpec(channels=len(model.joints), stride=stride)}
+    heads = {}
+    for name, options in HEADS.items():
+        head_cfg = cfg.clone()
+        head_cfg.defrost()
+        head_cfg.MODEL.EMBEDDING.merge_from_list(options)
+        head = build_keypoint_embedding_head(head_cfg, shapes)
+        assert head is not None, "MODEL.EMBEDDING.NAME is empty"
+        heads[name] = head
+    return KeypointHeadBank(heads, [name for name in heads if name != "untrained"]).to(model.device)
+
+
+@dataclass(frozen=True)
+class PoseConfigs:
+    """Configuration files of the stages: the pose detector, its embedding head, and the one on unlabelled clips."""
+
+    detector: str
+    embedding: str
+    video: str
+
+    @classmethod
+    def in_folder(cls, folder: Path) -> PoseConfigs:
+        """Those of the quick-start in ``configs/quickstart``."""
+        return cls(*(str(folder / f"pose_lite0{stage}.yaml") for stage in ("", "_embedding", "_video")))
+
+
+def run_pose_quickstart(
+    configs: PoseConfigs,
+    output: Path,
+    seed: int,
+    num_processes: int,
+    overrides: Sequence[str],
+    *,
+    video_overrides: Sequence[str] = (),
+    sample: PoseSampleConfig | None = None,
+    real_clip: Path | None = None,
+) -> None:
+    """Generate the sample people for ``seed``, train, compare, and write ``report.html`` and ``metrics.json``.
+
+    Args:
+        configs: of the stages.
+        output: folder to write to.
+        seed: of the sample data, of the initial weights and of the order of training.
+        num_processes: at most so many: GPUs, or processes on the CPU.
+        overrides: KEY VALUE pairs for all configurations.
+        video_overrides: further ones for the last.
+        sample: sizes of the sample data; by default ``SAMPLE``.
+        real_clip: folder of frames to track as well.
+
+    Raises:
+        VideoReadError: there are no frames in ``real_clip``.
+    """
+    start = time.perf_counter()
+    if real_clip is not None:
+        with open_frames(str(real_clip)):  # not only after all the training
+            pass
+    output.mkdir(parents=True, exist_ok=True)
+    with stage(f"composing the sample people (seed {seed})"):
+        generate_sample_pose(output / "sample", seed, sample or SAMPLE)
+    common = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "SEED", str(seed)]
+
+    def options(name: str, weights: Path | None, extra: Sequence[str] = ()) -> list[str]:
+        loaded = ["MODEL.WEIGHTS", str(weights)] if weights else []
+        return [*common, *loaded, "OUTPUT_DIR", str(output / name), *overrides, *extra]
+
+    args = argparse.Namespace(
+        config_file=configs.detector, opts=options("detector", None), eval_only=False, resume=False
+    )
+    embedding_cfg = load_config(configs.embedding, options("embedding", output / "detector" / "model_final.pth"))
+    video_cfg = load_config(configs.video, options("video", output / IMAGE_WEIGHTS, video_overrides))
+    num_processes = processes_that_share(
+        num_processes, load_config(args.config_file, args.opts), embedding_cfg, video_cfg
+    )
+    share_cores(num_processes)
+    launch(
+        _train_and_compare,
+        num_processes,
+        dist_url="auto",
+        args=(args, embedding_cfg, video_cfg, output, seed, start, real_clip),
+    )
+
+
+def _train_and_compare(
+    args: argparse.Namespace,
+    cfg: CfgNode,
+    video_cfg: CfgNode,
+    output: Path,
+    seed: int,
+    start: float,
+    real_clip: Path | None,
+) -> None:
+    """What each process does."""
+    detector_cfg = setup(args)
+    seconds: dict[str, float] = {}
+    with stage(f"training the detector for {detector_cfg.SOLVER.MAX_ITER} iterations", seconds, "detector"):
+        tested = _train(ICTrackTrainer, detector_cfg, seed)
+    with stage(f"training {len(HEADS) - 1} embedding heads for {cfg.SOLVER.MAX_ITER} iterations", seconds, "embedding"):
+        _train(HeadBankTrainer, cfg, seed)
+    model = build_model(cfg)
+    bank = head_bank(cfg, model)
+    model.embedding_head = bank
+    SafeCheckpointer(model).load(_weights(cfg))
+    model.embedding_head = bank[KEM]
+    if comm.is_main_process():
+        SafeCheckpointer(model, str(output)).save(Path(IMAGE_WEIGHTS).stem)
+    comm.synchronize()
+    with stage(f"learning from unlabelled clips for {video_cfg.SOLVER.MAX_ITER} iterations", seconds, "video"):
+        _train(ICTrackTrainer, video_cfg, seed)
+    video_model = build_model(video_cfg)
+    SafeCheckpointer(video_model).load(_weights(video_cfg))
+    bank.heads[VIDEO] = video_model.embedding_head
+    bank.heads[KEM_MEAN] = copy.deepcopy(bank[KEM])
+    cast(KeypointEmbeddingModule, bank[KEM_MEAN]).similarity = "person"
+    model.embedding_head = bank
+
+    with stage("detecting in the clips", seconds, "detecting"):
+        clips = {split: _detect(cfg, model, bank, split) for split in ("tune", "val")}
+    with stage("testing at several scales", seconds, "multi-scale"):
+        multi_scale = _multi_scale(detector_cfg)
+    with stage("tracking: tuning every method on one set of clips, measuring on another", seconds, "tracking"):
+        studies = {skip: _study(cfg, clips, skip) for skip in SKIPS}
+        table = _compare(studies)
+    if not comm.is_main_process():
+        return
+    metrics: dict[str, Any] = {
+        "seed": seed,
+        "stills": {"single_scale": _oks_ap(tested), "multi_scale": _oks_ap(multi_scale)},
+        "skips": table,
+        "stage_seconds": seconds,
+    }
+    joints = joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET)
+    ours = next(method for method in methods() if method.name == OURS)
+    setting = setting_of(table[str(SKIPS[0])][OURS])
+    with stage("writing a submission and reading it back"):
+        tracks = studies[SKIPS[0]].tracks(ours, setting)
+        metrics["submission"] = check_submission(output / "submission", tracks, joints, setting.min_joint_score)
+    with stage("drawing the report"):
+        tracking_cfg = _tracking_config(video_cfg, setting)
+        (output / "config.yaml").write_text(tracking_cfg.dump())
+        trainings = {"Detector": detector_cfg, "Embedding heads": cfg, "Learning from unlabelled clips": video_cfg}
+        curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
+        report = write_pose_report(
+            curves, tracking_cfg, studies, methods(), (OURS, BASELINE), metrics, output, real_clip
+        )
+    metrics["seconds"] = time.perf_counter() - start
+    (output / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n")
+    print(format_pose_tables(metrics))
+    print(f"\n{metrics['seconds'] / 60:.1f} minutes. Open {report}")
+
+
+def _train(trainer_class: type[ICTrackTrainer], cfg: CfgNode, seed: int) -> Any:
+    """One stage, whose random numbers do not depend on those before it."""
+    seed_all_rng(seed)
+    return train_stage(trainer_class, cfg)
+
+
+def _weights(cfg: CfgNode) -> str:
+    return str(Path(cfg.OUTPUT_DIR) / "model_final.pth")
+
+
+def _detect(cfg: CfgNode, model: PointSetAnchor, bank: KeypointHeadBank, split: str) -> list[PoseClip]:
+    """The clips of a split, every ``SKIPS[0]``-th frame, on all processes."""
+    name = f"ictrack_sample_pose_clips_{split}_skip{SKIPS[0]}"
+    loader = build_video_test_loader(cfg, name)
+    found = detect_poses(model, bank, loader, min(MIN_SCORES), cfg.TRACKER_HEADS.MAX_DETECTIONS)
+    everything = {video: frames for part in comm.all_gather(found) for video, frames in part.items()}
+    files = {sequence_name(path.name): path for path in posetrack_files(MetadataCatalog.get(name).annotation_folder)}
+    return [PoseClip(n, read_json(path), everything[n], unit) for unit, (n, path) in enumerate(files.items())]
+
+
+def _study(cfg: CfgNode, clips: Mapping[str, Sequence[PoseClip]], skip: int) -> PoseStudy:
+    joints = joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET)
+    step = skip // SKIPS[0]
+    tune, val = ([part for clip in clips[split] for part in clip.all_phases(step)] for split in ("tune", "val"))
+    return PoseStudy(cfg, joints, tune, val, MIN_SCORES)
+
+
+def _compare(studies: Mapping[int, PoseStudy]) -> dict[str, dict[str, dict[str, Any]]]:
+    """skip -> method -> figures, on the main process; the work is shared out over all processes."""
+    jobs = [(skip, method) for skip in studies for method in methods()]
+    measured = {}
+    for skip, method in jobs[comm.get_rank() :: comm.get_world_size()]:
+        study = studies[skip]
+        measured[skip, method.name] = study.measure(method, study.tune(method))
+    everything = {key: value for part in comm.gather(measured) for key, value in part.items()}
+    return {
+        str(skip): {method.name: everything[skip, method.name] for method in methods()}
+        for skip in studies
+        if everything
+    }
+
+
+def _multi_scale(cfg: CfgNode) -> dict[str, Any]:
+    """COCO's figures of the detector on the unseen stills with test-time augmentation."""
+    name = cfg.DATASETS.TEST[0]
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.TEST.AUG.ENABLED = True
+    model = build_model(cfg)
+    SafeCheckpointer(model).load(_weights(cfg))
+    evaluator = COCOEvaluator(name, output_dir=str(Path(cfg.OUTPUT_DIR) / "multi_scale"))
+    return inference_on_dataset(model.eval(), ICTrackTrainer.build_test_loader(cfg, name), evaluator)
+
+
+def _oks_ap(results: Mapping[str, Any] | None) -> dict[str, float]:
+    """AP and AP50 of poses as fractions; 0 without any detection."""
+    keypoints = (results or {}).get("keypoints", {})
+    return {key: keypoints.get(key, 0.0) / 100 for key in ("AP", "AP50")}
+
+
+def _tracking_config(cfg: CfgNode, setting: PoseSetting) -> CfgNode:
+    """The configuration of the trained model, with the thresholds that were tuned for it."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    state_detector_classes(cfg, training=False)
+    cfg.MODEL.WEIGHTS = str(Path(_weights(cfg)).resolve())
+    cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
+    cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = setting.min_score
+    cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = setting.threshold
+    cfg.TEST.MIN_JOINT_SCORE = setting.min_joint_score
+    return cfg
+
+
+def format_pose_tables(metrics: Mapping[str, Any]) -> str:
+    """The results as text: the detector on stills, then a table for each frame skip."""
+    single, multi = metrics["stills"]["single_scale"], metrics["stills"]["multi_scale"]
+    parts = [
+        f"Unseen stills: OKS-AP {single['AP']:.3f}, AP50 {single['AP50']:.3f}; "
+        f"at several scales OKS-AP {multi['AP']:.3f}, AP50 {multi['AP50']:.3f}"
+    ]
+    for skip, rows in metrics["skips"].items():
+        table = [[name, f["MOTA"], f["IDF1"], f["HOTA"], f["AP"], f"{f['IDSW']:.0f}"] for name, f in rows.items()]
+        headers = ["same detections, associated by", "MOTA", "IDF1", "HOTA", "AP", "id switches"]
+        parts.append(f"Every {skip}th frame\n\n{tabulate(table, headers, floatfmt='.3f')}")
+    return "\n\n".join(parts)

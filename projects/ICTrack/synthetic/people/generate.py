@@ -1,0 +1,152 @@
+"""Writes the sample data of poses: labelled stills, unlabelled clips, and clips with ground truth for evaluation.
+
+    root/stills_train, root/stills_val      images/*.jpg and person_keypoints.json, COCO format, 17 joints
+    root/unlabelled/<clip>/*.jpg            no labels at all
+    root/clips_tune, root/clips_val         images/<clip>/*.jpg, annotations/<clip>.json (every frame) and
+                                            annotations_skip<k>/<clip>.json (every k-th frame), PoseTrack18 format
+    root/sample_pose.json                   seed and sizes
+
+Clothes and scenery of ``stills_train`` and ``unlabelled`` appear neither in ``clips_tune`` nor in ``stills_val`` and
+``clips_val``, which share theirs. Everything follows from the seed, whatever the number of processes.
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from synthetic.characters.output import (
+    SPLIT_OF,
+    Job,
+    Record,
+    begin_sample,
+    job_generator,
+    run_jobs,
+    write_jpeg,
+    write_json,
+)
+
+from .annotations import (
+    MAX_LENGTH,
+    coco_file,
+    coco_person,
+    posetrack_file,
+    posetrack_frame,
+    subsample_posetrack,
+)
+from .clips import Clip, ClipStyle
+from .stills import make_still
+
+STAMP = "sample_pose.json"
+STILLS, CLIPS = ("stills_train", "stills_val"), ("clips_tune", "clips_val")
+
+
+@dataclass(frozen=True)
+class PoseSampleConfig:
+    """Sizes of the sample data of poses.
+
+    Attributes:
+        height, width: of every picture in pixels.
+        train_stills, val_stills: numbers of labelled stills.
+        unlabelled_clips, unlabelled_length: number of unlabelled clips, and frames of each.
+        tune_clips, val_clips, clip_length: number of labelled clips, and frames of each.
+        skips: frame skips for which subsampled annotation files are written.
+        min_visible: somebody who shows fewer pixels in a picture is not annotated there.
+        clip_quality: JPEG quality of clips; that of stills varies.
+    """
+
+    height: int = 192
+    width: int = 320
+    train_stills: int = 2000
+    val_stills: int = 200
+    unlabelled_clips: int = 20
+    unlabelled_length: int = 32
+    tune_clips: int = 10
+    val_clips: int = 20
+    clip_length: int = 60
+    skips: tuple[int, ...] = (2, 4, 8)
+    min_visible: int = 40
+    clip_quality: int = 92
+
+
+def generate_sample_pose(
+    root: str | os.PathLike, seed: int = 0, config: PoseSampleConfig | None = None, workers: int | None = None
+) -> Path:
+    """Write the sample data of poses to ``root``, replacing an earlier sample there.
+
+    Args:
+        root: folder to write to; made if need be.
+        seed: the same seed and config give the same files, byte for byte.
+        config: sizes.
+        workers: processes; default: the cores that this process may use.
+
+    Returns:
+        root
+
+    Raises:
+        SampleDataError: if ``root`` holds files that are not a sample data set of poses.
+        ValueError: clips are longer than PoseTrack's ids of images allow.
+    """
+    root, config = Path(root), config or PoseSampleConfig()
+    if config.clip_length > MAX_LENGTH:
+        raise ValueError(f"clip_length is {config.clip_length}; PoseTrack's ids allow {MAX_LENGTH} frames")
+    jobs = begin_sample(root, STAMP, {"seed": seed, **asdict(config)})
+    records = run_jobs(functools.partial(_make, root, seed, config), jobs, workers)
+    for folder in STILLS:
+        stills = [records[job] for job in jobs if job[0] == folder]
+        write_json(root / folder / "person_keypoints.json", coco_file(stills))
+    for folder in CLIPS:
+        for skip in (1, *config.skips):
+            annotations = root / folder / ("annotations" if skip == 1 else f"annotations_skip{skip}")
+            annotations.mkdir()
+            for job in jobs:
+                if job[0] == folder:
+                    name, data = sequence_name(*job), records[job]
+                    write_json(annotations / f"{name}.json", subsample_posetrack(data, skip))
+    return root
+
+
+def sequence_name(folder: str, index: int) -> str:
+    """The name of a clip, in the form that PoseTrack's tools ask for."""
+    return f"{index + 1:06d}_sample_{SPLIT_OF[folder]}"
+
+
+def _make(root: Path, seed: int, config: PoseSampleConfig, job: Job) -> Record:
+    """Write the pictures of one still or clip; return what is annotated."""
+    folder, index = job
+    rng = job_generator(seed, job)
+    if folder in STILLS:
+        return _make_still(root / folder, rng, config, SPLIT_OF[folder], index)
+    length = config.clip_length if folder in CLIPS else config.unlabelled_length
+    clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, ClipStyle())
+    if folder in CLIPS:
+        return _make_labelled_clip(root / folder, clip, config, folder, index)
+    for time, (image, _) in enumerate(clip):
+        write_jpeg(root / folder / f"{index:03d}" / f"{time:05d}.jpg", image, config.clip_quality)
+    return {}
+
+
+def _make_still(folder: Path, rng: np.random.Generator, config: PoseSampleConfig, split: str, index: int) -> Record:
+    still = make_still(rng, split, config.height, config.width)
+    name = f"{index:06d}.jpg"
+    write_jpeg(folder / "images" / name, still.image, int(rng.integers(60, 96)))
+    people = [coco_person(p) for p in still.people if np.count_nonzero(p.mask) >= config.min_visible]
+    image = {"file_name": name, "height": config.height, "width": config.width, "scenery": list(still.scenery)}
+    return {"image": image, "people": people}
+
+
+def _make_labelled_clip(folder: Path, clip: Clip, config: PoseSampleConfig, kind: str, index: int) -> Record:
+    name = sequence_name(kind, index)
+    images, annotations = [], []
+    for time, (picture, people) in enumerate(clip):
+        file_name = f"images/{name}/{time:06d}.jpg"
+        write_jpeg(folder / file_name, picture, config.clip_quality)
+        image, rows = posetrack_frame(people, index + 1, time, config.min_visible)
+        size = {"width": config.width, "height": config.height}
+        images.append({"file_name": file_name, **size, "scenery": list(clip.scenery), **image})
+        annotations += rows
+    return posetrack_file(images, annotations)

@@ -1,0 +1,61 @@
+"""The quick-start end to end, on a few pictures and a model that has hardly been trained."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from experiments.quickstart.masks import SKIPS, MaskConfigs, methods, processes_that_share, run_quickstart
+from ictrack.engine.setup import load_config
+from synthetic.characters import SampleConfig
+
+CONFIGS = MaskConfigs.in_folder(Path(__file__).resolve().parents[5] / "configs" / "quickstart")
+TINY = SampleConfig(
+    train_stills=8, val_stills=4, unlabelled_clips=1, unlabelled_length=2, tune_clips=1, val_clips=2, clip_length=20
+)
+
+
+def test_the_whole_road(tmp_path, capfd):
+    overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
+    run_quickstart(CONFIGS, tmp_path, 3, 2, overrides, video_overrides=["ADAPT.MEASURED_PAIRS", "2"], sample=TINY)
+
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert metrics["seed"] == 3
+    assert list(metrics["skips"]) == [str(skip) for skip in SKIPS]
+    for skip, rows in metrics["skips"].items():
+        assert list(rows) == [method.name for method in methods()]
+        assert all(
+            0 <= figures["IDF1"] <= 1 and len(figures["IDF1_per_clip"]) == 2 * int(skip) // SKIPS[0]
+            for figures in rows.values()
+        )
+    report = (tmp_path / "report.html").read_text()
+    for method in methods():
+        assert method.name in report
+    assert "YouTube-VIS" in report
+    assert list(metrics["health"]) == ["untrained head", "image head", "video head", "both"]
+    assert all(0 <= figures["cell_retrieval"] <= 1 for figures in metrics["health"].values())
+    assert "Learning from unlabelled clips" in report and "places found again" in report
+    # What was learnt from stills stays as it was, and the video head has learnt something beside it.
+    image, both = (weights(tmp_path / stage / "model_final.pth") for stage in ("train", "video"))
+    assert all(torch.equal(value, both[in_pair(name)]) for name, value in image.items())
+    assert "MODEL" in yaml.safe_load((tmp_path / "config.yaml").read_text())
+    assert 2 <= len(list(tmp_path.glob("*.mp4"))) <= 3  # the clips shown, and a real one
+    assert methods()[-1].name in capfd.readouterr().out
+
+
+@pytest.mark.parametrize("most, expected", [(1, 1), (3, 2), (8, 4)])
+def test_as_many_processes_as_can_share_all_batches(most, expected):
+    """Stage 1 has 8 views of 4 stills in a batch, stage 2 has 8 pairs of frames."""
+    cfgs = (load_config(CONFIGS.image, []), load_config(CONFIGS.video, []))
+    assert processes_that_share(most, *cfgs) == expected
+
+
+def weights(path):
+    return torch.load(path, weights_only=True)["model"]
+
+
+def in_pair(name):
+    """The name of an image head's weight in a model with a video head."""
+    return name.replace("embedding_head.", "embedding_head.image_head.")

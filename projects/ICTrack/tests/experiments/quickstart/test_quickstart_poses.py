@@ -1,0 +1,98 @@
+"""The pose quick-start end to end, on a few pictures and a model that has hardly been trained."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from experiments.association.poses import unit_figures
+from experiments.quickstart.poses import OURS, SKIPS, PoseConfigs, methods, run_pose_quickstart
+from experiments.quickstart.poses_table import CLAIMS, difference, format_pose_results
+from ictrack.data.video_io import VideoReadError
+from ictrack.evaluation.posetrack_report import posetrack_report
+from synthetic.people import PoseSampleConfig
+
+ROOT = Path(__file__).resolve().parents[5]
+CONFIGS = ROOT / "configs" / "quickstart"
+TINY = PoseSampleConfig(
+    train_stills=8, val_stills=4, unlabelled_clips=1, unlabelled_length=10, tune_clips=1, val_clips=2, clip_length=20
+)
+OVERRIDES = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
+# A model that has hardly been trained finds nobody of a score above the quick-start's thresholds.
+OVERRIDES += ["MODEL.POINT_SET_ANCHOR.PRIOR_PROB", "0.3", "MODEL.POINT_SET_ANCHOR.PRE_NMS_TOPK_TEST", "20"]
+VIDEO = ["MODEL.VIDEO_EMBEDDING.OBJECTIVE", "random_walk", "INPUT.UNLABELLED.SIZE", "[64, 96]"]
+
+
+@pytest.fixture(scope="module")
+def output(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pose_quickstart")
+    run_pose_quickstart(
+        PoseConfigs.in_folder(CONFIGS), folder / "run", 3, 2, OVERRIDES,
+        video_overrides=VIDEO, sample=TINY,
+    )  # fmt: skip
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def metrics(output):
+    return json.loads((output / "metrics.json").read_text())
+
+
+def test_every_method_is_measured(metrics):
+    assert list(metrics["skips"]) == [str(skip) for skip in SKIPS]
+    for rows in metrics["skips"].values():
+        assert list(rows) == [method.name for method in methods()]
+        for figures in rows.values():
+            total = np.sum(figures["counts"], axis=0)
+            assert len(figures["counts"]) == TINY.val_clips and total[3:].any()
+            assert unit_figures(total)["IDF1"] == pytest.approx(figures["IDF1"])
+            assert unit_figures(total)["MOTA"] == pytest.approx(figures["MOTA"])
+    assert {"single_scale", "multi_scale"} == set(metrics["stills"])
+
+
+def test_the_submission_is_what_was_tracked(output, metrics):
+    """Valid, and equal in memory and on disk; so says the evaluator that users call, too."""
+    checked = metrics["submission"]
+    assert checked["errors"] == [] and checked["num_figures"] > 100
+    assert checked["largest_difference"] < 1e-9
+    report = posetrack_report(output / "submission" / "truth", output / "submission" / "results")
+    ours = metrics["skips"][str(SKIPS[0])][OURS]
+    assert report["strict"]["MOT"]["mota"]["total"] == pytest.approx(100 * ours["MOTA"])
+
+
+def test_report_and_weights(output):
+    report = (output / "report.html").read_text()
+    assert all(method.name in report for method in methods())
+    assert len(list(output.glob("*.mp4"))) == 2
+    assert (output / "model_image_stage.pth").exists() and (output / "config.yaml").exists()
+
+
+def test_weights_track_a_video(output, tmp_path):
+    clip = next((output / "sample" / "clips_val" / "images").iterdir())
+    command = [sys.executable, "-W", "ignore", str(ROOT / "tools" / "track_video.py"), "--config-file"]
+    command += [str(output / "config.yaml"), "--input", str(clip), "--output", str(tmp_path / "out.mp4")]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out.mp4").stat().st_size > 0
+
+
+def test_table_over_seeds(metrics):
+    """A method against itself differs by 0; every claim and method is in the text."""
+    name = methods()[0].name
+    same = difference([metrics, metrics], "16", name, name)
+    assert same == {"IDF1": (0, 0, 0), "MOTA": (0, 0, 0)}
+    text = format_pose_results([metrics, metrics])
+    assert all(f"- {better} > {worse}" in text for better, worse in CLAIMS)
+    assert text.count("| spatial distance |") == len(SKIPS)
+
+
+def test_a_real_clip_without_frames_is_found_out_before_anything_else(tmp_path):
+    (tmp_path / "clip" / "frames").mkdir(parents=True)
+    with pytest.raises(VideoReadError, match="clip: the folder has no images"):
+        run_pose_quickstart(
+            PoseConfigs.in_folder(CONFIGS), tmp_path / "run", 3, 1, OVERRIDES, sample=TINY, real_clip=tmp_path / "clip"
+        )
+    assert not (tmp_path / "run").exists()

@@ -1,0 +1,157 @@
+"""One evaluation tool, scoring one pair of files in a process of its own.
+
+    python -m benchmarks.reference_tools TOOL GROUND_TRUTH RESULTS [REFERENCE_PATH]
+
+Each tool reads the files, scores them, and hands its headline numbers to
+:func:`~benchmarks.measure.finish_measured`. The references run as they are published; only what newer
+versions of NumPy dropped is put back for them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+import tempfile
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .measure import finish_measured
+
+TRACKEVAL_METRICS = ("HOTA", "CLEAR", "Identity", "TrackMAP")
+
+
+def ictrack_ap(truth: Path, results: Path) -> dict[str, float]:
+    """ICTrack's AP and AR of YouTube-VIS, official protocol."""
+    from ictrack.evaluation.youtube_vis_report import youtube_vis_report
+
+    report = youtube_vis_report(truth, results, protocols=("official",), metrics=("ap",))
+    return {key: value for key, value in report["official"].items() if isinstance(value, float)}
+
+
+def ictrack_all(truth: Path, results: Path) -> dict[str, float]:
+    """AP of both protocols, HOTA, CLEAR and Identity."""
+    from ictrack.evaluation.youtube_vis_report import youtube_vis_report
+
+    report = youtube_vis_report(truth, results)
+    return {
+        "AP": report["official"]["AP"],
+        **{key: report[metric][key] for metric, key in (("hota", "HOTA"), ("clear", "MOTA"), ("identity", "IDF1"))},
+    }
+
+
+def ictrack_pose(truth: Path, results: Path) -> dict[str, float]:
+    """ICTrack's AP and MOT of PoseTrack, both protocols."""
+    from ictrack.evaluation.posetrack_report import posetrack_report
+
+    report = posetrack_report(truth, results, metrics=("ap", "mot"))
+    return {
+        "AP": report["official"]["AP"]["ap"]["total"],
+        **{key.upper(): report["official"]["MOT"][key]["total"] for key in ("mota", "motp", "pre", "rec")},
+    }
+
+
+def official_youtube_vis(truth: Path, results: Path, checkout: Path) -> dict[str, float]:
+    """The tool of YouTube-VIS: ``checkout`` is of github.com/youtubevos/cocoapi.
+
+    Its modules are loaded from the checkout beside the installed pycocotools, whose compiled part they use.
+    """
+    from pycocotools import mask
+
+    _restore_numpy_of_2019()
+    package = types.ModuleType("youtubevos")
+    package.__path__ = [str(checkout / "PythonAPI" / "pycocotools")]
+    package.mask = mask  # type: ignore[attr-defined]
+    sys.modules.update({"youtubevos": package, "youtubevos.mask": mask})
+    ground_truth = importlib.import_module("youtubevos.ytvos").YTVOS(str(truth))
+    evaluation = importlib.import_module("youtubevos.ytvoseval").YTVOSeval(
+        ground_truth, ground_truth.loadRes(str(results)), "segm"
+    )
+    evaluation.evaluate()
+    evaluation.accumulate()
+    evaluation.summarize()
+    names = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
+    return dict(zip(names, map(float, evaluation.stats)))
+
+
+def trackeval(truth: Path, results: Path) -> dict[str, float]:
+    """TrackEval's four metrics of YouTube-VIS; its AP has another definition and a name of its own."""
+    import trackeval as tool
+
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for path, link in (
+            (truth, "gt/youtube_vis_val/gt.json"),
+            (results, "own/youtube_vis_val/it/data/results.json"),
+        ):
+            (folder / link).parent.mkdir(parents=True)
+            (folder / link).symlink_to(path.resolve())
+        dataset = tool.datasets.YouTubeVIS(
+            {"GT_FOLDER": f"{folder}/gt/", "TRACKERS_FOLDER": f"{folder}/own/", "SPLIT_TO_EVAL": "val",
+             "PRINT_CONFIG": False}
+        )  # fmt: skip
+        quiet = dict.fromkeys(
+            ("PRINT_RESULTS", "PRINT_CONFIG", "TIME_PROGRESS", "OUTPUT_SUMMARY", "OUTPUT_DETAILED", "PLOT_CURVES"),
+            False,
+        )
+        # As TrackEval's own script for YouTube-VIS sets them.
+        ranges = {
+            "AREA_RANGES": [[0, 128**2], [128**2, 256**2], [256**2, 1e10]],
+            "USE_TIME_RANGES": False,
+            "PRINT_CONFIG": False,
+        }
+        metrics = [
+            getattr(tool.metrics, name)(ranges if name == "TrackMAP" else {"PRINT_CONFIG": False})
+            for name in TRACKEVAL_METRICS
+        ]
+        output, _ = tool.Evaluator({**quiet, "LOG_ON_ERROR": None}).evaluate([dataset], metrics)
+    scores = output["YouTubeVIS"]["it"]["COMBINED_SEQ"]
+    return {
+        "TrackMAP": float(np.mean(scores["cls_comb_cls_av"]["TrackMAP"]["AP_all"])),
+        "HOTA": float(np.mean(scores["cls_comb_det_av"]["HOTA"]["HOTA"])),
+        "MOTA": float(scores["cls_comb_det_av"]["CLEAR"]["MOTA"]),
+        "IDF1": float(scores["cls_comb_det_av"]["Identity"]["IDF1"]),
+    }
+
+
+def poseval(truth: Path, results: Path, checkout: Path) -> dict[str, float]:
+    """PoseTrack's tool: ``checkout`` is of github.com/leonid-pishchulin/poseval; it needs motmetrics and shapely."""
+    _restore_numpy_of_2019()
+    sys.path.insert(0, str(checkout))
+    tool = importlib.import_module("poseval.evaluate")
+    with tempfile.TemporaryDirectory() as folder:
+        sys.argv = ["poseval", "-g", f"{truth}/", "-p", f"{results}/", "-e", "-t", "-o", f"{folder}/"]
+        tool.main()
+        ap, mot = (json.loads((Path(folder) / f"total_{kind}_metrics.json").read_text()) for kind in ("AP", "MOT"))
+    return {"AP": ap["ap"][-1], **{key.upper(): mot[key][-1] for key in ("mota", "motp", "pre", "rec")}}
+
+
+def _restore_numpy_of_2019() -> None:
+    """Names and a leniency that the references use and NumPy has dropped: ``np.float``, a float number of points."""
+    for name, kind in (("float", float), ("int", int), ("bool", bool)):
+        if not hasattr(np, name):
+            setattr(np, name, kind)
+    linspace = np.linspace
+
+    def lenient(start: Any, stop: Any, num: Any = 50, **options: Any) -> Any:
+        return linspace(start, stop, int(num), **options)
+
+    np.linspace = lenient  # type: ignore[assignment]
+
+
+TOOLS: dict[str, Callable[..., dict[str, float]]] = {
+    "ictrack-ap": ictrack_ap,
+    "ictrack-all": ictrack_all,
+    "ictrack-pose": ictrack_pose,
+    "youtubevos": official_youtube_vis,
+    "trackeval": trackeval,
+    "poseval": poseval,
+}
+
+if __name__ == "__main__":
+    tool_name, *paths = sys.argv[1:]
+    finish_measured(TOOLS[tool_name](*map(Path, paths)))
