@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import torch
 from detectron2.config import CfgNode, configurable
+from detectron2.layers import ShapeSpec
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.structures import Boxes, ImageList, Instances
 from fvcore.nn import sigmoid_focal_loss
@@ -78,7 +79,8 @@ class SOLO(PartlyFrozen):
             category_loss_weight, mask_loss_weight: of the two losses.
             trainable: False freezes backbone and head, and training trains the embedding head alone.
             train_backbone: False freezes the backbone.
-            embedding_head: reads the backbone's features; None is a detector without embeddings.
+            embedding_head: reads the backbone's features, those of ``in_features`` as this head does; None is a
+                detector without embeddings.
         """
         super().__init__()
         num_levels = len(head.num_grids)
@@ -169,7 +171,7 @@ class SOLO(PartlyFrozen):
             "mask_loss_weight": solo.MASK_LOSS_WEIGHT,
             "trainable": solo.TRAINABLE and "detector" not in frozen_parts(cfg),
             "train_backbone": "backbone" not in frozen_parts(cfg),
-            "embedding_head": build_embedding_head(cfg, shapes),
+            "embedding_head": build_embedding_head(cfg, _with_strides(shapes, solo.IN_FEATURES, solo.STRIDES)),
         }
 
     @property
@@ -201,20 +203,26 @@ class SOLO(PartlyFrozen):
     def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         if any("instances" not in x for x in batched_inputs):
             raise ValueError("SOLO trains on images with instances; an image of the batch has none (nor an empty set)")
-        features, size = self.extract_features([x["image"] for x in batched_inputs])
+        features, size = self._backbone_features([x["image"] for x in batched_inputs])
+        inputs = self.level_inputs(features, size)
         instances = [x["instances"] for x in batched_inputs]
         masks = [bit_masks(x) for x in instances]
         targets = self._targets(instances, masks, size)
-        losses = self.detector_losses(features, size, targets) if self.trainable else {}
+        losses = self.detector_losses(inputs, targets) if self.trainable else {}
         if self.embedding_head is not None:
             if self.embedding_head.needs_masks:
                 masks = [F.pad(m, (0, size[1] - m.shape[2], 0, size[0] - m.shape[1])).to(self.device) for m in masks]
             ids = [x.to(self.device) for x in instance_ids(instances)]
+            features = self.embedding_features(features, inputs)
             losses.update(self.embedding_head.losses(features, masks, ids, targets.positives.to(self.device)))
         return losses
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """The backbone's features of images (C, h, w), and (H, W)."""
+        """The :meth:`embedding_features` of images (C, h, w), and (H, W)."""
+        features, size = self._backbone_features(images)
+        return self.embedding_features(features, self.level_inputs(features, size)), size
+
+    def _backbone_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
         batch = self.preprocess_image([{"image": image} for image in images]).tensor
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
             return self.backbone(batch), (batch.shape[-2], batch.shape[-1])
@@ -241,17 +249,23 @@ class SOLO(PartlyFrozen):
         }
         return [resized[source] for source in zip(self.in_features, self.strides)]
 
-    def detector_losses(
-        self, features: dict[str, Tensor], size: tuple[int, int], targets: SOLOTargets
-    ) -> dict[str, Tensor]:
-        """Category and mask loss of a batch.
+    def embedding_features(self, features: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
+        """What the embedding head reads: the backbone's features, but those of ``in_features`` at their level's stride,
+        as the category and mask branches have them; of levels with one feature and several strides the finest's.
 
         Args:
             features: of the backbone.
-            size: (H, W).
+            inputs: :meth:`level_inputs`.
+        """
+        return {**features, **dict(zip(reversed(self.in_features), reversed(inputs)))}
+
+    def detector_losses(self, inputs: list[Tensor], targets: SOLOTargets) -> dict[str, Tensor]:
+        """Category and mask loss of a batch.
+
+        Args:
+            inputs: :meth:`level_inputs`.
             targets: of the batch, on any device.
         """
-        inputs = self.level_inputs(features, size)
         num_positives = len(targets.positives)
         return {
             "loss_category": self.category_loss_weight
@@ -320,6 +334,7 @@ class SOLO(PartlyFrozen):
             masks.append(low_resolution)
             cells.append(result.grid_cells)
         if self.embedding_head is not None:
+            features = self.embedding_features(features, inputs)
             for result, embeddings in zip(results, self.embedding_head.embed(features, masks, cells)):
                 result["instances"].embeddings = embeddings
         return results
@@ -364,3 +379,12 @@ class SOLO(PartlyFrozen):
                 probabilities = self.head.mask_logits(i, [x], [flat]).float().sigmoid()
                 result[rows] = resize(probabilities[None], size)[0]
         return result
+
+
+def _with_strides(
+    shapes: dict[str, ShapeSpec], in_features: Sequence[str], strides: Sequence[int]
+) -> dict[str, ShapeSpec]:
+    """``shapes`` of :meth:`SOLO.embedding_features`."""
+    finest = dict(zip(reversed(in_features), reversed(strides)))
+    resized = {name: ShapeSpec(channels=shapes[name].channels, stride=stride) for name, stride in finest.items()}
+    return {**shapes, **resized}

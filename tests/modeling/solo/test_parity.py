@@ -148,7 +148,7 @@ def losses_of(model, images: list[int], without_instances: tuple[int, ...] = ())
         [bit_masks(x) for x in instances],
         parity.PADDED,
     )
-    return model.detector_losses(model.backbone(tensor), parity.PADDED, targets)
+    return model.detector_losses(model.level_inputs(model.backbone(tensor), parity.PADDED), targets)
 
 
 @pytest.mark.parametrize(

@@ -247,6 +247,29 @@ def test_embedding_head_in_training():
     assert len(expected.positives) > 0
 
 
+@pytest.mark.parametrize("is_training", [True, False])
+def test_the_embedding_head_reads_the_inputs_of_the_other_heads(is_training):
+    """p2 and p5 come at the strides of their levels; what SOLO does not read comes as it is."""
+    model = build(embedding=True, STRIDES=[8, 8, 16, 16]).train(is_training)
+    record = dataset_dict(2)
+    model([record])
+    seen = model.embedding_head.calls["features"]
+    with torch.set_grad_enabled(is_training):
+        raw = model.backbone(model.preprocess_image([record]).tensor)
+    for name, x in zip(model.in_features, model.level_inputs(raw, (96, 160))):
+        assert torch.equal(seen[name], x), name
+    assert [tuple(seen[f"p{level}"].shape[2:]) for level in range(2, 6)] == [(12, 20), (12, 20), (6, 10), (6, 10)]
+    assert torch.equal(seen["tap"], raw["tap"])
+    again, _ = model.extract_features([record["image"]])
+    assert all(torch.equal(again[name], x) for name, x in seen.items())
+
+
+def test_a_feature_of_two_strides_is_embedded_at_the_finer():
+    model = build(embedding=True, IN_FEATURES=["p2", "p2", "p4", "p5"], STRIDES=[8, 16, 16, 32]).train()
+    model([dataset_dict(2)])
+    assert model.embedding_head.calls["features"]["p2"].shape[2:] == (12, 20)
+
+
 @torch.no_grad()
 def test_embedding_head_at_test_time():
     model = build(embedding=True).eval()

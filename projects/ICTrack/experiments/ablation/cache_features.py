@@ -210,7 +210,7 @@ class Recorder:
         }
 
     def _grid_maps(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The pyramid's levels as a head with the cell read-out resizes them."""
+        """SOLO's levels as a head with the cell read-out resizes them."""
         return {
             name: F.interpolate(features[name].float(), size=(side, side), mode="bilinear", align_corners=False).half()
             for name, side in self._grids.items()
@@ -257,7 +257,7 @@ class Recorder:
 
 
 class _RecordingDetector(nn.Module):
-    """Runs a detector and keeps what ``read`` makes of the features of every ``stride``-th frame."""
+    """Runs a detector and keeps what ``read`` makes of the embedding head's features of every ``stride``-th frame."""
 
     def __init__(self, model: SOLO, read: Any, recorded: list[dict[str, Tensor]], stride: int) -> None:
         super().__init__()
@@ -274,7 +274,9 @@ class _RecordingDetector(nn.Module):
         finally:
             hook.remove()
         if inputs[0]["frame_index"] % self._stride == 0:
-            self._recorded.append(self._read(kept[0], inputs[0]["image"]))
+            size = tuple(self._model.preprocess_image(inputs).tensor.shape[-2:])
+            features = self._model.embedding_features(kept[0], self._model.level_inputs(kept[0], size))
+            self._recorded.append(self._read(features, inputs[0]["image"]))
         return results
 
 
