@@ -459,6 +459,10 @@ def _add_data_config(cfg: CN) -> None:
     cfg.INPUT.ROTATION = 0.0
     # Labelled images that may be unreadable before training stops, as a share of the data set.
     cfg.DATALOADER.MAX_BAD_SHARE = 0.01
+    # Every batch comes TIMES times: NUM_BATCHES of them, then the same again in another order, and so on. Frozen parts
+    # of the backbone compute their features only the first time, which is what makes it worth while on a CPU; the
+    # memory of batches and features is that of NUM_BATCHES (quick-start: 0.6 GB a process). 1 is off.
+    cfg.DATALOADER.REPLAY = CN({"TIMES": 1, "NUM_BATCHES": 128})
     _add_unlabelled_config(cfg)
 
 

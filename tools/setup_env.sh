@@ -29,11 +29,11 @@ ictrack_setup() {
   if ! "$python" -c 'import torch, torchvision' 2>/dev/null; then
     echo "setup: installing PyTorch (about a minute) ..."
     # shellcheck disable=SC2086
-    "$python" -m pip install --quiet ${ICTRACK_TORCH:-torch==2.14.1 torchvision==0.29.1} || return 1
+    "$python" -m pip install --quiet --no-compile ${ICTRACK_TORCH:-torch==2.14.1 torchvision==0.29.1} || return 1
   fi
   if ! "$python" "$root/tools/check_install.py" "$root"; then
     echo "setup: installing ICTrack, its dependencies and the test tools ..."
-    "$python" -m pip install --quiet --no-build-isolation -e "$root[detectron2-dependencies,sample,test]" || return 1
+    "$python" -m pip install --quiet --no-compile --no-build-isolation -e "$root[detectron2-dependencies,sample,test]" || return 1
   fi
   if "$python" -c 'import detectron2' 2>/dev/null && ! "$python" -c 'import detectron2.tracking' 2>/dev/null; then
     echo "setup: the installed Detectron2 (release 0.6 or older) has no detectron2.tracking, which the main branch has:" \
@@ -44,7 +44,7 @@ ictrack_setup() {
     echo "setup: no Detectron2 found; installing the Python part of sal-detectron2 0.7.2 ..."
     site="$("$python" -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')"
     # Its wheel is tagged for CPython 3.10 because of a compiled part that ICTrack does not need.
-    "$python" -m pip install --quiet --no-deps --only-binary=:all: --python-version 3.10 --implementation cp \
+    "$python" -m pip install --quiet --no-compile --no-deps --only-binary=:all: --python-version 3.10 --implementation cp \
       --target "$site" --require-hashes -r "$root/tools/detectron2.txt" 2>&1 | grep -v -i -e '^warning' -e 'dependency resolver' -e '^sal-detectron2 0' || true
     "$python" -c 'import detectron2' || return 1
   fi

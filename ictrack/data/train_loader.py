@@ -19,6 +19,7 @@ from .labelled_image_mapper import LabelledImageMapper
 from .labelled_pose_mapper import LabelledPoseMapper
 from .mixed_loader import Source, build_mixed_loader, flatten_views
 from .object_masks import with_masks
+from .replay import ReplayedBatches
 from .tracklet_shapes import tracklet_shapes
 from .tracklets import read_tracklets
 from .video_dataset_mapper import VideoDatasetMapper
@@ -49,13 +50,19 @@ def build_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
       samples of unlabelled video for each of them, on average over batches if that is no whole number a process;
     * of unlabelled video alone ``SOLVER.IMS_PER_BATCH`` samples.
 
-    Labelled images come first in a batch. Samples of video are those of :class:`VideoDatasetMapper`.
+    Labelled images come first in a batch. Samples of video are those of :class:`VideoDatasetMapper`. Batches come
+    ``cfg.DATALOADER.REPLAY.TIMES`` times (:class:`ReplayedBatches`).
 
     Raises:
         ValueError: no data set is named, there is nothing in one, or the batch cannot be divided.
     """
-    if not cfg.DATASETS.UNLABELLED:
-        return build_image_train_loader(cfg)
+    loader = build_mixed_train_loader(cfg) if cfg.DATASETS.UNLABELLED else build_image_train_loader(cfg)
+    replay = cfg.DATALOADER.REPLAY
+    return loader if replay.TIMES == 1 else ReplayedBatches(loader, replay.TIMES, replay.NUM_BATCHES, max(cfg.SEED, 0))
+
+
+def build_mixed_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
+    """Endless batches with samples of ``cfg.DATASETS.UNLABELLED``; see :func:`build_train_loader`."""
     if cfg.SOLVER.IMS_PER_BATCH % comm.get_world_size():
         raise ValueError(
             f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of {comm.get_world_size()} processes"

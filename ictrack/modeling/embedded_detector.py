@@ -76,6 +76,10 @@ class EmbeddedDetector(PartlyFrozen):
     def device(self) -> torch.device:
         return self.detector.device
 
+    @property
+    def backbone(self) -> nn.Module:
+        return self.detector.backbone
+
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """
         Args:

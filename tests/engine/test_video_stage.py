@@ -9,6 +9,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.engine import launch
 from detectron2.solver import LRMultiplier
 from detectron2.utils import comm
+from detectron2.utils.env import seed_all_rng
 
 from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
 from ictrack.data.datasets.unlabelled_videos import find_videos, register_unlabelled_videos
@@ -101,6 +102,28 @@ def test_stage_b_leaves_the_image_stage_bit_identical(stage, tmp_path, caplog):
         f"health/{name}" for name in ("mean_cosine", "mean_norm", "position_r2_x", "position_r2_y", "cell_retrieval")
     }
     assert 0 <= figures["health/cell_retrieval"] <= 1 and -1 <= figures["health/mean_cosine"] <= 1
+
+
+def test_replayed_batches_pass_the_frozen_backbone_once(stage, monkeypatch):
+    stage.DATALOADER.REPLAY.TIMES, stage.DATALOADER.REPLAY.NUM_BATCHES = 3, 2
+    stage.MODEL.VIDEO_EMBEDDING.HEALTH_PERIOD = 0
+    stage.SOLVER.MAX_ITER = 6
+    calls = []
+
+    def weights():
+        calls.clear()
+        seed_all_rng(0)
+        trainer = ICTrackTrainer(stage)
+        trainer.resume_or_load(resume=False)
+        trainer.model.detector.backbone.conv.register_forward_hook(lambda *_: calls.append(1))
+        trainer.train()
+        return trainer.model.embedding_head.state_dict()
+
+    remembered, times = weights(), len(calls)
+    monkeypatch.setattr("ictrack.engine.trainer.remember_frozen_features", lambda *_: None)
+    computed = weights()
+    assert len(calls) == 3 * times
+    assert all(torch.equal(remembered[name], x) for name, x in computed.items())
 
 
 @pytest.mark.parametrize("objective", ["tracklet", "correspondence"])
