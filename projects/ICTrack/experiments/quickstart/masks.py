@@ -57,7 +57,7 @@ logger = logging.getLogger(__name__)
 # The clips are compared with every 4th, 8th and 16th frame; the detector runs once, over the first of these.
 SKIPS = (4, 8, 16)
 # Smallest detection scores that tuning tries, beside each method's own thresholds.
-MIN_SCORES = (0.15, 0.2, 0.25, 0.3)
+MIN_SCORES = (0.2, 0.25, 0.3)
 
 
 def methods() -> list[Method]:

@@ -61,7 +61,7 @@ class SampleConfig:
     unlabelled_clips: int = 24
     unlabelled_length: int = 32
     unlabelled_truth: bool = False
-    tune_clips: int = 20
+    tune_clips: int = 12
     val_clips: int = 30
     clip_length: int = 80
     skips: tuple[int, ...] = (2, 4, 8, 16)
