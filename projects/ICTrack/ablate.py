@@ -13,7 +13,7 @@ from experiments.quickstart.poses_table import run_pose_seeds, write_pose_table
 PROJECT = Path(__file__).resolve().parent
 PRESETS = {
     "quickstart": {
-        "detector": "quickstart/solo_lite0.yaml",
+        "detector": "quickstart/ablation_detector.yaml",
         "strong": "quickstart/ablation_strong.yaml",
         "paper": "quickstart/ablation_paper.yaml",
     },

@@ -29,7 +29,13 @@ from .training_data import shard_names
 
 # More unlabelled video and more clips to measure on than the quick-start has; no stills to measure on.
 SAMPLE = SampleConfig(
-    val_stills=0, unlabelled_clips=40, unlabelled_length=64, unlabelled_truth=True, val_clips=60, skips=SKIPS[:1]
+    val_stills=0,
+    unlabelled_clips=40,
+    unlabelled_length=64,
+    unlabelled_truth=True,
+    tune_clips=20,
+    val_clips=60,
+    skips=SKIPS[:1],
 )
 
 

@@ -17,7 +17,7 @@ from experiments.ablation.training_data import AUGMENTED, WINDOWS
 from synthetic.characters import SampleConfig
 
 CONFIGS = Path(__file__).resolve().parents[5] / "configs" / "quickstart"
-FILES = {"detector": "solo_lite0.yaml", "strong": "ablation_strong.yaml", "paper": "ablation_paper.yaml"}
+FILES = {"detector": "ablation_detector.yaml", "strong": "ablation_strong.yaml", "paper": "ablation_paper.yaml"}
 TINY = SampleConfig(
     train_stills=8, val_stills=0, unlabelled_clips=2, unlabelled_length=8, unlabelled_truth=True, tune_clips=1,
     val_clips=2, clip_length=20, skips=SKIPS[:1],
