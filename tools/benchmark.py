@@ -7,12 +7,15 @@ python tools/benchmark.py evaluation [--reference-path FOLDER ...] [--json OUT]
 python tools/benchmark.py data [--json OUT]
 python tools/benchmark.py joint-step --sample output/quickstart/sample [--json OUT]
 python tools/benchmark.py pose-step|pose-branches [--config-file configs/PoseTrack/...yaml] [--json OUT]
+python tools/benchmark.py train-memory --config-file configs/PoseTrack/*.yaml [--json OUT] -- [KEY VALUE ...]
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +26,6 @@ from ictrack.structures.command_line import non_negative_int, positive_int, posi
 
 def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
     return {name: getattr(args, name) for name in names}
-
-
-def run_tracker(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.tracker import benchmark_tracker
-
-    return benchmark_tracker(**picked(args, "detections", "tracks", "dim", "masks", "warmup", "repeats", "opts"))
 
 
 def run_track_memory(args: argparse.Namespace) -> dict[str, Any]:
@@ -45,16 +42,10 @@ def run_evaluation(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def run_data(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.data import benchmark_data
-
-    return benchmark_data(**picked(args, "repeats", "opts"))
-
-
-def run_joint_step(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.joint import benchmark_joint_step
-
-    return benchmark_joint_step(**picked(args, "image_config", "joint_config", "sample", "repeats", "opts"))
+def runs(function: str, *names: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
+    """Calls "module.function" of ``benchmarks`` with the arguments of these names."""
+    module, _, name = function.partition(".")
+    return lambda args: getattr(importlib.import_module(f"benchmarks.{module}"), name)(**picked(args, *names))
 
 
 def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
@@ -65,23 +56,21 @@ def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
-def run_pose_step(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.pose import benchmark_pose_step
+def run_train_memory(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.train_memory import memory_table, train_memory
 
-    return benchmark_pose_step(**picked(args, "config_file", "size", "people", "opts"))
-
-
-def run_pose_branches(args: argparse.Namespace) -> dict[str, Any]:
-    from benchmarks.pose import benchmark_pose_branches
-
-    return benchmark_pose_branches(**picked(args, "config_file", "size", "repeats", "opts"))
+    opts = [option for option in args.opts if option != "--"]  # which ends the list of configurations
+    rows = [train_memory(config, args.instances, opts) for config in args.config_file]
+    print(memory_table(rows))
+    return {"instances": args.instances, "rows": rows}
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     tracker = commands.add_parser("tracker", help="one update of an online tracker")
-    tracker.set_defaults(run=run_tracker)
+    names = ("detections", "tracks", "dim", "masks", "warmup", "repeats", "opts")
+    tracker.set_defaults(run=runs("tracker.benchmark_tracker", *names))
     tracker.add_argument("--detections", type=positive_int, default=100, help="in each frame")
     tracker.add_argument("--tracks", type=positive_int, default=1000, help="in the memory")
     tracker.add_argument("--dim", type=positive_int, default=128, help="of the embeddings")
@@ -92,7 +81,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     memory.set_defaults(run=run_track_memory)
     memory.add_argument("--frames", type=positive_int, nargs="+", default=[300, 3000])
     joint = commands.add_parser("joint-step", help="a training step with unlabelled video, against one without")
-    joint.set_defaults(run=run_joint_step)
+    names = ("image_config", "joint_config", "sample", "repeats", "opts")
+    joint.set_defaults(run=runs("joint.benchmark_joint_step", *names))
     joint.add_argument("--image-config", default="configs/quickstart/solo_lite0.yaml")
     joint.add_argument("--joint-config", default="configs/quickstart/solo_lite0_joint.yaml")
     joint.add_argument("--sample", required=True, metavar="FOLDER", help="sample data of the quick-start")
@@ -101,11 +91,15 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     runtime.set_defaults(run=run_pose_runtime)
     runtime.add_argument("--frames", type=positive_int, default=50, help="measured frames")
     step = commands.add_parser("pose-step", help="a training step of a pose detector at full size")
-    step.set_defaults(run=run_pose_step)
+    step.set_defaults(run=runs("pose.benchmark_pose_step", "config_file", "size", "people", "opts"))
     step.add_argument("--people", type=non_negative_int, nargs="+", default=[0, 60], help="in the image; one step each")
     branches = commands.add_parser("pose-branches", help="what is saved by the branches that nobody reads")
-    branches.set_defaults(run=run_pose_branches)
+    branches.set_defaults(run=runs("pose.benchmark_pose_branches", "config_file", "size", "repeats", "opts"))
     branches.add_argument("--repeats", type=positive_int, default=5, help="measured passes of each kind")
+    train = commands.add_parser("train-memory", help="GPU memory of a training step, counted without a GPU")
+    train.set_defaults(run=run_train_memory)
+    train.add_argument("--config-file", required=True, nargs="+")
+    train.add_argument("--instances", type=positive_int, default=15, help="in each made-up image")
     for command in (memory, runtime):
         command.add_argument("--config-file", required=True)
         command.add_argument("--weights", default="")
@@ -124,9 +118,9 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         help="checkouts of youtubevos/cocoapi and leonid-pishchulin/poseval, or a folder that holds them",
     )  # fmt: skip
     data = commands.add_parser("data", help="reading pairs of video frames, against Detectron2's reader")
-    data.set_defaults(run=run_data)
+    data.set_defaults(run=runs("data.benchmark_data", "repeats", "opts"))
     data.add_argument("--repeats", type=positive_int, default=60, help="measured pairs")
-    for command in (tracker, memory, joint, runtime, step, branches, data):
+    for command in (tracker, memory, joint, runtime, step, branches, data, train):
         command.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     for command in commands.choices.values():
         command.add_argument("--json", metavar="OUT", help="write the figures to this file, too")
