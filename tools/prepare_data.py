@@ -5,7 +5,8 @@ python tools/prepare_data.py pose-template ANNOTATIONS OUTPUT
     MODEL.POINT_SET_ANCHOR.TEMPLATE
 
 python tools/prepare_data.py local-split TRAIN_JSON OUTPUT [--share S]
-    holds out labelled videos of YouTube-VIS's training set, for tuning; give OUTPUT as DATASETS.UNLABELLED_EXCLUDE, too
+    holds out labelled videos of YouTube-VIS's training set, for tuning; give OUTPUT as DATASETS.UNLABELLED_EXCLUDE,
+    too. As datasets/ytvis_2019/local.json they are the data set ytvis_2019_local (likewise ytvis_2021 and ovis)
 """
 
 from __future__ import annotations

@@ -6,7 +6,8 @@ Below ``DETECTRON2_DATASETS`` (default ``./datasets``), as the projects on Detec
     ytvis_2021/{train,valid,test}.json      ytvis_2021/{train,valid,test}/JPEGImages/<video>/<frame>.jpg
     ovis/annotations/{train,valid,test}.json      ovis/{train,valid,test}/<video>/<frame>.jpg
 
-They are registered as ``ytvis_2019_train``, ``ytvis_2019_val``, ``ytvis_2019_test`` and so on.
+They are registered as ``ytvis_2019_train``, ``ytvis_2019_val``, ``ytvis_2019_test`` and so on. ``ytvis_2019_local`` and
+so on are ``local.json`` beside ``train.json``, training videos that ``tools/prepare_data.py local-split`` held out.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ _LAYOUTS = {
     "ovis": (OVIS_CATEGORIES, "ovis/annotations/{}.json", "ovis/{}"),
 }
 _SPLIT_FOLDERS = {"train": "train", "val": "valid", "test": "test"}
+# File of the videos that are held out of the training set.
+_LOCAL = "local"
 
 
 def register_youtube_vis(
@@ -62,6 +65,9 @@ def register_all_youtube_vis(root: str) -> None:
                     os.path.join(root, image_root.format(folder)),
                     categories,
                 )
+        if (name := f"{dataset}_{_LOCAL}") not in DatasetCatalog:  # some of the categories, as its file says
+            folder = os.path.join(root, image_root.format(_SPLIT_FOLDERS["train"]))
+            register_youtube_vis(name, os.path.join(root, json_file.format(_LOCAL)), folder)
 
 
 def load_youtube_vis_json(json_file: str, image_root: str, dataset_name: str | None = None) -> list[dict[str, Any]]:
