@@ -14,6 +14,15 @@ except ImportError:  # the evaluation part is tested without torch, too
     torch = None  # type: ignore[assignment]
 
 
+try:
+    import hypothesis
+except ImportError:
+    pass
+else:  # a busy machine is no fault of the code
+    hypothesis.settings.register_profile("ictrack", deadline=None)
+    hypothesis.settings.load_profile("ictrack")
+
+
 @pytest.fixture(autouse=True)
 def _reproducible():
     np.random.seed(0)

@@ -18,10 +18,9 @@ def add_ictrack_config(cfg: CN) -> None:
     cfg.MODEL.ALLOW_PARTIAL_WEIGHTS = False
     _add_solo_config(cfg)
     _add_point_set_anchor_config(cfg)
-    _add_embedding_config(cfg)
-    _add_video_embedding_config(cfg)
+    add_embedding_config(cfg)
     _add_backbone_config(cfg)
-    _add_tracker_config(cfg)
+    add_tracker_config(cfg)
     _add_data_config(cfg)
     _add_solver_config(cfg)
     _add_adapt_config(cfg)
@@ -183,7 +182,17 @@ def _add_point_set_anchor_config(cfg: CN) -> None:
     hrnet.FPN_CONV_STRIDE = 2
 
 
-def _add_embedding_config(cfg: CN) -> None:
+def add_embedding_config(cfg: CN) -> None:
+    """Add the keys of embedding heads alone, ``MODEL.EMBEDDING`` and ``MODEL.VIDEO_EMBEDDING``, to ``cfg`` in place.
+
+    :func:`add_ictrack_config` adds them, too; whoever puts :func:`ictrack.modeling.build_embedding_head` into a
+    meta-architecture of his own needs no others.
+    """
+    _add_image_embedding_config(cfg)
+    _add_video_embedding_config(cfg)
+
+
+def _add_image_embedding_config(cfg: CN) -> None:
     emb = cfg.MODEL.EMBEDDING = CN()
     # Name in EMBEDDING_HEADS, or "" for a detector without embeddings.
     emb.NAME = ""
@@ -341,7 +350,8 @@ def _add_backbone_config(cfg: CN) -> None:
     timm.NUM_EXTRA_LEVELS = 1
 
 
-def _add_tracker_config(cfg: CN) -> None:
+def add_tracker_config(cfg: CN) -> None:
+    """Add the keys of trackers alone, ``TRACKER_HEADS``, to ``cfg`` in place; :func:`add_ictrack_config` does, too."""
     if "TRACKER_HEADS" not in cfg:
         cfg.TRACKER_HEADS = CN()
     trk = cfg.TRACKER_HEADS
@@ -432,9 +442,11 @@ def _add_data_config(cfg: CN) -> None:
     # Joints of a lower score are left out of a PoseTrack submission and of what is drawn: a higher value gains MOTA and
     # costs AP (0 is off).
     cfg.TEST.MIN_JOINT_SCORE = 0.0
-    # Folder that projects/ICTrack/generate_data.py filled: registers ictrack_sample_train or
-    # ictrack_sample_pose_train, and its companions; "" is off.
-    cfg.DATASETS.SAMPLE_ROOT = ""
+    cfg.register_renamed_key(
+        "DATASETS.SAMPLE_ROOT",
+        "DATASETS.COCO_FORMAT, YOUTUBE_VIS_FORMAT, POSE_FORMAT, POSETRACK_FORMAT and UNLABELLED_VIDEOS",
+        message="configs/quickstart registers the quick-start's data by them; where SAMPLE_ROOT is empty, remove it",
+    )
     # How often a pass holds the images of a data set: [[name, factor], ...], others once. Detectron2's
     # DATALOADER.SAMPLER_TRAIN "WeightedTrainingSampler" reads it.
     cfg.DATASETS.TRAIN_REPEAT_FACTOR = []

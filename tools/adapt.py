@@ -14,10 +14,10 @@ from pathlib import Path
 
 from detectron2.utils.logger import setup_logger
 
-from ictrack.engine.adapt import adapt
+from ictrack.engine.adaptation import adapt
 from ictrack.engine.setup import load_config
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
-from ictrack.structures.command_line import positive_int, run_command
+from ictrack.structures.command_line import check_outputs, positive_int, run_command
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -39,6 +39,7 @@ def run(argv: Sequence[str] | None) -> int:
     args = make_parser().parse_args(argv)
     for name in ("ictrack", "detectron2", "fvcore"):
         setup_logger(name=name)
+    check_outputs([args.output / "config.yaml"], [args.config_file])
     flags = {
         "MODEL.WEIGHTS": args.weights,
         "MODEL.DEVICE": args.device,

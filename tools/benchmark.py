@@ -5,7 +5,7 @@ python tools/benchmark.py tracker [--json OUT]
 python tools/benchmark.py track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
 python tools/benchmark.py evaluation [--reference-path FOLDER ...] [--json OUT]
 python tools/benchmark.py data [--json OUT]
-python tools/benchmark.py joint-step --sample output/quickstart/sample [--json OUT]
+python tools/benchmark.py joint-step [--json OUT]      on the data that the quick-start left in output/quickstart
 python tools/benchmark.py pose-step|pose-branches [--config-file configs/PoseTrack/...yaml] [--json OUT]
 python tools/benchmark.py train-memory --config-file configs/PoseTrack/*.yaml [--json OUT] -- [KEY VALUE ...]
 """
@@ -81,11 +81,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     memory.set_defaults(run=run_track_memory)
     memory.add_argument("--frames", type=positive_int, nargs="+", default=[300, 3000])
     joint = commands.add_parser("joint-step", help="a training step with unlabelled video, against one without")
-    names = ("image_config", "joint_config", "sample", "repeats", "opts")
+    names = ("image_config", "joint_config", "repeats", "opts")
     joint.set_defaults(run=runs("joint.benchmark_joint_step", *names))
     joint.add_argument("--image-config", default="configs/quickstart/solo_lite0.yaml")
     joint.add_argument("--joint-config", default="configs/quickstart/solo_lite0_joint.yaml")
-    joint.add_argument("--sample", required=True, metavar="FOLDER", help="sample data of the quick-start")
     joint.add_argument("--repeats", type=positive_int, default=15, help="measured steps of each")
     runtime = commands.add_parser("pose-runtime", help="frames a second of pose tracking, at one scale and at several")
     runtime.set_defaults(run=run_pose_runtime)

@@ -12,7 +12,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from ictrack.evaluation.tables import write_json
+from ictrack.evaluation.reports.tables import write_json
 from ictrack.structures.command_line import check_outputs, non_negative_int, positive_int, run_command
 
 PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("official", "strict")}
@@ -74,7 +74,7 @@ def show(args: argparse.Namespace, report: dict, tables: str) -> int:
 
 
 def evaluate_youtube_vis(args: argparse.Namespace) -> int:
-    from ictrack.evaluation.youtube_vis_report import METRICS, youtube_vis_report, youtube_vis_tables
+    from ictrack.evaluation.reports.youtube_vis import METRICS, youtube_vis_report, youtube_vis_tables
 
     check_outputs([args.json], [args.gt, args.results])
     report = youtube_vis_report(args.gt, args.results, **options(args, METRICS))
@@ -82,7 +82,7 @@ def evaluate_youtube_vis(args: argparse.Namespace) -> int:
 
 
 def evaluate_posetrack(args: argparse.Namespace) -> int:
-    from ictrack.evaluation.posetrack_report import METRICS, posetrack_report, posetrack_tables
+    from ictrack.evaluation.reports.posetrack import METRICS, posetrack_report, posetrack_tables
 
     check_outputs([args.json], [args.gt, args.results])
     report = posetrack_report(args.gt, args.results, similarity=args.similarity, **options(args, METRICS))

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 from ictrack.data.datasets.local_split import write_local_split
-from ictrack.data.datasets.pose_template import write_pose_template
+from ictrack.modeling.point_set_anchor.pose_template import write_pose_template
 from ictrack.structures.command_line import non_negative_int, positive_int
 from ictrack.structures.json_files import AnnotationError
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from detectron2.utils.logger import setup_logger
 
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.setup import load_config
 from ictrack.engine.tune_tracker import METRICS, tune_tracker
 from ictrack.evaluation.detector_classes import state_detector_classes

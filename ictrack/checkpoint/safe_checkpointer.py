@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
+
+from ictrack.structures.atomic_file import replacing
 
 from .coverage import check_coverage
 from .published_weights import convert_psa_weights, convert_solo_weights, is_published_psa, is_published_solo
@@ -97,7 +98,7 @@ class SafeCheckpointer(DetectionCheckpointer):
         return content
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write ``name.pth`` to a temporary file, flush it to disk, and rename it."""
+        """Write ``name.pth``; a crash leaves the last one as it was."""
         if not self.save_dir or not self.save_to_disk:
             return
         data: dict[str, Any] = {
@@ -106,13 +107,9 @@ class SafeCheckpointer(DetectionCheckpointer):
         data.update({key: item.state_dict() for key, item in self.checkpointables.items()})
         data.update(kwargs)
         target = Path(self.save_dir) / f"{name}.pth"
-        temporary = target.with_suffix(".pth.tmp")
         self.logger.info("Saving checkpoint to %s", target)
-        with temporary.open("wb") as file:
+        with replacing(target) as file:
             torch.save(data, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
         self.tag_last_checkpoint(target.name)
 
     def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:

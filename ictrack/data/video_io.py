@@ -14,6 +14,7 @@ import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from fractions import Fraction
 from typing import Any
 
@@ -22,6 +23,7 @@ import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
+from ictrack.structures.atomic_file import replacing_path
 from ictrack.structures.hidden_files import is_hidden
 
 from .image_file import IMAGE_SUFFIXES, ImageFile, ImageReadError, list_pictures
@@ -382,6 +384,7 @@ class VideoWriter:
         self._last_tick = -1
         self.num_frames = 0
         self._size: tuple[int, int] | None = None
+        self._replacing = ExitStack()
 
     def write(self, frame: np.ndarray, time: float | None = None) -> None:
         """Append ``frame``, a BGR uint8 array (H, W, 3) of the first one's size, shown from ``time`` in seconds on.
@@ -408,11 +411,10 @@ class VideoWriter:
         self.num_frames += 1
 
     def _open(self, height: int, width: int) -> None:
-        os.makedirs(os.path.dirname(os.path.abspath(self.path)), exist_ok=True)
-        self._part = f"{self.path}.part"
         if max(height, width) > _MAX_SIDE:
             raise VideoWriteError(f"{self.path}: {width}x{height} pixels; H.264 has at most {_MAX_SIDE} a side")
-        self._container = av.open(os.path.abspath(self._part), "w", format="mp4", options={"movflags": "faststart"})
+        part = self._replacing.enter_context(replacing_path(self.path))
+        self._container = av.open(os.path.abspath(part), "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(self.fps).limit_denominator(1001) or Fraction(1, 1001)
         self._stream = self._container.add_stream(
             "libx264", rate=rate, options={"crf": str(self.crf), "preset": "veryfast"}
@@ -433,9 +435,9 @@ class VideoWriter:
         """Flush the encoder and finish the file."""
         if self._size is None:
             return
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-        os.replace(self._part, self.path)
+        with self._replacing:
+            self._container.mux(self._stream.encode(None))
+            self._container.close()
         self._size = None
 
     def __enter__(self) -> VideoWriter:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from ictrack.modeling.embedding.video_objectives import OBJECTIVES
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.tracks import Track, TrackRecorder
 from ictrack.structures.youtube_vis_json import read_ground_truth
+from ictrack.structures.youtube_vis_writer import write_youtube_vis
 
 from .video_tracker import VideoTracker
 
@@ -175,8 +175,5 @@ def _write(path: Path, videos: Sequence[dict[str, Any]], origin: dict[str, Any],
             {"id": n, "iscrowd": 0, **tracklet, "video_id": i} for n, (i, tracklet) in enumerate(tracklets, start=1)
         ],
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".json.part")
-    part.write_text(json.dumps(content))
-    os.replace(part, path)
+    write_youtube_vis(path, content)
     logger.info("%d tracklets in %d videos: %s", len(tracklets), len(videos), path)

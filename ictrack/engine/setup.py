@@ -19,7 +19,7 @@ from detectron2.utils.logger import setup_logger
 from ictrack import add_ictrack_config
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.check_files import check_dataset_files
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.evaluation.detector_classes import state_detector_classes
 
 from .trainer import ICTrackTrainer

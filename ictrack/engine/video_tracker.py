@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import time
@@ -21,7 +20,7 @@ from torch import nn
 from tqdm import tqdm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.data.video_io import FrameStream, VideoReadError, VideoWriter, open_frames
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import configured_joints
@@ -31,6 +30,7 @@ from ictrack.structures.categories import class_name
 from ictrack.structures.command_line import check_outputs
 from ictrack.structures.joints import JointSet
 from ictrack.structures.tracks import TrackRecorder, encode_mask
+from ictrack.structures.youtube_vis_writer import write_youtube_vis
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
 
@@ -284,7 +284,6 @@ def write_tracks(
         class_names, category_ids: of the contiguous categories; a class without a name is "class <index>", and
             further ids follow the largest, or are from 1.
     """
-    path = os.fspath(path)
     votes = [category for track in recorder.tracks.values() for category in track.votes]
     num_classes = max([len(class_names or category_ids or ()), *(category + 1 for category in votes)])
     names = [class_name(class_names, index) for index in range(num_classes)]
@@ -299,26 +298,19 @@ def write_tracks(
         "file_names": [f"{frames.name}/{frames.frame_name(index)}" for index in range(length)],
     }
     categories = [{"id": category_id, "name": name} for category_id, name in zip(ids, names)]
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    part = f"{path}.part"
-    with open(part, "w", encoding="utf-8") as file:  # track by track: the text of all is far larger than the tracks
-        file.write(f'{{"videos": {json.dumps([video])},\n"categories": {json.dumps(categories)},\n"annotations": [')
-        separator = "\n"
-        for track_id, result in zip(recorder.tracks, recorder.results(1, length, ids)):
-            rles = result["segmentations"]
-            annotation = {
-                "id": track_id + 1,
-                "track_id": track_id,
-                **result,
-                "iscrowd": 0,
-                **size,
-                "bboxes": [rle and mask_util.toBbox(rle).tolist() for rle in rles],
-                "areas": [rle and int(mask_util.area(rle)) for rle in rles],
-            }
-            file.write(separator + json.dumps(annotation))
-            separator = ",\n"
-        file.write("\n]}\n")
-    os.replace(part, path)
+    annotations = (
+        {
+            "id": track_id + 1,
+            "track_id": track_id,
+            **result,
+            "iscrowd": 0,
+            **size,
+            "bboxes": [rle and mask_util.toBbox(rle).tolist() for rle in result["segmentations"]],
+            "areas": [rle and int(mask_util.area(rle)) for rle in result["segmentations"]],
+        }
+        for track_id, result in zip(recorder.tracks, recorder.results(1, length, ids))
+    )
+    write_youtube_vis(path, {"videos": [video], "categories": categories, "annotations": annotations})
 
 
 def _num_left_out(tracker: BaseTracker) -> int:

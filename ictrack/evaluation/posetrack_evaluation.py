@@ -15,26 +15,16 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Instances
 from detectron2.utils import comm
 
-from ictrack.structures.joints import (
-    COCO_17,
-    JOINT_SETS,
-    POSETRACK_15,
-    POSETRACK_18,
-    JointSet,
-    convert_keypoints,
-    joint_set,
-)
+from ictrack.structures.joints import JOINT_SETS, POSETRACK_18, JointSet, joint_set, joints_of, submitted_poses
 
 from .detector_classes import detector_classes
-from .posetrack_report import posetrack_report, posetrack_tables
+from .evaluator import TrackerFactory, VideoEvaluator, describe
+from .reports.posetrack import posetrack_report, posetrack_tables
 from .submission import PoseTrackWriter
-from .video_evaluation import TrackerFactory, VideoEvaluator, describe
 
 logger = logging.getLogger(__name__)
 
 PERSON = "person"
-# Where nothing says which joints a model predicts, their number does.
-_BY_NUMBER = {len(joints): joints for joints in (COCO_17, POSETRACK_15)}
 
 
 class PoseTrackEvaluator(VideoEvaluator):
@@ -142,32 +132,17 @@ class PoseTrackEvaluator(VideoEvaluator):
             self._writer.add(frame["frame_index"], [], np.zeros((0, len(POSETRACK_18), 3)))
             return
         keypoints = tracked.pred_keypoints.to(torch.float64).numpy()
-        joints = self._joints or _BY_NUMBER.get(keypoints.shape[1])
-        if joints is None or keypoints.shape[1:] != (len(joints), 3):
-            expected = f"(N, {len(joints)}, 3)" if joints else "(N, 17, 3) or (N, 15, 3)"
-            raise ValueError(f"{describe(frame)}: pred_keypoints are {keypoints.shape}, not {expected}")
+        try:
+            joints = self._joints or joints_of(keypoints.shape[1])
+        except ValueError as error:
+            raise ValueError(f"{describe(frame)}: pred_keypoints: {error}") from None
+        if keypoints.shape[1:] != (len(joints), 3):
+            raise ValueError(f"{describe(frame)}: pred_keypoints are {keypoints.shape}, not (N, {len(joints)}, 3)")
         poses, seen = submitted_poses(keypoints, joints, self._min_joint_score)
         self._writer.add(frame["frame_index"], tracked.ID.numpy()[seen].tolist(), poses[seen])
 
     def _finish(self, video: Mapping[str, Any]) -> None:
         self._writer.finish()
-
-
-def submitted_poses(keypoints: np.ndarray, joints: JointSet, min_joint_score: float) -> tuple[np.ndarray, np.ndarray]:
-    """Poses as a submission has them.
-
-    Args:
-        keypoints: (N, K, 3) of ``joints``: x, y, score.
-        min_joint_score: joints of a lower score are left out.
-
-    Returns:
-        (N, 17, 3) with the joints of PoseTrack18, zeros for those that are left out; and (N,) bool, who has any of the
-        15 joints that count.
-    """
-    poses = convert_keypoints(keypoints, joints, POSETRACK_18)
-    poses[poses[..., 2] < min_joint_score] = 0
-    seen: np.ndarray = (convert_keypoints(poses, POSETRACK_18, POSETRACK_15) != 0).any(axis=(1, 2))
-    return poses, seen
 
 
 def configured_joints(cfg: CfgNode) -> JointSet | None:

@@ -20,13 +20,13 @@ from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.structures.youtube_vis_json import read_ground_truth
 from ictrack.tracking.detections import select_rows
 
-from .association_figures import in_percent
-from .association_table import SHOWN_COUNTS, SHOWN_RATIOS
 from .detector_classes import detector_classes
+from .evaluator import TrackerFactory, VideoEvaluator, describe
 from .metrics import VideoEvaluation, evaluate_videos
+from .reports.association import in_percent
+from .reports.association_table import SHOWN_COUNTS, SHOWN_RATIOS
+from .reports.youtube_vis import report_of, youtube_vis_tables
 from .submission import ResultsWriter, read_results
-from .video_evaluation import TrackerFactory, VideoEvaluator, describe
-from .youtube_vis_report import report_of, youtube_vis_tables
 
 logger = logging.getLogger(__name__)
 

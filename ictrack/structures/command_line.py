@@ -9,6 +9,8 @@ import re
 import sys
 from collections.abc import Callable, Iterable
 
+from .atomic_file import part_of
+
 # Detectron2's registries and catalogs report an unknown name as a KeyError.
 _UNKNOWN_NAME = re.compile(r"is not registered|No object named")
 
@@ -104,14 +106,14 @@ def _is_same(path: str, other: str) -> bool:
 
 
 def _check_writable(path: str) -> None:
-    part = f"{path}.part"  # where it is written until it is complete
+    part = part_of(path)
     existed = os.path.exists(part)
     try:
         os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         with open(part, "ab"):
             pass
         if not existed:
-            os.remove(part)
+            part.unlink()
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror or error})") from error
     if os.path.exists(path) and not os.path.isfile(path):

@@ -128,6 +128,18 @@ def joint_set(name: str) -> JointSet:
     return JOINT_SETS[name]
 
 
+# Where nothing says which joints poses have, their number does.
+_BY_NUMBER = {len(joints): joints for joints in (COCO_17, POSETRACK_15)}
+
+
+def joints_of(num_joints: int) -> JointSet:
+    """COCO's joints if there are 17, PoseTrack's if there are 15. Raises ValueError for another number."""
+    if num_joints not in _BY_NUMBER:
+        names = " nor ".join(f"the {number} of {joints.name}" for number, joints in _BY_NUMBER.items())
+        raise ValueError(f"poses have {num_joints} joints: say which, as they are neither {names}")
+    return _BY_NUMBER[num_joints]
+
+
 def joint_indices(source: Sequence[str], target: Sequence[str]) -> list[int]:
     """For each name of ``target`` the position of that joint in ``source``, -1 where it has none."""
     position = {_ALSO_CALLED.get(name, name): i for i, name in enumerate(source)}
@@ -162,6 +174,23 @@ def convert_keypoints(keypoints: np.ndarray, source: JointSet, target: JointSet)
     if is_made and "head_top" in target.names and "head_top" not in source.names:
         converted[:, target.index("head_top")] = _head_top(keypoints, source)
     return converted
+
+
+def submitted_poses(keypoints: np.ndarray, joints: JointSet, min_joint_score: float) -> tuple[np.ndarray, np.ndarray]:
+    """Poses as a submission has them.
+
+    Args:
+        keypoints: (N, K, 3) of ``joints``: x, y, score.
+        min_joint_score: joints of a lower score are left out.
+
+    Returns:
+        (N, 17, 3) with the joints of PoseTrack18, zeros for those that are left out; and (N,) bool, who has any of the
+        15 joints that count.
+    """
+    poses = convert_keypoints(keypoints, joints, POSETRACK_18)
+    poses[poses[..., 2] < min_joint_score] = 0
+    seen: np.ndarray = (convert_keypoints(poses, POSETRACK_18, POSETRACK_15) != 0).any(axis=(1, 2))
+    return poses, seen
 
 
 def _neck(keypoints: np.ndarray, joints: JointSet) -> np.ndarray:

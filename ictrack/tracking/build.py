@@ -41,7 +41,7 @@ class Detectron2Tracker(BaseTracker):
         self.tracker = self.make_tracker()
 
     def update(self, predictions: Instances) -> Instances:
-        """As :meth:`MemoryTracker.update <ictrack.tracking.memory_tracker.MemoryTracker.update>`."""
+        """As :meth:`MemoryTracker.update <ictrack.tracking.base_tracker.MemoryTracker.update>`."""
         rows = select_detections(predictions, self.min_score, self.max_detections)
         shown = Instances(predictions.image_size)
         if len(rows):

@@ -24,8 +24,8 @@ from .association import (
     settle_by_position,
     unit_rows,
 )
+from .base_tracker import MemoryTracker
 from .detections import TrackerInputError, require_field, to_numpy
-from .memory_tracker import MemoryTracker
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
 # How embeddings are compared, from which component on they are a vector that is L2-normalised (None: from none), and

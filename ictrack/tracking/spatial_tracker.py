@@ -14,8 +14,8 @@ from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import Params
 
 from .association import box_area, box_iou, mask_iou, point_distance, pose_oks
+from .base_tracker import MemoryTracker
 from .detections import TrackerInputError, require_field, to_numpy
-from .memory_tracker import MemoryTracker
 
 COSTS = ("distance", "iou", "oks")
 

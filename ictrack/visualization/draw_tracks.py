@@ -15,10 +15,10 @@ from detectron2.structures import Instances
 from PIL import Image, ImageDraw, ImageFont
 
 from ictrack.structures.categories import class_name
-from ictrack.structures.joints import JointSet
+from ictrack.structures.joints import JointSet, joints_of
 
 from .colors import text_color, track_color
-from .skeleton import draw_skeleton, joints_of
+from .skeleton import draw_skeleton
 
 Color = tuple[int, int, int]
 

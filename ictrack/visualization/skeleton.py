@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from ictrack.structures.joints import COCO_17, POSETRACK_15, JointSet, side_of
+from ictrack.structures.joints import JointSet, side_of
 
 Color = tuple[int, int, int]
 
@@ -13,19 +13,6 @@ Color = tuple[int, int, int]
 _TINT = 0.5
 # Fraction bits of OpenCV's sub-pixel coordinates.
 _SHIFT = 4
-# Where nothing says which joints poses have, their number does.
-_BY_NUMBER = {len(joints): joints for joints in (COCO_17, POSETRACK_15)}
-
-
-def joints_of(num_joints: int) -> JointSet:
-    """COCO's joints if there are 17, PoseTrack's if there are 15. Raises ValueError for another number."""
-    if num_joints not in _BY_NUMBER:
-        raise ValueError(f"poses have {num_joints} joints: say which, as they are neither {' nor '.join(_names())}")
-    return _BY_NUMBER[num_joints]
-
-
-def _names() -> list[str]:
-    return [f"the {number} of {joints.name}" for number, joints in _BY_NUMBER.items()]
 
 
 def draw_skeleton(

@@ -13,7 +13,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data import transforms as T
 
 from ictrack.data.datasets.coco_images import load_coco
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.data.object_masks import augmented_mask
 from ictrack.data.train_loader import build_train_loader
 from ictrack.engine.setup import load_config

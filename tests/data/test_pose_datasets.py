@@ -9,8 +9,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from scipy.io import savemat
 
 from ictrack.data.datasets import load_coco_keypoints, load_mpii, load_posetrack_images
-from ictrack.data.datasets.from_config import register_configured_datasets
 from ictrack.data.datasets.pose_records import joint_box
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.setup import load_config
 from ictrack.structures.joints import COCO_17, MPII_16, POSETRACK_15, POSETRACK_18
 from ictrack.structures.json_files import AnnotationError

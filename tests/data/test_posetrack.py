@@ -9,7 +9,7 @@ from tiny_posetrack_dataset import HEIGHT, LENGTHS, WIDTH, sequence_file, write_
 from ictrack import add_ictrack_config
 from ictrack.data import build_video_test_loader
 from ictrack.data.datasets import load_posetrack_folder, register_all_posetrack, register_posetrack
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.structures.json_files import AnnotationError
 
 NAME = "tiny_posetrack"

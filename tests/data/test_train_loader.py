@@ -15,7 +15,7 @@ from detectron2.data.datasets import register_coco_instances
 from unlabelled_scene import HEIGHT, WIDTH, write_file, write_folder
 
 from ictrack import add_ictrack_config
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.data.mixed_loader import MixedBatchSampler
 from ictrack.data.train_loader import ViewBatches, build_train_loader
 

@@ -6,7 +6,7 @@ import pytest
 from coco_squares import content_of
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.check_classes import check_classes
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer

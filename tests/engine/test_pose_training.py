@@ -11,7 +11,7 @@ import torch
 from detectron2.data import MetadataCatalog
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.mine_tracklets import mining_config
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer

@@ -14,7 +14,7 @@ from ictrack.data.datasets.unlabelled_videos import register_unlabelled_videos
 from ictrack.data.tracklet_shapes import tracklet_shapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.engine import mine_tracklets
-from ictrack.engine.adapt import adapt
+from ictrack.engine.adaptation import adapt
 from ictrack.engine.mine_tracklets import with_tracklets
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.engine.video_tracker import VideoTracker

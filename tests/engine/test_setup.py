@@ -19,6 +19,14 @@ def test_an_unknown_key_is_named_with_the_nearest_one(tmp_path):
         load_config(str(path))
 
 
+def test_a_key_that_is_gone_names_those_in_its_place(tmp_path):
+    path = tmp_path / "old.yaml"
+    path.write_text("DATASETS:\n  SAMPLE_ROOT: output/quickstart/sample\n")
+    for options in ({"config_file": str(path)}, {"overrides": ["DATASETS.SAMPLE_ROOT", "x"]}):
+        with pytest.raises(ConfigError, match=r"SAMPLE_ROOT .*DATASETS\.COCO_FORMAT.*configs/quickstart"):
+            load_config(**options)
+
+
 def test_yaml_that_runs_code_is_refused(tmp_path, capsys):
     path = tmp_path / "evil.yaml"
     path.write_text("OUTPUT_DIR: !!python/object/apply:builtins.print ['code ran']\n")

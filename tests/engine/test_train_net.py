@@ -16,7 +16,7 @@ from detectron2.utils import comm
 from pycocotools import mask as coco_mask
 
 from ictrack.checkpoint.weights_file import load_weights_file
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.setup import launch_training, load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer, rescaled_iterations
 

@@ -16,7 +16,7 @@ from ictrack.data.datasets.unlabelled_videos import find_videos, register_unlabe
 from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.engine import mine_tracklets
-from ictrack.engine.adapt import adapt
+from ictrack.engine.adaptation import adapt
 from ictrack.engine.lr_scheduler import build_scheduler
 from ictrack.engine.mine_tracklets import mining_config, with_tracklets
 from ictrack.engine.setup import load_config

@@ -10,7 +10,7 @@ from coco_squares import BOXES, content_of
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Boxes, Instances
 
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer
 

@@ -8,8 +8,8 @@ for name in {BLOCKED!r}:
     sys.modules[name] = None  # importing it raises ImportError
 import ictrack.evaluation
 import ictrack.evaluation.submission
-import ictrack.evaluation.posetrack_report
-import ictrack.evaluation.youtube_vis_report
+import ictrack.evaluation.reports.posetrack
+import ictrack.evaluation.reports.youtube_vis
 from ictrack.evaluation import evaluate_pose, evaluate_video_ap, evaluate_videos, read_results
 ground_truth = {{"videos": [], "categories": [{{"id": 1, "name": "cat"}}], "annotations": []}}
 assert evaluate_video_ap(ground_truth, []).summary()["AP"] == -1

@@ -4,7 +4,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 
 from ictrack.engine.setup import load_config
-from ictrack.evaluation.video_evaluation import VideoEvaluator
+from ictrack.evaluation.evaluator import VideoEvaluator
 
 
 class Recorded(VideoEvaluator):

@@ -10,7 +10,7 @@ import pytest
 from tiny_video_dataset import ground_truth
 
 from ictrack.evaluation.submission import pack_results, read_results_file, validate_youtube_vis
-from ictrack.evaluation.submission.archive import Archive, replacing
+from ictrack.evaluation.submission.archive import Archive
 from ictrack.structures.json_files import MIN_SUSPECT_BYTES, AnnotationError, read_json
 from ictrack.structures.rle import encode_mask
 
@@ -163,19 +163,6 @@ def test_no_zip_and_no_file(tmp_path):
         read_results_file(tmp_path / "none.zip")
     assert_one_error(tmp_path, tmp_path / "none.zip")
     assert_one_error(tmp_path, tmp_path)  # a folder
-
-
-def test_the_file_before_stays_where_writing_fails(tmp_path):
-    path = tmp_path / "a.json"
-    path.write_text("before")
-    with pytest.raises(RuntimeError), replacing(path) as file:
-        file.write(b"after")
-        raise RuntimeError
-    assert [(child.name, child.read_text()) for child in tmp_path.iterdir()] == [("a.json", "before")]
-    with replacing(path) as file:
-        file.write(b"after")
-        assert path.read_text() == "before"
-    assert [(child.name, child.read_text()) for child in tmp_path.iterdir()] == [("a.json", "after")]
 
 
 def test_sizes_are_told_of_large_files(tmp_path, monkeypatch):

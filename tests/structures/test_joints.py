@@ -12,6 +12,7 @@ from ictrack.structures.joints import (
     POSETRACK_18,
     convert_keypoints,
     joint_indices,
+    joints_of,
     mirror,
     side_of,
 )
@@ -144,3 +145,9 @@ def test_no_people():
 def test_wrong_shape_is_an_error():
     with pytest.raises(ValueError, match=r"keypoints of COCO are \(N, 17, 3\), not \(2, 15, 3\)"):
         convert_keypoints(np.zeros((2, 15, 3)), COCO_17, POSETRACK_15)
+
+
+def test_joints_go_by_their_number_unless_said():
+    assert joints_of(17) is COCO_17 and joints_of(15) is POSETRACK_15
+    with pytest.raises(ValueError, match="16 joints"):
+        joints_of(16)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from color_model import color_config, save_weights, write_scenes
+from tool_script import load_tool
 
 SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "adapt.py"
 
@@ -66,3 +67,22 @@ def test_the_number_of_iterations_is_checked_as_an_argument(main, arguments, val
     with pytest.raises(SystemExit) as error:
         main(arguments)
     assert error.value.code == 2
+
+
+@pytest.mark.parametrize("name", ["taken", "taken/below"])
+def test_the_output_is_checked_before_anything_is_read(tmp_path, capsys, name):
+    """The configuration does not exist either, which would be said first otherwise."""
+    (tmp_path / "taken").write_text("a file")
+    arguments = ["--config-file", "nowhere.yaml", "--videos", "nothing.mp4", "--output", str(tmp_path / name)]
+    assert load_tool("adapt").main(arguments) == 1
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert said.startswith(f"error: {tmp_path / 'taken'}") and "cannot be written" in said
+    assert (tmp_path / "taken").read_text() == "a file"
+
+
+def test_the_configuration_is_not_written_over(tmp_path, capsys):
+    config = tmp_path / "config.yaml"
+    config.write_text("MODEL: {}")
+    arguments = ["--config-file", str(config), "--videos", "nothing.mp4", "--output", str(tmp_path)]
+    assert load_tool("adapt").main(arguments) == 1
+    assert "is the input" in capsys.readouterr().err.splitlines()[-1] and config.read_text() == "MODEL: {}"

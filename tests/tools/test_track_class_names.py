@@ -71,7 +71,6 @@ def in_format(key, json_file, *form):
     [
         in_format("COCO_FORMAT", "/nowhere/instances.json"),
         in_format("YOUTUBE_VIS_FORMAT", "/nowhere/train.json"),
-        ["DATASETS.SAMPLE_ROOT", "/nowhere/sample", "DATASETS.TRAIN", str((NAME,))],
         ["DATASETS.UNLABELLED_VIDEOS", "[['names_test_videos', '/nowhere']]", "DATASETS.TRAIN", str((NAME,))],
     ],
     ids=lambda keys: keys[0],

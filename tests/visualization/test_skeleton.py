@@ -8,7 +8,7 @@ from detectron2.structures import Boxes, Instances
 from ictrack.structures.joints import COCO_17, MPII_16, POSETRACK_15, POSETRACK_18
 from ictrack.visualization.colors import track_color
 from ictrack.visualization.draw_tracks import TrackDrawer
-from ictrack.visualization.skeleton import draw_skeleton, joints_of, side_color
+from ictrack.visualization.skeleton import draw_skeleton, side_color
 
 COLOR = (200, 100, 40)
 
@@ -87,9 +87,6 @@ def test_frames_without_people():
     assert not TrackDrawer().draw(frame, empty).any()
 
 
-def test_joints_go_by_their_number_unless_said():
-    assert joints_of(17) is COCO_17 and joints_of(15) is POSETRACK_15
-    with pytest.raises(ValueError, match="16 joints"):
-        joints_of(16)
+def test_poses_of_other_joints_are_refused():
     with pytest.raises(ValueError, match="17 joints, not the 16 of MPII"):
         TrackDrawer(joints=MPII_16).draw(np.zeros((9, 9, 3), np.uint8), instances_of(np.ones((1, 17, 3))))

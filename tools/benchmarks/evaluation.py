@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ictrack.evaluation.tables import format_table
+from ictrack.evaluation.reports.tables import format_table
 
 from .generate_posetrack import PoseTrackCase, write_posetrack_case
 from .generate_youtube_vis import YouTubeVISCase, write_youtube_vis_case

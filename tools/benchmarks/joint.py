@@ -10,7 +10,7 @@ from typing import Any
 
 from detectron2.utils.events import EventStorage
 
-from ictrack.data.datasets.from_config import register_configured_datasets
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer
 
@@ -18,15 +18,12 @@ from ictrack.engine.trainer import ICTrackTrainer
 _WARMUP = 2
 
 
-def benchmark_joint_step(
-    *, image_config: str, joint_config: str, sample: str, repeats: int, opts: Sequence[str]
-) -> dict[str, Any]:
+def benchmark_joint_step(*, image_config: str, joint_config: str, repeats: int, opts: Sequence[str]) -> dict[str, Any]:
     """Training steps of two configurations by turns, data loading included, in CPU time of one process.
 
     Args:
         image_config: of labelled images alone.
         joint_config: with unlabelled video beside as many labelled images.
-        sample: folder of sample data, for ``DATASETS.SAMPLE_ROOT``.
         repeats: measured steps of each.
         opts: KEY VALUE pairs for both.
 
@@ -37,7 +34,7 @@ def benchmark_joint_step(
     with tempfile.TemporaryDirectory() as folder:
         trainers = {}
         for name, config in (("image", image_config), ("joint", joint_config)):
-            paths = ["DATASETS.SAMPLE_ROOT", sample, "OUTPUT_DIR", folder, "DATALOADER.NUM_WORKERS", "0"]
+            paths = ["OUTPUT_DIR", folder, "DATALOADER.NUM_WORKERS", "0"]
             cfg = load_config(config, [*paths, "MODEL.VIDEO_EMBEDDING.HEALTH_PERIOD", "0", *opts])
             register_configured_datasets(cfg)
             trainers[name] = ICTrackTrainer(cfg)

@@ -27,7 +27,7 @@ TRACKEVAL_METRICS = ("HOTA", "CLEAR", "Identity", "TrackMAP")
 
 def ictrack_ap(truth: Path, results: Path) -> dict[str, float]:
     """ICTrack's AP and AR of YouTube-VIS, official protocol."""
-    from ictrack.evaluation.youtube_vis_report import youtube_vis_report
+    from ictrack.evaluation.reports.youtube_vis import youtube_vis_report
 
     report = youtube_vis_report(truth, results, protocols=("official",), metrics=("ap",))
     return {key: value for key, value in report["official"].items() if isinstance(value, float)}
@@ -35,7 +35,7 @@ def ictrack_ap(truth: Path, results: Path) -> dict[str, float]:
 
 def ictrack_all(truth: Path, results: Path) -> dict[str, float]:
     """AP of both protocols, HOTA, CLEAR and Identity."""
-    from ictrack.evaluation.youtube_vis_report import youtube_vis_report
+    from ictrack.evaluation.reports.youtube_vis import youtube_vis_report
 
     report = youtube_vis_report(truth, results)
     return {
@@ -46,7 +46,7 @@ def ictrack_all(truth: Path, results: Path) -> dict[str, float]:
 
 def ictrack_pose(truth: Path, results: Path) -> dict[str, float]:
     """ICTrack's AP and MOT of PoseTrack, both protocols."""
-    from ictrack.evaluation.posetrack_report import posetrack_report
+    from ictrack.evaluation.reports.posetrack import posetrack_report
 
     report = posetrack_report(truth, results, metrics=("ap", "mot"))
     return {

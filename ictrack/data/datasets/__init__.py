@@ -1,9 +1,11 @@
 """Data sets, one file a format; importing this registers the public ones with Detectron2's catalogue."""
 
+from .coco_images import register_coco
 from .coco_keypoints import load_coco_keypoints, register_all_coco_keypoints, register_coco_keypoints
 from .mpii import load_mpii, register_all_mpii, register_mpii
 from .posetrack import load_posetrack_folder, register_all_posetrack, register_posetrack
 from .posetrack_images import load_posetrack_images, register_all_posetrack_images, register_posetrack_images
+from .register_from_config import register_configured_datasets
 from .unlabelled_videos import find_videos, register_all_unlabelled_videos, register_unlabelled_videos
 from .youtube_vis import load_youtube_vis_json, register_all_youtube_vis, register_youtube_vis
 
@@ -20,7 +22,9 @@ __all__ = [
     "register_all_posetrack_images",
     "register_all_unlabelled_videos",
     "register_all_youtube_vis",
+    "register_coco",
     "register_coco_keypoints",
+    "register_configured_datasets",
     "register_mpii",
     "register_posetrack",
     "register_posetrack_images",

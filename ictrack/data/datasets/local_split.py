@@ -7,8 +7,6 @@ videos bear the same names, can leave it out of unlabelled training (``DATASETS.
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from pathlib import Path
 
 from detectron2.data import MetadataCatalog
@@ -16,6 +14,7 @@ from detectron2.data import MetadataCatalog
 from ictrack.structures.categories import map_classes
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
+from ictrack.structures.youtube_vis_writer import write_youtube_vis
 
 
 def is_held_out(name: str, share: float) -> bool:
@@ -52,9 +51,5 @@ def write_local_split(annotations: str | Path, output: str | Path, share: float)
     if not videos:
         raise AnnotationError(f"{annotations}: none of its videos is held out; give a larger share than {share}")
     content = {**data, "videos": videos, "categories": kept_categories, "annotations": tracks}
-    os.makedirs(os.path.dirname(os.path.abspath(output)), exist_ok=True)
-    part = f"{output}.part"
-    with open(part, "w", encoding="utf-8") as file:
-        json.dump(content, file)
-    os.replace(part, output)
+    write_youtube_vis(output, content)
     return len(videos), len(tracks)

@@ -9,39 +9,39 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .association import AssociationResult
+    from .association.clear_mot import clear_counts, clear_figures
+    from .association.combine import AssociationResult
+    from .association.hota import hota_counts, hota_curves, hota_figures
+    from .association.identity import identity_counts, identity_figures
+    from .association.tracked_sequence import TrackedSequence, sum_counts
     from .bootstrap import bootstrap_intervals, paired_bootstrap
-    from .clear_mot import clear_counts, clear_figures
-    from .hota import hota_counts, hota_curves, hota_figures
-    from .identity import identity_counts, identity_figures
-    from .pose_evaluation import evaluate_pose
-    from .pose_results import PoseEvaluation
-    from .pose_similarity import pose_tracks
-    from .tracked_sequence import TrackedSequence, sum_counts
-    from .video_ap import VideoAPResult
-    from .video_evaluation import VideoEvaluation, evaluate_association, evaluate_video_ap, evaluate_videos
+    from .posetrack.evaluate import evaluate_pose
+    from .posetrack.results import PoseEvaluation
+    from .posetrack.similarity import pose_tracks
+    from .youtube_vis.evaluate import VideoEvaluation, evaluate_association, evaluate_video_ap, evaluate_videos
+    from .youtube_vis.video_ap import VideoAPResult
 
 _MODULE_OF = {
-    "AssociationResult": "association",
-    "PoseEvaluation": "pose_results",
-    "TrackedSequence": "tracked_sequence",
-    "VideoAPResult": "video_ap",
-    "VideoEvaluation": "video_evaluation",
+    "AssociationResult": "association.combine",
+    "PoseEvaluation": "posetrack.results",
+    "TrackedSequence": "association.tracked_sequence",
+    "VideoAPResult": "youtube_vis.video_ap",
+    "VideoEvaluation": "youtube_vis.evaluate",
     "bootstrap_intervals": "bootstrap",
-    "clear_counts": "clear_mot",
-    "clear_figures": "clear_mot",
-    "evaluate_association": "video_evaluation",
-    "evaluate_pose": "pose_evaluation",
-    "evaluate_video_ap": "video_evaluation",
-    "evaluate_videos": "video_evaluation",
-    "hota_counts": "hota",
-    "hota_curves": "hota",
-    "hota_figures": "hota",
-    "identity_counts": "identity",
-    "identity_figures": "identity",
+    "clear_counts": "association.clear_mot",
+    "clear_figures": "association.clear_mot",
+    "evaluate_association": "youtube_vis.evaluate",
+    "evaluate_pose": "posetrack.evaluate",
+    "evaluate_video_ap": "youtube_vis.evaluate",
+    "evaluate_videos": "youtube_vis.evaluate",
+    "hota_counts": "association.hota",
+    "hota_curves": "association.hota",
+    "hota_figures": "association.hota",
+    "identity_counts": "association.identity",
+    "identity_figures": "association.identity",
     "paired_bootstrap": "bootstrap",
-    "pose_tracks": "pose_similarity",
-    "sum_counts": "tracked_sequence",
+    "pose_tracks": "posetrack.similarity",
+    "sum_counts": "association.tracked_sequence",
 }
 
 __all__ = [

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import gzip
 import io
-import os
 import shutil
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from types import TracebackType
-from typing import IO, BinaryIO
+from typing import IO
 
+from ictrack.structures.atomic_file import replacing
 from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.json_files import MAX_UNPACKED_BYTES, ZIP_ERRORS, AnnotationError, read_unpacked, require
 
@@ -157,23 +156,6 @@ def write_archive(path: str | Path, files: Iterable[tuple[str, Path]]) -> Path:
             with opener(source, "rb") as file, archive.open(info, "w", force_zip64=True) as member:
                 shutil.copyfileobj(file, member, _COPY_BYTES)
     return path
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """A new file that takes the place of ``path`` when the block is left; if by an exception, nothing changes."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # Hidden, so that nobody takes an unfinished file for a part of the submission, and of this process alone.
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(part, "wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    except BaseException:
-        part.unlink()
-        raise
 
 
 def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:

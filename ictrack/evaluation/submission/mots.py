@@ -14,10 +14,11 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 from pycocotools import mask as mask_util
 
+from ictrack.structures.atomic_file import replacing
 from ictrack.structures.json_files import AnnotationError, require
 from ictrack.structures.rle import RLE, RLEError, decode_runs, encode_mask
 
-from .archive import Archive, Folder, open_submission, replacing
+from .archive import Archive, Folder, open_submission
 from .problem import Problem, error
 
 SUFFIX = ".txt"

@@ -15,12 +15,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ictrack.structures.atomic_file import replacing
 from ictrack.structures.joints import POSETRACK_18, JointSet
 from ictrack.structures.json_files import parse_json, require
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import MAX_TRACK_ID, parse_pose_sequence, sequence_name
 
-from .archive import Archive, Folder, open_submission, replacing, write_archive
+from .archive import Archive, Folder, open_submission, write_archive
 
 SUFFIXES = (".json", ".json.gz")
 PERSON_CATEGORY_ID = 1

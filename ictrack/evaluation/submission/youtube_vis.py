@@ -18,9 +18,10 @@ from pathlib import Path, PurePosixPath
 from types import TracebackType
 from typing import Any
 
+from ictrack.structures.atomic_file import replacing
 from ictrack.structures.json_files import is_zip, parse_json, read_json, require
 
-from .archive import Archive, replacing, write_archive
+from .archive import Archive, write_archive
 
 logger = logging.getLogger(__name__)
 

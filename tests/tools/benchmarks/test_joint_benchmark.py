@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.joint import benchmark_joint_step
-from synthetic.characters import SampleConfig, generate_sample
+from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "quickstart"
 TINY = SampleConfig(
@@ -18,9 +18,8 @@ def test_pictures_and_ratios(tmp_path):
     result = benchmark_joint_step(
         image_config=str(CONFIGS / "solo_lite0.yaml"),
         joint_config=str(CONFIGS / "solo_lite0_joint.yaml"),
-        sample=str(tmp_path / "sample"),
         repeats=1,
-        opts=["SOLVER.IMS_PER_BATCH", "4", "MODEL.DEVICE", "cpu"],
+        opts=[*dataset_options(tmp_path / "sample"), "SOLVER.IMS_PER_BATCH", "4", "MODEL.DEVICE", "cpu"],
     )
     assert (result["image"]["images"], result["joint"]["images"]) == (4, 6)  # four views, and a pair of frames
     assert result["step_ratio"] == pytest.approx(result["joint"]["cpu_ms"] / result["image"]["cpu_ms"])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from ictrack.structures.atomic_file import replacing
 
 
 def fingerprint(*parts: Any) -> str:
@@ -32,11 +33,8 @@ class Cache:
 
     def write(self, name: str, stamp: str, content: dict[str, Any]) -> None:
         """Write a file, which appears only when it is complete."""
-        path = self._path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        torch.save({"stamp": stamp, **content}, part)
-        os.replace(part, path)
+        with replacing(self._path(name)) as file:
+            torch.save({"stamp": stamp, **content}, file)
 
     def read(self, name: str) -> dict[str, Any]:
         """The content of a file; large tensors stay on disk until they are used."""

@@ -29,7 +29,7 @@ from ictrack.evaluation.metrics import (
     identity_figures,
     sum_counts,
 )
-from ictrack.evaluation.metrics.identity import IDENTITY_COUNTS
+from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
 from ictrack.modeling.embedding.video_embedding import fuse_embeddings
 
 from .train_heads import set_feature

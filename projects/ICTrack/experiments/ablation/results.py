@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ictrack.evaluation.metrics.identity import IDENTITY_COUNTS
+from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
 
 COLUMNS = ("method", "form", "seed", "frame_skip", "video_ap", "idf1", "assa", "id_switches", "seconds")
 FIGURES = COLUMNS[4:]

@@ -18,7 +18,7 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.engine.setup import setup, share_cores
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.modeling.build import build_model
-from synthetic.characters import SampleConfig, generate_sample
+from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 from .cache import fingerprint
 from .methods import HEADS, IMAGE_HEADS, ROWS, Row
@@ -141,7 +141,7 @@ def _share_out(
 def _detector(plan: Plan, seed: int) -> tuple[CfgNode, Any, str]:
     """The detector of a seed, trained unless a training with the same settings has finished, and the stamp of these."""
     folder = plan.folder(seed)
-    paths = ["DATASETS.SAMPLE_ROOT", str(folder / "sample"), "OUTPUT_DIR", str(folder / "train")]
+    paths = [*dataset_options(folder / "sample"), "OUTPUT_DIR", str(folder / "train")]
     opts = [*paths, "SEED", str(seed), "DATASETS.TEST", "()", *plan.overrides.get("detector", ())]
     args = argparse.Namespace(config_file=plan.configs["detector"], opts=opts, eval_only=False, resume=False)
     stamp_file, weights = folder / "train" / "stamp", folder / "train" / "model_final.pth"
@@ -167,7 +167,9 @@ def detector_stamp(plan: Plan, cfg: CfgNode) -> str:
     """Of all that the detector's training depends on, the seed among it, but not of where its files are."""
     settings = cfg.clone()
     settings.defrost()
-    settings.DATASETS.SAMPLE_ROOT = settings.OUTPUT_DIR = ""
+    settings.OUTPUT_DIR = ""
+    data = settings.DATASETS
+    data.COCO_FORMAT = data.YOUTUBE_VIS_FORMAT = data.UNLABELLED_VIDEOS = []
     pictures = ("height", "width", "train_stills", "min_visible_still")
     return fingerprint(settings.dump(), {key: asdict(plan.sample)[key] for key in pictures})
 

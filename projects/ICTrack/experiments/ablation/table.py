@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.readme_table import show_in_readme
 from ictrack.evaluation.metrics import identity_figures, paired_bootstrap
-from ictrack.evaluation.metrics.identity import IDENTITY_COUNTS
+from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
 
 from .methods import COMPARISONS, ROWS, Comparison
 from .results import FIGURES, Key, Results, read_results

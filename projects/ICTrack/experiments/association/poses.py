@@ -1,6 +1,6 @@
 """Association methods compared on the same detected poses, in clips of PoseTrack18's format.
 
-As :mod:`.association_study`: a detector runs once over every frame, and each method tracks what it found, with its
+As :mod:`.masks`: a detector runs once over every frame, and each method tracks what it found, with its
 thresholds tuned on one set of clips and measured on another.
 """
 
@@ -26,12 +26,11 @@ from ictrack.evaluation.metrics import (
     identity_figures,
     sum_counts,
 )
-from ictrack.evaluation.metrics.identity import IDENTITY_COUNTS
-from ictrack.evaluation.metrics.pose_evaluation import evaluate_pose
-from ictrack.evaluation.metrics.pose_mot import COUNTS
-from ictrack.evaluation.metrics.pose_similarity import pose_tracks
-from ictrack.evaluation.posetrack_evaluation import submitted_poses
-from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints
+from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
+from ictrack.evaluation.metrics.posetrack.evaluate import evaluate_pose
+from ictrack.evaluation.metrics.posetrack.pose_mot import COUNTS
+from ictrack.evaluation.metrics.posetrack.similarity import pose_tracks
+from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints, submitted_poses
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import parse_pose_sequence
 from ictrack.tracking import current_detections

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 
 from experiments.association.poses import PoseClip, Tracks, pose_sequence, tracked_people
-from ictrack.evaluation.metrics.pose_evaluation import evaluate_pose
-from ictrack.evaluation.posetrack_evaluation import submitted_poses
+from ictrack.evaluation.metrics.posetrack.evaluate import evaluate_pose
 from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack
-from ictrack.structures.joints import JointSet
+from ictrack.structures.joints import JointSet, submitted_poses
 from ictrack.structures.pose_sequence import PoseSequence
 
 

@@ -48,7 +48,7 @@ from ictrack.modeling.build import build_model
 from ictrack.modeling.embedding import EmbeddingHead, VideoEmbedding, build_embedding_head
 from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth
-from synthetic.characters import SampleConfig, generate_sample
+from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 from .masks_report import IMAGE_ONLY, OURS, write_quickstart_report
 
@@ -111,7 +111,7 @@ def run_quickstart(
     output.mkdir(parents=True, exist_ok=True)
     with stage(f"composing the sample data (seed {seed})"):
         generate_sample(output / "sample", seed, sample)
-    common = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "SEED", str(seed)]
+    common = [*dataset_options((output / "sample").resolve()), "SEED", str(seed)]
     image_options = [*common, "OUTPUT_DIR", str(output / "train"), *overrides]
     args = argparse.Namespace(config_file=configs.image, opts=image_options, eval_only=False, resume=False)
     weights = ["MODEL.WEIGHTS", str(output / "train" / "model_final.pth")]
@@ -269,7 +269,6 @@ def _tracking_config(cfg: CfgNode, figures: dict[str, Any]) -> CfgNode:
     cfg.defrost()
     state_detector_classes(cfg, training=False)
     cfg.MODEL.WEIGHTS = str((Path(cfg.OUTPUT_DIR) / "model_final.pth").resolve())
-    cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = figures["min_score"]
     cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = figures["threshold"]
     return cfg

@@ -43,7 +43,7 @@ from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.structures.joints import joint_set
 from ictrack.structures.json_files import read_json
 from ictrack.structures.posetrack_json import sequence_name
-from synthetic.people import PoseSampleConfig, generate_sample_pose
+from synthetic.people import PoseSampleConfig, dataset_options, generate_sample_pose
 
 from .check_submission import check_submission
 from .masks import processes_that_share, stage, train_stage
@@ -157,7 +157,7 @@ def run_pose_quickstart(
     output.mkdir(parents=True, exist_ok=True)
     with stage(f"composing the sample people (seed {seed})"):
         generate_sample_pose(output / "sample", seed, sample or SAMPLE)
-    common = ["DATASETS.SAMPLE_ROOT", str(output / "sample"), "SEED", str(seed)]
+    common = [*dataset_options((output / "sample").resolve()), "SEED", str(seed)]
 
     def options(name: str, weights: Path | None, extra: Sequence[str] = ()) -> list[str]:
         loaded = ["MODEL.WEIGHTS", str(weights)] if weights else []
@@ -314,7 +314,6 @@ def _tracking_config(cfg: CfgNode, setting: PoseSetting) -> CfgNode:
     cfg.defrost()
     state_detector_classes(cfg, training=False)
     cfg.MODEL.WEIGHTS = str(Path(_weights(cfg)).resolve())
-    cfg.DATASETS.SAMPLE_ROOT = str(Path(cfg.DATASETS.SAMPLE_ROOT).resolve())
     cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = setting.min_score
     cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = setting.threshold
     cfg.TEST.MIN_JOINT_SCORE = setting.min_joint_score

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from .assets import real_clips
+from .datasets import dataset_options
 from .generate import SampleConfig, generate_sample, subsample_youtube_vis
 from .output import SampleDataError
-from .register import register_sample
 
 __all__ = [
     "SampleConfig",
     "SampleDataError",
+    "dataset_options",
     "generate_sample",
     "real_clips",
-    "register_sample",
     "subsample_youtube_vis",
 ]

@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 
 from ictrack.structures.rle import encode_mask
+from ictrack.structures.youtube_vis_writer import write_youtube_vis
 
 from .assets import CATEGORIES, Character
 from .clips import Clip, ClipStyle
@@ -94,11 +95,13 @@ def generate_sample(
         write_json(root / folder / "instances.json", _coco([records[job] for job in jobs if job[0] == folder]))
     for folder in ("clips_tune", "clips_val"):
         data = _youtube_vis([records[job] for job in jobs if job[0] == folder])
-        write_json(root / folder / "instances.json", data)
+        write_youtube_vis(root / folder / "instances.json", data)
         for skip in config.skips:
-            write_json(root / folder / f"instances_skip{skip}.json", subsample_youtube_vis(data, skip))
+            write_youtube_vis(root / folder / f"instances_skip{skip}.json", subsample_youtube_vis(data, skip))
     if config.unlabelled_truth:
-        write_json(root / UNLABELLED_TRUTH, _youtube_vis([records[job] for job in jobs if job[0] == "unlabelled"]))
+        write_youtube_vis(
+            root / UNLABELLED_TRUTH, _youtube_vis([records[job] for job in jobs if job[0] == "unlabelled"])
+        )
     return root
 
 

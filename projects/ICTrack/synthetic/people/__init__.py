@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
+from .datasets import dataset_options
 from .generate import PoseSampleConfig, generate_sample_pose
-from .register import register_sample_pose
 
-__all__ = ["PoseSampleConfig", "generate_sample_pose", "register_sample_pose"]
+__all__ = ["PoseSampleConfig", "dataset_options", "generate_sample_pose"]

@@ -11,11 +11,14 @@ import pytest
 from pycocotools import mask as mask_util
 from pycocotools.coco import COCO
 
-from synthetic.characters import assets, generate, motion, render
+from ictrack.data.datasets.register_from_config import register_configured_datasets
+from ictrack.engine.setup import load_config
+from synthetic.characters import assets, dataset_options, generate, motion, render
 from synthetic.characters.clips import Clip, ClipStyle
 from synthetic.characters.generate import SampleConfig, generate_sample, subsample_youtube_vis
 from synthetic.characters.output import SPLIT_OF, SampleDataError
 
+CONFIG = Path(__file__).resolve().parents[4] / "configs" / "quickstart" / "solo_lite0.yaml"
 TINY = SampleConfig(
     height=96, width=160, train_stills=8, val_stills=4, unlabelled_clips=2, unlabelled_length=4, tune_clips=2,
     val_clips=3, clip_length=12, skips=(4,),
@@ -233,14 +236,12 @@ def test_clear_errors(tmp_path, monkeypatch):
 def test_registration(sample, tmp_path):
     from detectron2.data import DatasetCatalog, MetadataCatalog
 
-    from synthetic.characters.register import register_sample
-
-    register_sample(sample)
-    names = register_sample(sample)  # again: replaces
-    assert names == [
+    cfg = load_config(overrides=[*dataset_options(tmp_path), *dataset_options(sample)])
+    assert [name for name, *_ in (*cfg.DATASETS.COCO_FORMAT, *cfg.DATASETS.YOUTUBE_VIS_FORMAT)] == [
         "ictrack_sample_train", "ictrack_sample_val", "ictrack_sample_clips_tune", "ictrack_sample_clips_tune_skip4",
         "ictrack_sample_clips_val", "ictrack_sample_clips_val_skip4",
     ]  # fmt: skip
+    register_configured_datasets(cfg)
     stills = DatasetCatalog.get("ictrack_sample_train")
     assert len(stills) == TINY.train_stills
     assert {a["category_id"] for d in stills for a in d["annotations"]} <= {0, 1, 2, 3}
@@ -250,9 +251,18 @@ def test_registration(sample, tmp_path):
     metadata = MetadataCatalog.get("ictrack_sample_clips_val_skip4")
     assert metadata.evaluator_type == "youtube_vis"
     assert list(metadata.thing_classes) == list(assets.CATEGORIES)
-    assert Path(MetadataCatalog.get("ictrack_sample_unlabelled").video_root).is_dir()
-    with pytest.raises(SampleDataError, match=r"instances\.json"):
-        register_sample(tmp_path)
+    assert len(DatasetCatalog.get("ictrack_sample_unlabelled")) == TINY.unlabelled_clips
+
+
+def test_the_configuration_registers_what_is_generated(sample, tmp_path, monkeypatch):
+    """``configs/quickstart`` is the example of own data: it says what the quick-start's options say."""
+    (tmp_path / "output" / "quickstart").mkdir(parents=True)
+    (tmp_path / "output" / "quickstart" / "sample").symlink_to(sample)
+    monkeypatch.chdir(tmp_path)
+    stated = load_config(str(CONFIG)).DATASETS
+    given = load_config(overrides=dataset_options(Path("output/quickstart/sample"))).DATASETS
+    for key in ("COCO_FORMAT", "YOUTUBE_VIS_FORMAT", "UNLABELLED_VIDEOS"):
+        assert stated[key] == [entry for entry in given[key] if "_skip" not in entry[0]] != []
 
 
 def test_real_clips_ship():

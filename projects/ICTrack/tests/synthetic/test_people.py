@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from pycocotools.coco import COCO
 
-from ictrack.evaluation.metrics.pose_evaluation import evaluate_pose
+from ictrack.data.datasets.register_from_config import register_configured_datasets
+from ictrack.engine.setup import load_config
+from ictrack.evaluation.metrics.posetrack.evaluate import evaluate_pose
 from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack
 from ictrack.structures.joints import COCO_17, POSETRACK_18
 from ictrack.structures.posetrack_json import read_pose_folder
 from synthetic.characters import assets
 from synthetic.characters.output import SampleDataError
-from synthetic.people import PoseSampleConfig, generate_sample_pose, register_sample_pose
+from synthetic.people import PoseSampleConfig, dataset_options, generate_sample_pose
 from synthetic.people.annotations import subsample_posetrack
 from synthetic.people.clips import Clip, ClipStyle
 from synthetic.people.stage import FLOORS, WALLS
@@ -29,6 +31,7 @@ from synthetic.people.wardrobe import (
     team_mate,
 )
 
+CONFIG = Path(__file__).resolve().parents[4] / "configs" / "quickstart" / "pose_lite0.yaml"
 TINY = PoseSampleConfig(
     train_stills=6, val_stills=3, unlabelled_clips=1, unlabelled_length=3, tune_clips=1, val_clips=2, clip_length=9,
     skips=(4,),
@@ -207,19 +210,17 @@ def test_clear_errors(tmp_path):
     assert (tmp_path / "mine.txt").read_text() == "mine"
     with pytest.raises(ValueError, match="clip_length is 10001"):
         generate_sample_pose(tmp_path / "b", config=PoseSampleConfig(clip_length=10001), workers=1)
-    with pytest.raises(SampleDataError, match=r"person_keypoints\.json"):
-        register_sample_pose(tmp_path)
 
 
-def test_registration(sample):
+def test_registration(sample, tmp_path):
     from detectron2.data import DatasetCatalog, MetadataCatalog
 
-    register_sample_pose(sample)
-    names = register_sample_pose(sample)  # again: replaces
-    assert names == [
+    cfg = load_config(overrides=[*dataset_options(tmp_path), *dataset_options(sample)])
+    assert [name for name, *_ in (*cfg.DATASETS.POSE_FORMAT, *cfg.DATASETS.POSETRACK_FORMAT)] == [
         "ictrack_sample_pose_train", "ictrack_sample_pose_val", "ictrack_sample_pose_clips_tune",
         "ictrack_sample_pose_clips_tune_skip4", "ictrack_sample_pose_clips_val", "ictrack_sample_pose_clips_val_skip4",
     ]  # fmt: skip
+    register_configured_datasets(cfg)
     stills = DatasetCatalog.get("ictrack_sample_pose_train")
     assert len(stills) == TINY.train_stills and Path(stills[0]["file_name"]).is_file()
     # Detectron2's coordinates are continuous.
@@ -234,4 +235,14 @@ def test_registration(sample):
     assert [clip["length"] for clip in clips] == [3, 3] and Path(clips[0]["file_names"][0]).is_file()
     assert MetadataCatalog.get("ictrack_sample_pose_clips_val").evaluator_type == "posetrack"
     assert len(DatasetCatalog.get("ictrack_sample_pose_unlabelled")) == TINY.unlabelled_clips
-    assert Path(MetadataCatalog.get("ictrack_sample_pose_unlabelled").video_root).is_dir()
+
+
+def test_the_configuration_registers_what_is_generated(sample, tmp_path, monkeypatch):
+    """``configs/quickstart`` is the example of own data: it says what the quick-start's options say."""
+    (tmp_path / "output" / "quickstart_pose").mkdir(parents=True)
+    (tmp_path / "output" / "quickstart_pose" / "sample").symlink_to(sample)
+    monkeypatch.chdir(tmp_path)
+    stated = load_config(str(CONFIG)).DATASETS
+    given = load_config(overrides=dataset_options(Path("output/quickstart_pose/sample"))).DATASETS
+    for key in ("POSE_FORMAT", "POSETRACK_FORMAT", "UNLABELLED_VIDEOS"):
+        assert stated[key] == [entry for entry in given[key] if "_skip" not in entry[0]] != []

@@ -6,12 +6,15 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from library_alone import track_alone
 
 from experiments.quickstart.masks import SKIPS, MaskConfigs, methods, processes_that_share, run_quickstart
 from ictrack.engine.setup import load_config
 from synthetic.characters import SampleConfig
+from synthetic.characters.assets import CATEGORIES
 
-CONFIGS = MaskConfigs.in_folder(Path(__file__).resolve().parents[5] / "configs" / "quickstart")
+ROOT = Path(__file__).resolve().parents[5]
+CONFIGS = MaskConfigs.in_folder(ROOT / "configs" / "quickstart")
 TINY = SampleConfig(
     train_stills=8, val_stills=4, unlabelled_clips=1, unlabelled_length=2, tune_clips=1, val_clips=2, clip_length=20
 )
@@ -40,9 +43,13 @@ def test_the_whole_road(tmp_path, capfd):
     # What was learnt from stills stays as it was, and the video head has learnt something beside it.
     image, both = (weights(tmp_path / stage / "model_final.pth") for stage in ("train", "video"))
     assert all(torch.equal(value, both[in_pair(name)]) for name, value in image.items())
-    assert "MODEL" in yaml.safe_load((tmp_path / "config.yaml").read_text())
     assert 2 <= len(list(tmp_path.glob("*.mp4"))) <= 3  # the clips shown, and a real one
     assert methods()[-1].name in capfd.readouterr().out
+    clip, tracks = next((tmp_path / "sample" / "clips_val" / "JPEGImages").iterdir()), tmp_path / "tracks.json"
+    track_alone(tmp_path, clip, "--save-tracks", tracks)
+    assert [category["name"] for category in json.loads(tracks.read_text())["categories"]] == list(CATEGORIES)
+    names = yaml.safe_load((tmp_path / "config.yaml").read_text())["MODEL"]["CLASSES"]
+    assert names == list(CATEGORIES)
 
 
 @pytest.mark.parametrize("most, expected", [(1, 1), (3, 2), (8, 4)])

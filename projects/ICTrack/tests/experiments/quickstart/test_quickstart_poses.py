@@ -1,18 +1,17 @@
 """The pose quick-start end to end, on a few pictures and a model that has hardly been trained."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+from library_alone import track_alone
 
 from experiments.association.poses import unit_figures
 from experiments.quickstart.poses import OURS, SKIPS, PoseConfigs, methods, run_pose_quickstart
 from experiments.quickstart.poses_table import CLAIMS, difference, format_pose_results
 from ictrack.data.video_io import VideoReadError
-from ictrack.evaluation.posetrack_report import posetrack_report
+from ictrack.evaluation.reports.posetrack import posetrack_report
 from synthetic.people import PoseSampleConfig
 
 ROOT = Path(__file__).resolve().parents[5]
@@ -70,13 +69,8 @@ def test_report_and_weights(output):
     assert (output / "model_image_stage.pth").exists() and (output / "config.yaml").exists()
 
 
-def test_weights_track_a_video(output, tmp_path):
-    clip = next((output / "sample" / "clips_val" / "images").iterdir())
-    command = [sys.executable, "-W", "ignore", str(ROOT / "tools" / "track_video.py"), "--config-file"]
-    command += [str(output / "config.yaml"), "--input", str(clip), "--output", str(tmp_path / "out.mp4")]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out.mp4").stat().st_size > 0
+def test_weights_track_a_video_with_the_library_alone(output):
+    track_alone(output, next((output / "sample" / "clips_val" / "images").iterdir()))
 
 
 def test_table_over_seeds(metrics):

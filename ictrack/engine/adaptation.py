@@ -1,0 +1,186 @@
+"""Fits the video embedding head to a user's own unlabelled videos; everything else of the model stays as it is."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from detectron2.config import CfgNode
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from tabulate import tabulate
+
+from ictrack.checkpoint.weights_file import CheckpointError
+from ictrack.data.datasets.register_from_config import register_configured_datasets
+from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.tracklet_shapes import tracklet_shapes
+from ictrack.data.tracklets import read_tracklets
+from ictrack.data.video_dataset_mapper import VideoDatasetMapper
+from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
+from ictrack.evaluation.detector_classes import state_detector_classes
+from ictrack.modeling.embedding import VideoEmbedding
+
+from .embedding_health import heads_health
+from .mine_tracklets import with_tracklets
+from .trainer import ICTrackTrainer
+
+logger = logging.getLogger(__name__)
+
+DATASET = "ictrack_adapt_videos"
+Figures = dict[str, dict[str, float]]  # "image", "video" or "fused" head -> figures of heads_health
+
+
+@dataclass(frozen=True)
+class Adaptation:
+    """What :func:`adapt` did.
+
+    Attributes:
+        before, after: figures on the held-out frames.
+        config_file: of the adapted model, for ``tools/track_video.py``; names its weights.
+    """
+
+    before: Figures
+    after: Figures
+    config_file: Path
+
+    def __str__(self) -> str:
+        names = list(next(iter(self.before.values())))
+        columns = {
+            f"{head} head, {when}": figures[head]
+            for head in self.before
+            for when, figures in (("before", self.before), ("after", self.after))
+        }
+        rows = [[name, *(figures[name] for figures in columns.values())] for name in names]
+        return tabulate(rows, ["held-out frames", *columns], floatfmt=".3f")
+
+
+def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
+    """Train the video head on videos, and measure it before and after on the end of each, which is held out.
+
+    Args:
+        cfg: of the model, with ``MODEL.WEIGHTS``, and ``ADAPT``. A model without a video head gets one of the image
+            head's form.
+        videos: paths and globs, as for :func:`ictrack.data.datasets.unlabelled_videos.find_videos`.
+        output: folder for the weights, ``config.yaml`` and the logs.
+
+    Raises:
+        CheckpointError: no weights.
+        VideoReadError: no video can be read.
+        ValueError: the configuration has no embedding head or does not fit, or no tracklet was found.
+    """
+    if not cfg.MODEL.WEIGHTS:
+        raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
+    if not cfg.MODEL.EMBEDDING.NAME:
+        raise ValueError("the model has no embedding to adapt: MODEL.EMBEDDING.NAME is empty")
+    if cfg.ADAPT.ITERATIONS < 1 or not 0 < cfg.ADAPT.HELD_OUT < 1:
+        raise ValueError("ADAPT.ITERATIONS is at least 1, and ADAPT.HELD_OUT a share between 0 and 1")
+    records = find_videos(list(videos))
+    register_configured_datasets(cfg)
+    output.mkdir(parents=True, exist_ok=True)
+    share = 1 - cfg.ADAPT.HELD_OUT
+    _register([{**record, "part": (0.0, share)} for record in records])
+    training = with_tracklets(adaptation_config(cfg, _training_size(cfg, records), output))
+    trainer = ICTrackTrainer(training)
+    trainer.resume_or_load(resume=False)
+
+    held_out = [{**record, "part": (share, 1.0)} for record in records]
+    samples = measured_samples(training, held_out)
+    before = _measure(trainer.model, samples, training)
+    trainer.train()
+    after = _measure(trainer.model, samples, training)
+
+    final = tracking_config(cfg, training, output)
+    config_file = output / "config.yaml"
+    config_file.write_text(final.dump(), encoding="utf-8")
+    return Adaptation(before, after, config_file)
+
+
+def adaptation_config(cfg: CfgNode, size: tuple[int, int], output: Path) -> CfgNode:
+    """The training's configuration: the video head alone, on pairs or clips of ``size`` (height, width)."""
+    options = cfg.ADAPT
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.OUTPUT_DIR = str(output)
+    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELLED = (), (), (DATASET,)
+    cfg.DATASETS.UNLABELLED_EXCLUDE = []
+    cfg.DATASETS.UNLABELLED_TRACKLETS = ""
+    cfg.MODEL.VIDEO_EMBEDDING.ENABLED = True
+    cfg.MODEL.VIDEO_EMBEDDING.FREEZE = ["detector", "image_head"]
+    cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE = options.OBJECTIVE
+    cfg.INPUT.UNLABELLED.SIZE = list(size)
+    cfg.INPUT.UNLABELLED.NUM_FRAMES = 2 if options.OBJECTIVE == "correspondence" else options.NUM_FRAMES
+    cfg.INPUT.UNLABELLED.INTERVAL = list(options.INTERVAL)
+    cfg.INPUT.UNLABELLED.INTERVAL_UNIT = "frames"
+    cfg.SOLVER.OPTIMIZER = "ADAMW"
+    cfg.SOLVER.BASE_LR = options.BASE_LR
+    cfg.SOLVER.IMS_PER_BATCH = options.CLIPS_PER_BATCH
+    cfg.SOLVER.REFERENCE_WORLD_SIZE = 0
+    cfg.SOLVER.MAX_ITER = cfg.SOLVER.CHECKPOINT_PERIOD = options.ITERATIONS
+    cfg.SOLVER.LR_SCHEDULER_NAME = "WarmupCosineLR"
+    cfg.SOLVER.WARMUP_ITERS = 0
+    cfg.SOLVER.EMA_DECAY = 0.0
+    cfg.TEST.EVAL_PERIOD = 0
+    cfg.freeze()
+    return cfg
+
+
+def tracking_config(cfg: CfgNode, training: CfgNode, output: Path) -> CfgNode:
+    """The given configuration with the adapted model in it."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    state_detector_classes(cfg, training=False)
+    cfg.MODEL.VIDEO_EMBEDDING.merge_from_other_cfg(training.MODEL.VIDEO_EMBEDDING)
+    cfg.MODEL.WEIGHTS = str((output / "model_final.pth").resolve())
+    return cfg
+
+
+def measured_samples(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Views of one frame, to find cells again, and, where there are tracklets, pairs of frames to find instances."""
+    count = cfg.ADAPT.MEASURED_PAIRS
+    samples = draw_pairs(ViewPairMapper(cfg, num_videos=len(records)), records, count, seed=0)
+    if cfg.DATASETS.UNLABELLED_TRACKLETS:
+        pairs = cfg.clone()
+        pairs.defrost()
+        pairs.INPUT.UNLABELLED.NUM_FRAMES = 2
+        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, tracklet_shapes(cfg))
+        known = [record for record in records if record["video_name"] in tracklets]
+        samples += draw_pairs(VideoDatasetMapper(pairs, num_videos=len(known), tracklets=tracklets), known, count, 0)
+    return samples
+
+
+def _measure(model: Any, samples: Sequence[dict[str, Any]], cfg: CfgNode) -> Figures:
+    head = model.embedding_head
+    assert isinstance(head, VideoEmbedding)
+    model.eval()
+    heads: dict[str, Any] = {"image": head.image_head, "video": head.video_head, "fused": head}
+    figures = heads_health(model, heads, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVELS)
+    model.train()
+    return figures
+
+
+def _training_size(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> tuple[int, int]:
+    """The size at which the model will track the first video that can be opened, in whole cells of colour."""
+    errors = []
+    for record in records:
+        source = record["video_file"] if "video_file" in record else record["file_names"][0]
+        try:
+            with open_frames(source) as frames:
+                size = frames.height, frames.width
+        except VideoReadError as error:
+            errors.append(str(error))
+            continue
+        scale = cfg.INPUT.MIN_SIZE_TEST / min(size) if cfg.INPUT.MIN_SIZE_TEST else 1.0
+        stride = cfg.INPUT.UNLABELLED.COLOR_STRIDE
+        height, width = (max(1, round(scale * side / stride)) * stride for side in size)
+        return height, width
+    raise VideoReadError("; ".join(errors))
+
+
+def _register(records: list[dict[str, Any]]) -> None:
+    for catalog in (DatasetCatalog, MetadataCatalog):
+        if DATASET in catalog.list():
+            catalog.remove(DATASET)
+    DatasetCatalog.register(DATASET, lambda: records)

@@ -1,0 +1,1 @@
+"""Average precision and multi-object tracking of poses, as PoseTrack defines them."""

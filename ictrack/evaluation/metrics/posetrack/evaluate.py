@@ -1,0 +1,167 @@
+"""PoseTrack's metrics of estimated and tracked poses, in two protocols.
+
+``"official"`` gives the numbers of github.com/leonid-pishchulin/poseval with py-motmetrics 1.2 to 1.4, its known bugs
+included; ``"strict"`` is what the metrics mean:
+
+=========================================  ======================================  ====================================
+case                                       official                                strict
+=========================================  ======================================  ====================================
+frame without annotated people             left out, labelled or not               left out iff it is not labelled:
+                                                                                   else all its joints are wrong
+annotated people in an unlabelled frame    count                                   are left out with their frame
+last annotated frame of a sequence         not in MOT (poseval fails if there is   in MOT
+                                           no other: here a warning)
+no predicted (or, after the ignore         1 object, 1 miss, 1 false positive for  its real joints, missed or wrong
+regions, no annotated) person in a frame   every joint in MOT
+joint neither annotated nor predicted      0 in the mean AP, precision, recall     not in the mean
+joint annotated, never predicted           precision 0 in AP, MOTP 0               not in the mean precision and MOTP
+MOTP                                       counts the distances of all pairs in    mean distance of the matches
+                                           reach and those of the matches again;
+                                           that of motmetrics 1.0 is given as
+                                           ``motp_without_raw_events``
+equal scores in AP                         the one read last comes first           they come together
+frames of predictions                      go by their position in the file        go by their image's name, if the
+                                                                                   names are those of the ground truth
+=========================================  ======================================  ====================================
+
+In both, a missing sequence, another number of images, or file names that poseval cannot read are errors; the readers
+in ``structures/posetrack_json.py`` refuse the rest. Figures are in percent, and those of all joints together
+("total") are means over joints for which they are defined.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.pose_sequence import PoseSequence
+
+from .frames import check_frames, order_by_name
+from .pairs import pair_people
+from .pose_ap import FoundJoints, found_joints, joint_curves, right_joints
+from .pose_mot import JointEvents, track_joints
+from .results import PoseEvaluation, ProtocolResult
+
+PROTOCOLS = ("official", "strict")
+
+
+def evaluate_pose(
+    ground_truth: Mapping[str, PoseSequence],
+    predictions: Mapping[str, PoseSequence],
+    protocols: Sequence[str] = PROTOCOLS,
+) -> PoseEvaluation:
+    """AP and MOT of predicted pose tracks.
+
+    Args:
+        ground_truth: sequences by name, with head boxes; of ``read_pose_folder``, for example.
+        predictions: the same sequences with the same number of frames. Others are left out with a warning.
+        protocols: of "official" and "strict"; see the table at the top of this module.
+
+    Raises:
+        AnnotationError: a sequence is missing or does not fit its ground truth.
+        ValueError: another protocol.
+    """
+    if not set(protocols) <= set(PROTOCOLS):
+        raise ValueError(f"the protocols are {', '.join(PROTOCOLS)}, not {', '.join(protocols)}")
+    names = tuple(sorted(ground_truth))
+    if not names:
+        raise AnnotationError("the ground truth has no sequence")
+    warnings = _Warnings()
+    extra = sorted(set(predictions) - set(ground_truth))
+    if extra:
+        warnings.add("sequences are not in the ground truth and not scored", extra)
+    joints: dict[str, list[FoundJoints]] = {protocol: [] for protocol in protocols}
+    counts: dict[str, list[np.ndarray]] = {protocol: [] for protocol in protocols}
+    for name in names:
+        if name not in predictions:
+            raise AnnotationError(f"{name}: there are no predictions for this sequence of the ground truth")
+        by_position, by_name = _pair_sequence(ground_truth[name], predictions[name], warnings)
+        for protocol in protocols:
+            sequence_joints, sequence_counts = by_name.strict() if protocol == "strict" else by_position.official()
+            joints[protocol].append(sequence_joints)
+            counts[protocol].append(sequence_counts)
+    results = {
+        protocol: ProtocolResult(
+            protocol,
+            joint_curves(joints[protocol], join_ties=protocol == "strict"),
+            np.array(counts[protocol]),
+        )
+        for protocol in protocols
+    }
+    return PoseEvaluation(names, results, warnings.lines())
+
+
+class _PairedSequence:
+    """Ground truth and predictions of one sequence; what both protocols need is computed once."""
+
+    def __init__(self, truth: PoseSequence, found: PoseSequence) -> None:
+        self._pairs = pair_people(truth, found)
+        self._is_right = right_joints(self._pairs)
+        self._events: dict[bytes, JointEvents] = {}
+
+    def official(self) -> tuple[FoundJoints, np.ndarray]:
+        """The joints for AP, and (15, len(COUNTS)) of MOT."""
+        pairs = self._pairs
+        frames = pairs.truth.people_per_frame() > 0
+        tracked = frames.copy()
+        tracked[np.flatnonzero(frames)[-1:]] = False
+        is_dummy = tracked & ((pairs.truth_count == 0) | (pairs.found_count == 0))
+        counts = self._track(frames).counts(tracked & ~is_dummy, int(np.count_nonzero(is_dummy)))
+        return found_joints(pairs, self._is_right, frames), counts
+
+    def strict(self) -> tuple[FoundJoints, np.ndarray]:
+        """As above."""
+        frames = self._pairs.truth.is_labeled
+        return found_joints(self._pairs, self._is_right, frames), self._track(frames).counts(frames)
+
+    def _track(self, frames: np.ndarray) -> JointEvents:
+        """``track_joints``; frames in which nothing is in reach make no difference to it."""
+        in_reach = np.zeros(len(frames), dtype=bool)
+        in_reach[self._pairs.frame[self._pairs.is_match.any(axis=1)]] = True
+        key = (frames & in_reach).tobytes()
+        if key not in self._events:
+            self._events[key] = track_joints(self._pairs, frames)
+        return self._events[key]
+
+
+def _pair_sequence(
+    truth: PoseSequence, found: PoseSequence, warnings: _Warnings
+) -> tuple[_PairedSequence, _PairedSequence]:
+    """The sequence with its frames paired by position and by name."""
+    check_frames(truth, found)
+    by_name = by_position = _PairedSequence(truth, found)
+    order = order_by_name(truth, found)
+    if order is None:
+        warnings.add("sequences have other file names than the ground truth: frames go by position", [truth.name])
+    elif order != list(range(truth.num_frames)):
+        warnings.add("sequences have their frames in another order than the ground truth", [truth.name])
+        by_name = _PairedSequence(truth, found.reorder_frames(order))
+    if not found.has_scores.all():
+        warnings.add("sequences have people without scores", [truth.name])
+    annotated = truth.people_per_frame() > 0
+    if (annotated & ~truth.is_labeled).any():
+        warnings.add("sequences have annotated people in unlabelled frames", [truth.name])
+    if np.count_nonzero(annotated) == 1:
+        warnings.add("sequences have a single annotated frame, without official MOT", [truth.name])
+    return by_position, by_name
+
+
+class _Warnings:
+    """Kinds of warnings, each with how often it occurred and the first few places."""
+
+    _NUM_SHOWN = 3
+
+    def __init__(self) -> None:
+        self._places: dict[str, list[str]] = {}
+
+    def add(self, kind: str, places: Sequence[str]) -> None:
+        self._places.setdefault(kind, []).extend(places)
+
+    def lines(self) -> tuple[str, ...]:
+        lines = []
+        for kind, places in self._places.items():
+            shown = ", ".join(places[: self._NUM_SHOWN]) + (", ..." if len(places) > self._NUM_SHOWN else "")
+            lines.append(f"{len(places)} {kind}: {shown}")
+        return tuple(lines)

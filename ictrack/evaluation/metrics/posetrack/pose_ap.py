@@ -1,0 +1,139 @@
+"""Average precision of joints: PoseTrack's pose estimation metric, one curve a joint.
+
+In each frame a predicted person belongs to the annotated person of whose joints it finds the largest share, if it is
+the one that finds most of that person's joints. The joints of all other people are wrong. Reference:
+github.com/leonid-pishchulin/poseval, ``evaluateAP.py``. The protocols are told apart in ``evaluate.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .pairs import PosePairs
+
+
+@dataclass(frozen=True)
+class FoundJoints:
+    """What became of the predicted joints of a sequence.
+
+    Attributes:
+        is_right: (P, 15) bool, of the predicted people in the order of the file.
+        present: (P, 15) bool.
+        scores: (P, 15).
+        num_truth: (15,) annotated joints.
+    """
+
+    is_right: np.ndarray
+    present: np.ndarray
+    scores: np.ndarray
+    num_truth: np.ndarray
+
+
+def right_joints(pairs: PosePairs) -> np.ndarray:
+    """(P, 15) bool, which joints of the predicted people are right."""
+    share = pairs.share_found
+    candidates = np.flatnonzero(share > 0)
+    # Each prediction keeps the annotated person with the highest share, then each of those the best such prediction;
+    # among equals the first in the file's order.
+    candidates = _first_of_each(candidates, pairs.found_index, -share, pairs.truth_index)
+    candidates = _first_of_each(candidates, pairs.truth_index, -share, pairs.found_index)
+    is_right = np.zeros(pairs.found_present.shape, dtype=bool)
+    is_right[pairs.found_index[candidates]] = pairs.is_match[candidates]
+    return is_right
+
+
+def found_joints(pairs: PosePairs, is_right: np.ndarray, frames: np.ndarray) -> FoundJoints:
+    """The predictions and the number of annotations in the frames of a (F,) bool mask."""
+    used = frames[pairs.found.frames]
+    return FoundJoints(
+        is_right=is_right[used],
+        present=pairs.found_present[used],
+        scores=pairs.found.scores[used],
+        num_truth=np.count_nonzero(pairs.truth_present[frames[pairs.truth.frames]], axis=0),
+    )
+
+
+def _first_of_each(candidates: np.ndarray, group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
+    """Of the candidates of each group the one that comes first by ``keys``."""
+    order = np.lexsort([*(key[candidates] for key in reversed(keys)), group[candidates]])
+    candidates = candidates[order]
+    is_first = np.ones(len(candidates), dtype=bool)
+    is_first[1:] = group[candidates][1:] != group[candidates][:-1]
+    return candidates[is_first]
+
+
+@dataclass(frozen=True)
+class JointCurve:
+    """The predictions of one joint in all sequences, by falling score, as far as a precision-recall curve needs them.
+
+    E predictions, T of them right, S sequences.
+
+    Attributes:
+        sequence: (E,) that each is in.
+        right: (T,) which of them are right.
+        end: (T,) for each right one, the last prediction that counts with it: itself, or the last of the same score.
+        last_right: (T,) the last of ``right`` up to there.
+        num_truth: (S,) annotated joints.
+    """
+
+    sequence: np.ndarray
+    right: np.ndarray
+    end: np.ndarray
+    last_right: np.ndarray
+    num_truth: np.ndarray
+
+    def average_precision(self, weights: np.ndarray) -> tuple[float, float, float]:
+        """Area under the curve's envelope, precision and recall of everything, as fractions; NaN if undefined.
+
+        Args:
+            weights: (S,) integers, how often each sequence counts.
+        """
+        num_truth = int(weights @ self.num_truth)
+        weight = weights[self.sequence]
+        all_found = np.cumsum(weight)
+        right_weight = weight[self.right]
+        num_right = int(right_weight.sum())
+        num_found = int(all_found[-1]) if len(all_found) else 0
+        precision_of_all = num_right / num_found if num_found else np.nan
+        if num_truth == 0:
+            return np.nan, precision_of_all, np.nan
+        precision = np.cumsum(right_weight)[self.last_right] / np.maximum(all_found[self.end], 1)
+        envelope = np.maximum.accumulate(precision[::-1])[::-1]
+        return float(right_weight @ envelope) / num_truth, precision_of_all, num_right / num_truth
+
+
+def joint_curves(sequences: Sequence[FoundJoints], *, join_ties: bool) -> list[JointCurve]:
+    """The curve of each joint.
+
+    Args:
+        join_ties: predictions of equal score come together, whatever their order; else the one read last comes first,
+            which is what NumPy's sort, made stable, gives in poseval.
+    """
+    if not sequences:
+        return []
+    sequence = np.repeat(np.arange(len(sequences)), [len(s.scores) for s in sequences])
+    is_right = np.concatenate([s.is_right for s in sequences])
+    present = np.concatenate([s.present for s in sequences])
+    scores = np.concatenate([s.scores for s in sequences])
+    num_truth = np.stack([s.num_truth for s in sequences])
+    curves = []
+    for joint in range(num_truth.shape[1]):
+        people = np.flatnonzero(present[:, joint])
+        people = people[np.argsort(scores[people, joint], kind="stable")[::-1]]
+        right = np.flatnonzero(is_right[people, joint])
+        end, last_right = right, np.arange(len(right))
+        if join_ties:
+            ends = _ends_of_ties(scores[people, joint])
+            end = ends[right]
+            last_right = np.searchsorted(right, end, side="right") - 1
+        curves.append(JointCurve(sequence[people], right, end, last_right, num_truth[:, joint]))
+    return curves
+
+
+def _ends_of_ties(scores: np.ndarray) -> np.ndarray:
+    """(E,) for each of the falling scores the position of the last equal one."""
+    last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
+    return last[np.searchsorted(last, np.arange(len(scores)))]

@@ -1,0 +1,192 @@
+"""CLEAR MOT of joints: PoseTrack's tracking metric, in which each joint is a multi-object tracking problem of its own.
+
+References: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance: The CLEAR MOT Metrics", 2008;
+the events are those of py-motmetrics 1.4.0 (github.com/cheind/py-motmetrics), with which poseval counts them. In each
+frame an annotated joint first keeps the track that it was last matched to, however long ago, if that is within reach;
+the others are assigned so that most of them are found and, among such assignments, the distances are least. A match
+to another track than the last one is a switch. Where several assignments are equally good, which of them is taken may
+differ from py-motmetrics.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from .pairs import MATCH_DISTANCE, PosePairs
+
+# Columns of the counts.
+COUNTS = ("objects", "misses", "false_positives", "switches", "matches", "D_all_events", "D_match_and_switch", "D_raw")
+
+
+@dataclass(frozen=True)
+class JointEvents:
+    """What happened in each of F frames to each of 15 joints.
+
+    Attributes:
+        objects, predictions: (F, 15) annotated and predicted joints.
+        found: (F, 15) annotated joints that are matched.
+        switches: (F, 15) those of them that are matched to another track than before.
+        distance: (F, 15) summed over the matches, in head sizes.
+        distance_raw: (F, 15) summed over all pairs within reach.
+        distance_extra: (F, 15) summed over matches once for each of py-motmetrics' ASCEND (a switch to a track that has
+            never been matched), TRANSFER (to a track last assigned to another person) and MIGRATE (a transfer to a
+            person that has never been matched).
+    """
+
+    objects: np.ndarray
+    predictions: np.ndarray
+    found: np.ndarray
+    switches: np.ndarray
+    distance: np.ndarray
+    distance_raw: np.ndarray
+    distance_extra: np.ndarray
+
+    def counts(self, frames: np.ndarray, num_dummy_frames: int = 0) -> np.ndarray:
+        """(15, len(COUNTS)) summed over the frames of a (F,) bool mask.
+
+        Args:
+            num_dummy_frames: that many more frames have one object, which is missed, and one false positive.
+        """
+        objects, predictions, found, switches, distance, raw, extra = (
+            values[frames].sum(axis=0)
+            for values in (
+                self.objects,
+                self.predictions,
+                self.found,
+                self.switches,
+                self.distance,
+                self.distance_raw,
+                self.distance_extra,
+            )
+        )
+        columns = {
+            "objects": objects + num_dummy_frames,
+            "misses": objects - found + num_dummy_frames,
+            "false_positives": predictions - found + num_dummy_frames,
+            "switches": switches,
+            "matches": found - switches,
+            "D_all_events": raw + distance + extra,
+            "D_match_and_switch": distance,
+            "D_raw": raw,
+        }
+        return np.stack([columns[name] for name in COUNTS], axis=1).astype(np.float64)
+
+
+def track_joints(pairs: PosePairs, frames: np.ndarray) -> JointEvents:
+    """Match the joints of a sequence, frame by frame, in the frames of the (F,) bool mask."""
+    num_frames, num_joints = pairs.truth.num_frames, pairs.truth_present.shape[1]
+    pair, joint = np.nonzero(pairs.is_match & frames[pairs.frame, None])
+    distance = pairs.distance[pair, joint]
+    frame = pairs.frame[pair]
+    truth_ids, truth_track = np.unique(pairs.truth.track_ids, return_inverse=True)
+    found_ids, found_track = np.unique(pairs.found.track_ids, return_inverse=True)
+    memory = _Memory(len(truth_ids) * num_joints, len(found_ids) * num_joints)
+    rows = truth_track[pairs.truth_index[pair]] * num_joints + joint
+    columns = found_track[pairs.found_index[pair]] * num_joints + joint
+    bounds = np.searchsorted(frame, np.arange(num_frames + 1))
+    chosen: list[np.ndarray] = []
+    switched: list[np.ndarray] = []
+    extra: list[np.ndarray] = []
+    for t in np.unique(frame):
+        part = slice(bounds[t], bounds[t + 1])
+        for collected, found in zip((chosen, switched, extra), memory.step(rows[part], columns[part], distance[part])):
+            collected.append(found + bounds[t])
+
+    def total(events: list[np.ndarray], weights: np.ndarray | None = None) -> np.ndarray:
+        """(F, 15) number of the events, or sum of their weights."""
+        index = np.concatenate([np.zeros(0, dtype=np.int64), *events])
+        cells = frame[index] * num_joints + joint[index]
+        return np.bincount(
+            cells, None if weights is None else weights[index], minlength=num_frames * num_joints
+        ).reshape(num_frames, num_joints)
+
+    return JointEvents(
+        objects=_per_frame(pairs.truth_present, pairs.truth.frames, num_frames),
+        predictions=_per_frame(pairs.found_present, pairs.found.frames, num_frames),
+        found=total(chosen),
+        switches=total(switched),
+        distance=total(chosen, distance),
+        distance_raw=total([np.arange(len(distance))], distance),
+        distance_extra=total(extra, distance),
+    )
+
+
+def _per_frame(present: np.ndarray, frames: np.ndarray, num_frames: int) -> np.ndarray:
+    """(F, 15) joints present in each frame."""
+    totals = np.concatenate([np.zeros((1, present.shape[1]), dtype=np.int64), np.cumsum(present, axis=0)])
+    bounds = np.searchsorted(frames, np.arange(num_frames + 1))
+    return totals[bounds[1:]] - totals[bounds[:-1]]
+
+
+class _Memory:
+    """Who was matched to whom so far. A row is a joint of an annotated track, a column one of a predicted track."""
+
+    def __init__(self, num_rows: int, num_columns: int) -> None:
+        self.partner = np.full(num_rows, -1)  # last column of a row
+        self.assigned_to = np.full(num_columns, -1)  # last row that a column was newly assigned to
+        self.row_matched = np.zeros(num_rows, dtype=bool)
+        self.column_matched = np.zeros(num_columns, dtype=bool)
+        self._row_taken = np.zeros(num_rows, dtype=bool)
+        self._column_taken = np.zeros(num_columns, dtype=bool)
+        self._claim = np.zeros(num_columns, dtype=np.int64)
+
+    def step(self, rows: np.ndarray, columns: np.ndarray, distance: np.ndarray) -> tuple[np.ndarray, ...]:
+        """Match the rows and columns of a frame.
+
+        Args:
+            rows, columns, distance: (E,) the pairs within reach, rows in the order of the annotations.
+
+        Returns:
+            indices of the pairs that are matched, of those of them that are switches, and of those that py-motmetrics
+            lists again, as often as it does.
+        """
+        kept = np.flatnonzero(self.partner[rows] == columns)
+        # Where two rows were last matched to the same column, the first of them keeps it.
+        self._claim[columns[kept[::-1]]] = kept[::-1]
+        kept = kept[self._claim[columns[kept]] == kept]
+        self._row_taken[rows[kept]] = True
+        self._column_taken[columns[kept]] = True
+        rest = np.flatnonzero(~(self._row_taken[rows] | self._column_taken[columns]))
+        self._row_taken[rows[kept]] = False
+        self._column_taken[columns[kept]] = False
+        if len(rest) == 0:
+            return kept, rest, rest
+        new = rest[assign(rows[rest], columns[rest], distance[rest])]
+        row, column = rows[new], columns[new]
+        is_switch = self.partner[row] >= 0
+        is_ascend = is_switch & ~self.column_matched[column]
+        is_transfer = (self.assigned_to[column] >= 0) & (self.assigned_to[column] != row)
+        is_migrate = is_transfer & ~self.row_matched[row]
+        extra = np.concatenate([new[is_ascend], new[is_transfer], new[is_migrate]])
+        self.partner[row] = column
+        self.assigned_to[column] = row
+        self.row_matched[row] = self.column_matched[column] = True
+        return np.concatenate([kept, new]), new[is_switch], extra
+
+
+def assign(rows: np.ndarray, columns: np.ndarray, distance: np.ndarray) -> np.ndarray:
+    """Indices of the pairs of a one-to-one assignment with the most pairs and, among those, the least distance.
+
+    Args:
+        rows, columns: (E,) the two ends of each possible pair.
+        distance: (E,) at most ``MATCH_DISTANCE``.
+    """
+    row_degree, column_degree = np.bincount(rows)[rows], np.bincount(columns)[columns]
+    is_only = (row_degree == 1) & (column_degree == 1)
+    chosen = [np.flatnonzero(is_only)]
+    open_pairs = np.flatnonzero(~is_only)
+    if len(open_pairs):
+        _, row = np.unique(rows[open_pairs], return_inverse=True)
+        _, column = np.unique(columns[open_pairs], return_inverse=True)
+        shape = row.max() + 1, column.max() + 1
+        # An impossible pair costs more than all possible ones together.
+        cost = np.full(shape, 1 + MATCH_DISTANCE * min(shape))
+        cost[row, column] = distance[open_pairs]
+        index = np.full(shape, -1)
+        index[row, column] = open_pairs
+        taken = index[linear_sum_assignment(cost)]
+        chosen.append(taken[taken >= 0])
+    return np.concatenate(chosen)

@@ -1,0 +1,1 @@
+"""Video average precision and association of mask tracks, as YouTube-VIS and OVIS define them."""

@@ -1,0 +1,212 @@
+"""All figures of YouTube-VIS results in one pass: every mask is read once, every overlap is computed once."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ictrack.structures.json_files import AnnotationError, no_garbage_collection
+
+from .matching import VideoMatches
+from .precision_recall import RankedDetections
+from .read_tracks import TrackReader
+from .score_video import VideoScorer, score_videos
+from .video_ap import PROTOCOLS, VideoAPResult
+
+if TYPE_CHECKING:
+    from ..association.combine import AssociationCounts, AssociationResult
+
+logger = logging.getLogger(__name__)
+
+METRICS = ("ap", "hota", "clear", "identity")
+
+
+class VideoEvaluation:
+    """The figures of one results file.
+
+    Attributes:
+        ap: protocol -> average precision; without a protocol that cannot score the data.
+        hota, clear, identity: None if they were not asked for.
+        warnings: what is odd, a line a kind: the first JSON paths, how many more, and what it is.
+        errors: protocol -> why it cannot score the data, with a JSON path.
+    """
+
+    def __init__(
+        self,
+        ap: dict[str, VideoAPResult],
+        association: Mapping[str, AssociationResult],
+        warnings: list[str],
+        errors: dict[str, str],
+        resampling: _Resampling,
+    ) -> None:
+        self.ap = ap
+        self.hota, self.clear, self.identity = (association.get(name) for name in METRICS[1:])
+        self.warnings = warnings
+        self.errors = errors
+        self._resampling = resampling
+
+    def resample(self, weights: np.ndarray) -> dict[str, float]:
+        """The headline figures if videos had been drawn otherwise, for :mod:`.bootstrap`.
+
+        Detections of equal score of a video that is drawn several times are taken together.
+
+        Args:
+            weights: (V,) whole numbers, how often each video of the ground truth, in its order, counts. Ones give the
+                figures of the data exactly.
+
+        Returns:
+            "official.AP", "strict.AR10", ... (the 12 numbers of each protocol that can score), "hota.HOTA",
+            "clear.MOTA", "identity.IDF1", ... (of the counts summed over categories). NaN where there is nothing to
+            measure.
+
+        Raises:
+            ValueError: there are not as many weights as videos, or they are no whole numbers.
+        """
+        return self._resampling.figures(np.asarray(weights))
+
+
+@no_garbage_collection()
+def evaluate_videos(
+    ground_truth: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    *,
+    metrics: Sequence[str] = METRICS,
+    protocols: Sequence[str] = PROTOCOLS,
+    class_agnostic: bool = False,
+    workers: int = 1,
+) -> VideoEvaluation:
+    """Average precision, HOTA, CLEAR MOT and Identity of YouTube-VIS results, on mask IoU.
+
+    Args:
+        ground_truth: the content of an annotation file. ``iscrowd`` may be missing (0), ``areas`` too (of the masks).
+        results: the content of a ``results.json``. Masks may be in any of the ground truth's forms.
+        metrics: of ``METRICS``.
+        protocols: of the average precision, see :mod:`.video_ap`.
+        class_agnostic: a detection may match a ground truth of any category; all are one, named "object".
+        workers: processes that share the videos. The figures do not depend on it.
+
+    Raises:
+        AnnotationError: with the JSON path of what cannot be scored; also where the strict protocol cannot score and is
+            the only one.
+        ValueError: an unknown metric or protocol, or no worker.
+    """
+    for kind, names, known in (("metric", metrics, METRICS), ("protocol", protocols, PROTOCOLS)):
+        for name in names:
+            if name not in known:
+                raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}")
+    if workers < 1:
+        raise ValueError(f"there must be at least one worker, not {workers}")
+    reader = TrackReader(ground_truth, results, class_agnostic=class_agnostic)
+    scorer = VideoScorer(
+        reader,
+        [name for name in PROTOCOLS if name in protocols and "ap" in metrics],
+        [name for name in METRICS[1:] if name in metrics],
+    )
+    video_ids = list(reader.videos)
+    num_categories = len(reader.categories)
+    resampling = _Resampling(reader.categories, len(video_ids), scorer.association)
+    matches: dict[str, list[dict[int, VideoMatches]]] = {
+        protocol: [{} for _ in range(num_categories)] for protocol in scorer.protocols
+    }
+    errors: dict[str, str] = {}
+    oddities = reader.oddities
+    # Detections are pooled by rising video id, whatever the order in the file.
+    order = sorted(range(len(video_ids)), key=lambda v: video_ids[v])
+    for video, score in zip(order, score_videos(scorer, [video_ids[v] for v in order], workers)):
+        oddities.update(score.oddities)
+        errors = {**score.errors, **errors}
+        for protocol, by_category in score.matches.items():
+            for k, match in by_category.items():
+                matches[protocol][k][video] = match
+        for name, rows in score.counts.items():
+            for k, row in rows.items():
+                resampling.association[name].add(video, k, row)
+    if errors and len(scorer.protocols) == 1:
+        raise AnnotationError(errors[scorer.protocols[0]])
+    ap = resampling.rank({protocol: matches[protocol] for protocol in scorer.protocols if protocol not in errors})
+    association = {name: counts.result() for name, counts in resampling.association.items()}
+    return VideoEvaluation(ap, association, oddities.messages(), errors, resampling)
+
+
+def evaluate_video_ap(
+    ground_truth: Mapping[str, Any],
+    results: Sequence[Mapping[str, Any]],
+    *,
+    class_agnostic: bool = False,
+    protocol: str = "official",
+) -> VideoAPResult:
+    """The average precision alone, as :func:`evaluate_videos` gives it; its warnings are logged."""
+    evaluation = evaluate_videos(
+        ground_truth, results, metrics=("ap",), protocols=(protocol,), class_agnostic=class_agnostic
+    )
+    for warning in evaluation.warnings:
+        logger.warning("%s", warning)
+    return evaluation.ap[protocol]
+
+
+def evaluate_association(
+    ground_truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], *, class_agnostic: bool = False
+) -> AssociationResult:
+    """CLEAR MOT and Identity alone, as :func:`evaluate_videos` gives them, in one; its warnings are logged."""
+    evaluation = evaluate_videos(ground_truth, results, metrics=("clear", "identity"), class_agnostic=class_agnostic)
+    for warning in evaluation.warnings:
+        logger.warning("%s", warning)
+    clear, identity = evaluation.clear, evaluation.identity
+    assert clear is not None and identity is not None
+    return type(clear)(
+        {**clear.total, **identity.total},
+        {**clear.class_averaged, **identity.class_averaged},
+        {name: {**figures, **identity.per_category[name]} for name, figures in clear.per_category.items()},
+        {},
+    )
+
+
+class _Resampling:
+    """What is kept of the videos to weight them anew."""
+
+    def __init__(self, categories: tuple[tuple[int, str], ...], num_videos: int, association: Sequence[str]) -> None:
+        self._categories = categories
+        self._num_videos = num_videos
+        self._ranked: dict[str, list[RankedDetections]] = {}
+        self.association: dict[str, AssociationCounts] = {}
+        if association:
+            from ..association.combine import AssociationCounts  # loads SciPy, which precision does not need
+
+            names = [name for _, name in categories]
+            self.association = {name: AssociationCounts(name, names, num_videos) for name in association}
+
+    def rank(self, matches: Mapping[str, Sequence[Mapping[int, VideoMatches]]]) -> dict[str, VideoAPResult]:
+        """The average precision of each protocol from its categories' (K,) matches of videos, by their positions."""
+        results: dict[str, VideoAPResult] = {}
+        for protocol, by_category in matches.items():
+            twin = next((other for other in results if _are_same(matches[other], by_category)), None)
+            if twin is None:
+                ranked = [RankedDetections(list(one.values()), list(one), self._num_videos) for one in by_category]
+                results[protocol] = VideoAPResult.measure(ranked, self._categories, np.ones(self._num_videos))
+            else:
+                ranked, results[protocol] = self._ranked[twin], results[twin]
+            self._ranked[protocol] = ranked
+        return results
+
+    def figures(self, weights: np.ndarray) -> dict[str, float]:
+        if weights.shape != (self._num_videos,) or (weights < 0).any() or (weights != np.floor(weights)).any():
+            raise ValueError(f"weights must be {self._num_videos} whole numbers, one a video")
+        figures: dict[str, float] = {}
+        # Protocols between which the data makes no difference share their detections.
+        distinct = {id(ranked): ranked for ranked in self._ranked.values()}
+        summaries = {
+            key: VideoAPResult.measure(ranked, self._categories, weights).summary() for key, ranked in distinct.items()
+        }
+        for protocol, ranked in self._ranked.items():
+            for key, value in summaries[id(ranked)].items():
+                figures[f"{protocol}.{key}"] = value if value >= 0 else float("nan")
+        for name, counts in self.association.items():
+            figures.update({f"{name}.{key}": value for key, value in counts.total(weights).items()})
+        return figures
+
+
+def _are_same(one: Sequence[Mapping[int, VideoMatches]], other: Sequence[Mapping[int, VideoMatches]]) -> bool:
+    return all(a.keys() == b.keys() and all(a[v] is b[v] for v in a) for a, b in zip(one, other))

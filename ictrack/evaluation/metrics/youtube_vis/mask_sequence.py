@@ -1,0 +1,44 @@
+"""Mask tracks as sequences of identities, for HOTA, CLEAR and Identity."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..association.tracked_sequence import SimilarPairs, TrackedSequence
+from .track_iou import PairOverlaps
+from .track_masks import TrackMasks
+
+
+def mask_sequence(ground_truth: TrackMasks, tracks: TrackMasks, overlaps: PairOverlaps, length: int) -> TrackedSequence:
+    """The tracks of one video and class, frame by frame. Tracks without any mask do not exist.
+
+    Args:
+        ground_truth, tracks: their masks.
+        overlaps: :func:`.track_iou.pair_overlaps` of the tracks with the ground truth.
+        length: frames of the video; masks beyond are left out.
+    """
+    truth_identity, num_truth = _identities(ground_truth, length)
+    track_identity, num_tracks = _identities(tracks, length)
+    counts = (overlaps.frame < length) & (overlaps.iou > 0)
+    frame, found, truth, iou = (values[counts] for values in overlaps)
+    return TrackedSequence.of_pairs(
+        _by_frame(ground_truth, truth_identity, length),
+        _by_frame(tracks, track_identity, length),
+        SimilarPairs(frame, truth_identity[truth], track_identity[found], iou),
+        num_truth,
+        num_tracks,
+    )
+
+
+def _identities(tracks: TrackMasks, length: int) -> tuple[np.ndarray, int]:
+    """(N,) each track's index among those that are in some frame, and their number."""
+    exists = tracks.present[:, :length].any(axis=1)
+    return np.cumsum(exists) - 1, int(np.count_nonzero(exists))
+
+
+def _by_frame(tracks: TrackMasks, identity: np.ndarray, length: int) -> list[np.ndarray]:
+    """Per frame the identities of the tracks with a mask in it."""
+    frames, rows = np.nonzero(tracks.present[:, :length].T)
+    ids = identity[rows]
+    limits = np.searchsorted(frames, np.arange(length + 1)).tolist()
+    return [ids[start:end] for start, end in zip(limits[:-1], limits[1:])]

@@ -1,0 +1,32 @@
+"""The generated data as a user's own data sets: entries of ``cfg.DATASETS``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def dataset_options(root: Path) -> list[str]:
+    """KEY VALUE pairs that register what :func:`generate_sample` wrote to ``root``.
+
+    ``ictrack_sample_train`` and ``ictrack_sample_val``: labelled stills, COCO format.
+    ``ictrack_sample_clips_tune`` and ``ictrack_sample_clips_val``: labelled clips at full rate, YouTube-VIS format;
+    with ``_skip<k>`` appended: every k-th frame of them.
+    ``ictrack_sample_unlabelled``: unlabelled clips, folders of frames.
+    """
+    stills = [
+        [f"ictrack_sample_{split}", str(folder / "instances.json"), str(folder / "images")]
+        for split, folder in ((split, root / f"stills_{split}") for split in ("train", "val"))
+    ]
+    clips = []
+    for split in ("tune", "val"):
+        name, folder = f"ictrack_sample_clips_{split}", root / f"clips_{split}"
+        files = {name: folder / "instances.json"}
+        files |= {
+            f"{name}_{path.stem.removeprefix('instances_')}": path for path in folder.glob("instances_skip*.json")
+        }
+        clips += [[name, str(path), str(folder / "JPEGImages")] for name, path in sorted(files.items())]
+    return [
+        "DATASETS.COCO_FORMAT", str(stills),
+        "DATASETS.YOUTUBE_VIS_FORMAT", str(clips),
+        "DATASETS.UNLABELLED_VIDEOS", str([["ictrack_sample_unlabelled", str(root / "unlabelled")]]),
+    ]  # fmt: skip

@@ -1,0 +1,64 @@
+import numpy as np
+import pytest
+from vis_scenes import annotation, box, found, ground_truth
+
+from ictrack.evaluation.metrics.youtube_vis.read_tracks import Oddities, TrackReader, categories_of
+from ictrack.structures.json_files import AnnotationError
+
+MASKS = [box(3), None]
+
+
+def test_tracks_are_grouped_by_category():
+    truth = ground_truth(
+        [annotation(MASKS, 1, category=2), annotation(MASKS, 2), annotation(MASKS, 3, category=2)], lengths=(2, 2)
+    )
+    results = [found(MASKS, category=2), found(MASKS, video=2), found(MASKS)]
+    tracks = TrackReader(truth, results, class_agnostic=False).read(1)
+    groups = {k: (tracks.truth[rows], tracks.found[others]) for k, rows, others in tracks.groups}
+    assert groups == {1: ([0, 2], [0]), 0: ([1], [2])}
+    assert len(tracks.truth_masks) == 3
+    assert len(tracks.found_masks) == 2
+    agnostic = TrackReader(truth, results, class_agnostic=True).read(1)
+    assert [(k, agnostic.truth[rows], agnostic.found[others]) for k, rows, others in agnostic.groups] == [
+        (0, [0, 1, 2], [0, 2])
+    ]
+
+
+def test_only_the_best_are_read():
+    scores = [0.5, 0.9, 0.1, 0.5, 0.7]
+    broken = {"size": [20, 40], "counts": "oo0"}
+    results = [found(MASKS, score) for score in scores]
+    results[2]["segmentations"] = results[3]["segmentations"] = [broken, None]
+    reader = TrackReader(ground_truth([]), results, class_agnostic=False)
+    assert reader.read(1, max_detections=3).found == [0, 1, 4]
+    with pytest.raises(AnnotationError, match=r"results\[2\].segmentations\[0\]"):
+        reader.read(1)
+
+
+def test_categories_come_by_rising_id():
+    truth = {"categories": [{"id": 5, "name": "b"}, {"id": 2, "name": "a"}, {"id": 9}]}
+    assert categories_of(truth, False) == ((2, "a"), (5, "b"), (9, "9"))
+    assert categories_of(truth, True) == ((0, "object"),)
+
+
+@pytest.mark.parametrize(("key", "value"), [("video_id", 9), ("category_id", 9)])
+def test_an_annotation_of_nothing_known_is_an_error(key, value):
+    truth = ground_truth([annotation(MASKS), annotation(MASKS, 2, **{key: value})])
+    with pytest.raises(AnnotationError, match=rf"annotations\[1\].{key}: there is none with id 9"):
+        TrackReader(truth, [], class_agnostic=False)
+
+
+@pytest.mark.parametrize(("results", "message"), [({}, "results: must be a list"), ([1], r"results\[0\]: must be an")])
+def test_results_that_are_no_tracks_are_errors(results, message):
+    with pytest.raises(AnnotationError, match=message):
+        TrackReader(ground_truth([]), results, class_agnostic=False)
+
+
+def test_oddities_are_counted_and_the_first_told():
+    oddities, more = Oddities(), Oddities()
+    oddities.add("too long", "a")
+    for path in np.array(list("bcde")):
+        more.add("too long", str(path))
+    more.add("too short", "f")
+    oddities.update(more)
+    assert oddities.messages() == ["a, b, c and 2 more: too long", "f: too short"]

@@ -1,0 +1,229 @@
+"""All metrics at once: against TrackEval's numbers for the golden cases, and how they belong together."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from vis_scenes import annotation, box, found, ground_truth
+
+from ictrack.evaluation.metrics import (
+    bootstrap_intervals,
+    evaluate_association,
+    evaluate_video_ap,
+    evaluate_videos,
+)
+from ictrack.structures.json_files import AnnotationError, read_json
+
+GOLDEN = Path(__file__).parents[3] / "data" / "golden_vis"
+# TrackEval crashes on these two.
+TRACKEVAL_CASES = sorted({path.name for path in GOLDEN.iterdir()} - {"vis_tiny_quirkshort_s0", "vis_tiny_quirksize_s0"})
+METRICS = ("hota", "clear", "identity")
+
+
+def load(case, *names):
+    return [read_json(next((GOLDEN / case).glob(f"{name}.json*"))) for name in ("gt", "pred", *names)]
+
+
+@pytest.mark.parametrize("case", TRACKEVAL_CASES)
+def test_trackeval_numbers(case):
+    truth, results, expected = load(case, "expected")
+    evaluation = evaluate_videos(truth, results, metrics=METRICS)
+    compared = set()
+    for metric in METRICS:
+        result = getattr(evaluation, metric)
+        figures = {"cls_comb_det_av": result.total, "cls_comb_cls_av": result.class_averaged, **result.per_category}
+        for name, ours in figures.items():
+            reference = expected["trackeval"][name]
+            for key in ours.keys() & reference.keys():
+                assert ours[key] == pytest.approx(reference[key], abs=1e-9, rel=0), (name, key)
+                compared.add(key)
+    assert evaluation.hota.curves["alpha"] == pytest.approx(np.arange(1, 20) / 20)
+    for key in ("HOTA", "DetA", "AssA", "LocA"):
+        reference = expected["trackeval"]["cls_comb_det_av"][f"{key}_per_threshold"]
+        assert evaluation.hota.curves[key] == pytest.approx(reference, abs=1e-9, rel=0)
+    assert len(compared) == 32
+    assert evaluation.ap == {}
+
+
+@pytest.mark.parametrize("case", ["vis_medium_mixed_s0", "vis_tiny_quirkid0_s0", "vis_tiny_quirkshort_s0"])
+def test_together_the_figures_are_those_of_each_alone(case):
+    truth, results = load(case)
+    evaluation = evaluate_videos(truth, results)
+    for protocol in ("official", "strict"):
+        alone = evaluate_video_ap(truth, results, protocol=protocol)
+        np.testing.assert_array_equal(evaluation.ap[protocol].precision, alone.precision)
+        np.testing.assert_array_equal(evaluation.ap[protocol].recall, alone.recall)
+    association = evaluate_association(truth, results)
+    assert association.total == {**evaluation.clear.total, **evaluation.identity.total}
+    hota = evaluate_videos(truth, results, metrics=("hota",))
+    assert hota.hota == evaluation.hota
+    assert (hota.clear, hota.identity, hota.ap) == (None, None, {})
+
+
+def test_protocols_share_what_does_not_differ():
+    evaluation = evaluate_videos(*load("vis_medium_std_s0"))
+    assert evaluation.ap["official"] is evaluation.ap["strict"]
+    evaluation = evaluate_videos(*load("vis_tiny_quirkid0_s0"))
+    assert evaluation.ap["official"].summary() != evaluation.ap["strict"].summary()
+
+
+@pytest.mark.parametrize("case", ["vis_medium_mixed_s2", "vis_tiny_quirksize_s0", "vis_tiny_empty_s0"])
+def test_workers_change_nothing(case):
+    truth, results = load(case)
+    one, two = (evaluate_videos(truth, results, workers=workers) for workers in (1, 2))
+    weights = np.arange(len(truth["videos"]))
+    assert [getattr(one, name) for name in (*METRICS, "warnings", "errors")] == [
+        getattr(two, name) for name in (*METRICS, "warnings", "errors")
+    ]
+    assert one.ap.keys() == two.ap.keys()
+    for protocol, result in one.ap.items():
+        np.testing.assert_array_equal(result.precision, two.ap[protocol].precision)
+        assert result.summary() == two.ap[protocol].summary()
+    for (key, ours), theirs in zip(one.resample(weights).items(), two.resample(weights).values()):
+        assert ours == theirs or (np.isnan(ours) and np.isnan(theirs)), key
+
+
+def test_workers_tell_what_is_wrong():
+    masks = [box(3), box(5)]
+    truth = ground_truth([annotation(masks)], lengths=(2, 2, 2))
+    results = [found(masks, video=video) for video in (1, 2, 3)]
+    results[2]["segmentations"] = [{"size": [20, 40], "counts": "oo0"}, None]
+    with pytest.raises(AnnotationError, match=r"results\[2\].segmentations\[0\]"):
+        evaluate_videos(truth, results, workers=2)
+
+
+def test_a_protocol_that_cannot_score_is_an_error_only_if_it_is_the_only_one():
+    truth, results = load("vis_tiny_quirksize_s0")
+    evaluation = evaluate_videos(truth, results)
+    assert list(evaluation.ap) == ["official"]
+    assert evaluation.errors["strict"].startswith("results[0].segmentations[0].size: is [80, 60]")
+    assert any("another size" in warning for warning in evaluation.warnings)
+    with pytest.raises(AnnotationError, match=r"^results\[0\].segmentations\[0\].size: is"):
+        evaluate_videos(truth, results, protocols=("strict",))
+    # Association needs no protocol.
+    assert evaluate_videos(truth, results, metrics=METRICS, protocols=("strict",)).errors == {}
+
+
+def test_class_agnostic_ignores_categories():
+    truth, results = load("vis_medium_std_s0")
+    agnostic = evaluate_videos(truth, results, class_agnostic=True)
+    for entry in [*truth["annotations"], *results]:
+        entry["category_id"] = truth["categories"][0]["id"]
+    truth["categories"] = truth["categories"][:1]
+    relabelled = evaluate_videos(truth, results)
+    for metric in METRICS:
+        assert getattr(agnostic, metric).total == getattr(relabelled, metric).total
+        assert list(getattr(agnostic, metric).per_category) == ["object"]
+    assert agnostic.ap["official"].summary() == relabelled.ap["official"].summary()
+
+
+def test_oddities_are_told_with_their_first_paths():
+    masks = [box(3), box(5)]
+    truth = ground_truth([annotation(masks, 0)])
+    results = [
+        found(masks),
+        found(masks),
+        found(masks[:1], 0.5),
+        found([*masks, box(1)], 0.4),
+        found(masks, category=9),
+    ]
+    warnings = evaluate_videos(truth, results).warnings
+    starts = {warning.split(": ")[0]: warning.split(": ")[1] for warning in warnings}
+    assert starts.keys() == {
+        "annotations[0].id",
+        "results[1]",
+        "results[2].segmentations",
+        "results[3].segmentations",
+        "results[4].category_id",
+    }
+    assert starts["results[1]"].startswith("a copy of another track")
+    assert evaluate_videos(truth, results[:1], protocols=("strict",)).warnings == []
+
+
+def test_equal_scores_alone_are_no_copy():
+    masks = [box(3), box(5)]
+    assert evaluate_videos(ground_truth([annotation(masks)]), [found(masks), found(masks[::-1])]).warnings == []
+
+
+def test_nothing_at_all():
+    truth = ground_truth([])
+    evaluation = evaluate_videos(truth, [])
+    assert evaluation.ap["official"].summary()["AP"] == -1
+    assert evaluation.clear.total["MOTA"] == evaluation.identity.total["IDF1"] == evaluation.hota.total["HOTA"] == 0
+    assert evaluation.hota.class_averaged["LocA"] == 1
+    no_videos = evaluate_videos({**truth, "videos": [], "categories": []}, [])
+    assert no_videos.ap["official"].summary()["AP"] == -1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"metrics": ("ap", "mota")}, "metric must be one of ap, hota, clear, identity, not 'mota'"),
+        ({"protocols": ("lenient",)}, "protocol must be one of official, strict, not 'lenient'"),
+        ({"workers": 0}, "at least one worker"),
+    ],
+)
+def test_unknown_options_are_errors(options, message):
+    with pytest.raises(ValueError, match=message):
+        evaluate_videos(ground_truth([]), [], **options)
+
+
+def drawn(truth, results, weights):
+    """The data set with each video as often as its weight says."""
+    videos, annotations, tracks = [], [], []
+    for video, weight in zip(truth["videos"], weights):
+        for _ in range(weight):
+            new_id = len(videos) + 1
+            videos.append({**video, "id": new_id})
+            for entry in truth["annotations"]:
+                if entry["video_id"] == video["id"]:
+                    annotations.append({**entry, "video_id": new_id, "id": len(annotations) + 1})
+            tracks += [{**entry, "video_id": new_id} for entry in results if entry["video_id"] == video["id"]]
+    return {**truth, "videos": videos, "annotations": annotations}, tracks
+
+
+@pytest.mark.parametrize("case", ["vis_medium_std_s0", "vis_medium_std_s2", "vis_medium_hd_s0"])
+def test_resampling_equals_a_data_set_of_the_drawn_videos(case):
+    truth, results = load(case)
+    evaluation = evaluate_videos(truth, results)
+    rng = np.random.default_rng(5)
+    num_videos = len(truth["videos"])
+    for _ in range(2):
+        weights = np.bincount(rng.integers(num_videos, size=num_videos), minlength=num_videos)
+        figures = evaluation.resample(weights)
+        literal = evaluate_videos(*drawn(truth, results, weights))
+        for key, expected in literal.resample(np.ones(num_videos)).items():
+            assert figures[key] == pytest.approx(expected, abs=1e-9, nan_ok=True), key
+
+
+def test_weights_of_one_give_the_figures_exactly():
+    truth, results = load("vis_medium_mixed_s0")
+    evaluation = evaluate_videos(truth, results)
+    figures = evaluation.resample(np.ones(len(truth["videos"]), dtype=np.int64))
+    for protocol, result in evaluation.ap.items():
+        for key, value in result.summary().items():
+            if value < 0:
+                assert np.isnan(figures[f"{protocol}.{key}"])
+            else:
+                assert figures[f"{protocol}.{key}"] == value
+    for metric in METRICS:
+        for key, value in getattr(evaluation, metric).total.items():
+            assert figures[f"{metric}.{key}"] == value
+
+
+def test_intervals_of_a_data_set():
+    # One video found, one missed: the AP of draws is 0, 1/2 or 1, and both ends are drawn often.
+    masks = [box(3), box(5)]
+    truth = ground_truth([annotation(masks), annotation(masks, 2, video=2)], lengths=(2, 2))
+    evaluation = evaluate_videos(truth, [found(masks)])
+    intervals = bootstrap_intervals(evaluation.resample, 2, num_samples=100)
+    assert intervals["official.AP"] == pytest.approx((0.0, 1.0))
+    assert intervals["identity.IDF1"] == pytest.approx((0.0, 1.0))
+    assert np.isnan(intervals["strict.APl"]).all()
+
+
+@pytest.mark.parametrize("weights", [[1], [1, -1], [0.5, 1.5]])
+def test_weights_that_are_no_draw_are_errors(weights):
+    evaluation = evaluate_videos(ground_truth([], lengths=(1, 1)), [])
+    with pytest.raises(ValueError, match="2 whole numbers"):
+        evaluation.resample(np.array(weights))

@@ -1,0 +1,33 @@
+"""Files that appear when they are complete."""
+
+import pytest
+
+from ictrack.structures.atomic_file import replacing, replacing_path
+
+
+def contents(folder):
+    return [(child.name, child.read_text()) for child in folder.iterdir()]
+
+
+def test_the_file_before_stays_where_writing_fails(tmp_path):
+    path = tmp_path / "a.json"
+    path.write_text("before")
+    with pytest.raises(RuntimeError), replacing(path) as file:
+        file.write(b"after")
+        raise RuntimeError
+    assert contents(tmp_path) == [("a.json", "before")]
+    with replacing(path) as file:
+        file.write(b"after")
+        assert path.read_text() == "before"
+    assert contents(tmp_path) == [("a.json", "after")]
+
+
+def test_whoever_opens_the_file_itself(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    with replacing_path(path) as part:
+        part.write_text("whole")
+        assert part.parent == path.parent and not path.exists()
+    assert contents(path.parent) == [("a.txt", "whole")]
+    with pytest.raises(RuntimeError), replacing_path(path):
+        raise RuntimeError  # before anything was written
+    assert contents(path.parent) == [("a.txt", "whole")]
