@@ -66,7 +66,7 @@ class EmbeddingHead(nn.Module):
     def read(
         self, features: dict[str, Tensor], masks: Sequence[Tensor], positives: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """What ``losses`` compares: the embeddings of given instances, as a head that learns from video needs them.
+        """Differentiable embeddings of the given instances: what a loss compares.
 
         Args:
             features, masks, positives: as for :meth:`losses`.
@@ -166,8 +166,8 @@ class KeypointEmbeddingHead(nn.Module):
     def read_levels(
         self, features: dict[str, Tensor], keypoints: Sequence[Tensor]
     ) -> list[list[tuple[Tensor, Tensor]]]:
-        """What ``losses`` compares: for each of its levels parts that are compared apart from each other, such as each
-        joint, and each part as :meth:`read` gives it. By default people alone."""
+        """Differentiable embeddings by level of the loss, and in each by part, each as :meth:`read` gives it. Parts,
+        such as the joints, are compared apart from each other. By default people alone."""
         return [[self.read(features, keypoints)]]
 
     @abstractmethod

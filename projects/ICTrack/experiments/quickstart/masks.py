@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import math
 import os
 import time
@@ -51,8 +50,6 @@ from ictrack.structures.youtube_vis_json import read_ground_truth
 from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 from .masks_report import IMAGE_ONLY, OURS, write_quickstart_report
-
-logger = logging.getLogger(__name__)
 
 # The clips are compared with every 4th, 8th and 16th frame; the detector runs once, over the first of these.
 SKIPS = (4, 8, 16)
