@@ -116,7 +116,7 @@ def plain_summary(ground_truth, results, *, strict=False):
 
     def mean(parts):
         values = [value for part in parts for value in part]
-        return float(np.mean(values)) if values else -1.0
+        return float(np.mean(values)) if values else np.nan
 
     over = {a: [ap[a, t] for t in range(10)] for a in range(4)}
     return {

@@ -21,6 +21,7 @@ from typing import Any
 
 from benchmarks.evaluation import CASES, benchmark_evaluation, evaluation_table
 from benchmarks.measure import machine
+from ictrack.evaluation.reports.tables import to_json
 from ictrack.structures.command_line import non_negative_int, positive_int, positive_number
 
 
@@ -133,7 +134,7 @@ def main(argv: list[str] | None = None) -> None:
 
         torch.set_num_threads(args.threads)
     result = {"command": args.command, **args.run(args)}
-    text = json.dumps({**result, **machine()}, indent=1)
+    text = json.dumps(to_json({**result, **machine()}), indent=1, allow_nan=False)
     print(text)
     if args.json:
         Path(args.json).write_text(text + "\n")

@@ -12,7 +12,6 @@ _MODULE_OF = {
     "ResultsWriter": "submission",
     "read_results": "submission",
     "evaluate_video_ap": "metrics",
-    "evaluate_association": "metrics",
     "evaluate_videos": "metrics",
     "evaluate_pose": "metrics",
 }

@@ -1,4 +1,4 @@
-"""Evaluation on labelled images in COCO's format: Detectron2's evaluator on a ground truth that it cannot misread."""
+"""Evaluation on labeled images in COCO's format: Detectron2's evaluator on a ground truth that it cannot misread."""
 
 from __future__ import annotations
 

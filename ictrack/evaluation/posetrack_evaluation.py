@@ -20,6 +20,7 @@ from ictrack.structures.joints import JOINT_SETS, POSETRACK_18, JointSet, joint_
 from .detector_classes import detector_classes
 from .evaluator import TrackerFactory, VideoEvaluator, describe
 from .reports.posetrack import posetrack_report, posetrack_tables
+from .reports.tables import are_equal, in_percent
 from .submission import PoseTrackWriter
 
 logger = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class PoseTrackEvaluator(VideoEvaluator):
             self._min_joint_score = tracker.TEST.MIN_JOINT_SCORE
             self._read_configuration(tracker)
             self._joints = configured_joints(tracker) or self._joints
-        self._truth_folder = Path(MetadataCatalog.get(dataset_name).annotation_folder)
+        self._gt_folder = Path(MetadataCatalog.get(dataset_name).annotation_folder)
         self._videos = DatasetCatalog.get(dataset_name)
         self._folder = Path(output_dir) / dataset_name
 
@@ -96,7 +97,7 @@ class PoseTrackEvaluator(VideoEvaluator):
         if not any(video["has_annotations"] for video in self._videos):
             logger.info("%s has no annotations: results are in %s", self._dataset_name, self._folder)
             return OrderedDict()
-        report = posetrack_report(self._truth_folder, self._folder)
+        report = posetrack_report(self._gt_folder, self._folder)
         logger.info("%s:\n%s", self._dataset_name, posetrack_tables(report, by_joint=True))
         for text in report["warnings"]:
             logger.warning("%s", text)
@@ -152,26 +153,25 @@ def configured_joints(cfg: CfgNode) -> JointSet | None:
 
 
 def _scores(report: Mapping[str, Any]) -> OrderedDict[str, dict[str, float]]:
-    """What :meth:`PoseTrackEvaluator.evaluate` returns of a report."""
+    """Scores of :meth:`PoseTrackEvaluator.evaluate`: a report's, in percent."""
     scores: OrderedDict[str, dict[str, float]] = OrderedDict()
     for protocol, suffix in (("official", ""), ("strict", "_strict")):
         precision, mot = report[protocol]["AP"]["ap"], report[protocol]["MOT"]
-        found = {
-            f"keypoints_video{suffix}": {
+        tasks = {
+            "keypoints_video": {
                 "AP": precision["total"],
                 **{f"AP-{joint}": value for joint, value in precision.items() if joint != "total"},
             },
-            f"keypoints_tracking{suffix}": {
+            "keypoints_tracking": {
                 title: mot[key]["total"]
                 for title, key in (("MOTA", "mota"), ("MOTP", "motp"), ("precision", "pre"), ("recall", "rec"))
             },
         }
-        for task, figures in found.items():
-            reference = scores.get(task.removesuffix("_strict")) if suffix else None
-            # Compared as text: a figure that is nowhere defined is the same in both.
-            if reference is None or str(reference) != str(figures):
-                scores[task] = figures
+        for task, fractions in tasks.items():
+            percent = in_percent(fractions)
+            if not suffix or not are_equal(percent, scores[task]):
+                scores[f"{task}{suffix}"] = percent
     scores["keypoints_tracking"].update(
-        HOTA=report["hota"]["HOTA"], IDF1=report["identity"]["IDF1"], IDSW=report["clear"]["IDSW"]
+        in_percent({"HOTA": report["hota"]["HOTA"], "IDF1": report["identity"]["IDF1"]}), IDSW=report["clear"]["IDSW"]
     )
     return scores

@@ -23,8 +23,8 @@ from ictrack.tracking.detections import select_rows
 from .detector_classes import detector_classes
 from .evaluator import TrackerFactory, VideoEvaluator, describe
 from .metrics import VideoEvaluation, evaluate_videos
-from .reports.association import in_percent
-from .reports.association_table import SHOWN_COUNTS, SHOWN_RATIOS
+from .reports.association import SHOWN_COUNTS, SHOWN_RATIOS
+from .reports.tables import are_equal, in_percent
 from .reports.youtube_vis import report_of, youtube_vis_tables
 from .submission import ResultsWriter, read_results
 
@@ -63,8 +63,8 @@ class YouTubeVISEvaluator(VideoEvaluator):
         """
         super().__init__(tracker)
         self._dataset_name = dataset_name
-        self._ground_truth = read_ground_truth(MetadataCatalog.get(dataset_name).json_file)
-        categories = sorted(self._ground_truth["categories"], key=lambda category: category["id"])
+        self._gt = read_ground_truth(MetadataCatalog.get(dataset_name).json_file)
+        categories = sorted(self._gt["categories"], key=lambda category: category["id"])
         self._category_ids = [category["id"] for category in categories]
         self._class_names = [category["name"] for category in categories]
         self._model_names: list[str] | None = None
@@ -105,13 +105,13 @@ class YouTubeVISEvaluator(VideoEvaluator):
                 self._dataset_name,
                 {self._name(category): count for category, count in sorted(num_dropped.items())},
             )
-        if self._ground_truth.get("annotations") is None:
+        if self._gt.get("annotations") is None:
             logger.info("%s has no annotations: results are in %s", self._dataset_name, path)
             return OrderedDict()
-        results = read_results(path, self._ground_truth)
+        pred = read_results(path, self._gt)
         scores: OrderedDict[str, dict[str, float]] = OrderedDict()
         for suffix, class_agnostic in (("", False), ("_class_agnostic", True)):
-            evaluation = evaluate_videos(self._ground_truth, results, class_agnostic=class_agnostic)
+            evaluation = evaluate_videos(self._gt, pred, class_agnostic=class_agnostic)
             report = report_of(evaluation)
             tables = youtube_vis_tables(report, by_category=not class_agnostic)
             logger.info("%s%s:\n%s", self._dataset_name, ", any category" if class_agnostic else "", tables)
@@ -209,11 +209,11 @@ class YouTubeVISEvaluator(VideoEvaluator):
         """The file with all processes' results, on the main process; videos in the data set's order."""
         if comm.get_world_size() == 1:
             return self._part_path()
-        parts = comm.gather(read_results(self._part_path(), self._ground_truth))
+        parts = comm.gather(read_results(self._part_path(), self._gt))
         os.remove(self._part_path())
         if not comm.is_main_process():
             return None
-        order = {video["id"]: i for i, video in enumerate(self._ground_truth["videos"])}
+        order = {video["id"]: i for i, video in enumerate(self._gt["videos"])}
         results = sorted((result for part in parts for result in part), key=lambda result: order[result["video_id"]])
         path = self._folder / "results.json"
         with ResultsWriter(path) as writer:
@@ -222,24 +222,18 @@ class YouTubeVISEvaluator(VideoEvaluator):
 
 
 def _scores(evaluation: VideoEvaluation, suffix: str) -> OrderedDict[str, dict[str, float]]:
-    """What :meth:`YouTubeVISEvaluator.evaluate` returns of one evaluation."""
+    """Scores of :meth:`YouTubeVISEvaluator.evaluate`: an evaluation's, in percent."""
     scores: OrderedDict[str, dict[str, float]] = OrderedDict()
     summaries = {protocol: result.summary() for protocol, result in evaluation.ap.items()}
-    scores[f"segm_video{suffix}"] = _percent(summaries["official"])
-    if summaries.get("strict", summaries["official"]) != summaries["official"]:
-        scores[f"segm_video{suffix}_strict"] = _percent(summaries["strict"])
-    scores[f"association{suffix}"] = {
-        key: figures[key]
+    scores[f"segm_video{suffix}"] = in_percent(summaries["official"])
+    if not are_equal(summaries.get("strict", summaries["official"]), summaries["official"]):
+        scores[f"segm_video{suffix}_strict"] = in_percent(summaries["strict"])
+    ratios, counts = (
+        {key: getattr(evaluation, metric).total[key] for metric, keys in shown.items() for key in keys}
         for shown in (SHOWN_RATIOS, SHOWN_COUNTS)
-        for metric, keys in shown.items()
-        for figures in [in_percent(getattr(evaluation, metric).total)]
-        for key in keys
-    }
+    )
+    scores[f"association{suffix}"] = in_percent(ratios) | counts
     if not suffix:
         by_category = evaluation.ap["official"].per_category()
-        scores["segm_video"].update(_percent({f"AP-{name}": numbers["AP"] for name, numbers in by_category.items()}))
+        scores["segm_video"].update(in_percent({f"AP-{name}": one["AP"] for name, one in by_category.items()}))
     return scores
-
-
-def _percent(fractions: dict[str, float]) -> dict[str, float]:
-    return {key: 100 * value if value >= 0 else float("nan") for key, value in fractions.items()}

@@ -141,7 +141,7 @@ def plain_video_ap(ground_truth: dict, results: list, *, strict: bool) -> dict[s
                     recall.setdefault((area, limit), []).append(right[-1] / num_truth if kept else 0.0)
 
     def mean(values: list) -> float:
-        return float(np.mean(values)) if values else -1.0
+        return float(np.mean(values)) if values else np.nan
 
     def ap(area: int, threshold: float | None = None) -> float:
         return mean([p for t, p in precision.get((area, 100), []) if threshold is None or t == threshold])

@@ -97,7 +97,7 @@ def check_files(truth_folder, results_folder):
     except AnnotationError as error:
         assert NAME in str(error)
         return False
-    assert set(evaluation.results) == {"official", "strict"}
+    assert set(evaluation.scores) == {"official", "strict"}
     return True
 
 

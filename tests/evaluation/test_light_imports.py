@@ -12,7 +12,8 @@ import ictrack.evaluation.reports.posetrack
 import ictrack.evaluation.reports.youtube_vis
 from ictrack.evaluation import evaluate_pose, evaluate_video_ap, evaluate_videos, read_results
 ground_truth = {{"videos": [], "categories": [{{"id": 1, "name": "cat"}}], "annotations": []}}
-assert evaluate_video_ap(ground_truth, []).summary()["AP"] == -1
+ap = evaluate_video_ap(ground_truth, []).summary()["AP"]
+assert ap != ap  # NaN: nothing to measure
 assert evaluate_videos(ground_truth, []).identity.total["IDF1"] == 0
 try:
     ictrack.evaluation.YouTubeVISEvaluator

@@ -56,7 +56,7 @@ def assert_equal(ours: Any, expected: Any, tolerance: float, where: str = "") ->
         assert len(ours) == len(expected), where
         for i, (a, b) in enumerate(zip(ours, expected)):
             assert_equal(a, b, tolerance, f"{where}[{i}]")
-    elif isinstance(expected, str):
-        assert ours == expected, where
+    elif expected is None or ours is None:
+        assert ours is expected, where
     else:
         assert abs(ours - expected) <= tolerance, f"{where}: {ours} is not {expected}"

@@ -48,7 +48,7 @@ def test_evaluation_equals_trackeval(benchmark, capsys):
     assert reference["largest_difference"] < 1e-9
     assert reference["cpu_ratio"] > 0 and ours["peak_mb"] > 0
     assert figures["cases"]["ytvis"]["tools"]["youtubevos"] == {"error": "not found"}
-    assert figures["cases"]["posetrack"]["tools"]["ictrack-pose"]["numbers"]["AP"] > 10
+    assert figures["cases"]["posetrack"]["tools"]["ictrack-pose"]["numbers"]["AP"] > 0.1
     assert figures["cases"]["posetrack"]["size"]["num_sequences"] == 1
     table = capsys.readouterr().out
     assert "trackeval" in table and "CPU / ours" in table
@@ -100,4 +100,4 @@ def test_reference_checkouts_are_found_and_run(tmp_path):
         return measure_process("benchmarks.reference_tools", [tool, "gt", "results", paths[tool]]).output
 
     assert numbers("youtubevos")["ARl"] == 0.95 and len(numbers("youtubevos")) == 12
-    assert numbers("poseval") == {"AP": 3, "MOTA": 3, "MOTP": 3, "PRE": 3, "REC": 3}
+    assert numbers("poseval") == dict.fromkeys(("AP", "MOTA", "MOTP", "PRE", "REC"), 0.03)

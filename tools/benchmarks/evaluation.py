@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ictrack.evaluation.reports.tables import format_table
 
 from .generate_posetrack import PoseTrackCase, write_posetrack_case
@@ -59,7 +61,7 @@ def benchmark_evaluation(
 
     Returns:
         For each case its size and, for each tool, CPU seconds, MiB and headline numbers, with the reference's as ratios
-        to ours; a tool that is missing or failed has an "error" in place of figures.
+        to ours; a tool that is missing or failed has an "error" in place of them.
     """
     references = References.find(reference_folders)
     return {"scale": scale, "cases": {name: _run_case(CASES[name], references, scale, seed) for name in cases}}
@@ -92,7 +94,9 @@ def _run_tools(
             other["cpu_ratio"] = other["cpu_seconds"] / own["cpu_seconds"]
             other["memory_ratio"] = other["peak_mb"] / own["peak_mb"]
             shared = own["numbers"].keys() & other["numbers"].keys()
-            other["largest_difference"] = max(abs(own["numbers"][key] - other["numbers"][key]) for key in shared)
+            # In the place of NaN a number that no score is.
+            ours, theirs = (np.nan_to_num([run["numbers"][key] for key in shared], nan=-9.0) for run in (own, other))
+            other["largest_difference"] = float(np.abs(ours - theirs).max())
         yield reference, other
 
 

@@ -2,8 +2,8 @@
 
     python -m benchmarks.reference_tools TOOL GROUND_TRUTH RESULTS [REFERENCE_PATH]
 
-Each tool reads the files, scores them, and hands its headline numbers to
-:func:`~benchmarks.measure.finish_measured`. The references run as they are published; only what newer
+Each tool reads the files, scores them, and hands its headline scores, as fractions or NaN where there is nothing to
+measure, to :func:`~benchmarks.measure.finish_measured`. The references run as they are published; only what newer
 versions of NumPy dropped is put back for them.
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import sys
 import tempfile
 import types
@@ -75,7 +76,7 @@ def official_youtube_vis(truth: Path, results: Path, checkout: Path) -> dict[str
     evaluation.accumulate()
     evaluation.summarize()
     names = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR1", "AR10", "AR100", "ARs", "ARm", "ARl")
-    return dict(zip(names, map(float, evaluation.stats)))
+    return {name: float(value) if value >= 0 else math.nan for name, value in zip(names, evaluation.stats)}
 
 
 def trackeval(truth: Path, results: Path) -> dict[str, float]:
@@ -127,7 +128,8 @@ def poseval(truth: Path, results: Path, checkout: Path) -> dict[str, float]:
         sys.argv = ["poseval", "-g", f"{truth}/", "-p", f"{results}/", "-e", "-t", "-o", f"{folder}/"]
         tool.main()
         ap, mot = (json.loads((Path(folder) / f"total_{kind}_metrics.json").read_text()) for kind in ("AP", "MOT"))
-    return {"AP": ap["ap"][-1], **{key.upper(): mot[key][-1] for key in ("mota", "motp", "pre", "rec")}}
+    percent = {"AP": ap["ap"][-1], **{key.upper(): mot[key][-1] for key in ("mota", "motp", "pre", "rec")}}
+    return {key: value / 100 for key, value in percent.items()}
 
 
 def _restore_numpy_of_2019() -> None:

@@ -9,63 +9,50 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .association.clear_mot import clear_counts, clear_figures
-    from .association.combine import AssociationResult
-    from .association.hota import hota_counts, hota_curves, hota_figures
-    from .association.identity import identity_counts, identity_figures
-    from .association.tracked_sequence import TrackedSequence, sum_counts
-    from .bootstrap import bootstrap_intervals, paired_bootstrap
-    from .posetrack.evaluate import evaluate_pose
-    from .posetrack.results import PoseEvaluation
-    from .posetrack.similarity import pose_tracks
-    from .youtube_vis.evaluate import VideoEvaluation, evaluate_association, evaluate_video_ap, evaluate_videos
-    from .youtube_vis.video_ap import VideoAPResult
+    from .association.clear_mot import clear_counts as clear_counts
+    from .association.clear_mot import clear_scores as clear_scores
+    from .association.counts import AssociationCounts as AssociationCounts
+    from .association.counts import AssociationResult as AssociationResult
+    from .association.counts import count_sequence as count_sequence
+    from .association.hota import hota_counts as hota_counts
+    from .association.hota import hota_curves as hota_curves
+    from .association.hota import hota_scores as hota_scores
+    from .association.identity import identity_counts as identity_counts
+    from .association.identity import identity_scores as identity_scores
+    from .association.tracked_sequence import TrackedSequence as TrackedSequence
+    from .bootstrap import bootstrap_intervals as bootstrap_intervals
+    from .bootstrap import paired_bootstrap as paired_bootstrap
+    from .posetrack.evaluate import evaluate_pose as evaluate_pose
+    from .posetrack.results import PoseEvaluation as PoseEvaluation
+    from .posetrack.similarity import pose_tracks as pose_tracks
+    from .youtube_vis.evaluate import VideoEvaluation as VideoEvaluation
+    from .youtube_vis.evaluate import evaluate_video_ap as evaluate_video_ap
+    from .youtube_vis.evaluate import evaluate_videos as evaluate_videos
+    from .youtube_vis.video_ap import VideoAPResult as VideoAPResult
 
 _MODULE_OF = {
-    "AssociationResult": "association.combine",
+    "AssociationCounts": "association.counts",
+    "AssociationResult": "association.counts",
     "PoseEvaluation": "posetrack.results",
     "TrackedSequence": "association.tracked_sequence",
     "VideoAPResult": "youtube_vis.video_ap",
     "VideoEvaluation": "youtube_vis.evaluate",
     "bootstrap_intervals": "bootstrap",
     "clear_counts": "association.clear_mot",
-    "clear_figures": "association.clear_mot",
-    "evaluate_association": "youtube_vis.evaluate",
+    "clear_scores": "association.clear_mot",
+    "count_sequence": "association.counts",
     "evaluate_pose": "posetrack.evaluate",
     "evaluate_video_ap": "youtube_vis.evaluate",
     "evaluate_videos": "youtube_vis.evaluate",
     "hota_counts": "association.hota",
     "hota_curves": "association.hota",
-    "hota_figures": "association.hota",
+    "hota_scores": "association.hota",
     "identity_counts": "association.identity",
-    "identity_figures": "association.identity",
+    "identity_scores": "association.identity",
     "paired_bootstrap": "bootstrap",
     "pose_tracks": "posetrack.similarity",
-    "sum_counts": "association.tracked_sequence",
 }
-
-__all__ = [
-    "AssociationResult",
-    "PoseEvaluation",
-    "TrackedSequence",
-    "VideoAPResult",
-    "VideoEvaluation",
-    "bootstrap_intervals",
-    "clear_counts",
-    "clear_figures",
-    "evaluate_association",
-    "evaluate_pose",
-    "evaluate_video_ap",
-    "evaluate_videos",
-    "hota_counts",
-    "hota_curves",
-    "hota_figures",
-    "identity_counts",
-    "identity_figures",
-    "paired_bootstrap",
-    "pose_tracks",
-    "sum_counts",
-]
+__all__ = sorted(_MODULE_OF)
 
 
 def __getattr__(name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Percentile bootstrap: how far figures would scatter if other videos had been drawn from the same source.
+"""Percentile bootstrap: how far scores would scatter if other videos had been drawn from the same source.
 
 Reference: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Videos, not frames or tracks, are
 drawn: those of one video are not independent of each other.
@@ -11,26 +11,26 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 Statistic = Callable[[np.ndarray], Mapping[str, float]]
-_LEVEL = 0.95
+LEVEL = 0.95
 
 
 def bootstrap_intervals(
     statistic: Statistic, num_units: int, *, num_samples: int, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of each figure of a statistic, by percentiles.
+    """95 % intervals of each score of a statistic, by percentiles.
 
-    A draw in which a figure is NaN, that is, in which there is nothing to measure, is left out of that figure's
+    A draw in which a score is NaN, that is, in which there is nothing to measure, is left out of that score's
     interval; if all are, the interval is (NaN, NaN).
 
     Args:
-        statistic: integer weights (V,), how often each of V units was drawn, V in sum -> figures. Weights of ones give
-            the figures of the data itself.
+        statistic: integer weights (V,), how often each of V units was drawn, V in sum -> scores. Weights of ones give
+            the scores of the data itself.
         num_units: V.
         num_samples: draws.
         seed: of the draws; the same seed gives the same draws.
 
     Raises:
-        ValueError: there is no unit or no draw, or not every draw has the same figures.
+        ValueError: there is no unit or no draw, or not every draw has the same scores.
     """
     return _intervals(_draw(statistic, num_units, num_samples, seed))
 
@@ -38,10 +38,10 @@ def bootstrap_intervals(
 def paired_bootstrap(
     statistic_a: Statistic, statistic_b: Statistic, num_units: int, *, num_samples: int, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of A's figures minus B's, each difference taken on the same draw of units.
+    """95 % intervals of A's scores minus B's, each difference taken on the same draw of units.
 
     Args:
-        statistic_a, statistic_b: as for :func:`bootstrap_intervals`, of the same V units in the same order. Figures
+        statistic_a, statistic_b: as for :func:`bootstrap_intervals`, of the same V units in the same order. Scores
             that only one of them has are left out.
         num_units, num_samples, seed: as there.
 
@@ -57,7 +57,7 @@ def paired_bootstrap(
 
 
 def _draw(statistic: Statistic, num_units: int, num_samples: int, seed: int) -> dict[str, np.ndarray]:
-    """Figure -> its value in each draw, (num_samples,)."""
+    """Score -> its value in each draw, (num_samples,)."""
     if num_units < 1 or num_samples < 1:
         raise ValueError(f"nothing can be drawn: {num_units} units, {num_samples} samples")
     rng = np.random.default_rng(seed)
@@ -67,7 +67,7 @@ def _draw(statistic: Statistic, num_units: int, num_samples: int, seed: int) -> 
     ]
     for sample in samples:
         if sample.keys() != samples[0].keys():
-            raise ValueError(f"a draw's figures are {sorted(sample)}, those of the first {sorted(samples[0])}")
+            raise ValueError(f"a draw's scores are {sorted(sample)}, those of the first {sorted(samples[0])}")
     return {key: np.array([sample[key] for sample in samples], dtype=float) for key in samples[0]}
 
 
@@ -77,6 +77,6 @@ def _intervals(draws: Mapping[str, np.ndarray]) -> dict[str, tuple[float, float]
         measured = values[~np.isnan(values)]
         low, high = (float("nan"),) * 2
         if len(measured):
-            low, high = np.quantile(measured, [(1 - _LEVEL) / 2, (1 + _LEVEL) / 2]).tolist()
+            low, high = np.quantile(measured, [(1 - LEVEL) / 2, (1 + LEVEL) / 2]).tolist()
         intervals[key] = (low, high)
     return intervals

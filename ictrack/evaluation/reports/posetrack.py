@@ -1,8 +1,10 @@
-"""Every figure of PoseTrack predictions: as plain data for a JSON file, and as tables for the terminal. In percent."""
+"""Every score of PoseTrack predictions: as plain data for a JSON file, and as tables for the terminal."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,18 +15,17 @@ from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import read_pose_folder
 
-from ..metrics import bootstrap_intervals
-from ..metrics.association.tracked_sequence import TrackedSequence
+from ..metrics.association.counts import AssociationCounts, count_sequence
 from ..metrics.posetrack.evaluate import PROTOCOLS, evaluate_pose
 from ..metrics.posetrack.results import JOINT_NAMES, PoseEvaluation, group_joints
 from ..metrics.posetrack.similarity import SIMILARITIES, pose_tracks
 from ..submission import read_posetrack_results
-from .association import AssociationFigures
-from .association_table import SHOWN_RATIOS, association_rows
-from .tables import Interval, format_percent, format_table
+from .association import SHOWN_RATIOS, association_rows
+from .intervals import report_intervals
+from .tables import Interval, are_equal, format_percent, format_table
 
 METRICS = ("ap", "mot", *SHOWN_RATIOS)
-# In the tables: row -> (part of the report, figure, headline of the resampling).
+# In the tables: row -> (part of the report, score, headline of the resampling).
 _POSE_ROWS = {
     "AP": ("AP", "ap", "AP"),
     "MOTA": ("MOT", "mota", "MOTA"),
@@ -35,8 +36,8 @@ _POSE_ROWS = {
 
 
 def posetrack_report(
-    ground_truth_path: str | Path,
-    results_path: str | Path,
+    gt_path: str | Path,
+    pred_path: str | Path,
     *,
     protocols: Sequence[str] = PROTOCOLS,
     metrics: Sequence[str] = METRICS,
@@ -48,8 +49,8 @@ def posetrack_report(
     """Score the predictions of a folder.
 
     Args:
-        ground_truth_path: a folder of ``.json`` or ``.json.gz`` files, or one of them.
-        results_path: the same, or a ``.zip``.
+        gt_path: a folder of ``.json`` or ``.json.gz`` files, or one of them.
+        pred_path: the same, or a ``.zip``.
         protocols: of AP and MOT; see :mod:`ictrack.evaluation.metrics.posetrack.evaluate`.
         metrics: of ``METRICS``.
         similarity: of two people for HOTA, CLEAR and Identity, of ``SIMILARITIES``.
@@ -59,44 +60,38 @@ def posetrack_report(
 
     Returns:
         - a protocol's name: "AP" with ``ap``, ``pre`` and ``rec``, and "MOT" with ``mota``, ``motp``, ``pre`` and
-          ``rec``, each by joint and in "total"; "counters" of MOT; "sequences" with the same of each;
-        - "hota", "clear", "identity" of whole people, ratios in percent, and "similarity";
+          ``rec``, each by joint and in "total", as fractions (NaN: nothing to measure); "counters" of MOT; "sequences"
+          with the same of each;
+        - "hota", "clear", "identity" of whole people, ratios as fractions, and "similarity";
         - "intervals", "warnings".
 
     Raises:
         AnnotationError: with the file and the JSON path of what cannot be scored.
         OSError: a file cannot be opened.
     """
-    truth = read_pose_folder(ground_truth_path, is_ground_truth=True)
-    found = read_posetrack_results(results_path)
+    gt = read_pose_folder(gt_path, is_ground_truth=True)
+    pred = read_posetrack_results(pred_path)
     report: dict[str, Any] = {}
     statistics: list[Callable[[np.ndarray], dict[str, float]]] = []
     warnings: Sequence[str] = ()
     if "ap" in metrics or "mot" in metrics:
-        evaluation = _evaluate_pose(truth, found, protocols, results_path)
+        evaluation = _evaluate_pose(gt, pred, protocols, pred_path)
         parts = [part for metric, part in (("ap", "AP"), ("mot", "MOT"), ("mot", "counters")) if metric in metrics]
-        report.update(_pose_figures(evaluation, parts))
+        report.update(_pose_scores(evaluation, parts))
         statistics.append(evaluation.resample)
         warnings = evaluation.warnings
     association = tuple(metric for metric in metrics if metric in SHOWN_RATIOS)
     if association:
-        pairs = [(truth[name], _predictions(found, name, results_path)) for name in sorted(truth)]
-        figures = AssociationFigures(pairs, partial(_tracks, similarity=similarity), association, workers)
-        report.update(figures.figures(np.ones(len(truth), dtype=np.int64)))
-        report["similarity"] = similarity
-        statistics.append(figures.resample)
-    report["intervals"] = {}
+        pairs = [(gt[name], _predictions(pred, name, pred_path)) for name in sorted(gt)]
+        counts = _count(pairs, similarity, association, workers)
+        report.update(counts.scores(), similarity=similarity)
+        statistics.append(counts.resample)
     report["warnings"] = list(warnings)
-    if bootstrap:
-        report["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": 0.95, "unit": "sequence"}
-        intervals = bootstrap_intervals(
-            lambda weights: {key: value for one in statistics for key, value in one(weights).items()},
-            len(truth),
-            num_samples=bootstrap,
-            seed=seed,
-        )
-        report["intervals"] = {key: list(ends) for key, ends in intervals.items()}
-    return report
+
+    def statistic(weights: np.ndarray) -> dict[str, float]:
+        return {key: value for one in statistics for key, value in one(weights).items()}
+
+    return report | report_intervals(statistic, len(gt), "sequence", bootstrap, seed)
 
 
 def posetrack_tables(report: Mapping[str, Any], *, by_joint: bool = False) -> str:
@@ -107,7 +102,7 @@ def posetrack_tables(report: Mapping[str, Any], *, by_joint: bool = False) -> st
         parts.append(_pose_table(report, protocols))
         if by_joint:
             parts.append(_joint_table(protocols))
-    rows = association_rows(report, scale=1.0)
+    rows = association_rows(report)
     if rows:
         title = f"Association of people, similarity {report['similarity']}"
         parts.append(f"{title}\n{format_table(['%, counts', 'all'], rows)}")
@@ -115,44 +110,57 @@ def posetrack_tables(report: Mapping[str, Any], *, by_joint: bool = False) -> st
 
 
 def _evaluate_pose(
-    truth: Mapping[str, PoseSequence], found: Mapping[str, PoseSequence], protocols: Sequence[str], source: str | Path
+    gt: Mapping[str, PoseSequence], pred: Mapping[str, PoseSequence], protocols: Sequence[str], source: str | Path
 ) -> PoseEvaluation:
     try:
-        return evaluate_pose(truth, found, tuple(protocols))
+        return evaluate_pose(gt, pred, tuple(protocols))
     except AnnotationError as error:
         message = str(error)
         raise AnnotationError(message if str(source) in message else f"{source}: {message}") from None
 
 
-def _predictions(found: Mapping[str, PoseSequence], name: str, source: str | Path) -> PoseSequence:
-    if name not in found:
+def _predictions(pred: Mapping[str, PoseSequence], name: str, source: str | Path) -> PoseSequence:
+    if name not in pred:
         raise AnnotationError(f"{source}: {name}: there are no predictions for this sequence of the ground truth")
-    return found[name]
+    return pred[name]
 
 
-def _tracks(pair: tuple[PoseSequence, PoseSequence], similarity: str) -> TrackedSequence:
-    return pose_tracks(*pair, similarity)
+def _count(
+    pairs: Sequence[tuple[PoseSequence, PoseSequence]], similarity: str, metrics: Sequence[str], workers: int
+) -> AssociationCounts:
+    counts = AssociationCounts(len(pairs), metrics)
+    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
+        each = (pool.map if pool else map)(partial(_count_pair, similarity=similarity, metrics=metrics), pairs)
+        for position, rows in enumerate(each):
+            counts.add(position, rows)
+    return counts
 
 
-def _pose_figures(evaluation: PoseEvaluation, parts: Sequence[str]) -> dict[str, Any]:
-    def chosen(figures: Mapping[str, Any]) -> dict[str, Any]:
-        return {part: figures[part] for part in parts}
+def _count_pair(
+    pair: tuple[PoseSequence, PoseSequence], similarity: str, metrics: Sequence[str]
+) -> dict[str, np.ndarray]:
+    return count_sequence(pose_tracks(*pair, similarity), metrics)
+
+
+def _pose_scores(evaluation: PoseEvaluation, parts: Sequence[str]) -> dict[str, Any]:
+    def chosen(scores: Mapping[str, Any]) -> dict[str, Any]:
+        return {part: scores[part] for part in parts}
 
     by_sequence = evaluation.per_sequence()
     return {
         protocol: {
-            **chosen(figures),
+            **chosen(scores),
             "sequences": {name: chosen(one[protocol]) for name, one in by_sequence.items()},
         }
-        for protocol, figures in evaluation.results.items()
+        for protocol, scores in evaluation.scores.items()
     }
 
 
 def _pose_table(report: Mapping[str, Any], protocols: Mapping[str, Any]) -> str:
     rows, agreeing = [], []
     for row, (part, key, headline) in _POSE_ROWS.items():
-        values = {name: figures[part][key] for name, figures in protocols.items() if part in figures}
-        if len(values) == 2 and _same(values["official"], values["strict"]):
+        values = {name: scores[part][key] for name, scores in protocols.items() if part in scores}
+        if len(values) == 2 and are_equal(values["official"], values["strict"]):
             values = {"official": values["official"]}
             agreeing.append(row)
         for protocol, by_joint in values.items():
@@ -160,8 +168,8 @@ def _pose_table(report: Mapping[str, Any], protocols: Mapping[str, Any]) -> str:
             interval: Interval | None = report["intervals"].get(f"{protocol}.{headline}")
             columns = group_joints(by_joint)
             total = columns.pop("Total")
-            cells = [format_percent(value, scale=1, undefined=None) for value in columns.values()]
-            rows.append([label, *cells, format_percent(total, interval, scale=1, undefined=None)])
+            cells = [format_percent(value) for value in columns.values()]
+            rows.append([label, *cells, format_percent(total, interval)])
     headers = ["%", *group_joints(dict.fromkeys((*JOINT_NAMES, "total"), 0.0))]
     title = "Poses, " + (f"{next(iter(protocols))} protocol" if len(protocols) == 1 else "both protocols")
     if agreeing and len(protocols) == 2:
@@ -171,19 +179,10 @@ def _pose_table(report: Mapping[str, Any], protocols: Mapping[str, Any]) -> str:
 
 def _joint_table(protocols: Mapping[str, Any]) -> str:
     columns = {
-        f"{row} ({protocol})": figures[part][key]
+        f"{row} ({protocol})": scores[part][key]
         for row, (part, key, _) in _POSE_ROWS.items()
-        for protocol, figures in protocols.items()
-        if part in figures
+        for protocol, scores in protocols.items()
+        if part in scores
     }
-    rows = [
-        [joint, *(format_percent(values[joint], scale=1, undefined=None) for values in columns.values())]
-        for joint in JOINT_NAMES
-    ]
+    rows = [[joint, *(format_percent(values[joint]) for values in columns.values())] for joint in JOINT_NAMES]
     return f"By joint\n{format_table(['%', *columns], rows)}"
-
-
-def _same(first: Mapping[str, float], second: Mapping[str, float]) -> bool:
-    return first.keys() == second.keys() and bool(
-        np.array_equal(list(first.values()), list(second.values()), equal_nan=True)
-    )

@@ -31,24 +31,20 @@ def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def format_percent(
-    value: float, interval: Interval | None = None, *, scale: float = 100.0, undefined: float | None = -1.0
-) -> str:
-    """``scale * value`` with two decimals and the interval behind it; "-" where there is nothing to measure.
-
-    Args:
-        value: NaN means that there is nothing to measure.
-        interval: low and high end, in the units of ``value``.
-        scale: 100 for fractions, 1 for what is in percent already.
-        undefined: another value that means it, -1 in average precision; None: there is no such value.
-    """
-    if math.isnan(value) or value == undefined:
+def format_percent(value: float, interval: Interval | None = None) -> str:
+    """A fraction in percent with two decimals and its interval behind it; "-" for NaN, nothing to measure."""
+    if math.isnan(value):
         return "-"
-    text = f"{scale * value:.2f}"
+    text = f"{100 * value:.2f}"
     if interval is None:
         return text
-    low, high = (format_percent(end, scale=scale, undefined=undefined) for end in interval)
+    low, high = map(format_percent, interval)
     return f"{text} [{low}, {high}]"
+
+
+def in_percent(fractions: Mapping[str, float]) -> dict[str, float]:
+    """The same scores in percent, as Detectron2's evaluators return them."""
+    return {key: 100 * value for key, value in fractions.items()}
 
 
 def format_count(value: float) -> str:
@@ -57,7 +53,7 @@ def format_count(value: float) -> str:
 
 
 def to_json(value: Any) -> Any:
-    """``value`` as strict JSON can hold it: arrays become lists, numbers that are not finite "nan", "inf" or "-inf"."""
+    """``value`` as strict JSON can hold it: arrays become lists, NaN becomes None."""
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -66,13 +62,22 @@ def to_json(value: Any) -> Any:
         return [to_json(item) for item in value]
     if isinstance(value, np.generic):
         return to_json(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
+    if isinstance(value, float) and math.isnan(value):
+        return None
     return value
 
 
+def are_equal(one: Any, other: Any) -> bool:
+    """Whether two parts of reports hold the same scores; NaN is the same as NaN."""
+    return bool(to_json(one) == to_json(other))
+
+
 def write_json(value: Any, path: str | Path) -> None:
-    """Write ``value`` with full precision to ``path``, as :func:`to_json` puts it."""
+    """Write ``value`` with full precision to ``path``, as :func:`to_json` puts it.
+
+    Raises:
+        ValueError: a number is infinite.
+    """
     text = json.dumps(to_json(value), indent=1, allow_nan=False)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text + "\n")

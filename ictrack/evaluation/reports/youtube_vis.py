@@ -1,4 +1,4 @@
-"""Every figure of YouTube-VIS results: as plain data for a JSON file, and as tables for the terminal."""
+"""Every score of YouTube-VIS results: as plain data for a JSON file, and as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from typing import Any
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.youtube_vis_json import read_ground_truth
 
-from ..metrics import VideoEvaluation, bootstrap_intervals, evaluate_videos
+from ..metrics import VideoEvaluation, evaluate_videos
 from ..metrics.youtube_vis.evaluate import METRICS
 from ..metrics.youtube_vis.video_ap import PROTOCOLS
 from ..submission import read_results_file
-from .association_table import SHOWN_RATIOS, association_rows
-from .tables import Interval, format_count, format_percent, format_table
+from .association import SHOWN_RATIOS, association_rows
+from .intervals import report_intervals
+from .tables import Interval, are_equal, format_count, format_percent, format_table
 
 __all__ = ["METRICS", "PROTOCOLS", "report_of", "youtube_vis_report", "youtube_vis_tables"]
 
 
 def youtube_vis_report(
-    ground_truth_path: str | Path,
-    results_path: str | Path,
+    gt_path: str | Path,
+    pred_path: str | Path,
     *,
     protocols: Sequence[str] = PROTOCOLS,
     metrics: Sequence[str] = METRICS,
@@ -32,8 +33,8 @@ def youtube_vis_report(
     """Score a results file.
 
     Args:
-        ground_truth_path: ``.json`` or ``.json.gz``.
-        results_path: the same, or the ``.zip`` that a server takes.
+        gt_path: ``.json`` or ``.json.gz``.
+        pred_path: the same, or the ``.zip`` that a server takes.
         protocols: of the average precision; see :mod:`ictrack.evaluation.metrics.youtube_vis.video_ap`.
         metrics: of ``METRICS``.
         bootstrap: number of samples of the 95 % intervals over videos; 0: none.
@@ -47,36 +48,26 @@ def youtube_vis_report(
         AnnotationError: with the file and the JSON path of what cannot be scored.
         OSError: a file cannot be opened.
     """
-    ground_truth = read_ground_truth(ground_truth_path, pack_runs=True)
-    if ground_truth.get("annotations") is None:
-        raise AnnotationError(f"{ground_truth_path}: annotations: there are none to score against")
-    results = read_results_file(results_path)
+    gt = read_ground_truth(gt_path, pack_runs=True)
+    if gt.get("annotations") is None:
+        raise AnnotationError(f"{gt_path}: annotations: there are none to score against")
+    pred = read_results_file(pred_path)
     try:
-        evaluation = evaluate_videos(
-            ground_truth, results, metrics=tuple(metrics), protocols=tuple(protocols), workers=workers
-        )
+        evaluation = evaluate_videos(gt, pred, metrics=tuple(metrics), protocols=tuple(protocols), workers=workers)
     except AnnotationError as error:
-        raise AnnotationError(_with_file(str(error), ground_truth_path, results_path)) from None
+        raise AnnotationError(_with_file(str(error), gt_path, pred_path)) from None
     report = report_of(evaluation)
-    report["warnings"] = [_with_file(text, ground_truth_path, results_path) for text in report["warnings"]]
-    if bootstrap:
-        report["bootstrap"] = {"samples": bootstrap, "seed": seed, "level": 0.95, "unit": "video"}
-        report["intervals"] = {
-            key: list(ends)
-            for key, ends in bootstrap_intervals(
-                evaluation.resample, len(ground_truth["videos"]), num_samples=bootstrap, seed=seed
-            ).items()
-        }
-    return report
+    report["warnings"] = [_with_file(text, gt_path, pred_path) for text in report["warnings"]]
+    return report | report_intervals(evaluation.resample, len(gt["videos"]), "video", bootstrap, seed)
 
 
 def report_of(evaluation: VideoEvaluation) -> dict[str, Any]:
     """An evaluation as plain data.
 
     Returns:
-        - a protocol's name: the 12 official numbers as fractions (-1: nothing to measure), "per_category" with the
+        - a protocol's name: the 12 official numbers as fractions (NaN: nothing to measure), "per_category" with the
           same of each, "per_threshold" with AP and AR100; or "error", where only the other protocol can score;
-        - "hota", "clear", "identity": the figures with counts summed over categories, "class_averaged" and
+        - "hota", "clear", "identity": the scores with counts summed over categories, "class_averaged" and
           "per_category"; in "hota" also "per_threshold", of the summed counts at each alpha;
         - "intervals": empty; "warnings": texts.
     """
@@ -110,13 +101,13 @@ def youtube_vis_tables(report: Mapping[str, Any], *, by_category: bool = False) 
     return "\n\n".join(part for part in parts if part)
 
 
-def _with_file(message: str, ground_truth_path: str | Path, results_path: str | Path) -> str:
+def _with_file(message: str, gt_path: str | Path, pred_path: str | Path) -> str:
     """A message that begins with a JSON path gets the name of the file in front of it."""
     if message.startswith("results["):
-        return f"{results_path}: {message[len('results') :]}"
+        return f"{pred_path}: {message[len('results') :]}"
     if message.startswith(("annotations", "videos", "categories")):
-        return f"{ground_truth_path}: {message}"
-    return f"{results_path}: {message}"
+        return f"{gt_path}: {message}"
+    return f"{pred_path}: {message}"
 
 
 def _precision_table(report: Mapping[str, Any]) -> str:
@@ -124,7 +115,7 @@ def _precision_table(report: Mapping[str, Any]) -> str:
     if not columns:
         return ""
     title = "Average precision and recall of tracks"
-    if len(columns) == 2 and columns["official"] == columns["strict"]:
+    if len(columns) == 2 and are_equal(columns["official"], columns["strict"]):
         columns = {"official = strict": columns["official"]}
     first = next(iter(columns.values()))
     rows = [
@@ -140,7 +131,7 @@ def _interval(report: Mapping[str, Any], part: str, key: str) -> Interval | None
 
 
 def _association_table(report: Mapping[str, Any]) -> str:
-    rows = association_rows(report, scale=100.0)
+    rows = association_rows(report)
     if not rows:
         return ""
     return f"Association, of all detections in the file\n{format_table(['%, counts', 'all', 'class average'], rows)}"
@@ -158,7 +149,7 @@ def _category_columns(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str
     """Each column's header and its cells by category."""
     for protocol in PROTOCOLS:
         by_name = report.get(protocol, {}).get("per_category")
-        if by_name is None or (protocol == "strict" and report.get("official") == report["strict"]):
+        if by_name is None or (protocol == "strict" and are_equal(report.get("official"), report["strict"])):
             continue
         suffix = "" if protocol == "official" else f" ({protocol})"
         for key in ("AP", "AP50", "AP75", "AR10"):
@@ -167,6 +158,6 @@ def _category_columns(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str
         if metric in report:
             by_name = report[metric]["per_category"]
             for key in keys:
-                yield key, {name: format_percent(numbers[key], undefined=None) for name, numbers in by_name.items()}
+                yield key, {name: format_percent(numbers[key]) for name, numbers in by_name.items()}
     if "clear" in report:
         yield "IDSW", {name: format_count(numbers["IDSW"]) for name, numbers in report["clear"]["per_category"].items()}

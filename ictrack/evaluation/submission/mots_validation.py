@@ -17,34 +17,34 @@ from .problem import Problem, error, warning
 
 
 def validate_mots(
-    ground_truth_path: str | Path, results_path: str | Path, num_frames: Mapping[str, int] | None = None
+    gt_path: str | Path, pred_path: str | Path, num_frames: Mapping[str, int] | None = None
 ) -> Iterator[Problem]:
     """Every problem of a folder or zip of MOTS text files. Content of any kind raises nothing.
 
     Args:
-        ground_truth_path: folder or zip of the data set's files, a ``.txt`` a sequence.
-        results_path: what would be submitted.
+        gt_path: folder or zip of the data set's files, a ``.txt`` a sequence.
+        pred_path: what would be submitted.
         num_frames: frames of each sequence by its name, which the text of a ground truth does not tell. Without it
             frames are only held against the first one of the ground truth's numbering.
     """
     try:
-        truth = read_mots(ground_truth_path)
-        with open_submission(results_path) as results:
+        gt = read_mots(gt_path)
+        with open_submission(pred_path) as results:
             files = text_files(results)
-            for name in truth:
+            for name in gt:
                 if name not in files:
-                    yield error(str(results_path), f"{name}.txt is missing")
-            first_frame = min((item.frame for items in truth.values() for item in items), default=0)
+                    yield error(str(pred_path), f"{name}.txt is missing")
+            first_frame = min((item.frame for items in gt.values() for item in items), default=0)
             # Frames count from 0 or from 1; where nothing is in the first ones, both are let pass.
             first_frame = first_frame if first_frame <= 1 else 0
             for name, member in sorted(files.items()):
                 where = results.where(member)
-                if name not in truth:
+                if name not in gt:
                     yield warning(where, "there is no such sequence in the ground truth; it is not scored")
                     continue
                 length = None if num_frames is None else num_frames.get(name)
                 frames = range(first_frame, first_frame + length) if length is not None else None
-                for problem in _file_problems(results, member, truth[name], first_frame, frames):
+                for problem in _file_problems(results, member, gt[name], first_frame, frames):
                     yield problem.in_file(where)
     except AnnotationError as wrong:
         path, _, message = str(wrong).partition(": ")
@@ -54,10 +54,10 @@ def validate_mots(
 
 
 def _file_problems(
-    results: Archive | Folder, member: str, truth: list[MOTSObject], first_frame: int, frames: range | None
+    results: Archive | Folder, member: str, gt: list[MOTSObject], first_frame: int, frames: range | None
 ) -> Iterator[Problem]:
-    classes = {item.class_id for item in truth} - {IGNORE_CLASS}
-    sizes = {tuple(item.rle["size"]) for item in truth}
+    classes = {item.class_id for item in gt} - {IGNORE_CLASS}
+    sizes = {tuple(item.rle["size"]) for item in gt}
     by_frame: dict[int, list[tuple[int, MOTSObject]]] = {}
     seen: dict[tuple[int, int], int] = {}
     class_of: dict[int, int] = {}

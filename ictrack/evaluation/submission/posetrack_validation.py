@@ -22,21 +22,21 @@ _IMAGE_NAME = re.compile(r"(?:.*/)?\d+_[A-Za-z0-9]+_[A-Za-z0-9]+/\d+\.jpg")
 _NUMS_JOINTS = (len(POSETRACK_15), len(POSETRACK_15) + 2)
 
 
-def validate_posetrack(ground_truth_path: str | Path, results_path: str | Path) -> Iterator[Problem]:
+def validate_posetrack(gt_path: str | Path, pred_path: str | Path) -> Iterator[Problem]:
     """Every problem of predictions, a folder or a zip. Content of any kind raises nothing.
 
     Args:
-        ground_truth_path: folder with the data set's files; only their names and lists of images are used.
-        results_path: what would be submitted.
+        gt_path: folder with the data set's files; only their names and lists of images are used.
+        pred_path: what would be submitted.
     """
     frames: dict[str, list[str]] = {}
     try:
-        with open_submission(ground_truth_path) as truth:
-            for name, members in sorted(sequence_files(truth).items()):
-                frames[name] = _frame_names(truth, members[0])
-            require(bool(frames), str(ground_truth_path), "holds no .json or .json.gz file")
-        with open_submission(results_path) as results:
-            yield from _folder_problems(results, Path(results_path), frames)
+        with open_submission(gt_path) as gt:
+            for name, members in sorted(sequence_files(gt).items()):
+                frames[name] = _frame_names(gt, members[0])
+            require(bool(frames), str(gt_path), "holds no .json or .json.gz file")
+        with open_submission(pred_path) as results:
+            yield from _folder_problems(results, Path(pred_path), frames)
     except AnnotationError as wrong:
         path, _, message = str(wrong).partition(": ")
         yield error(path, message)
@@ -44,9 +44,9 @@ def validate_posetrack(ground_truth_path: str | Path, results_path: str | Path) 
         yield error(str(wrong.filename), f"cannot be read: {wrong.strerror or wrong}")
 
 
-def _frame_names(truth: Archive | Folder, member: str) -> list[str]:
-    where = truth.where(member)
-    data = parse_json(truth.read(member), where)
+def _frame_names(gt: Archive | Folder, member: str) -> list[str]:
+    where = gt.where(member)
+    data = parse_json(gt.read(member), where)
     images = data.get("images") if isinstance(data, dict) else None
     if not isinstance(images, list) or not all(
         isinstance(image, dict) and isinstance(image.get("file_name"), str) for image in images

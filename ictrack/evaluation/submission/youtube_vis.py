@@ -110,9 +110,9 @@ def _results_of_tracks(content: Any, path: Path) -> Any:
     return annotations
 
 
-def pack_results(results_path: str | Path, zip_path: str | Path) -> Path:
+def pack_results(pred_path: str | Path, zip_path: str | Path) -> Path:
     """The zip that a server takes, of a ``.json`` or ``.json.gz`` file of any name and size. Returns ``zip_path``."""
-    return write_archive(zip_path, [(RESULTS_NAME, Path(results_path))])
+    return write_archive(zip_path, [(RESULTS_NAME, Path(pred_path))])
 
 
 def read_results_file(path: str | Path) -> Any:

@@ -25,16 +25,16 @@ MAX_TRACKS = 100
 LARGE_FILE_BYTES = 2**30
 
 
-def validate_youtube_vis(ground_truth_path: str | Path, results_path: str | Path) -> Iterator[Problem]:
+def validate_youtube_vis(gt_path: str | Path, pred_path: str | Path) -> Iterator[Problem]:
     """Every problem of a results file, ``.json``, ``.json.gz`` or ``.zip``. Content of any kind raises nothing.
 
     Args:
-        ground_truth_path: the data set's file; annotations are not needed.
-        results_path: what would be submitted.
+        gt_path: the data set's file; annotations are not needed.
+        pred_path: what would be submitted.
     """
     contents = []
     reader: Callable[[Any], Any]
-    for path, reader in ((ground_truth_path, read_ground_truth), (results_path, read_results_file)):
+    for path, reader in ((gt_path, read_ground_truth), (pred_path, read_results_file)):
         try:
             contents.append(reader(path))
         except AnnotationError as wrong:
@@ -43,44 +43,44 @@ def validate_youtube_vis(ground_truth_path: str | Path, results_path: str | Path
         except OSError as wrong:
             yield error(str(path), f"cannot be read: {wrong.strerror or wrong}")
             return
-    size = Path(results_path).stat().st_size
+    size = Path(pred_path).stat().st_size
     if size > LARGE_FILE_BYTES:
-        yield warning(str(results_path), f"takes {size / 2**30:.1f} GiB, which a server may refuse")
-    ground_truth, results = contents
-    for problem in find_problems(results, ground_truth):
-        yield problem.in_file(results_path)
+        yield warning(str(pred_path), f"takes {size / 2**30:.1f} GiB, which a server may refuse")
+    gt, results = contents
+    for problem in find_problems(results, gt):
+        yield problem.in_file(pred_path)
 
 
-def read_results(path: str | Path, ground_truth: dict[str, Any]) -> list[dict[str, Any]]:
+def read_results(path: str | Path, gt: dict[str, Any]) -> list[dict[str, Any]]:
     """The content of a results file, safe to score. What is probably not meant is logged as a warning.
 
     Args:
         path: the file, as for :func:`read_results_file`.
-        ground_truth: the content of the data set's file; annotations are not needed.
+        gt: the content of the data set's file; annotations are not needed.
 
     Raises:
         AnnotationError: with the file's name and the JSON path of the first problem.
         OSError: the file cannot be opened.
     """
     results = read_results_file(path)
-    raise_first_error((problem.in_file(path) for problem in find_problems(results, ground_truth)), logger)
+    raise_first_error((problem.in_file(path) for problem in find_problems(results, gt)), logger)
     return results
 
 
-def find_problems(results: Any, ground_truth: dict[str, Any]) -> Iterator[Problem]:
+def find_problems(results: Any, gt: dict[str, Any]) -> Iterator[Problem]:
     """Everything that keeps results from being scored as they are meant, in the results' order, JSON paths as paths.
 
     Args:
         results: the content of a ``results.json``.
-        ground_truth: the content of the data set's file, checked.
+        gt: the content of the data set's file, checked.
     """
     if not isinstance(results, list):
         yield error("$", "must be a list of tracks")
         return
     if not results:
         yield warning("$", "there are no tracks; the official tool crashes on an empty list")
-    videos = {video["id"]: video for video in ground_truth["videos"]}
-    categories = {category["id"] for category in ground_truth["categories"]}
+    videos = {video["id"]: video for video in gt["videos"]}
+    categories = {category["id"] for category in gt["categories"]}
     seen: dict[tuple[Any, Any], int] = {}
     copies = _Copies()
     counts: Counter[tuple[Any, Any]] = Counter()

@@ -60,7 +60,7 @@ def test_paired_draws_cancel_what_both_have_in_common():
     assert unpaired[1] - unpaired[0] > 0.3
 
 
-def test_paired_figures_that_one_lacks_are_left_out():
+def test_paired_scores_that_one_lacks_are_left_out():
     intervals = paired_bootstrap(lambda w: {"x": 2.0, "y": 1.0}, lambda w: {"x": np.nan, "z": 1.0}, 2, num_samples=3)
     assert list(intervals) == ["x"]
     assert np.isnan(intervals["x"]).all()
@@ -72,6 +72,6 @@ def test_nothing_to_draw_is_an_error(num_units, num_samples):
         bootstrap_intervals(lambda w: {}, num_units, num_samples=num_samples)
 
 
-def test_figures_that_come_and_go_are_an_error():
+def test_scores_that_come_and_go_are_an_error():
     with pytest.raises(ValueError, match="those of the first"):
         bootstrap_intervals(lambda w: {"x" if w[0] else "y": 1.0}, 2, num_samples=50)

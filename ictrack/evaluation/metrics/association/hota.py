@@ -19,7 +19,7 @@ ALPHAS = np.arange(0.05, 0.99, 0.05)
 _EPS = np.finfo(float).eps
 
 HOTA_COUNTS = ("HOTA_TP", "HOTA_FN", "HOTA_FP", "AssA_sum", "AssRe_sum", "AssPr_sum", "LocA_sum")
-# Figures that TrackEval adds up over classes where it averages the others.
+# Scores that TrackEval adds up over classes where it averages the others.
 HOTA_SUMMED = ("HOTA_TP", "HOTA_FN", "HOTA_FP")
 
 
@@ -30,12 +30,12 @@ def hota_counts(sequence: TrackedSequence) -> dict[str, np.ndarray]:
     identities over the whole sequence. The sums are over true positives c: of A(c) = TPA / (TPA + FNA + FPA) (the
     paper's Eq. 10), TPA / (TPA + FNA), TPA / (TPA + FPA), and of the similarity.
     """
-    num_truth, num_found = sequence.truth_frames.sum(), sequence.track_frames.sum()
+    num_gt, num_pred = sequence.gt_frames.sum(), sequence.pred_frames.sum()
     counts = {key: np.zeros(len(ALPHAS)) for key in HOTA_COUNTS}
-    if num_truth and num_found and len(sequence.pairs):
+    if num_gt and num_pred and len(sequence.pairs):
         _count_matches(counts, _match(sequence), sequence)
-    counts["HOTA_FN"] = num_truth - counts["HOTA_TP"]
-    counts["HOTA_FP"] = num_found - counts["HOTA_TP"]
+    counts["HOTA_FN"] = num_gt - counts["HOTA_TP"]
+    counts["HOTA_FP"] = num_pred - counts["HOTA_TP"]
     return counts
 
 
@@ -62,34 +62,34 @@ def hota_curves(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     }
 
 
-def hota_figures(counts: Mapping[str, np.ndarray]) -> dict[str, float]:
+def hota_scores(counts: Mapping[str, np.ndarray]) -> dict[str, float]:
     """The means of :func:`hota_curves` and of the true positives, misses and false positives over ``ALPHAS``; and
     HOTA(0), LocA(0) and their product HOTALocA(0), the values at the smallest alpha."""
     curves = hota_curves(counts)
-    figures = {key: float(np.mean(values)) for key, values in curves.items()}
-    figures["HOTA(0)"], figures["LocA(0)"] = float(curves["HOTA"][0]), float(curves["LocA"][0])
-    figures["HOTALocA(0)"] = figures["HOTA(0)"] * figures["LocA(0)"]
-    return {**figures, **{key: float(np.mean(counts[key])) for key in HOTA_SUMMED}}
+    scores = {key: float(np.mean(values)) for key, values in curves.items()}
+    scores["HOTA(0)"], scores["LocA(0)"] = float(curves["HOTA"][0]), float(curves["LocA"][0])
+    scores["HOTALocA(0)"] = scores["HOTA(0)"] * scores["LocA(0)"]
+    return {**scores, **{key: float(np.mean(counts[key])) for key in HOTA_SUMMED}}
 
 
 def _match(sequence: TrackedSequence) -> SimilarPairs:
     pairs = sequence.pairs
-    in_truth = pairs.frame * sequence.num_truth + pairs.truth
-    in_track = pairs.frame * sequence.num_tracks + pairs.track
-    others = np.bincount(in_truth, pairs.similarity)[in_truth] + np.bincount(in_track, pairs.similarity)[in_track]
+    in_gt = pairs.frame * sequence.num_gt + pairs.gt
+    in_pred = pairs.frame * sequence.num_pred + pairs.pred
+    others = np.bincount(in_gt, pairs.similarity)[in_gt] + np.bincount(in_pred, pairs.similarity)[in_pred]
     union = others - pairs.similarity
     jaccard = np.divide(pairs.similarity, union, out=np.zeros(len(pairs)), where=union > _EPS)
-    identity = pairs.truth * sequence.num_tracks + pairs.track
-    common = np.bincount(identity, jaccard, minlength=sequence.num_truth * sequence.num_tracks)
-    common = common.reshape(sequence.num_truth, sequence.num_tracks)
-    alignment = common / (sequence.truth_frames[:, None] + sequence.track_frames[None, :] - common)
+    identity = pairs.gt * sequence.num_pred + pairs.pred
+    common = np.bincount(identity, jaccard, minlength=sequence.num_gt * sequence.num_pred)
+    common = common.reshape(sequence.num_gt, sequence.num_pred)
+    alignment = common / (sequence.gt_frames[:, None] + sequence.pred_frames[None, :] - common)
     score = alignment.ravel()[identity] * pairs.similarity
 
     # In most frames everyone's best is nobody else's best, and no assignment can do better than all those together.
-    starts = np.flatnonzero(np.diff(in_truth, prepend=-1))
+    starts = np.flatnonzero(np.diff(in_gt, prepend=-1))
     rows = np.diff(starts, append=len(pairs))
     best = np.flatnonzero(score == np.repeat(np.maximum.reduceat(score, starts), rows))
-    contested = has_repeats(in_truth[best]) | has_repeats(in_track[best])
+    contested = has_repeats(in_gt[best]) | has_repeats(in_pred[best])
     hard_frames = np.unique(pairs.frame[best[contested]])
     best = best[~np.isin(pairs.frame[best], hard_frames)]
     return SimilarPairs.concatenate(
@@ -98,9 +98,9 @@ def _match(sequence: TrackedSequence) -> SimilarPairs:
 
 
 def _assign(sequence: TrackedSequence, alignment: np.ndarray, frame: int) -> SimilarPairs:
-    truth, tracks, similarity = sequence.truth_ids[frame], sequence.track_ids[frame], sequence.similarity[frame]
-    rows, columns = linear_sum_assignment(alignment[truth[:, None], tracks[None, :]] * similarity, maximize=True)
-    return SimilarPairs(np.full(len(rows), frame), truth[rows], tracks[columns], similarity[rows, columns])
+    gt, pred, similarity = sequence.gt_ids[frame], sequence.pred_ids[frame], sequence.similarity[frame]
+    rows, columns = linear_sum_assignment(alignment[gt[:, None], pred[None, :]] * similarity, maximize=True)
+    return SimilarPairs(np.full(len(rows), frame), gt[rows], pred[columns], similarity[rows, columns])
 
 
 def _count_matches(counts: dict[str, np.ndarray], matches: SimilarPairs, sequence: TrackedSequence) -> None:
@@ -109,14 +109,14 @@ def _count_matches(counts: dict[str, np.ndarray], matches: SimilarPairs, sequenc
     num_levels = len(ALPHAS) + 1
     counts["HOTA_TP"] = _above(np.bincount(level, minlength=num_levels).astype(float))
     counts["LocA_sum"] = _above(np.bincount(level, matches.similarity, minlength=num_levels))
-    identity, index = np.unique(matches.truth * sequence.num_tracks + matches.track, return_inverse=True)
+    identity, index = np.unique(matches.gt * sequence.num_pred + matches.pred, return_inverse=True)
     common = np.bincount(index * num_levels + level, minlength=len(identity) * num_levels).astype(float)
     common = _above(common.reshape(len(identity), num_levels))  # (identities, alphas), TPA
-    truth_frames = sequence.truth_frames[identity // sequence.num_tracks][:, None]
-    track_frames = sequence.track_frames[identity % sequence.num_tracks][:, None]
-    counts["AssA_sum"] = (common * common / (truth_frames + track_frames - common)).sum(axis=0)
-    counts["AssRe_sum"] = (common * common / truth_frames).sum(axis=0)
-    counts["AssPr_sum"] = (common * common / track_frames).sum(axis=0)
+    gt_frames = sequence.gt_frames[identity // sequence.num_pred][:, None]
+    pred_frames = sequence.pred_frames[identity % sequence.num_pred][:, None]
+    counts["AssA_sum"] = (common * common / (gt_frames + pred_frames - common)).sum(axis=0)
+    counts["AssRe_sum"] = (common * common / gt_frames).sum(axis=0)
+    counts["AssPr_sum"] = (common * common / pred_frames).sum(axis=0)
 
 
 def _above(histogram: np.ndarray) -> np.ndarray:

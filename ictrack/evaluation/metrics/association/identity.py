@@ -18,7 +18,7 @@ from .tracked_sequence import TrackedSequence
 MATCH_THRESHOLD = 0.5
 
 IDENTITY_COUNTS = ("IDTP", "IDFN", "IDFP")
-# Figures that TrackEval adds up over classes where it averages the others.
+# Scores that TrackEval adds up over classes where it averages the others.
 IDENTITY_SUMMED = IDENTITY_COUNTS
 
 
@@ -31,18 +31,18 @@ def identity_counts(sequence: TrackedSequence) -> dict[str, float]:
     pairs = sequence.pairs.take(sequence.pairs.similarity >= MATCH_THRESHOLD)
     true_positives = 0.0
     if len(pairs):
-        size = sequence.num_truth * sequence.num_tracks
-        common = np.bincount(pairs.truth * sequence.num_tracks + pairs.track, minlength=size)
-        common = common.reshape(sequence.num_truth, sequence.num_tracks)
+        size = sequence.num_gt * sequence.num_pred
+        common = np.bincount(pairs.gt * sequence.num_pred + pairs.pred, minlength=size)
+        common = common.reshape(sequence.num_gt, sequence.num_pred)
         true_positives = float(common[linear_sum_assignment(common, maximize=True)].sum())
     return {
         "IDTP": true_positives,
-        "IDFN": float(sequence.truth_frames.sum()) - true_positives,
-        "IDFP": float(sequence.track_frames.sum()) - true_positives,
+        "IDFN": float(sequence.gt_frames.sum()) - true_positives,
+        "IDFP": float(sequence.pred_frames.sum()) - true_positives,
     }
 
 
-def identity_figures(counts: Mapping[str, float]) -> dict[str, float]:
+def identity_scores(counts: Mapping[str, float]) -> dict[str, float]:
     """IDF1, IDP and IDR as fractions, 0 where there is nothing, and the counts."""
     true, missed, wrong = (float(counts[key]) for key in IDENTITY_COUNTS)
     return {

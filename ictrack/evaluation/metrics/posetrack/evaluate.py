@@ -6,9 +6,9 @@ included; ``"strict"`` is what the metrics mean:
 =========================================  ======================================  ====================================
 case                                       official                                strict
 =========================================  ======================================  ====================================
-frame without annotated people             left out, labelled or not               left out iff it is not labelled:
-                                                                                   else all its joints are wrong
-annotated people in an unlabelled frame    count                                   are left out with their frame
+frame without annotated people             left out, labeled or not                left out iff it is not labeled: else
+                                                                                   all its joints are wrong
+annotated people in an unlabeled frame     count                                   are left out with their frame
 last annotated frame of a sequence         not in MOT (poseval fails if there is   in MOT
                                            no other: here a warning)
 no predicted (or, after the ignore         1 object, 1 miss, 1 false positive for  its real joints, missed or wrong
@@ -25,8 +25,8 @@ frames of predictions                      go by their position in the file     
 =========================================  ======================================  ====================================
 
 In both, a missing sequence, another number of images, or file names that poseval cannot read are errors; the readers
-in ``structures/posetrack_json.py`` refuse the rest. Figures are in percent, and those of all joints together
-("total") are means over joints for which they are defined.
+in ``structures/posetrack_json.py`` refuse the rest. Scores are fractions, NaN where there is nothing to measure; those
+of all joints together ("total") are means over joints for which they are defined.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ from ictrack.structures.pose_sequence import PoseSequence
 
 from .frames import check_frames, order_by_name
 from .pairs import pair_people
-from .pose_ap import FoundJoints, found_joints, joint_curves, right_joints
+from .pose_ap import PredJoints, joint_curves, pred_joints, right_joints
 from .pose_mot import JointEvents, track_joints
 from .results import PoseEvaluation, ProtocolResult
 
@@ -48,15 +48,15 @@ PROTOCOLS = ("official", "strict")
 
 
 def evaluate_pose(
-    ground_truth: Mapping[str, PoseSequence],
-    predictions: Mapping[str, PoseSequence],
+    gt: Mapping[str, PoseSequence],
+    pred: Mapping[str, PoseSequence],
     protocols: Sequence[str] = PROTOCOLS,
 ) -> PoseEvaluation:
     """AP and MOT of predicted pose tracks.
 
     Args:
-        ground_truth: sequences by name, with head boxes; of ``read_pose_folder``, for example.
-        predictions: the same sequences with the same number of frames. Others are left out with a warning.
+        gt: sequences by name, with head boxes; of ``read_pose_folder``, for example.
+        pred: the same sequences with the same number of frames. Others are left out with a warning.
         protocols: of "official" and "strict"; see the table at the top of this module.
 
     Raises:
@@ -65,19 +65,19 @@ def evaluate_pose(
     """
     if not set(protocols) <= set(PROTOCOLS):
         raise ValueError(f"the protocols are {', '.join(PROTOCOLS)}, not {', '.join(protocols)}")
-    names = tuple(sorted(ground_truth))
+    names = tuple(sorted(gt))
     if not names:
         raise AnnotationError("the ground truth has no sequence")
     warnings = _Warnings()
-    extra = sorted(set(predictions) - set(ground_truth))
+    extra = sorted(set(pred) - set(gt))
     if extra:
         warnings.add("sequences are not in the ground truth and not scored", extra)
-    joints: dict[str, list[FoundJoints]] = {protocol: [] for protocol in protocols}
+    joints: dict[str, list[PredJoints]] = {protocol: [] for protocol in protocols}
     counts: dict[str, list[np.ndarray]] = {protocol: [] for protocol in protocols}
     for name in names:
-        if name not in predictions:
+        if name not in pred:
             raise AnnotationError(f"{name}: there are no predictions for this sequence of the ground truth")
-        by_position, by_name = _pair_sequence(ground_truth[name], predictions[name], warnings)
+        by_position, by_name = _pair_sequence(gt[name], pred[name], warnings)
         for protocol in protocols:
             sequence_joints, sequence_counts = by_name.strict() if protocol == "strict" else by_position.official()
             joints[protocol].append(sequence_joints)
@@ -96,25 +96,25 @@ def evaluate_pose(
 class _PairedSequence:
     """Ground truth and predictions of one sequence; what both protocols need is computed once."""
 
-    def __init__(self, truth: PoseSequence, found: PoseSequence) -> None:
-        self._pairs = pair_people(truth, found)
+    def __init__(self, gt: PoseSequence, pred: PoseSequence) -> None:
+        self._pairs = pair_people(gt, pred)
         self._is_right = right_joints(self._pairs)
         self._events: dict[bytes, JointEvents] = {}
 
-    def official(self) -> tuple[FoundJoints, np.ndarray]:
+    def official(self) -> tuple[PredJoints, np.ndarray]:
         """The joints for AP, and (15, len(COUNTS)) of MOT."""
         pairs = self._pairs
-        frames = pairs.truth.people_per_frame() > 0
+        frames = pairs.gt.people_per_frame() > 0
         tracked = frames.copy()
         tracked[np.flatnonzero(frames)[-1:]] = False
-        is_dummy = tracked & ((pairs.truth_count == 0) | (pairs.found_count == 0))
+        is_dummy = tracked & ((pairs.gt_count == 0) | (pairs.pred_count == 0))
         counts = self._track(frames).counts(tracked & ~is_dummy, int(np.count_nonzero(is_dummy)))
-        return found_joints(pairs, self._is_right, frames), counts
+        return pred_joints(pairs, self._is_right, frames), counts
 
-    def strict(self) -> tuple[FoundJoints, np.ndarray]:
+    def strict(self) -> tuple[PredJoints, np.ndarray]:
         """As above."""
-        frames = self._pairs.truth.is_labeled
-        return found_joints(self._pairs, self._is_right, frames), self._track(frames).counts(frames)
+        frames = self._pairs.gt.is_labeled
+        return pred_joints(self._pairs, self._is_right, frames), self._track(frames).counts(frames)
 
     def _track(self, frames: np.ndarray) -> JointEvents:
         """``track_joints``; frames in which nothing is in reach make no difference to it."""
@@ -127,24 +127,24 @@ class _PairedSequence:
 
 
 def _pair_sequence(
-    truth: PoseSequence, found: PoseSequence, warnings: _Warnings
+    gt: PoseSequence, pred: PoseSequence, warnings: _Warnings
 ) -> tuple[_PairedSequence, _PairedSequence]:
     """The sequence with its frames paired by position and by name."""
-    check_frames(truth, found)
-    by_name = by_position = _PairedSequence(truth, found)
-    order = order_by_name(truth, found)
+    check_frames(gt, pred)
+    by_name = by_position = _PairedSequence(gt, pred)
+    order = order_by_name(gt, pred)
     if order is None:
-        warnings.add("sequences have other file names than the ground truth: frames go by position", [truth.name])
-    elif order != list(range(truth.num_frames)):
-        warnings.add("sequences have their frames in another order than the ground truth", [truth.name])
-        by_name = _PairedSequence(truth, found.reorder_frames(order))
-    if not found.has_scores.all():
-        warnings.add("sequences have people without scores", [truth.name])
-    annotated = truth.people_per_frame() > 0
-    if (annotated & ~truth.is_labeled).any():
-        warnings.add("sequences have annotated people in unlabelled frames", [truth.name])
+        warnings.add("sequences have other file names than the ground truth: frames go by position", [gt.name])
+    elif order != list(range(gt.num_frames)):
+        warnings.add("sequences have their frames in another order than the ground truth", [gt.name])
+        by_name = _PairedSequence(gt, pred.reorder_frames(order))
+    if not pred.has_scores.all():
+        warnings.add("sequences have people without scores", [gt.name])
+    annotated = gt.people_per_frame() > 0
+    if (annotated & ~gt.is_labeled).any():
+        warnings.add("sequences have annotated people in unlabeled frames", [gt.name])
     if np.count_nonzero(annotated) == 1:
-        warnings.add("sequences have a single annotated frame, without official MOT", [truth.name])
+        warnings.add("sequences have a single annotated frame, without official MOT", [gt.name])
     return by_position, by_name
 
 

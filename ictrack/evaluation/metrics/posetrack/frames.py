@@ -11,25 +11,25 @@ from ictrack.structures.pose_sequence import PoseSequence
 _POSETRACK_FILE_NAME = re.compile(r"(.*/)?\d+_(mpii|bonn|mpiinew)(_[^/]*)?/0*\d{1,4}(\.[^/]*)?")
 
 
-def check_frames(truth: PoseSequence, found: PoseSequence) -> None:
+def check_frames(gt: PoseSequence, pred: PoseSequence) -> None:
     """Raises AnnotationError if the predictions do not fit the frames of the ground truth."""
-    where = found.source or found.name
-    if truth.num_frames != found.num_frames:
-        raise AnnotationError(f"{where}: images: are {found.num_frames}, but the ground truth has {truth.num_frames}")
-    if not all(map(_POSETRACK_FILE_NAME.fullmatch, truth.file_names)):
+    where = pred.source or pred.name
+    if gt.num_frames != pred.num_frames:
+        raise AnnotationError(f"{where}: images: are {pred.num_frames}, but the ground truth has {gt.num_frames}")
+    if not all(map(_POSETRACK_FILE_NAME.fullmatch, gt.file_names)):
         return  # a data set of its own, which poseval cannot read
-    for i, name in enumerate(found.file_names):
+    for i, name in enumerate(pred.file_names):
         if not _POSETRACK_FILE_NAME.fullmatch(name):
             raise AnnotationError(
                 f"{where}: images[{i}].file_name: {name!r} does not look like "
-                f"{truth.file_names[i]!r}, as PoseTrack's evaluation needs it"
+                f"{gt.file_names[i]!r}, as PoseTrack's evaluation needs it"
             )
 
 
-def order_by_name(truth: PoseSequence, found: PoseSequence) -> list[int] | None:
+def order_by_name(gt: PoseSequence, pred: PoseSequence) -> list[int] | None:
     """For each frame of the ground truth that of the predictions whose image has the same name, if there are such."""
-    position = {name.rpartition("/")[2]: i for i, name in enumerate(found.file_names)}
-    names = [name.rpartition("/")[2] for name in truth.file_names]
+    position = {name.rpartition("/")[2]: i for i, name in enumerate(pred.file_names)}
+    names = [name.rpartition("/")[2] for name in gt.file_names]
     if len(set(names)) < len(names) or position.keys() != set(names):
         return None
     return [position[name] for name in names]

@@ -30,23 +30,23 @@ class PosePairs:
     frames, 15 joints.
 
     Attributes:
-        truth, found: the sequences; frames of ``found`` are in the order of those of ``truth``.
-        truth_present: (G, 15) bool, joints that are annotated and not ignored.
-        found_present: (P, 15) bool, likewise.
-        truth_count, found_count: (F,) people, without those whose joints are all ignored.
-        frame: (M,), truth_index: (M,), found_index: (M,) of the pairs.
+        gt, pred: the sequences; frames of ``pred`` are in the order of those of ``gt``.
+        gt_present: (G, 15) bool, joints that are annotated and not ignored.
+        pred_present: (P, 15) bool, likewise.
+        gt_count, pred_count: (F,) people, without those whose joints are all ignored.
+        frame, gt_index, pred_index: (M,) of the pairs.
         distance: (M, 15) head sizes; not finite where a joint is missing, or the head box has no size.
     """
 
-    truth: PoseSequence
-    found: PoseSequence
-    truth_present: np.ndarray
-    found_present: np.ndarray
-    truth_count: np.ndarray
-    found_count: np.ndarray
+    gt: PoseSequence
+    pred: PoseSequence
+    gt_present: np.ndarray
+    pred_present: np.ndarray
+    gt_count: np.ndarray
+    pred_count: np.ndarray
     frame: np.ndarray
-    truth_index: np.ndarray
-    found_index: np.ndarray
+    gt_index: np.ndarray
+    pred_index: np.ndarray
     distance: np.ndarray
 
     @cached_property
@@ -55,48 +55,48 @@ class PosePairs:
         return self.distance <= MATCH_DISTANCE
 
     @cached_property
-    def share_found(self) -> np.ndarray:
+    def share_matched(self) -> np.ndarray:
         """(M,) share of the annotated person's joints that are found; 0 if there are none."""
-        num_joints = np.count_nonzero(self.truth_present, axis=1)
-        return np.count_nonzero(self.is_match, axis=1) / np.maximum(num_joints, 1)[self.truth_index]
+        num_joints = np.count_nonzero(self.gt_present, axis=1)
+        return np.count_nonzero(self.is_match, axis=1) / np.maximum(num_joints, 1)[self.gt_index]
 
 
-def pair_people(truth: PoseSequence, found: PoseSequence) -> PosePairs:
+def pair_people(gt: PoseSequence, pred: PoseSequence) -> PosePairs:
     """All pairs of people in the same frame, after the joints in the frame's ignore regions are gone."""
-    truth_present, truth_count = _without_ignored(truth, truth)
-    found_present, found_count = _without_ignored(found, truth)
-    frame, truth_index, found_index = _pairs(truth, found)
-    dx, dy = np.moveaxis(truth.keypoints[truth_index] - found.keypoints[found_index], 2, 0)
+    gt_present, gt_count = _without_ignored(gt, gt)
+    pred_present, pred_count = _without_ignored(pred, gt)
+    frame, gt_index, pred_index = _pairs(gt, pred)
+    dx, dy = np.moveaxis(gt.keypoints[gt_index] - pred.keypoints[pred_index], 2, 0)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        head_sizes = HEAD_SIZE_OF_DIAGONAL * truth.head_diagonals
-        distance = np.sqrt(dx * dx + dy * dy) / head_sizes[truth_index, None]
-    distance[~(truth_present[truth_index] & found_present[found_index])] = np.inf
+        head_sizes = HEAD_SIZE_OF_DIAGONAL * gt.head_diagonals
+        distance = np.sqrt(dx * dx + dy * dy) / head_sizes[gt_index, None]
+    distance[~(gt_present[gt_index] & pred_present[pred_index])] = np.inf
     return PosePairs(
-        truth,
-        found,
-        truth_present,
-        found_present,
-        truth_count,
-        found_count,
+        gt,
+        pred,
+        gt_present,
+        pred_present,
+        gt_count,
+        pred_count,
         frame,
-        truth_index,
-        found_index,
+        gt_index,
+        pred_index,
         distance,
     )
 
 
-def _pairs(truth: PoseSequence, found: PoseSequence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _pairs(gt: PoseSequence, pred: PoseSequence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(M,) frame, (M,) index of the annotated and (M,) of the predicted person of each pair."""
-    found_per_frame = found.people_per_frame()
-    first_found = np.cumsum(found_per_frame) - found_per_frame
-    partners = found_per_frame[truth.frames]
-    truth_index = np.repeat(np.arange(truth.num_people), partners)
-    within = np.arange(len(truth_index)) - np.repeat(np.cumsum(partners) - partners, partners)
-    frame = truth.frames[truth_index]
-    return frame, truth_index, first_found[frame] + within
+    pred_per_frame = pred.people_per_frame()
+    first_pred = np.cumsum(pred_per_frame) - pred_per_frame
+    partners = pred_per_frame[gt.frames]
+    gt_index = np.repeat(np.arange(gt.num_people), partners)
+    within = np.arange(len(gt_index)) - np.repeat(np.cumsum(partners) - partners, partners)
+    frame = gt.frames[gt_index]
+    return frame, gt_index, first_pred[frame] + within
 
 
-def _without_ignored(sequence: PoseSequence, truth: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
+def _without_ignored(sequence: PoseSequence, gt: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
     """(P, 15) joints present outside the ignore regions, (F,) people, less those of frames with regions left jointless.
 
     People without joints are counted in frames without regions: poseval looks for them where there are regions only.
@@ -104,7 +104,7 @@ def _without_ignored(sequence: PoseSequence, truth: PoseSequence) -> tuple[np.nd
     present = sequence.present.copy()
     count = sequence.people_per_frame()
     last = np.cumsum(count)
-    for frame, regions in enumerate(truth.ignore_regions):
+    for frame, regions in enumerate(gt.ignore_regions):
         if not regions or count[frame] == 0:
             continue
         people = slice(last[frame] - count[frame], last[frame])

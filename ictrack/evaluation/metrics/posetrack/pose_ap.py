@@ -16,43 +16,43 @@ from .pairs import PosePairs
 
 
 @dataclass(frozen=True)
-class FoundJoints:
+class PredJoints:
     """What became of the predicted joints of a sequence.
 
     Attributes:
         is_right: (P, 15) bool, of the predicted people in the order of the file.
         present: (P, 15) bool.
         scores: (P, 15).
-        num_truth: (15,) annotated joints.
+        num_gt: (15,) annotated joints.
     """
 
     is_right: np.ndarray
     present: np.ndarray
     scores: np.ndarray
-    num_truth: np.ndarray
+    num_gt: np.ndarray
 
 
 def right_joints(pairs: PosePairs) -> np.ndarray:
     """(P, 15) bool, which joints of the predicted people are right."""
-    share = pairs.share_found
+    share = pairs.share_matched
     candidates = np.flatnonzero(share > 0)
     # Each prediction keeps the annotated person with the highest share, then each of those the best such prediction;
     # among equals the first in the file's order.
-    candidates = _first_of_each(candidates, pairs.found_index, -share, pairs.truth_index)
-    candidates = _first_of_each(candidates, pairs.truth_index, -share, pairs.found_index)
-    is_right = np.zeros(pairs.found_present.shape, dtype=bool)
-    is_right[pairs.found_index[candidates]] = pairs.is_match[candidates]
+    candidates = _first_of_each(candidates, pairs.pred_index, -share, pairs.gt_index)
+    candidates = _first_of_each(candidates, pairs.gt_index, -share, pairs.pred_index)
+    is_right = np.zeros(pairs.pred_present.shape, dtype=bool)
+    is_right[pairs.pred_index[candidates]] = pairs.is_match[candidates]
     return is_right
 
 
-def found_joints(pairs: PosePairs, is_right: np.ndarray, frames: np.ndarray) -> FoundJoints:
+def pred_joints(pairs: PosePairs, is_right: np.ndarray, frames: np.ndarray) -> PredJoints:
     """The predictions and the number of annotations in the frames of a (F,) bool mask."""
-    used = frames[pairs.found.frames]
-    return FoundJoints(
+    used = frames[pairs.pred.frames]
+    return PredJoints(
         is_right=is_right[used],
-        present=pairs.found_present[used],
-        scores=pairs.found.scores[used],
-        num_truth=np.count_nonzero(pairs.truth_present[frames[pairs.truth.frames]], axis=0),
+        present=pairs.pred_present[used],
+        scores=pairs.pred.scores[used],
+        num_gt=np.count_nonzero(pairs.gt_present[frames[pairs.gt.frames]], axis=0),
     )
 
 
@@ -76,14 +76,14 @@ class JointCurve:
         right: (T,) which of them are right.
         end: (T,) for each right one, the last prediction that counts with it: itself, or the last of the same score.
         last_right: (T,) the last of ``right`` up to there.
-        num_truth: (S,) annotated joints.
+        num_gt: (S,) annotated joints.
     """
 
     sequence: np.ndarray
     right: np.ndarray
     end: np.ndarray
     last_right: np.ndarray
-    num_truth: np.ndarray
+    num_gt: np.ndarray
 
     def average_precision(self, weights: np.ndarray) -> tuple[float, float, float]:
         """Area under the curve's envelope, precision and recall of everything, as fractions; NaN if undefined.
@@ -91,21 +91,21 @@ class JointCurve:
         Args:
             weights: (S,) integers, how often each sequence counts.
         """
-        num_truth = int(weights @ self.num_truth)
+        num_gt = int(weights @ self.num_gt)
         weight = weights[self.sequence]
-        all_found = np.cumsum(weight)
+        all_pred = np.cumsum(weight)
         right_weight = weight[self.right]
         num_right = int(right_weight.sum())
-        num_found = int(all_found[-1]) if len(all_found) else 0
-        precision_of_all = num_right / num_found if num_found else np.nan
-        if num_truth == 0:
+        num_pred = int(all_pred[-1]) if len(all_pred) else 0
+        precision_of_all = num_right / num_pred if num_pred else np.nan
+        if num_gt == 0:
             return np.nan, precision_of_all, np.nan
-        precision = np.cumsum(right_weight)[self.last_right] / np.maximum(all_found[self.end], 1)
+        precision = np.cumsum(right_weight)[self.last_right] / np.maximum(all_pred[self.end], 1)
         envelope = np.maximum.accumulate(precision[::-1])[::-1]
-        return float(right_weight @ envelope) / num_truth, precision_of_all, num_right / num_truth
+        return float(right_weight @ envelope) / num_gt, precision_of_all, num_right / num_gt
 
 
-def joint_curves(sequences: Sequence[FoundJoints], *, join_ties: bool) -> list[JointCurve]:
+def joint_curves(sequences: Sequence[PredJoints], *, join_ties: bool) -> list[JointCurve]:
     """The curve of each joint.
 
     Args:
@@ -118,9 +118,9 @@ def joint_curves(sequences: Sequence[FoundJoints], *, join_ties: bool) -> list[J
     is_right = np.concatenate([s.is_right for s in sequences])
     present = np.concatenate([s.present for s in sequences])
     scores = np.concatenate([s.scores for s in sequences])
-    num_truth = np.stack([s.num_truth for s in sequences])
+    num_gt = np.stack([s.num_gt for s in sequences])
     curves = []
-    for joint in range(num_truth.shape[1]):
+    for joint in range(num_gt.shape[1]):
         people = np.flatnonzero(present[:, joint])
         people = people[np.argsort(scores[people, joint], kind="stable")[::-1]]
         right = np.flatnonzero(is_right[people, joint])
@@ -129,7 +129,7 @@ def joint_curves(sequences: Sequence[FoundJoints], *, join_ties: bool) -> list[J
             ends = _ends_of_ties(scores[people, joint])
             end = ends[right]
             last_right = np.searchsorted(right, end, side="right") - 1
-        curves.append(JointCurve(sequence[people], right, end, last_right, num_truth[:, joint]))
+        curves.append(JointCurve(sequence[people], right, end, last_right, num_gt[:, joint]))
     return curves
 
 

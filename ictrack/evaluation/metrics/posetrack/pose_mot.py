@@ -27,7 +27,7 @@ class JointEvents:
 
     Attributes:
         objects, predictions: (F, 15) annotated and predicted joints.
-        found: (F, 15) annotated joints that are matched.
+        matched: (F, 15) annotated joints that are matched.
         switches: (F, 15) those of them that are matched to another track than before.
         distance: (F, 15) summed over the matches, in head sizes.
         distance_raw: (F, 15) summed over all pairs within reach.
@@ -38,7 +38,7 @@ class JointEvents:
 
     objects: np.ndarray
     predictions: np.ndarray
-    found: np.ndarray
+    matched: np.ndarray
     switches: np.ndarray
     distance: np.ndarray
     distance_raw: np.ndarray
@@ -50,12 +50,12 @@ class JointEvents:
         Args:
             num_dummy_frames: that many more frames have one object, which is missed, and one false positive.
         """
-        objects, predictions, found, switches, distance, raw, extra = (
+        objects, predictions, matched, switches, distance, raw, extra = (
             values[frames].sum(axis=0)
             for values in (
                 self.objects,
                 self.predictions,
-                self.found,
+                self.matched,
                 self.switches,
                 self.distance,
                 self.distance_raw,
@@ -64,10 +64,10 @@ class JointEvents:
         )
         columns = {
             "objects": objects + num_dummy_frames,
-            "misses": objects - found + num_dummy_frames,
-            "false_positives": predictions - found + num_dummy_frames,
+            "misses": objects - matched + num_dummy_frames,
+            "false_positives": predictions - matched + num_dummy_frames,
             "switches": switches,
-            "matches": found - switches,
+            "matches": matched - switches,
             "D_all_events": raw + distance + extra,
             "D_match_and_switch": distance,
             "D_raw": raw,
@@ -77,23 +77,23 @@ class JointEvents:
 
 def track_joints(pairs: PosePairs, frames: np.ndarray) -> JointEvents:
     """Match the joints of a sequence, frame by frame, in the frames of the (F,) bool mask."""
-    num_frames, num_joints = pairs.truth.num_frames, pairs.truth_present.shape[1]
+    num_frames, num_joints = pairs.gt.num_frames, pairs.gt_present.shape[1]
     pair, joint = np.nonzero(pairs.is_match & frames[pairs.frame, None])
     distance = pairs.distance[pair, joint]
     frame = pairs.frame[pair]
-    truth_ids, truth_track = np.unique(pairs.truth.track_ids, return_inverse=True)
-    found_ids, found_track = np.unique(pairs.found.track_ids, return_inverse=True)
-    memory = _Memory(len(truth_ids) * num_joints, len(found_ids) * num_joints)
-    rows = truth_track[pairs.truth_index[pair]] * num_joints + joint
-    columns = found_track[pairs.found_index[pair]] * num_joints + joint
+    gt_ids, gt_track = np.unique(pairs.gt.track_ids, return_inverse=True)
+    pred_ids, pred_track = np.unique(pairs.pred.track_ids, return_inverse=True)
+    memory = _Memory(len(gt_ids) * num_joints, len(pred_ids) * num_joints)
+    rows = gt_track[pairs.gt_index[pair]] * num_joints + joint
+    columns = pred_track[pairs.pred_index[pair]] * num_joints + joint
     bounds = np.searchsorted(frame, np.arange(num_frames + 1))
     chosen: list[np.ndarray] = []
     switched: list[np.ndarray] = []
     extra: list[np.ndarray] = []
     for t in np.unique(frame):
         part = slice(bounds[t], bounds[t + 1])
-        for collected, found in zip((chosen, switched, extra), memory.step(rows[part], columns[part], distance[part])):
-            collected.append(found + bounds[t])
+        for events, indices in zip((chosen, switched, extra), memory.step(rows[part], columns[part], distance[part])):
+            events.append(indices + bounds[t])
 
     def total(events: list[np.ndarray], weights: np.ndarray | None = None) -> np.ndarray:
         """(F, 15) number of the events, or sum of their weights."""
@@ -104,9 +104,9 @@ def track_joints(pairs: PosePairs, frames: np.ndarray) -> JointEvents:
         ).reshape(num_frames, num_joints)
 
     return JointEvents(
-        objects=_per_frame(pairs.truth_present, pairs.truth.frames, num_frames),
-        predictions=_per_frame(pairs.found_present, pairs.found.frames, num_frames),
-        found=total(chosen),
+        objects=_per_frame(pairs.gt_present, pairs.gt.frames, num_frames),
+        predictions=_per_frame(pairs.pred_present, pairs.pred.frames, num_frames),
+        matched=total(chosen),
         switches=total(switched),
         distance=total(chosen, distance),
         distance_raw=total([np.arange(len(distance))], distance),

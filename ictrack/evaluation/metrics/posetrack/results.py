@@ -1,4 +1,4 @@
-"""PoseTrack's figures of any choice of sequences, from the curves and counts of both protocols."""
+"""PoseTrack's scores of any choice of sequences, from the curves and counts of both protocols."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ JOINT_GROUPS: dict[str, tuple[str, ...]] = {
 }
 # Headline -> metric.
 _MOT_HEADLINES = {"MOTA": "mota", "MOTP": "motp", "Prec": "pre", "Rec": "rec"}
-# metric -> joint or "total" -> percent
-Figures = dict[str, dict[str, float]]
+# metric -> joint or "total" -> fraction; NaN: nothing to measure
+Scores = dict[str, dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -49,36 +49,36 @@ class ProtocolResult:
     curves: Sequence[JointCurve]
     counts: np.ndarray
 
-    def average_precision(self, weights: np.ndarray) -> Figures:
+    def average_precision(self, weights: np.ndarray) -> Scores:
         """``ap``, ``pre`` and ``rec`` of each joint and in total.
 
         Args:
             weights: (S,) integers, how often each sequence counts.
         """
-        values = 100 * np.array([curve.average_precision(weights) for curve in self.curves])
+        values = np.array([curve.average_precision(weights) for curve in self.curves])
         if self.protocol == "official":
             values[np.isnan(values[:, 1])] = 0  # nothing predicted
         return {name: _with_total(column) for name, column in zip(("ap", "pre", "rec"), values.T)}
 
-    def mot(self, weights: np.ndarray) -> Figures:
+    def mot(self, weights: np.ndarray) -> Scores:
         """``mota``, ``motp``, ``pre`` and ``rec``, and the official ``motp_without_raw_events``; as above."""
         count = dict(zip(COUNTS, np.tensordot(weights, self.counts, axes=1).T))
         errors = count["misses"] + count["switches"] + count["false_positives"]
-        found = count["matches"] + count["switches"]
+        matched = count["matches"] + count["switches"]
         with np.errstate(divide="ignore", invalid="ignore"):
             objects = np.where(count["objects"] > 0, count["objects"], np.nan)
             values = {
                 "mota": 1 - errors / objects,
-                "motp": 1 - count["D_match_and_switch"] / found,
-                "pre": found / (found + count["false_positives"]),
-                "rec": found / objects,
+                "motp": 1 - count["D_match_and_switch"] / matched,
+                "pre": matched / (matched + count["false_positives"]),
+                "rec": matched / objects,
             }
             if self.protocol == "official":
-                values["motp_without_raw_events"] = np.where(found > 0, values["motp"], 0)
-                values["motp"] = np.where(found > 0, 1 - count["D_all_events"] / found, 0)
-        return {name: _with_total(100 * value) for name, value in values.items()}
+                values["motp_without_raw_events"] = np.where(matched > 0, values["motp"], 0)
+                values["motp"] = np.where(matched > 0, 1 - count["D_all_events"] / matched, 0)
+        return {name: _with_total(value) for name, value in values.items()}
 
-    def counters(self, weights: np.ndarray) -> Figures:
+    def counters(self, weights: np.ndarray) -> Scores:
         """What MOT counted (``COUNTS``), by joint."""
         sums = np.tensordot(weights, self.counts, axes=1)
         return {name: dict(zip(JOINT_NAMES, column.tolist())) for name, column in zip(COUNTS, sums.T)}
@@ -86,7 +86,7 @@ class ProtocolResult:
 
 @dataclass(frozen=True)
 class PoseEvaluation:
-    """PoseTrack's figures of S sequences.
+    """PoseTrack's scores of S sequences.
 
     Attributes:
         sequence_names: (S,).
@@ -99,20 +99,20 @@ class PoseEvaluation:
     warnings: tuple[str, ...]
 
     @property
-    def results(self) -> dict[str, dict[str, Figures]]:
+    def scores(self) -> dict[str, dict[str, Scores]]:
         """protocol -> "AP" {ap, pre, rec}, "MOT" {mota, motp, pre, rec, ...}, "counters" -> joint or "total"."""
-        return self._figures(np.ones(len(self.sequence_names), dtype=np.int64))
+        return self._scores(np.ones(len(self.sequence_names), dtype=np.int64))
 
-    def per_sequence(self) -> dict[str, dict[str, dict[str, Figures]]]:
-        """sequence -> the same as ``results``, of the sequence alone."""
+    def per_sequence(self) -> dict[str, dict[str, dict[str, Scores]]]:
+        """sequence -> the same as ``scores``, of the sequence alone."""
         each = np.eye(len(self.sequence_names), dtype=np.int64)
-        return {name: self._figures(weights) for name, weights in zip(self.sequence_names, each)}
+        return {name: self._scores(weights) for name, weights in zip(self.sequence_names, each)}
 
     def resample(self, weights: np.ndarray) -> dict[str, float]:
-        """The headline numbers in percent, such as "official.AP" and "strict.MOTA", of a draw of sequences.
+        """The headline scores, such as "official.AP" and "strict.MOTA", of a draw of sequences.
 
         Args:
-            weights: (S,) integers, how often each sequence was drawn; ones give the figures of the data set. A
+            weights: (S,) integers, how often each sequence was drawn; ones give the scores of the data set. A
                 sequence that is drawn twice is there twice, its predictions of equal score side by side.
         """
         headlines = {}
@@ -122,7 +122,7 @@ class PoseEvaluation:
             headlines.update({f"{name}.{title}": mot[key]["total"] for title, key in _MOT_HEADLINES.items()})
         return headlines
 
-    def _figures(self, weights: np.ndarray) -> dict[str, dict[str, Figures]]:
+    def _scores(self, weights: np.ndarray) -> dict[str, dict[str, Scores]]:
         return {
             name: {
                 "AP": result.average_precision(weights),
@@ -140,7 +140,7 @@ def _with_total(values: np.ndarray) -> dict[str, float]:
     return {**dict(zip(JOINT_NAMES, values.tolist())), "total": total}
 
 
-def group_joints(figures: Mapping[str, float]) -> dict[str, float]:
-    """Figures by joint as in poseval's table: means over ``JOINT_GROUPS``, NaN where a joint has none, and Total."""
-    columns = {title: float(np.mean([figures[joint] for joint in joints])) for title, joints in JOINT_GROUPS.items()}
-    return {**columns, "Total": figures["total"]}
+def group_joints(scores: Mapping[str, float]) -> dict[str, float]:
+    """Scores by joint as in poseval's table: means over ``JOINT_GROUPS``, NaN where a joint has none, and Total."""
+    columns = {title: float(np.mean([scores[joint] for joint in joints])) for title, joints in JOINT_GROUPS.items()}
+    return {**columns, "Total": scores["total"]}

@@ -14,8 +14,8 @@ from .pairs import PosePairs, pair_people
 SIMILARITIES = ("oks", "pckh")
 
 
-def pose_tracks(truth: PoseSequence, found: PoseSequence, similarity: str = "oks") -> TrackedSequence:
-    """The people of a sequence in its labelled frames. Joints in ignore regions, and people without others, are gone.
+def pose_tracks(gt: PoseSequence, pred: PoseSequence, similarity: str = "oks") -> TrackedSequence:
+    """The people of a sequence in its labeled frames. Joints in ignore regions, and people without others, are gone.
 
     Args:
         similarity: "oks", the object keypoint similarity of COCO with the sigmas of ``POSETRACK_15`` and, as PoseTrack
@@ -27,30 +27,30 @@ def pose_tracks(truth: PoseSequence, found: PoseSequence, similarity: str = "oks
     """
     if similarity not in SIMILARITIES:
         raise ValueError(f"the similarity must be one of {', '.join(SIMILARITIES)}, not {similarity!r}")
-    check_frames(truth, found)
-    order = order_by_name(truth, found)
-    found = found if order is None else found.reorder_frames(order)
-    pairs = pair_people(truth, found)
-    values = oks(pairs) if similarity == "oks" else pairs.share_found
-    truth_used = truth.is_labeled[truth.frames] & pairs.truth_present.any(axis=1)
-    found_used = truth.is_labeled[found.frames] & pairs.found_present.any(axis=1)
-    truth_tracks, truth_index = np.unique(truth.track_ids[truth_used], return_inverse=True)
-    found_tracks, found_index = np.unique(found.track_ids[found_used], return_inverse=True)
-    used = truth_used[pairs.truth_index] & found_used[pairs.found_index]
-    frames = np.arange(truth.num_frames + 1)
-    truth_bounds = np.searchsorted(truth.frames[truth_used], frames)
-    found_bounds = np.searchsorted(found.frames[found_used], frames)
+    check_frames(gt, pred)
+    order = order_by_name(gt, pred)
+    pred = pred if order is None else pred.reorder_frames(order)
+    pairs = pair_people(gt, pred)
+    values = oks(pairs) if similarity == "oks" else pairs.share_matched
+    gt_used = gt.is_labeled[gt.frames] & pairs.gt_present.any(axis=1)
+    pred_used = gt.is_labeled[pred.frames] & pairs.pred_present.any(axis=1)
+    gt_tracks, gt_index = np.unique(gt.track_ids[gt_used], return_inverse=True)
+    pred_tracks, pred_index = np.unique(pred.track_ids[pred_used], return_inverse=True)
+    used = gt_used[pairs.gt_index] & pred_used[pairs.pred_index]
+    frames = np.arange(gt.num_frames + 1)
+    gt_bounds = np.searchsorted(gt.frames[gt_used], frames)
+    pred_bounds = np.searchsorted(pred.frames[pred_used], frames)
     pair_bounds = np.searchsorted(pairs.frame[used], frames)
-    labeled = np.flatnonzero(truth.is_labeled)
-    truth_ids = [truth_index[truth_bounds[t] : truth_bounds[t + 1]] for t in labeled]
-    track_ids = [found_index[found_bounds[t] : found_bounds[t + 1]] for t in labeled]
+    labeled = np.flatnonzero(gt.is_labeled)
+    gt_ids = [gt_index[gt_bounds[t] : gt_bounds[t + 1]] for t in labeled]
+    pred_ids = [pred_index[pred_bounds[t] : pred_bounds[t + 1]] for t in labeled]
     in_frame = [values[used][pair_bounds[t] : pair_bounds[t + 1]] for t in labeled]
     return TrackedSequence(
-        truth_ids=truth_ids,
-        track_ids=track_ids,
-        similarity=[v.reshape(len(g), len(d)) for v, g, d in zip(in_frame, truth_ids, track_ids)],
-        num_truth=len(truth_tracks),
-        num_tracks=len(found_tracks),
+        gt_ids=gt_ids,
+        pred_ids=pred_ids,
+        similarity=[v.reshape(len(g), len(d)) for v, g, d in zip(in_frame, gt_ids, pred_ids)],
+        num_gt=len(gt_tracks),
+        num_pred=len(pred_tracks),
     )
 
 
@@ -60,18 +60,18 @@ def oks(pairs: PosePairs) -> np.ndarray:
     Reference: pycocotools' ``COCOeval.computeOks``. People without a box have that of their annotated joints.
     """
     variances = (2 * np.array(POSETRACK_15.sigmas)) ** 2
-    areas = np.where(np.isnan(pairs.truth.areas), _extent_areas(pairs), pairs.truth.areas)
-    dx, dy = np.moveaxis(pairs.truth.keypoints[pairs.truth_index] - pairs.found.keypoints[pairs.found_index], 2, 0)
+    areas = np.where(np.isnan(pairs.gt.areas), _extent_areas(pairs), pairs.gt.areas)
+    dx, dy = np.moveaxis(pairs.gt.keypoints[pairs.gt_index] - pairs.pred.keypoints[pairs.pred_index], 2, 0)
     with np.errstate(over="ignore"):
-        exponent = (dx * dx + dy * dy) / variances / (areas[pairs.truth_index, None] + np.spacing(1)) / 2
-    both = pairs.truth_present[pairs.truth_index] & pairs.found_present[pairs.found_index]
-    num_joints = np.count_nonzero(pairs.truth_present, axis=1)
-    return np.where(both, np.exp(-exponent), 0).sum(axis=1) / np.maximum(num_joints, 1)[pairs.truth_index]
+        exponent = (dx * dx + dy * dy) / variances / (areas[pairs.gt_index, None] + np.spacing(1)) / 2
+    both = pairs.gt_present[pairs.gt_index] & pairs.pred_present[pairs.pred_index]
+    num_joints = np.count_nonzero(pairs.gt_present, axis=1)
+    return np.where(both, np.exp(-exponent), 0).sum(axis=1) / np.maximum(num_joints, 1)[pairs.gt_index]
 
 
 def _extent_areas(pairs: PosePairs) -> np.ndarray:
     """(G,) area of the smallest box around the annotated joints; 0 without joints."""
-    present = pairs.truth.present[..., None]
-    low = np.where(present, pairs.truth.keypoints, np.inf).min(axis=1)
-    high = np.where(present, pairs.truth.keypoints, -np.inf).max(axis=1)
+    present = pairs.gt.present[..., None]
+    low = np.where(present, pairs.gt.keypoints, np.inf).min(axis=1)
+    high = np.where(present, pairs.gt.keypoints, -np.inf).max(axis=1)
     return np.prod(np.where(high >= low, high - low, 0), axis=1)

@@ -1,4 +1,4 @@
-"""All figures of YouTube-VIS results in one pass: every mask is read once, every overlap is computed once."""
+"""All scores of YouTube-VIS results in one pass: every mask is read once, every overlap is computed once."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from .score_video import VideoScorer, score_videos
 from .video_ap import PROTOCOLS, VideoAPResult
 
 if TYPE_CHECKING:
-    from ..association.combine import AssociationCounts, AssociationResult
+    from ..association.counts import AssociationCounts
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ METRICS = ("ap", "hota", "clear", "identity")
 
 
 class VideoEvaluation:
-    """The figures of one results file.
+    """The scores of one results file.
 
     Attributes:
         ap: protocol -> average precision; without a protocol that cannot score the data.
@@ -35,27 +35,23 @@ class VideoEvaluation:
     """
 
     def __init__(
-        self,
-        ap: dict[str, VideoAPResult],
-        association: Mapping[str, AssociationResult],
-        warnings: list[str],
-        errors: dict[str, str],
-        resampling: _Resampling,
+        self, ap: dict[str, VideoAPResult], warnings: list[str], errors: dict[str, str], resampling: _Resampling
     ) -> None:
         self.ap = ap
-        self.hota, self.clear, self.identity = (association.get(name) for name in METRICS[1:])
+        association = resampling.association.results() if resampling.association else {}
+        self.hota, self.clear, self.identity = map(association.get, METRICS[1:])
         self.warnings = warnings
         self.errors = errors
         self._resampling = resampling
 
     def resample(self, weights: np.ndarray) -> dict[str, float]:
-        """The headline figures if videos had been drawn otherwise, for :mod:`.bootstrap`.
+        """The headline scores if videos had been drawn otherwise, for :mod:`.bootstrap`.
 
         Detections of equal score of a video that is drawn several times are taken together.
 
         Args:
             weights: (V,) whole numbers, how often each video of the ground truth, in its order, counts. Ones give the
-                figures of the data exactly.
+                scores of the data exactly.
 
         Returns:
             "official.AP", "strict.AR10", ... (the 12 numbers of each protocol that can score), "hota.HOTA",
@@ -65,13 +61,13 @@ class VideoEvaluation:
         Raises:
             ValueError: there are not as many weights as videos, or they are no whole numbers.
         """
-        return self._resampling.figures(np.asarray(weights))
+        return self._resampling.scores(np.asarray(weights))
 
 
 @no_garbage_collection()
 def evaluate_videos(
-    ground_truth: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
+    gt: Mapping[str, Any],
+    pred: Sequence[Mapping[str, Any]],
     *,
     metrics: Sequence[str] = METRICS,
     protocols: Sequence[str] = PROTOCOLS,
@@ -81,12 +77,12 @@ def evaluate_videos(
     """Average precision, HOTA, CLEAR MOT and Identity of YouTube-VIS results, on mask IoU.
 
     Args:
-        ground_truth: the content of an annotation file. ``iscrowd`` may be missing (0), ``areas`` too (of the masks).
-        results: the content of a ``results.json``. Masks may be in any of the ground truth's forms.
+        gt: the content of an annotation file. ``iscrowd`` may be missing (0), ``areas`` too (of the masks).
+        pred: the content of a ``results.json``. Masks may be in any of the ground truth's forms.
         metrics: of ``METRICS``.
         protocols: of the average precision, see :mod:`.video_ap`.
         class_agnostic: a detection may match a ground truth of any category; all are one, named "object".
-        workers: processes that share the videos. The figures do not depend on it.
+        workers: processes that share the videos. The scores do not depend on it.
 
     Raises:
         AnnotationError: with the JSON path of what cannot be scored; also where the strict protocol cannot score and is
@@ -99,7 +95,7 @@ def evaluate_videos(
                 raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}")
     if workers < 1:
         raise ValueError(f"there must be at least one worker, not {workers}")
-    reader = TrackReader(ground_truth, results, class_agnostic=class_agnostic)
+    reader = TrackReader(gt, pred, class_agnostic=class_agnostic)
     scorer = VideoScorer(
         reader,
         [name for name in PROTOCOLS if name in protocols and "ap" in metrics],
@@ -121,62 +117,41 @@ def evaluate_videos(
         for protocol, by_category in score.matches.items():
             for k, match in by_category.items():
                 matches[protocol][k][video] = match
-        for name, rows in score.counts.items():
-            for k, row in rows.items():
-                resampling.association[name].add(video, k, row)
+        if resampling.association is not None:
+            for k, rows in score.counts.items():
+                resampling.association.add(video, rows, k)
     if errors and len(scorer.protocols) == 1:
         raise AnnotationError(errors[scorer.protocols[0]])
     ap = resampling.rank({protocol: matches[protocol] for protocol in scorer.protocols if protocol not in errors})
-    association = {name: counts.result() for name, counts in resampling.association.items()}
-    return VideoEvaluation(ap, association, oddities.messages(), errors, resampling)
+    return VideoEvaluation(ap, oddities.messages(), errors, resampling)
 
 
 def evaluate_video_ap(
-    ground_truth: Mapping[str, Any],
-    results: Sequence[Mapping[str, Any]],
+    gt: Mapping[str, Any],
+    pred: Sequence[Mapping[str, Any]],
     *,
     class_agnostic: bool = False,
     protocol: str = "official",
 ) -> VideoAPResult:
     """The average precision alone, as :func:`evaluate_videos` gives it; its warnings are logged."""
-    evaluation = evaluate_videos(
-        ground_truth, results, metrics=("ap",), protocols=(protocol,), class_agnostic=class_agnostic
-    )
+    evaluation = evaluate_videos(gt, pred, metrics=("ap",), protocols=(protocol,), class_agnostic=class_agnostic)
     for warning in evaluation.warnings:
         logger.warning("%s", warning)
     return evaluation.ap[protocol]
 
 
-def evaluate_association(
-    ground_truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], *, class_agnostic: bool = False
-) -> AssociationResult:
-    """CLEAR MOT and Identity alone, as :func:`evaluate_videos` gives them, in one; its warnings are logged."""
-    evaluation = evaluate_videos(ground_truth, results, metrics=("clear", "identity"), class_agnostic=class_agnostic)
-    for warning in evaluation.warnings:
-        logger.warning("%s", warning)
-    clear, identity = evaluation.clear, evaluation.identity
-    assert clear is not None and identity is not None
-    return type(clear)(
-        {**clear.total, **identity.total},
-        {**clear.class_averaged, **identity.class_averaged},
-        {name: {**figures, **identity.per_category[name]} for name, figures in clear.per_category.items()},
-        {},
-    )
-
-
 class _Resampling:
-    """What is kept of the videos to weight them anew."""
+    """Ranked detections and counts of every video, to be weighted anew."""
 
     def __init__(self, categories: tuple[tuple[int, str], ...], num_videos: int, association: Sequence[str]) -> None:
         self._categories = categories
         self._num_videos = num_videos
         self._ranked: dict[str, list[RankedDetections]] = {}
-        self.association: dict[str, AssociationCounts] = {}
+        self.association: AssociationCounts | None = None
         if association:
-            from ..association.combine import AssociationCounts  # loads SciPy, which precision does not need
+            from ..association.counts import AssociationCounts  # loads SciPy, which precision does not need
 
-            names = [name for _, name in categories]
-            self.association = {name: AssociationCounts(name, names, num_videos) for name in association}
+            self.association = AssociationCounts(num_videos, association, [name for _, name in categories])
 
     def rank(self, matches: Mapping[str, Sequence[Mapping[int, VideoMatches]]]) -> dict[str, VideoAPResult]:
         """The average precision of each protocol from its categories' (K,) matches of videos, by their positions."""
@@ -191,21 +166,18 @@ class _Resampling:
             self._ranked[protocol] = ranked
         return results
 
-    def figures(self, weights: np.ndarray) -> dict[str, float]:
+    def scores(self, weights: np.ndarray) -> dict[str, float]:
         if weights.shape != (self._num_videos,) or (weights < 0).any() or (weights != np.floor(weights)).any():
             raise ValueError(f"weights must be {self._num_videos} whole numbers, one a video")
-        figures: dict[str, float] = {}
+        scores: dict[str, float] = {}
         # Protocols between which the data makes no difference share their detections.
         distinct = {id(ranked): ranked for ranked in self._ranked.values()}
         summaries = {
             key: VideoAPResult.measure(ranked, self._categories, weights).summary() for key, ranked in distinct.items()
         }
         for protocol, ranked in self._ranked.items():
-            for key, value in summaries[id(ranked)].items():
-                figures[f"{protocol}.{key}"] = value if value >= 0 else float("nan")
-        for name, counts in self.association.items():
-            figures.update({f"{name}.{key}": value for key, value in counts.total(weights).items()})
-        return figures
+            scores.update({f"{protocol}.{key}": value for key, value in summaries[id(ranked)].items()})
+        return scores | (self.association.resample(weights) if self.association else {})
 
 
 def _are_same(one: Sequence[Mapping[int, VideoMatches]], other: Sequence[Mapping[int, VideoMatches]]) -> bool:

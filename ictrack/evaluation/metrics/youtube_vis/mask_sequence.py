@@ -9,24 +9,24 @@ from .track_iou import PairOverlaps
 from .track_masks import TrackMasks
 
 
-def mask_sequence(ground_truth: TrackMasks, tracks: TrackMasks, overlaps: PairOverlaps, length: int) -> TrackedSequence:
+def mask_sequence(gt: TrackMasks, pred: TrackMasks, overlaps: PairOverlaps, length: int) -> TrackedSequence:
     """The tracks of one video and class, frame by frame. Tracks without any mask do not exist.
 
     Args:
-        ground_truth, tracks: their masks.
+        gt, pred: their masks.
         overlaps: :func:`.track_iou.pair_overlaps` of the tracks with the ground truth.
         length: frames of the video; masks beyond are left out.
     """
-    truth_identity, num_truth = _identities(ground_truth, length)
-    track_identity, num_tracks = _identities(tracks, length)
+    gt_identity, num_gt = _identities(gt, length)
+    pred_identity, num_pred = _identities(pred, length)
     counts = (overlaps.frame < length) & (overlaps.iou > 0)
-    frame, found, truth, iou = (values[counts] for values in overlaps)
+    frame, pred_index, gt_index, iou = (values[counts] for values in overlaps)
     return TrackedSequence.of_pairs(
-        _by_frame(ground_truth, truth_identity, length),
-        _by_frame(tracks, track_identity, length),
-        SimilarPairs(frame, truth_identity[truth], track_identity[found], iou),
-        num_truth,
-        num_tracks,
+        _by_frame(gt, gt_identity, length),
+        _by_frame(pred, pred_identity, length),
+        SimilarPairs(frame, gt_identity[gt_index], pred_identity[pred_index], iou),
+        num_gt,
+        num_pred,
     )
 
 

@@ -26,20 +26,20 @@ class VideoMatches:
         scores: (D,) falling.
         matched: (A, T, D) bool, has a ground truth.
         ignored: (A, T, D) bool, neither right nor wrong.
-        num_ground_truth: (A,) tracks to be found.
+        num_gt: (A,) tracks to be found.
     """
 
     scores: np.ndarray
     matched: np.ndarray
     ignored: np.ndarray
-    num_ground_truth: np.ndarray
+    num_gt: np.ndarray
 
 
 def match_tracks(
     iou: np.ndarray,
     scores: np.ndarray,
     areas: np.ndarray,
-    truth_areas: np.ndarray,
+    gt_areas: np.ndarray,
     crowd: np.ndarray,
     counts_as_match: np.ndarray,
 ) -> VideoMatches:
@@ -52,32 +52,32 @@ def match_tracks(
         iou: (D, G).
         scores: (D,) falling.
         areas: (D,) mean areas; a detection without a match that lies outside the range is ignored.
-        truth_areas: (G,) mean areas.
+        gt_areas: (G,) mean areas.
         crowd: (G,) bool.
         counts_as_match: (G,) bool; False where the official tool takes the annotation's id 0 for "no match".
     """
-    num_detections, num_truth = iou.shape
+    num_detections, num_gt = iou.shape
     shape = (len(AREA_RANGES), len(IOU_THRESHOLDS))
     low, high = AREA_RANGES.T
-    truth_ignored = crowd | (truth_areas < low[:, None]) | (truth_areas > high[:, None])  # (A, G)
+    gt_ignored = crowd | (gt_areas < low[:, None]) | (gt_areas > high[:, None])  # (A, G)
     matched = np.zeros((*shape, num_detections), dtype=bool)
     ignored = np.zeros((*shape, num_detections), dtype=bool)
-    free = np.ones((*shape, num_truth), dtype=bool)
+    free = np.ones((*shape, num_gt), dtype=bool)
     area_index, threshold_index = np.indices(shape)
     for d in np.flatnonzero(iou.max(axis=1, initial=0.0) >= IOU_THRESHOLDS[0]):
         fits = free & (iou[d] >= IOU_THRESHOLDS[:, None])  # (A, T, G)
-        preferred = fits & ~truth_ignored[:, None, :]
+        preferred = fits & ~gt_ignored[:, None, :]
         any_preferred = preferred.any(axis=2, keepdims=True)
         candidates = np.where(any_preferred, preferred, fits)
-        best = num_truth - 1 - np.where(candidates, iou[d], -1.0)[..., ::-1].argmax(axis=2)  # (A, T)
+        best = num_gt - 1 - np.where(candidates, iou[d], -1.0)[..., ::-1].argmax(axis=2)  # (A, T)
         hit = candidates.any(axis=2)
         matched[..., d] = hit & counts_as_match[best]
-        ignored[..., d] = hit & truth_ignored[area_index, best]
+        ignored[..., d] = hit & gt_ignored[area_index, best]
         taken = hit & ~crowd[best]
         free[area_index[taken], threshold_index[taken], best[taken]] = False
     outside = (areas < low[:, None]) | (areas > high[:, None])  # (A, D)
     ignored |= ~matched & outside[:, None, :]
-    return VideoMatches(scores, matched, ignored, (~truth_ignored).sum(axis=1))
+    return VideoMatches(scores, matched, ignored, (~gt_ignored).sum(axis=1))
 
 
 def annotated_areas(annotations: Iterable[Mapping[str, Any]], masks: TrackMasks) -> np.ndarray:

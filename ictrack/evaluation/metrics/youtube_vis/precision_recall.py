@@ -30,9 +30,9 @@ class RankedDetections:
             videos: the positions of those videos among all.
             num_videos: V.
         """
-        self._num_truth = np.zeros((num_videos, len(AREA_RANGES)))
+        self._num_gt = np.zeros((num_videos, len(AREA_RANGES)))
         for video, match in zip(videos, matches):
-            self._num_truth[video] = match.num_ground_truth
+            self._num_gt[video] = match.num_gt
         sizes = [len(match.scores) for match in matches]
         shape = (len(AREA_RANGES), len(IOU_THRESHOLDS), sum(sizes))
         matched, ignored = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
@@ -57,15 +57,15 @@ class RankedDetections:
         self._num_exceptions = np.take_along_axis(np.cumsum(is_exception, axis=2), self._right, axis=2)
 
     def curves(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Precision at each of R recalls, (T, R, A), and the last recall, (T, A, M); -1 where nothing is to be found.
+        """Precision at each of R recalls, (T, R, A), and the last recall, (T, A, M); NaN where nothing is to be found.
 
         Args:
             weights: (V,) how often each video counts.
         """
-        num_truth = weights @ self._num_truth  # (A,)
+        num_gt = weights @ self._num_gt  # (A,)
         precision = np.zeros((len(AREA_RANGES), len(IOU_THRESHOLDS), len(RECALL_THRESHOLDS)))
         recall = np.zeros((len(MAX_DETECTIONS), len(AREA_RANGES), len(IOU_THRESHOLDS)))
-        if self._right.size and num_truth.any():
+        if self._right.size and num_gt.any():
             weight = weights[self._video].astype(float)  # (N,)
             right = weight[self._right] * self._is_right
             true_positives = np.cumsum(right, axis=2)
@@ -73,15 +73,15 @@ class RankedDetections:
             counted = np.take_along_axis(counted[:, None], self._right, axis=2) - self._exceptions_before(weight)
             raw = true_positives / (counted + np.spacing(1)) * self._is_right
             envelope = np.maximum.accumulate(raw[..., ::-1], axis=2)[..., ::-1]
-            some = np.maximum(num_truth, 1)[:, None, None]
+            some = np.maximum(num_gt, 1)[:, None, None]
             # A right detection stands for the recalls above that of the one before it, up to its own.
             reached = np.searchsorted(RECALL_THRESHOLDS, true_positives / some, side="right")
             repeats = np.diff(reached, axis=2, prepend=0, append=len(RECALL_THRESHOLDS))
             envelope = np.concatenate([envelope, np.zeros((*envelope.shape[:2], 1))], axis=2)
             precision = np.repeat(envelope.ravel(), repeats.ravel()).reshape(*envelope.shape[:2], -1)
             recall = (right * self._is_within).sum(axis=3) / some[..., 0]
-        precision[num_truth == 0] = -1.0
-        recall[:, num_truth == 0] = -1.0
+        precision[num_gt == 0] = np.nan
+        recall[:, num_gt == 0] = np.nan
         return precision.transpose(1, 2, 0), recall.transpose(2, 1, 0)
 
     def _exceptions_before(self, weight: np.ndarray) -> np.ndarray:

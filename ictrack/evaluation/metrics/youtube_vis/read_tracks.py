@@ -15,11 +15,11 @@ from .track_masks import TrackMasks
 _PATHS_TOLD = 3
 
 
-def categories_of(ground_truth: Mapping[str, Any], class_agnostic: bool) -> tuple[tuple[int, str], ...]:
+def categories_of(gt: Mapping[str, Any], class_agnostic: bool) -> tuple[tuple[int, str], ...]:
     """(id, name) of each category by ascending id; only (0, "object") if class-agnostic."""
     if class_agnostic:
         return ((0, "object"),)
-    return tuple(sorted((c["id"], str(c.get("name", c["id"]))) for c in ground_truth["categories"]))
+    return tuple(sorted((c["id"], str(c.get("name", c["id"]))) for c in gt["categories"]))
 
 
 @dataclass
@@ -54,43 +54,41 @@ class VideoTracks:
     """The tracks of one video, those of a category side by side.
 
     Attributes:
-        truth, found: (G,), (D,) positions in ``annotations`` and in the results; the latter, within a category, in the
+        gt, pred: (G,), (D,) positions in ``annotations`` and in the results; the latter, within a category, in the
             results' order.
-        truth_masks, found_masks: their masks.
+        gt_masks, pred_masks: their masks.
         groups: for each category that has tracks, its position among :func:`categories_of`, and the rows of its tracks
-            in ``truth`` and ``found``.
+            in ``gt`` and ``pred``.
     """
 
-    truth: list[int]
-    found: list[int]
-    truth_masks: TrackMasks
-    found_masks: TrackMasks
+    gt: list[int]
+    pred: list[int]
+    gt_masks: TrackMasks
+    pred_masks: TrackMasks
     groups: list[tuple[int, slice, slice]]
 
 
 class TrackReader:
     """Ground truth and results by video and category; masks are only read when a video's turn comes."""
 
-    def __init__(
-        self, ground_truth: Mapping[str, Any], results: Sequence[Mapping[str, Any]], *, class_agnostic: bool
-    ) -> None:
+    def __init__(self, gt: Mapping[str, Any], pred: Sequence[Mapping[str, Any]], *, class_agnostic: bool) -> None:
         """
         Args:
-            ground_truth: the content of an annotation file.
-            results: the content of a ``results.json``.
+            gt: the content of an annotation file.
+            pred: the content of a ``results.json``.
             class_agnostic: all categories are one, "object".
 
         Raises:
             AnnotationError: an annotation or a result of an unknown video, an annotation of an unknown category, or a
                 result without a finite score or without a list of segmentations.
         """
-        require(isinstance(results, (list, tuple)), "results", "must be a list of tracks")
-        self.videos = index_by_id(ground_truth["videos"], "videos")
-        self.annotations: Sequence[dict[str, Any]] = ground_truth.get("annotations") or []
-        self.results: Sequence[Any] = results
-        self.categories = categories_of(ground_truth, class_agnostic)
+        require(isinstance(pred, (list, tuple)), "results", "must be a list of tracks")
+        self.videos = index_by_id(gt["videos"], "videos")
+        self.annotations: Sequence[dict[str, Any]] = gt.get("annotations") or []
+        self.pred: Sequence[Any] = pred
+        self.categories = categories_of(gt, class_agnostic)
         self.oddities = Oddities()
-        position = {category["id"]: 0 for category in ground_truth["categories"]}
+        position = {category["id"]: 0 for category in gt["categories"]}
         if not class_agnostic:
             position = {category: k for k, (category, _) in enumerate(self.categories)}
         # video -> position of the category -> positions in annotations, in results
@@ -101,7 +99,7 @@ class TrackReader:
                 require(is_int(value) and value in known, f"annotations[{i}].{key}", f"there is none with id {value!r}")
             self._group(annotation, position)[0].append(i)
         for i in self._scorable(position):
-            self._group(results[i], position)[1].append(i)
+            self._group(pred[i], position)[1].append(i)
 
     def read(self, video_id: int, *, max_detections: int | None = None) -> VideoTracks:
         """The tracks of one video.
@@ -113,22 +111,22 @@ class TrackReader:
         Raises:
             AnnotationError: a segmentation is no mask.
         """
-        truth: list[int] = []
-        found: list[int] = []
+        gt: list[int] = []
+        pred: list[int] = []
         groups = []
-        for category, (members, results) in self._by_video[video_id].items():
-            if max_detections is not None and len(results) > max_detections:
-                results = sorted(sorted(results, key=lambda i: -self.results[i]["score"])[:max_detections])
-            rows = slice(len(truth), len(truth) + len(members)), slice(len(found), len(found) + len(results))
+        for category, (annotated, predicted) in self._by_video[video_id].items():
+            if max_detections is not None and len(predicted) > max_detections:
+                predicted = sorted(sorted(predicted, key=lambda i: -self.pred[i]["score"])[:max_detections])
+            rows = slice(len(gt), len(gt) + len(annotated)), slice(len(pred), len(pred) + len(predicted))
             groups.append((category, *rows))
-            truth += members
-            found += results
+            gt += annotated
+            pred += predicted
         size = (self.videos[video_id]["height"], self.videos[video_id]["width"])
         return VideoTracks(
-            truth,
-            found,
-            TrackMasks.read([self.annotations[i] for i in truth], [f"annotations[{i}]" for i in truth], size),
-            TrackMasks.read([self.results[i] for i in found], [f"results[{i}]" for i in found], size),
+            gt,
+            pred,
+            TrackMasks.read([self.annotations[i] for i in gt], [f"annotations[{i}]" for i in gt], size),
+            TrackMasks.read([self.pred[i] for i in pred], [f"results[{i}]" for i in pred], size),
             groups,
         )
 
@@ -137,7 +135,7 @@ class TrackReader:
 
     def _scorable(self, known_categories: Mapping[int, Any]) -> Iterator[int]:
         """Positions of the results of known categories; the others are odd."""
-        for i, result in enumerate(self.results):
+        for i, result in enumerate(self.pred):
             path = f"results[{i}]"
             require(isinstance(result, dict), path, "must be an object")
             video, category, score = result.get("video_id"), result.get("category_id"), result.get("score")

@@ -1,4 +1,4 @@
-"""The share of one video in all figures, and many videos shared by processes."""
+"""The share of one video in all scores, and many videos shared by processes."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from .track_masks import TrackMasks
 
 @dataclass
 class VideoScore:
-    """What a video adds to the figures. Categories are positions among the reader's.
+    """What a video adds to the scores. Categories are positions among the reader's.
 
     Attributes:
         oddities: what is odd about its tracks.
         errors: protocol -> why it cannot score the video.
         matches: protocol -> category -> matches, for the average precision.
-        counts: association metric -> category -> counts.
+        counts: category -> :func:`~..association.counts.count_sequence` of its tracks.
     """
 
     oddities: Oddities = field(default_factory=Oddities)
     errors: dict[str, str] = field(default_factory=dict)
     matches: dict[str, dict[int, VideoMatches]] = field(default_factory=dict)
-    counts: dict[str, dict[int, np.ndarray]] = field(default_factory=dict)
+    counts: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
 
 
 class VideoScorer:
@@ -51,48 +51,44 @@ class VideoScorer:
 
     def score(self, video_id: int) -> VideoScore:
         """Raises AnnotationError if a segmentation is no mask."""
-        score = VideoScore(
-            matches={protocol: {} for protocol in self.protocols}, counts={name: {} for name in self.association}
-        )
+        score = VideoScore(matches={protocol: {} for protocol in self.protocols})
         length = len(self.reader.videos[video_id]["file_names"])
         tracks = self.reader.read(video_id, max_detections=None if self.association else MAX_DETECTIONS[-1])
         self._note_oddities(tracks, length, score.oddities)
         if "strict" in self.protocols and (reason := _other_size(tracks)):
             score.errors["strict"] = reason
         protocols = [protocol for protocol in self.protocols if protocol not in score.errors]
-        annotations = [self.reader.annotations[i] for i in tracks.truth]
-        truth_areas = annotated_areas(annotations, tracks.truth_masks)
+        annotations = [self.reader.annotations[i] for i in tracks.gt]
+        gt_areas = annotated_areas(annotations, tracks.gt_masks)
         crowd = np.array([bool(annotation.get("iscrowd", 0)) for annotation in annotations], dtype=bool)
         has_id = np.array([annotation["id"] != 0 for annotation in annotations], dtype=bool)
-        scores = np.array([self.reader.results[i]["score"] for i in tracks.found], dtype=float)
-        areas = tracks.found_masks.mean_areas()
-        for category, truth, found in tracks.groups:
-            overlap = _GroupOverlap(tracks.found_masks.take(found), tracks.truth_masks.take(truth))
+        scores = np.array([self.reader.pred[i]["score"] for i in tracks.pred], dtype=float)
+        areas = tracks.pred_masks.mean_areas()
+        for category, gt, pred in tracks.groups:
+            overlap = _GroupOverlap(tracks.pred_masks.take(pred), tracks.gt_masks.take(gt))
             if self.association:
-                self._count(category, overlap, length, score)
-            best = np.argsort(-scores[found], kind="stable")[: MAX_DETECTIONS[-1]]
-            agree = overlap.have_one_length and has_id[truth].all()
+                score.counts[category] = self._count(overlap, length)
+            best = np.argsort(-scores[pred], kind="stable")[: MAX_DETECTIONS[-1]]
+            agree = overlap.have_one_length and has_id[gt].all()
             for protocol in protocols:
                 if agree and protocol != protocols[0]:
                     score.matches[protocol][category] = score.matches[protocols[0]][category]
                     continue
                 score.matches[protocol][category] = match_tracks(
                     overlap.track_iou(best, cut_to_shorter=protocol == "official"),
-                    scores[found][best],
-                    areas[found][best],
-                    truth_areas[truth],
-                    crowd[truth],
-                    has_id[truth] | (protocol == "strict"),
+                    scores[pred][best],
+                    areas[pred][best],
+                    gt_areas[gt],
+                    crowd[gt],
+                    has_id[gt] | (protocol == "strict"),
                 )
         return score
 
-    def _count(self, category: int, overlap: _GroupOverlap, length: int, score: VideoScore) -> None:
-        from ..association.combine import ASSOCIATION_METRICS  # loads SciPy, which precision does not need
+    def _count(self, overlap: _GroupOverlap, length: int) -> dict[str, np.ndarray]:
+        from ..association.counts import count_sequence  # loads SciPy, which precision does not need
         from .mask_sequence import mask_sequence
 
-        sequence = mask_sequence(overlap.truth, overlap.found, overlap.pairs, length)
-        for name in self.association:
-            score.counts[name][category] = ASSOCIATION_METRICS[name].row(sequence)
+        return count_sequence(mask_sequence(overlap.gt, overlap.pred, overlap.pairs, length), self.association)
 
     def _note_oddities(self, tracks: VideoTracks, length: int, oddities: Oddities) -> None:
         for key, positions, masks in _sides(tracks):
@@ -102,13 +98,13 @@ class VideoScorer:
                 oddities.add(_LONG, f"{key}[{positions[row]}].segmentations")
             for row, frame in np.argwhere(masks.other_size).tolist():
                 oddities.add(_OTHER_SIZE, f"{key}[{positions[row]}].segmentations[{frame}].size")
-        for i in tracks.truth:
+        for i in tracks.gt:
             if self.reader.annotations[i]["id"] == 0 and "official" in self.protocols:
                 oddities.add(_ID_ZERO, f"annotations[{i}].id")
         first: dict[tuple[Any, ...], int] = {}
-        for i in tracks.found:
-            result = self.reader.results[i]
-            other = self.reader.results[first.setdefault((result["category_id"], result["score"]), i)]
+        for i in tracks.pred:
+            result = self.reader.pred[i]
+            other = self.reader.pred[first.setdefault((result["category_id"], result["score"]), i)]
             if other is not result and other["segmentations"] == result["segmentations"]:
                 oddities.add(_COPY, f"results[{i}]")
 
@@ -116,25 +112,25 @@ class VideoScorer:
 class _GroupOverlap:
     """What the tracks of one video and category have in common."""
 
-    def __init__(self, found: TrackMasks, truth: TrackMasks) -> None:
-        self.found, self.truth = found, truth
+    def __init__(self, pred: TrackMasks, gt: TrackMasks) -> None:
+        self.pred, self.gt = pred, gt
 
     @property
     def have_one_length(self) -> bool:
-        lengths = np.concatenate([self.found.lengths, self.truth.lengths])
+        lengths = np.concatenate([self.pred.lengths, self.gt.lengths])
         return bool((lengths == lengths[0]).all())
 
     @cached_property
     def pairs(self) -> PairOverlaps:
-        return pair_overlaps(self.found, self.truth)
+        return pair_overlaps(self.pred, self.gt)
 
     def track_iou(self, best: np.ndarray, *, cut_to_shorter: bool) -> np.ndarray:
         """IoU (B, G) of the detections at positions ``best``; where it cannot matter it may be 0."""
-        if len(self.truth) == 0:
+        if len(self.gt) == 0:
             return np.zeros((len(best), 0))
         if "pairs" in vars(self):
-            return track_iou(self.found, self.truth, cut_to_shorter=cut_to_shorter, overlaps=self.pairs)[best]
-        return track_iou_from(IOU_THRESHOLDS[0], self.found.take(best), self.truth, cut_to_shorter=cut_to_shorter)
+            return track_iou(self.pred, self.gt, cut_to_shorter=cut_to_shorter, overlaps=self.pairs)[best]
+        return track_iou_from(IOU_THRESHOLDS[0], self.pred.take(best), self.gt, cut_to_shorter=cut_to_shorter)
 
 
 def _other_size(tracks: VideoTracks) -> str:
@@ -164,7 +160,7 @@ _COPY = "a copy of another track of the same video, category and score"
 
 
 def _sides(tracks: VideoTracks) -> tuple[tuple[str, list[int], TrackMasks], ...]:
-    return ("annotations", tracks.truth, tracks.truth_masks), ("results", tracks.found, tracks.found_masks)
+    return ("annotations", tracks.gt, tracks.gt_masks), ("results", tracks.pred, tracks.pred_masks)
 
 
 def score_videos(scorer: VideoScorer, video_ids: Sequence[int], workers: int) -> Iterator[VideoScore]:

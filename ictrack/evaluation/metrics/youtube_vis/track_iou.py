@@ -15,57 +15,55 @@ class PairOverlaps(NamedTuple):
 
     Attributes:
         frame: (P,) rising.
-        found, truth: (P,) tracks that have a mask in the frame.
+        pred_index, gt_index: (P,) tracks that have a mask in the frame.
         iou: (P,) in (0, 1], or -1 where the sizes of the masks differ.
     """
 
     frame: np.ndarray
-    found: np.ndarray
-    truth: np.ndarray
+    pred_index: np.ndarray
+    gt_index: np.ndarray
     iou: np.ndarray
 
 
-def pair_overlaps(
-    detections: TrackMasks, ground_truth: TrackMasks, candidates: np.ndarray | None = None
-) -> PairOverlaps:
+def pair_overlaps(pred: TrackMasks, gt: TrackMasks, candidates: np.ndarray | None = None) -> PairOverlaps:
     """All masks of two sets of tracks of a video that overlap, or are of different sizes, in one frame.
 
     Args:
-        detections: D tracks.
-        ground_truth: G tracks.
+        pred: D tracks.
+        gt: G tracks.
         candidates: (D, G) bool, the pairs that are asked for; others may be missing. None: all.
     """
     # Most masks need not be looked at, since no other comes near them.
-    meet = _share_columns(detections, ground_truth)
+    meet = _share_columns(pred, gt)
     if candidates is not None:
         meet &= candidates[:, None, :]
     frames = np.flatnonzero(np.any(meet, axis=(0, 2)))
-    found, found_limits = _by_frame(np.any(meet, axis=2)[:, frames])
-    truth, truth_limits = _by_frame(np.any(meet, axis=0).T[:, frames])
-    found_rles: list[Any] = [detections.rles[i][t] for i, t in zip(found.tolist(), _repeat(frames, found_limits))]
-    truth_rles: list[Any] = [ground_truth.rles[i][t] for i, t in zip(truth.tolist(), _repeat(frames, truth_limits))]
-    sizes_may_differ = bool(detections.other_size.any() or ground_truth.other_size.any())
+    pred_index, pred_limits = _by_frame(np.any(meet, axis=2)[:, frames])
+    gt_index, gt_limits = _by_frame(np.any(meet, axis=0).T[:, frames])
+    pred_rles: list[Any] = [pred.rles[i][t] for i, t in zip(pred_index.tolist(), _repeat(frames, pred_limits))]
+    gt_rles: list[Any] = [gt.rles[i][t] for i, t in zip(gt_index.tolist(), _repeat(frames, gt_limits))]
+    sizes_may_differ = bool(pred.other_size.any() or gt.other_size.any())
     parts = [np.zeros(0)]
-    for (start, end), (first, last) in zip(_pairwise(found_limits), _pairwise(truth_limits)):
-        iou = mask_util.iou(found_rles[start:end], truth_rles[first:last], [0] * (last - first))
+    for (start, end), (first, last) in zip(_pairwise(pred_limits), _pairwise(gt_limits)):
+        iou = mask_util.iou(pred_rles[start:end], gt_rles[first:last], [0] * (last - first))
         if sizes_may_differ:
-            iou[_sizes_differ(found_rles[start:end], truth_rles[first:last])] = -1.0
+            iou[_sizes_differ(pred_rles[start:end], gt_rles[first:last])] = -1.0
         parts.append(iou.ravel(order="F"))
     # All at once: which frame and which two masks each number is of.
     values = np.concatenate(parts)
     position = np.flatnonzero(values)
-    numbers = np.diff(found_limits)
-    ends = np.cumsum(numbers * np.diff(truth_limits))
+    numbers = np.diff(pred_limits)
+    ends = np.cumsum(numbers * np.diff(gt_limits))
     index = np.searchsorted(ends, position, side="right")
     column, row = np.divmod(position - np.concatenate([[0], ends])[index], numbers[index])
     return PairOverlaps(
-        frames[index], found[found_limits[index] + row], truth[truth_limits[index] + column], values[position]
+        frames[index], pred_index[pred_limits[index] + row], gt_index[gt_limits[index] + column], values[position]
     )
 
 
 def track_iou(
-    detections: TrackMasks,
-    ground_truth: TrackMasks,
+    pred: TrackMasks,
+    gt: TrackMasks,
     *,
     cut_to_shorter: bool,
     overlaps: PairOverlaps | None = None,
@@ -76,59 +74,52 @@ def track_iou(
     masks differ, neither sum grows, as in the official tool.
 
     Args:
-        detections: D tracks.
-        ground_truth: G tracks of the same video.
+        pred: D tracks.
+        gt: G tracks of the same video.
         cut_to_shorter: leave out the frames beyond the shorter list of a pair, as the official tool does.
         overlaps: :func:`pair_overlaps` of the two, where they are known already.
     """
-    shape = (len(detections), len(ground_truth))
+    shape = (len(pred), len(gt))
     if 0 in shape:
         return np.zeros(shape)
     if overlaps is None:
-        overlaps = pair_overlaps(detections, ground_truth)
-    areas = _pair_sums(detections, ground_truth, cut_to_shorter)
-    frame, found, truth, iou = overlaps
-    sums = detections.areas[found, frame] + ground_truth.areas[truth, frame]
+        overlaps = pair_overlaps(pred, gt)
+    areas = _pair_sums(pred, gt, cut_to_shorter)
+    frame, pred_index, gt_index, iou = overlaps
+    sums = pred.areas[pred_index, frame] + gt.areas[gt_index, frame]
     comparable = iou > 0
     # IoU = I / (A + B - I), hence I = IoU (A + B) / (1 + IoU): a whole number below 2**29, so rounding is exact.
     shared = np.where(comparable, np.rint(iou * sums / (1.0 + np.maximum(iou, 0.0))), 0.0)
-    pairs = found * shape[1] + truth
+    pairs = pred_index * shape[1] + gt_index
     intersection = np.bincount(pairs, shared, minlength=areas.size).reshape(shape)
     areas -= np.bincount(pairs, np.where(comparable, 0, sums), minlength=areas.size).reshape(shape)
     union = areas - intersection
     return np.divide(intersection, union, out=np.zeros(shape), where=union > 0)
 
 
-def track_iou_from(
-    min_iou: float, detections: TrackMasks, ground_truth: TrackMasks, *, cut_to_shorter: bool
-) -> np.ndarray:
+def track_iou_from(min_iou: float, pred: TrackMasks, gt: TrackMasks, *, cut_to_shorter: bool) -> np.ndarray:
     """:func:`track_iou` where it reaches ``min_iou``; for pairs that cannot reach it, by areas and columns, 0."""
-    shape = (len(detections), len(ground_truth))
+    shape = (len(pred), len(gt))
     if 0 in shape:
         return np.zeros(shape)
-    length = detections.present.shape[1]
-    if (
-        (detections.lengths != length).any()
-        or (ground_truth.lengths != length).any()
-        or detections.other_size.any()
-        or ground_truth.other_size.any()
-    ):
-        return track_iou(detections, ground_truth, cut_to_shorter=cut_to_shorter)
-    candidates = _may_reach(min_iou, detections, ground_truth)
+    length = pred.present.shape[1]
+    if (pred.lengths != length).any() or (gt.lengths != length).any() or pred.other_size.any() or gt.other_size.any():
+        return track_iou(pred, gt, cut_to_shorter=cut_to_shorter)
+    candidates = _may_reach(min_iou, pred, gt)
     if not candidates.any():
         return np.zeros(shape)
-    overlaps = pair_overlaps(detections, ground_truth, candidates)
-    return candidates * track_iou(detections, ground_truth, cut_to_shorter=cut_to_shorter, overlaps=overlaps)
+    overlaps = pair_overlaps(pred, gt, candidates)
+    return candidates * track_iou(pred, gt, cut_to_shorter=cut_to_shorter, overlaps=overlaps)
 
 
-def _share_columns(detections: TrackMasks, ground_truth: TrackMasks) -> np.ndarray:
+def _share_columns(pred: TrackMasks, gt: TrackMasks) -> np.ndarray:
     """(D, T, G) bool, T frames of both: whether both have a mask, and pixels in one column or another frame size."""
-    length = min(detections.present.shape[1], ground_truth.present.shape[1])
-    present = detections.present[:, :length], ground_truth.present[:, :length]
-    odd = detections.other_size[:, :length], ground_truth.other_size[:, :length]
-    columns = detections.columns[:, :length], ground_truth.columns[:, :length]
-    meet = np.empty((len(detections), length, len(ground_truth)), dtype=bool)
-    for g in range(len(ground_truth)):
+    length = min(pred.present.shape[1], gt.present.shape[1])
+    present = pred.present[:, :length], gt.present[:, :length]
+    odd = pred.other_size[:, :length], gt.other_size[:, :length]
+    columns = pred.columns[:, :length], gt.columns[:, :length]
+    meet = np.empty((len(pred), length, len(gt)), dtype=bool)
+    for g in range(len(gt)):
         left = np.maximum(columns[0][..., 0], columns[1][g, :, 0])
         # An empty mask, from column 0 to -1, meets nobody.
         meet[..., g] = left <= np.minimum(columns[0][..., 1], columns[1][g, :, 1])
@@ -136,26 +127,26 @@ def _share_columns(detections: TrackMasks, ground_truth: TrackMasks) -> np.ndarr
     return meet
 
 
-def _may_reach(min_iou: float, detections: TrackMasks, ground_truth: TrackMasks) -> np.ndarray:
+def _may_reach(min_iou: float, pred: TrackMasks, gt: TrackMasks) -> np.ndarray:
     """(D, G) bool: in no frame can the intersection exceed either mask, or the columns that both have pixels in."""
-    candidates = np.zeros((len(detections), len(ground_truth)), dtype=bool)
-    total = detections.areas.sum(axis=1)
-    for g in range(len(ground_truth)):
-        columns = np.minimum(detections.columns[..., 1], ground_truth.columns[g, :, 1])
-        columns -= np.maximum(detections.columns[..., 0], ground_truth.columns[g, :, 0]) - 1
-        bound = np.minimum(detections.areas, ground_truth.areas[g])
-        bound = np.minimum(bound, np.maximum(columns, 0) * ground_truth.size[0]).sum(axis=1)
+    candidates = np.zeros((len(pred), len(gt)), dtype=bool)
+    total = pred.areas.sum(axis=1)
+    for g in range(len(gt)):
+        columns = np.minimum(pred.columns[..., 1], gt.columns[g, :, 1])
+        columns -= np.maximum(pred.columns[..., 0], gt.columns[g, :, 0]) - 1
+        bound = np.minimum(pred.areas, gt.areas[g])
+        bound = np.minimum(bound, np.maximum(columns, 0) * gt.size[0]).sum(axis=1)
         # I / (S - I) >= t for the sum S of both areas means I (1 + t) >= t S. The factor allows for rounding.
-        candidates[:, g] = bound * (1 + min_iou) >= min_iou * (total + ground_truth.areas[g].sum()) * (1 - 1e-9)
+        candidates[:, g] = bound * (1 + min_iou) >= min_iou * (total + gt.areas[g].sum()) * (1 - 1e-9)
     return candidates
 
 
-def _pair_sums(detections: TrackMasks, ground_truth: TrackMasks, cut_to_shorter: bool) -> np.ndarray:
+def _pair_sums(pred: TrackMasks, gt: TrackMasks, cut_to_shorter: bool) -> np.ndarray:
     """Sum of both tracks' areas over the frames that count, (D, G)."""
     if not cut_to_shorter:
-        return np.add.outer(detections.areas.sum(axis=1), ground_truth.areas.sum(axis=1)).astype(float)
+        return np.add.outer(pred.areas.sum(axis=1), gt.areas.sum(axis=1)).astype(float)
     sums = []
-    for one, other in ((detections, ground_truth), (ground_truth, detections)):
+    for one, other in ((pred, gt), (gt, pred)):
         running = np.zeros((len(one), one.areas.shape[1] + 1), dtype=np.int64)
         np.cumsum(one.areas, axis=1, out=running[:, 1:])
         common = np.minimum(one.lengths[:, None], other.lengths[None, :])
@@ -163,9 +154,9 @@ def _pair_sums(detections: TrackMasks, ground_truth: TrackMasks, cut_to_shorter:
     return (sums[0] + sums[1].T).astype(float)
 
 
-def _sizes_differ(found: list[Any], truth: list[Any]) -> np.ndarray:
+def _sizes_differ(pred: list[Any], gt: list[Any]) -> np.ndarray:
     """(D, G) bool."""
-    one, other = (np.array([rle["size"] for rle in rles]) for rles in (found, truth))
+    one, other = (np.array([rle["size"] for rle in rles]) for rles in (pred, gt))
     return np.any(one[:, None] != other[None, :], axis=2)
 
 

@@ -32,7 +32,7 @@ PROTOCOLS = ("official", "strict")
 class VideoAPResult:
     """Precision and recall over T thresholds, R recalls, K categories, A area ranges, M limits of detections.
 
-    -1 where a category has nothing to find in an area range.
+    NaN, where the official tool has -1, if a category has nothing to find in an area range.
 
     Attributes:
         categories: (K,) (id, name).
@@ -65,7 +65,8 @@ class VideoAPResult:
         return cls(tuple(categories), precision, recall)
 
     def summary(self) -> dict[str, float]:
-        """The 12 official numbers as fractions: AP, AP50, AP75, APs, APm, APl, AR1, AR10, AR100, ARs, ARm, ARl."""
+        """The 12 official numbers as fractions, NaN where there is nothing to measure: AP, AP50, AP75, APs, APm, APl,
+        AR1, AR10, AR100, ARs, ARm, ARl."""
         return self._summarize(slice(None))
 
     def per_category(self) -> dict[str, dict[str, float]]:
@@ -93,6 +94,6 @@ class VideoAPResult:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean of what is measured, -1 if nothing is."""
-    values = values[values > -1]
-    return float(values.mean()) if values.size else -1.0
+    """Mean of what is measured, NaN if nothing is."""
+    values = values[~np.isnan(values)]
+    return float(values.mean()) if values.size else float("nan")

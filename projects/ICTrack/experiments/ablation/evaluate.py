@@ -20,16 +20,7 @@ from experiments.association.masks import (
     tracked_sequence,
     tune,
 )
-from ictrack.evaluation.metrics import (
-    clear_counts,
-    evaluate_video_ap,
-    hota_counts,
-    hota_figures,
-    identity_counts,
-    identity_figures,
-    sum_counts,
-)
-from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
+from ictrack.evaluation.metrics import AssociationCounts, count_sequence, evaluate_video_ap
 from ictrack.modeling.embedding.video_embedding import fuse_embeddings
 
 from .train_heads import set_feature
@@ -77,11 +68,11 @@ class Measurement:
         return self.rows(pooled)
 
     def rows(self, features: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-        """Figures of the embedding tracker on (M, D) features of the detections of "tune" and "val".
+        """Scores of the embedding tracker on (M, D) features of the detections of "tune" and "val".
 
         Returns:
             For each frame skip {"frame_skip", "video_ap" (all categories as one), "idf1", "assa", "id_switches",
-            "seconds" (CPU, of tuning and measuring), "counts"}; "counts" hold ``IDENTITY_COUNTS`` of each video.
+            "seconds" (CPU, of tuning and measuring), "counts"}; "counts" are the ``IDENTITY_COUNTS`` of each video.
         """
         for split, clips in self._clips.items():
             set_feature(clips, "row", features[split])
@@ -96,28 +87,26 @@ class Measurement:
         threshold, min_score = tune(method, tuning, self._cfg, MIN_SCORES)
         tracker = method.tracker(self._cfg, threshold, min_score)
         results: list[dict[str, Any]] = []
-        by_video: list[dict[str, Any]] = []
-        for parts in self._parts["val", skip]:
-            counts: list[dict[str, Any]] = []
+        videos = self._parts["val", skip]
+        counts = AssociationCounts(len(videos))
+        for video, parts in enumerate(videos):
             for part in parts:
                 tracked = track_clip(part, method.feature, tracker)
                 results += track_results(part, tracked, self._categories)
-                sequence = tracked_sequence(part, tracked)
-                counts.append({**clear_counts(sequence), **identity_counts(sequence), **hota_counts(sequence)})
-            by_video.append(sum_counts(counts))
-        measured = [part for parts in self._parts["val", skip] for part in parts]
+                counts.add(video, count_sequence(tracked_sequence(part, tracked)))
+        measured = [part for parts in videos for part in parts]
         truth = ground_truth_of(measured, self._categories)
-        total = sum_counts(by_video)
+        scores = counts.scores()
         return {
             "frame_skip": skip,
             "video_ap": evaluate_video_ap(truth, results, class_agnostic=True).summary()["AP"],
-            "idf1": identity_figures(total)["IDF1"],
-            "assa": hota_figures(total)["AssA"],
-            "id_switches": total["IDSW"],
+            "idf1": scores["identity"]["IDF1"],
+            "assa": scores["hota"]["AssA"],
+            "id_switches": scores["clear"]["IDSW"],
             "seconds": time.process_time() - start,
             "threshold": threshold,
             "min_score": min_score,
-            "counts": [[one[key] for key in IDENTITY_COUNTS] for one in by_video],
+            "counts": counts.by_video["identity"].tolist(),
         }
 
 

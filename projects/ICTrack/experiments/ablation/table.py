@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from experiments.readme_table import show_in_readme
-from ictrack.evaluation.metrics import identity_figures, paired_bootstrap
-from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
+from ictrack.evaluation.metrics import paired_bootstrap
+from ictrack.evaluation.metrics.association.counts import ASSOCIATION_METRICS
 
 from .methods import COMPARISONS, ROWS, Comparison
 from .results import FIGURES, Key, Results, read_results
@@ -125,7 +125,7 @@ def _claim(results: Results, claim: Comparison, skip: int) -> str:
 
 
 def _idf1(counts: np.ndarray) -> float:
-    return identity_figures(dict(zip(IDENTITY_COUNTS, counts.tolist())))["IDF1"]
+    return ASSOCIATION_METRICS["identity"].scores(counts)["IDF1"]
 
 
 def _percent(values: np.ndarray) -> str:

@@ -19,15 +19,7 @@ from detectron2.structures import Instances
 from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
-from ictrack.evaluation.metrics import (
-    TrackedSequence,
-    clear_counts,
-    clear_figures,
-    evaluate_video_ap,
-    identity_counts,
-    identity_figures,
-    sum_counts,
-)
+from ictrack.evaluation.metrics import AssociationCounts, TrackedSequence, count_sequence, evaluate_video_ap
 from ictrack.modeling.embedding import EmbeddingHead
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import build_tracker, current_detections
@@ -232,18 +224,12 @@ def tracked_sequence(clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.
     names = np.unique(np.concatenate([ids for _, ids in tracked])) if tracked else np.zeros(0, np.int64)
     present = np.unique(np.concatenate([frame.truth for frame in clip.frames]))
     return TrackedSequence(
-        truth_ids=[np.searchsorted(present, frame.truth) for frame in clip.frames],
-        track_ids=[np.searchsorted(names, ids) for _, ids in tracked],
+        gt_ids=[np.searchsorted(present, frame.truth) for frame in clip.frames],
+        pred_ids=[np.searchsorted(names, ids) for _, ids in tracked],
         similarity=[frame.similarity[:, rows] for frame, (rows, _) in zip(clip.frames, tracked)],
-        num_truth=len(present),
-        num_tracks=len(names),
+        num_gt=len(present),
+        num_pred=len(names),
     )
-
-
-def association_counts(clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
-    """Class-agnostic CLEAR and Identity counts of one tracked clip."""
-    sequence = tracked_sequence(clip, tracked)
-    return {**clear_counts(sequence), **identity_counts(sequence)}
 
 
 def track_results(
@@ -275,6 +261,14 @@ def ground_truth_of(clips: Sequence[DetectedClip], categories: Sequence[dict[str
     }
 
 
+def idf1_of(sequences: Iterable[TrackedSequence]) -> float:
+    """IDF1 of several sequences together, as a fraction."""
+    counts = AssociationCounts(1, ("identity",))
+    for sequence in sequences:
+        counts.add(0, count_sequence(sequence, ("identity",)))
+    return counts.scores()["identity"]["IDF1"]
+
+
 def tune(
     method: Method, clips: Sequence[DetectedClip], cfg: CfgNode, min_scores: Sequence[float]
 ) -> tuple[float, float]:
@@ -282,9 +276,7 @@ def tune(
 
     def idf1(setting: tuple[float, float]) -> float:
         tracker = method.tracker(cfg, *setting)
-        tracked = ((clip, track_clip(clip, method.feature, tracker)) for clip in clips)
-        counts = sum_counts(identity_counts(tracked_sequence(*one)) for one in tracked)
-        return identity_figures(counts)["IDF1"]
+        return idf1_of(tracked_sequence(clip, track_clip(clip, method.feature, tracker)) for clip in clips)
 
     return max(itertools.product(method.candidates, min_scores), key=idf1)
 
@@ -296,7 +288,7 @@ def measure(
     setting: tuple[float, float],
     categories: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Video AP (per class and class-agnostic) and association figures of a method on clips, as fractions and counts.
+    """Video AP (per class and class-agnostic) and association scores of a method on clips, as fractions and counts.
 
     Args:
         setting: from :func:`tune`.
@@ -304,16 +296,15 @@ def measure(
     """
     tracker = method.tracker(cfg, *setting)
     results: list[dict[str, Any]] = []
-    counts = []
-    for clip in clips:
+    counts = AssociationCounts(len(clips), ("clear", "identity"))
+    for position, clip in enumerate(clips):
         tracked = track_clip(clip, method.feature, tracker)
         results += track_results(clip, tracked, categories)
-        counts.append(association_counts(clip, tracked))
+        counts.add(position, count_sequence(tracked_sequence(clip, tracked), ("clear", "identity")))
     ground_truth = ground_truth_of(clips, categories)
     per_class = evaluate_video_ap(ground_truth, results).summary()
     agnostic = evaluate_video_ap(ground_truth, results, class_agnostic=True).summary()
-    summed = sum_counts(counts)
-    total = {**clear_figures(summed), **identity_figures(summed)}
+    scores = counts.scores()
     return {
         "threshold": setting[0],
         "min_score": setting[1],
@@ -321,10 +312,10 @@ def measure(
         "AP50": per_class["AP50"],
         "agnostic_AP": agnostic["AP"],
         "agnostic_AP50": agnostic["AP50"],
-        "IDF1": total["IDF1"],
-        "IDSW": total["IDSW"],
-        "MOTA": total["MOTA"],
-        "IDF1_per_clip": [identity_figures(one)["IDF1"] for one in counts],
+        "IDF1": scores["identity"]["IDF1"],
+        "IDSW": scores["clear"]["IDSW"],
+        "MOTA": scores["clear"]["MOTA"],
+        "IDF1_per_clip": [counts.scores(one)["identity"]["IDF1"] for one in np.eye(len(clips))],
     }
 
 

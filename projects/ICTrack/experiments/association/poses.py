@@ -7,7 +7,7 @@ thresholds tuned on one set of clips and measured on another.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,19 +17,9 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor, nn
 
-from ictrack.evaluation.metrics import (
-    clear_counts,
-    clear_figures,
-    hota_counts,
-    hota_figures,
-    identity_counts,
-    identity_figures,
-    sum_counts,
-)
-from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
-from ictrack.evaluation.metrics.posetrack.evaluate import evaluate_pose
+from ictrack.evaluation.metrics import AssociationCounts, PoseEvaluation, count_sequence, evaluate_pose, pose_tracks
+from ictrack.evaluation.metrics.association.counts import ASSOCIATION_METRICS
 from ictrack.evaluation.metrics.posetrack.pose_mot import COUNTS
-from ictrack.evaluation.metrics.posetrack.similarity import pose_tracks
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints, submitted_poses
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import parse_pose_sequence
@@ -37,7 +27,7 @@ from ictrack.tracking import current_detections
 from synthetic.people.annotations import subsample_posetrack
 
 from .keypoint_head_bank import KeypointHeadBank
-from .masks import Method, spatial_method
+from .masks import Method, idf1_of, spatial_method
 
 # What a joint's score may have to be, of which the best for MOTA is chosen.
 JOINT_SCORES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
@@ -197,11 +187,11 @@ def pose_sequence(clip: PoseClip, tracked: Tracks, joints: JointSet, min_joint_s
     )
 
 
-def unit_counts(people: Mapping[str, Any], mot: np.ndarray) -> np.ndarray:
-    """What IDF1 and MOTA of a clip are made of; it adds up over clips.
+def unit_counts(identity: np.ndarray, mot: np.ndarray) -> np.ndarray:
+    """Counts that IDF1 and MOTA of a clip are made of; they add up over clips.
 
     Args:
-        people: with ``IDENTITY_COUNTS``.
+        identity: (3,) the ``IDENTITY_COUNTS``.
         mot: (15, len(COUNTS)).
 
     Returns:
@@ -209,13 +199,13 @@ def unit_counts(people: Mapping[str, Any], mot: np.ndarray) -> np.ndarray:
     """
     count = dict(zip(COUNTS, mot.T))
     errors = count["misses"] + count["switches"] + count["false_positives"]
-    return np.concatenate([[people[key] for key in IDENTITY_COUNTS], errors, count["objects"]]).astype(np.int64)
+    return np.concatenate([identity, errors, count["objects"]]).astype(np.int64)
 
 
-def unit_figures(counts: np.ndarray) -> dict[str, float]:
+def unit_scores(counts: np.ndarray) -> dict[str, float]:
     """IDF1 and MOTA, as fractions, of a sum of :func:`unit_counts`."""
     identity, errors, objects = np.split(np.asarray(counts, dtype=float), [3, 18])
-    idf1 = identity_figures(dict(zip(IDENTITY_COUNTS, identity.tolist())))["IDF1"]
+    idf1 = ASSOCIATION_METRICS["identity"].scores(identity)["IDF1"]
     seen = objects > 0
     return {"IDF1": idf1, "MOTA": float(np.mean(1 - errors[seen] / objects[seen])) if seen.any() else float("nan")}
 
@@ -257,8 +247,7 @@ class PoseStudy:
 
         def idf1(setting: tuple[float, float]) -> float:
             tracks = self._track(method, self._tuning, *setting)
-            sequences = (pose_tracks(truth, pose_sequence(c, t, self._joints)) for (c, truth), t in tracks)
-            return identity_figures(sum_counts(identity_counts(one) for one in sequences))["IDF1"]
+            return idf1_of(pose_tracks(truth, pose_sequence(c, t, self._joints)) for (c, truth), t in tracks)
 
         threshold, min_score = max(itertools.product(method.candidates, self._min_scores), key=idf1)
         tracks = self._track(method, self._tuning, threshold, min_score)
@@ -266,12 +255,12 @@ class PoseStudy:
         def mota(min_joint_score: float) -> float:
             found = {c.name: pose_sequence(c, t, self._joints, min_joint_score) for (c, _), t in tracks}
             truth = {c.name: t for c, t in self._tuning}
-            return evaluate_pose(truth, found, ("strict",)).results["strict"]["MOT"]["mota"]["total"]
+            return evaluate_pose(truth, found, ("strict",)).scores["strict"]["MOT"]["mota"]["total"]
 
         return PoseSetting(threshold, min_score, max(JOINT_SCORES, key=mota))
 
     def measure(self, method: Method, setting: PoseSetting) -> dict[str, Any]:
-        """Figures of a method on the clips to measure on, by PoseTrack's strict protocol and, of whole people, by OKS.
+        """Scores of a method on the clips to measure on, by PoseTrack's strict protocol and, of whole people, by OKS.
 
         Returns:
             "AP" (all joints), "MOTA" (joints above the tuned score), "IDF1", "AssA" and "HOTA" as fractions; "IDSW";
@@ -283,24 +272,22 @@ class PoseStudy:
             {clip.name: pose_sequence(clip, tracked, self._joints, score) for (clip, _), tracked in tracks}
             for score in (0.0, setting.min_joint_score)
         )
-        association = {n: pose_tracks(truth[n], every[n]) for n in truth}
-        people: dict[str, dict[str, Any]] = {
-            n: {**clear_counts(s), **identity_counts(s), **hota_counts(s)} for n, s in association.items()
-        }
+        counts = AssociationCounts(len(truth))
+        for position, name in enumerate(truth):
+            counts.add(position, count_sequence(pose_tracks(truth[name], every[name])))
+        people = counts.scores()
         mot = evaluate_pose(truth, confident, ("strict",))
-        total = sum_counts(people.values())
-        clear, hota = clear_figures(total), hota_figures(total)
         return {
             "threshold": setting.threshold,
             "min_score": setting.min_score,
             "min_joint_score": setting.min_joint_score,
-            "AP": evaluate_pose(truth, every, ("strict",)).results["strict"]["AP"]["ap"]["total"] / 100,
-            "MOTA": mot.results["strict"]["MOT"]["mota"]["total"] / 100,
-            "IDF1": identity_figures(total)["IDF1"],
-            "AssA": hota["AssA"],
-            "HOTA": hota["HOTA"],
-            "IDSW": clear["IDSW"],
-            "counts": self._counts_by_unit(people, mot.protocols["strict"].counts, mot.sequence_names),
+            "AP": evaluate_pose(truth, every, ("strict",)).scores["strict"]["AP"]["ap"]["total"],
+            "MOTA": mot.scores["strict"]["MOT"]["mota"]["total"],
+            "IDF1": people["identity"]["IDF1"],
+            "AssA": people["hota"]["AssA"],
+            "HOTA": people["hota"]["HOTA"],
+            "IDSW": people["clear"]["IDSW"],
+            "counts": self._counts_by_unit(counts.by_video["identity"], mot),
         }
 
     def tracks(self, method: Method, setting: PoseSetting) -> list[tuple[PoseClip, Tracks]]:
@@ -314,11 +301,11 @@ class PoseStudy:
         tracker = method.tracker(self._cfg, threshold, min_score)
         return [(one, track_poses(one[0], method.feature, tracker)) for one in clips]
 
-    def _counts_by_unit(
-        self, people: Mapping[str, Mapping[str, Any]], mot: np.ndarray, names: Sequence[str]
-    ) -> list[list[int]]:
+    def _counts_by_unit(self, identity: np.ndarray, mot: PoseEvaluation) -> list[list[int]]:
+        """``unit_counts`` of each unit, from the (S, 3) counts of the clips to measure on and their evaluation."""
+        by_name = dict(zip(mot.sequence_names, mot.protocols["strict"].counts))
         units: dict[int, Any] = {}
-        for clip, _ in self._measuring:
-            row = unit_counts(people[clip.name], mot[names.index(clip.name)])
+        for (clip, _), row in zip(self._measuring, identity):
+            row = unit_counts(row, by_name[clip.name])
             units[clip.unit] = units.get(clip.unit, 0) + row
         return [units[unit].tolist() for unit in sorted(units)]

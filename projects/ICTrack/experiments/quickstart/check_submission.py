@@ -47,7 +47,7 @@ def check_submission(
 
     Returns:
         "errors" and "warnings", the validator's lines; "num_figures" that were compared; and their
-        "largest_difference", in percent.
+        "largest_difference", of fractions.
     """
     write_submission(folder, tracks, joints, min_joint_score)
     truth = {clip.name: clip.truth for clip, _ in tracks}
@@ -56,7 +56,7 @@ def check_submission(
         for clip, tracked in tracks
     }
     expected, found = (
-        dict(_flat(evaluate_pose(truth, results).results))
+        dict(_flat(evaluate_pose(truth, results).scores))
         for results in (in_memory, read_posetrack_results(folder / "results"))
     )
     differences = [_difference(value, found[key]) for key, value in expected.items()]

@@ -15,7 +15,7 @@ from detectron2.structures import Instances
 from PIL import Image
 
 from experiments.association.masks import Method
-from experiments.association.poses import PoseClip, PoseSetting, PoseStudy, Tracks, unit_figures
+from experiments.association.poses import PoseClip, PoseSetting, PoseStudy, Tracks, unit_scores
 from experiments.html_report import (
     Filmstrip,
     FilmstripRow,
@@ -71,7 +71,7 @@ def write_pose_report(
         strip = []
         for name, tracks in tracked.items():
             clip, tracks_of_clip = next(one for one in tracks if one[0].unit == unit)
-            note = f"IDF1 {unit_figures(rows[name]['counts'][unit])['IDF1']:.2f} over all phases"
+            note = f"IDF1 {unit_scores(rows[name]['counts'][unit])['IDF1']:.2f} over all phases"
             strip.append(FilmstripRow(name, _draw(tracking_cfg, root, clip, tracks_of_clip), note))
         sources[f"Clip {unit + 1}"] = (root / clip.data["images"][0]["file_name"]).parent
         columns = [f"frame {skip * column}" for column in range(len(strip[0].images))]
@@ -110,7 +110,7 @@ def setting_of(figures: Mapping[str, Any]) -> PoseSetting:
 
 def _pick_clips(rows: Mapping[str, Mapping[str, Any]], shown: tuple[str, str]) -> dict[str, int]:
     """Where the first method gains most, middling and least over the second: units of the evaluation clips."""
-    ours, theirs = ([unit_figures(counts)["IDF1"] for counts in rows[name]["counts"]] for name in shown)
+    ours, theirs = ([unit_scores(counts)["IDF1"] for counts in rows[name]["counts"]] for name in shown)
     gain = np.subtract(ours, theirs)
     order = np.argsort(gain, kind="stable")
     places = {"median": len(order) // 2, "largest": -1, "smallest": 0}

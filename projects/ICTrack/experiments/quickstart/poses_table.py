@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.association.poses import unit_figures
+from experiments.association.poses import unit_scores
 from experiments.readme_table import show_in_readme
 from ictrack.evaluation.metrics import paired_bootstrap
 
@@ -92,12 +92,12 @@ def difference(
         np.concatenate([np.array(one["skips"][skip][name]["counts"]) for one in measured]) for name in (a, b)
     )
     ends = paired_bootstrap(
-        lambda weights: unit_figures(weights @ ours),
-        lambda weights: unit_figures(weights @ theirs),
+        lambda weights: unit_scores(weights @ ours),
+        lambda weights: unit_scores(weights @ theirs),
         len(ours),
         num_samples=NUM_SAMPLES,
     )
-    values = (unit_figures(counts.sum(axis=0)) for counts in (ours, theirs))
+    values = (unit_scores(counts.sum(axis=0)) for counts in (ours, theirs))
     first, second = values
     return {key: (first[key] - second[key], *ends[key]) for key in first}
 

@@ -149,9 +149,9 @@ def test_ground_truth_scored_against_itself_is_perfect(sample, tmp_path, annotat
     assert list(validate_posetrack(folder, tmp_path / "results")) == []
     result = evaluate_pose(truth, read_posetrack_results(tmp_path / "results"))
     assert result.warnings == ()
-    strict = result.results["strict"]
-    assert strict["MOT"]["mota"]["total"] == pytest.approx(100)
-    assert strict["AP"]["ap"]["total"] == pytest.approx(100)
+    strict = result.scores["strict"]
+    assert strict["MOT"]["mota"]["total"] == pytest.approx(1)
+    assert strict["AP"]["ap"]["total"] == pytest.approx(1)
 
 
 def test_subsampling_keeps_every_kth_frame(sample):

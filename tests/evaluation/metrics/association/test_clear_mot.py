@@ -3,26 +3,26 @@ import pytest
 import trackeval
 from random_sequences import compare_with_trackeval, sequence_of
 
-from ictrack.evaluation.metrics import TrackedSequence, clear_counts, clear_figures
+from ictrack.evaluation.metrics import TrackedSequence, clear_counts, clear_scores
 
 
 def test_random_sequences_equal_trackeval():
     metric = trackeval.metrics.CLEAR({"PRINT_CONFIG": False})
-    together = compare_with_trackeval(metric, clear_counts, clear_figures)
+    together = compare_with_trackeval("clear", metric)
     assert together["IDSW"] > 20
     assert together["Frag"] > 20
 
 
 def test_two_objects_that_swap_identities():
-    figures = clear_figures(clear_counts(sequence_of([0, 1], [0, 1], [0, 1], [1, 0])))
-    assert (figures["IDSW"], figures["MOTA"], figures["MODA"]) == (2, 0.75, 1.0)
-    assert figures["MOTAL"] == pytest.approx(1 - np.log10(2) / 8)
+    scores = clear_scores(clear_counts(sequence_of([0, 1], [0, 1], [0, 1], [1, 0])))
+    assert (scores["IDSW"], scores["MOTA"], scores["MODA"]) == (2, 0.75, 1.0)
+    assert scores["MOTAL"] == pytest.approx(1 - np.log10(2) / 8)
 
 
 def test_an_object_that_is_lost_and_found_under_another_identity():
-    figures = clear_figures(clear_counts(sequence_of([0], [None], [1])))
-    assert (figures["IDSW"], figures["CLR_FN"], figures["CLR_TP"], figures["CLR_FP"]) == (1, 1, 2, 0)
-    assert (figures["MT"], figures["PT"], figures["ML"]) == (0, 1, 0)
+    scores = clear_scores(clear_counts(sequence_of([0], [None], [1])))
+    assert (scores["IDSW"], scores["CLR_FN"], scores["CLR_TP"], scores["CLR_FP"]) == (1, 1, 2, 0)
+    assert (scores["MT"], scores["PT"], scores["ML"]) == (0, 1, 0)
 
 
 def test_a_frame_without_any_detection_does_not_interrupt_a_track():
@@ -54,4 +54,4 @@ def test_frames_are_counted_where_there_are_both():
 
 def test_nothing_at_all():
     sequence = TrackedSequence([np.arange(0)] * 3, [np.arange(0)] * 3, [np.zeros((0, 0))] * 3, 0, 0)
-    assert set(clear_figures(clear_counts(sequence)).values()) == {0.0}
+    assert set(clear_scores(clear_counts(sequence)).values()) == {0.0}

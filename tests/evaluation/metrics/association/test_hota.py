@@ -3,13 +3,13 @@ import pytest
 import trackeval
 from random_sequences import compare_with_trackeval, random_sequence, sequence_of, trackeval_data
 
-from ictrack.evaluation.metrics import TrackedSequence, hota_counts, hota_curves, hota_figures
+from ictrack.evaluation.metrics import TrackedSequence, hota_counts, hota_curves, hota_scores
 from ictrack.evaluation.metrics.association.hota import ALPHAS
 
 
 def test_random_sequences_equal_trackeval():
-    together = compare_with_trackeval(trackeval.metrics.HOTA(), hota_counts, hota_figures)
-    assert 0.1 < hota_figures(together)["HOTA"] < 0.9
+    together = compare_with_trackeval("hota", trackeval.metrics.HOTA())
+    assert 0.1 < together["HOTA"] < 0.9
 
 
 def test_curves_equal_trackeval():
@@ -24,10 +24,10 @@ def test_curves_equal_trackeval():
 def test_equal_similarities_are_assigned_as_in_trackeval():
     rng = np.random.default_rng(9)
     for _ in range(100):
-        num_truth, num_tracks = rng.integers(1, 5, 2)
-        similarity = [rng.choice([0.0, 0.5, 0.5, 1.0], (num_truth, num_tracks)) for _ in range(4)]
+        num_gt, num_pred = rng.integers(1, 5, 2)
+        similarity = [rng.choice([0.0, 0.5, 0.5, 1.0], (num_gt, num_pred)) for _ in range(4)]
         sequence = TrackedSequence(
-            [np.arange(num_truth)] * 4, [np.arange(num_tracks)] * 4, similarity, int(num_truth), int(num_tracks)
+            [np.arange(num_gt)] * 4, [np.arange(num_pred)] * 4, similarity, int(num_gt), int(num_pred)
         )
         expected = trackeval.metrics.HOTA().eval_sequence(trackeval_data(sequence))
         for key, values in hota_curves(hota_counts(sequence)).items():
@@ -39,22 +39,22 @@ def test_similarities_too_small_to_divide_by_do_not_align():
     similarity = [np.array([[1e-300, 0.6], [0.3, 0.5]]), np.array([[0.4, 1e-18], [0.7, 0.2]])]
     sequence = TrackedSequence(ids, ids, similarity, 2, 2)
     expected = trackeval.metrics.HOTA().eval_sequence(trackeval_data(sequence))
-    assert hota_figures(hota_counts(sequence))["HOTA"] == pytest.approx(np.mean(expected["HOTA"]), abs=1e-12)
+    assert hota_scores(hota_counts(sequence))["HOTA"] == pytest.approx(np.mean(expected["HOTA"]), abs=1e-12)
 
 
 def test_a_perfect_sequence():
-    figures = hota_figures(hota_counts(sequence_of([0, 1], [0, 1])))
-    ratios = {key: value for key, value in figures.items() if not key.startswith("HOTA_")}
+    scores = hota_scores(hota_counts(sequence_of([0, 1], [0, 1])))
+    ratios = {key: value for key, value in scores.items() if not key.startswith("HOTA_")}
     assert set(ratios.values()) == {1.0}
-    assert (figures["HOTA_TP"], figures["HOTA_FN"], figures["HOTA_FP"]) == (4, 0, 0)
+    assert (scores["HOTA_TP"], scores["HOTA_FN"], scores["HOTA_FP"]) == (4, 0, 0)
 
 
 def test_a_track_that_changes_its_identity_half_way():
     # Everything is found, DetA = 1. Each true positive's track has 2 of the object's 4 frames: AssA = 1/2.
-    figures = hota_figures(hota_counts(sequence_of([0], [0], [1], [1])))
-    assert (figures["DetA"], figures["AssA"]) == (1.0, 0.5)
-    assert figures["HOTA"] == pytest.approx(0.5**0.5)
-    assert (figures["AssRe"], figures["AssPr"]) == (0.5, 1.0)
+    scores = hota_scores(hota_counts(sequence_of([0], [0], [1], [1])))
+    assert (scores["DetA"], scores["AssA"]) == (1.0, 0.5)
+    assert scores["HOTA"] == pytest.approx(0.5**0.5)
+    assert (scores["AssRe"], scores["AssPr"]) == (0.5, 1.0)
 
 
 def test_a_similarity_counts_up_to_its_alpha():
@@ -63,19 +63,19 @@ def test_a_similarity_counts_up_to_its_alpha():
     assert counts["HOTA_TP"].tolist() == [1.0] * 10 + [0.0] * 9
     curves = hota_curves(counts)
     assert curves["LocA"].tolist() == [0.5] * 10 + [1.0] * 9
-    assert hota_figures(counts)["LocA(0)"] == 0.5
+    assert hota_scores(counts)["LocA(0)"] == 0.5
     assert ALPHAS[9] == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("num_truth", "num_found"), [(0, 0), (2, 0), (0, 2)])
-def test_nothing_to_match(num_truth, num_found):
+@pytest.mark.parametrize(("num_gt", "num_pred"), [(0, 0), (2, 0), (0, 2)])
+def test_nothing_to_match(num_gt, num_pred):
     sequence = TrackedSequence(
-        [np.arange(num_truth)] * 3,
-        [np.arange(num_found)] * 3,
-        [np.zeros((num_truth, num_found))] * 3,
-        num_truth,
-        num_found,
+        [np.arange(num_gt)] * 3,
+        [np.arange(num_pred)] * 3,
+        [np.zeros((num_gt, num_pred))] * 3,
+        num_gt,
+        num_pred,
     )
-    figures = hota_figures(hota_counts(sequence))
-    assert (figures["HOTA"], figures["LocA"]) == (0.0, 1.0)
-    assert (figures["HOTA_FN"], figures["HOTA_FP"]) == (3 * num_truth, 3 * num_found)
+    scores = hota_scores(hota_counts(sequence))
+    assert (scores["HOTA"], scores["LocA"]) == (0.0, 1.0)
+    assert (scores["HOTA_FN"], scores["HOTA_FP"]) == (3 * num_gt, 3 * num_pred)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ictrack.evaluation.metrics import TrackedSequence, sum_counts
+from ictrack.evaluation.metrics import TrackedSequence
 
 
 def sequence(*similarity):
@@ -12,16 +12,16 @@ def sequence(*similarity):
 def test_pairs_are_those_of_any_similarity():
     pairs = sequence([[0.0], [0.25]], [[0.0], [0.0]], [[1.0], [0.5]]).pairs
     assert pairs.frame.tolist() == [0, 2, 2]
-    assert pairs.truth.tolist() == [1, 0, 1]
-    assert pairs.track.tolist() == [0, 0, 0]
+    assert pairs.gt.tolist() == [1, 0, 1]
+    assert pairs.pred.tolist() == [0, 0, 0]
     assert pairs.similarity.tolist() == [0.25, 1.0, 0.5]
     assert len(sequence([[0.0], [0.0]]).pairs) == 0
 
 
 def test_frames_of_each_identity():
     one = TrackedSequence([np.array([1]), np.array([0, 1])], [np.arange(0)] * 2, [np.zeros((1, 0))] * 2, 2, 0)
-    assert one.truth_frames.tolist() == [1, 2]
-    assert one.track_frames.tolist() == []
+    assert one.gt_frames.tolist() == [1, 2]
+    assert one.pred_frames.tolist() == []
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.1])
@@ -35,23 +35,16 @@ def test_a_similarity_of_another_shape_is_an_error():
         _ = sequence([[0.5], [0.5]], [[0.5, 0.5]]).pairs
 
 
-def test_counts_add_up_by_name():
-    total = sum_counts([{"a": 1.0, "b": np.arange(2)}, {"a": 2.0, "b": np.ones(2)}])
-    assert total["a"] == 3.0
-    assert total["b"].tolist() == [1.0, 2.0]
-    assert sum_counts([]) == {}
-
-
 def test_a_sequence_of_pairs_is_that_of_its_matrices():
     rng = np.random.default_rng(0)
-    truth_ids = [np.flatnonzero(rng.random(5) < 0.6) for _ in range(20)]
-    track_ids = [np.flatnonzero(rng.random(7) < 0.6) for _ in range(20)]
+    gt_ids = [np.flatnonzero(rng.random(5) < 0.6) for _ in range(20)]
+    pred_ids = [np.flatnonzero(rng.random(7) < 0.6) for _ in range(20)]
     similarity = [
         rng.random((len(truth), len(tracks))) * (rng.random((len(truth), len(tracks))) < 0.3)
-        for truth, tracks in zip(truth_ids, track_ids)
+        for truth, tracks in zip(gt_ids, pred_ids)
     ]
-    dense = TrackedSequence(truth_ids, track_ids, similarity, 5, 7)
-    sequence = TrackedSequence.of_pairs(truth_ids, track_ids, dense.pairs, 5, 7)
+    dense = TrackedSequence(gt_ids, pred_ids, similarity, 5, 7)
+    sequence = TrackedSequence.of_pairs(gt_ids, pred_ids, dense.pairs, 5, 7)
     assert len(sequence.similarity) == 20
     for frame, matrix in enumerate(similarity):
         np.testing.assert_array_equal(sequence.similarity[frame], matrix)

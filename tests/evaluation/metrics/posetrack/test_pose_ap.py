@@ -3,7 +3,7 @@ import pytest
 from pose_scene import found_sequence, person, random_frames, truth_sequence
 
 from ictrack.evaluation.metrics.posetrack.pairs import pair_people
-from ictrack.evaluation.metrics.posetrack.pose_ap import FoundJoints, found_joints, joint_curves, right_joints
+from ictrack.evaluation.metrics.posetrack.pose_ap import PredJoints, joint_curves, pred_joints, right_joints
 from ictrack.structures.joints import POSETRACK_15
 
 
@@ -12,10 +12,10 @@ def right_of(truth, found):
     return right_joints(pair_people(truth_sequence([truth]), found_sequence([found])))
 
 
-def curve_of(scores, is_right, num_truth, *, join_ties=False):
+def curve_of(scores, is_right, num_gt, *, join_ties=False):
     """One sequence with predictions of a single joint."""
     column = np.array(is_right, dtype=bool)[:, None]
-    joints = FoundJoints(column, np.ones_like(column), np.array(scores, dtype=float)[:, None], np.array([num_truth]))
+    joints = PredJoints(column, np.ones_like(column), np.array(scores, dtype=float)[:, None], np.array([num_gt]))
     return joint_curves([joints], join_ties=join_ties)[0]
 
 
@@ -65,10 +65,10 @@ def test_the_envelope_looks_to_the_right():
     assert curve_of([0.9, 0.8, 0.7], [0, 1, 1], 2).average_precision(ONCE)[0] == pytest.approx(2 / 3)
 
 
-@pytest.mark.parametrize("num_truth", [0, 2])
-def test_nothing_predicted_or_annotated(num_truth):
-    curve = curve_of(np.zeros(0), np.zeros(0), num_truth)
-    expected = (np.nan,) * 3 if num_truth == 0 else (0.0, np.nan, 0.0)
+@pytest.mark.parametrize("num_gt", [0, 2])
+def test_nothing_predicted_or_annotated(num_gt):
+    curve = curve_of(np.zeros(0), np.zeros(0), num_gt)
+    expected = (np.nan,) * 3 if num_gt == 0 else (0.0, np.nan, 0.0)
     np.testing.assert_array_equal(curve.average_precision(ONCE), expected)
     np.testing.assert_array_equal(curve_of([0.5], [0], 0).average_precision(ONCE), (np.nan, 0, np.nan))
 
@@ -85,13 +85,13 @@ def test_equal_scores():
     )
 
 
-def plain_average_precision(entries, num_truth):
+def plain_average_precision(entries, num_gt):
     """Area under the envelope, point by point; entries are (score, right) in the order they are read."""
     order = sorted(range(len(entries)), key=lambda i: (entries[i][0], i))[::-1]
     recalls, precisions, right = [0.0], [0.0], 0
     for rank, i in enumerate(order, start=1):
         right += entries[i][1]
-        recalls.append(right / num_truth)
+        recalls.append(right / num_gt)
         precisions.append(right / rank)
     return sum((recalls[i] - recalls[i - 1]) * max(precisions[i:]) for i in range(1, len(recalls)))
 
@@ -99,7 +99,7 @@ def plain_average_precision(entries, num_truth):
 def plain_right(pairs, t):
     """{predicted person: annotated person} of a frame."""
     mine = [k for k in range(len(pairs.frame)) if pairs.frame[k] == t]
-    share = {(pairs.found_index[k], pairs.truth_index[k]): pairs.share_found[k] for k in mine}
+    share = {(pairs.pred_index[k], pairs.gt_index[k]): pairs.share_matched[k] for k in mine}
     best_truth = {}
     for p in sorted({p for p, _ in share}):
         best_truth[p] = max(sorted(g for q, g in share if q == p), key=lambda g, p=p: share[p, g])
@@ -118,16 +118,16 @@ def test_random_scenes_against_plain_loops(seed):
     for t in range(len(truth)):
         right.update(plain_right(pairs, t))
     is_right = right_joints(pairs)
-    for p in range(pairs.found.num_people):
+    for p in range(pairs.pred.num_people):
         expected = np.zeros(15, dtype=bool)
-        for k in np.flatnonzero((pairs.found_index == p) & (pairs.truth_index == right.get(p, -1))):
+        for k in np.flatnonzero((pairs.pred_index == p) & (pairs.gt_index == right.get(p, -1))):
             expected = pairs.distance[k] <= 0.5
         np.testing.assert_array_equal(is_right[p], expected)
-    curves = joint_curves([found_joints(pairs, is_right, np.ones(len(truth), dtype=bool))], join_ties=False)
+    curves = joint_curves([pred_joints(pairs, is_right, np.ones(len(truth), dtype=bool))], join_ties=False)
     for joint, curve in enumerate(curves):
-        people = np.flatnonzero(pairs.found_present[:, joint])
-        entries = [(pairs.found.scores[p, joint], bool(is_right[p, joint])) for p in people]
-        expected = plain_average_precision(entries, pairs.truth_present[:, joint].sum())
+        people = np.flatnonzero(pairs.pred_present[:, joint])
+        entries = [(pairs.pred.scores[p, joint], bool(is_right[p, joint])) for p in people]
+        expected = plain_average_precision(entries, pairs.gt_present[:, joint].sum())
         assert curve.average_precision(ONCE)[0] == pytest.approx(expected, abs=1e-12)
 
 
@@ -139,7 +139,7 @@ def test_weights_are_copies_of_a_sequence(join_ties):
         size = (40, 15)
         is_right = rng.random(size) < 0.5
         scores = rng.random(size) if not join_ties else np.round(rng.random(size), 1)
-        sequences.append(FoundJoints(is_right, rng.random(size) < 0.9, scores, np.full(15, 45)))
+        sequences.append(PredJoints(is_right, rng.random(size) < 0.9, scores, np.full(15, 45)))
     curves = joint_curves(sequences, join_ties=join_ties)
     copies = joint_curves([sequences[0]] * 2 + [sequences[2]] * 3, join_ties=join_ties)
     for curve, copy in zip(curves, copies):

@@ -27,15 +27,15 @@ def evaluate_case(case):
     )
 
 
-def assert_equal(ours, official, where=""):
-    """All that is in ``official`` is in ``ours``; NaN is the string "nan"."""
+def assert_equal(ours, official, where="", scale=100):
+    """All that is in ``official``, in percent, is in ``ours``; NaN is the string "nan"."""
     if isinstance(official, dict):
         for key, value in official.items():
-            assert_equal(ours[key], value, f"{where}/{key}")
+            assert_equal(ours[key], value, f"{where}/{key}", scale)
     elif official == "nan":
         assert math.isnan(ours), where
     else:
-        assert ours == pytest.approx(official, abs=1e-9, rel=0), where
+        assert scale * ours == pytest.approx(official, abs=1e-9, rel=0), where
 
 
 def test_all_golden_cases_are_here():
@@ -47,10 +47,10 @@ def test_official_numbers(case):
     expected = read_json(GOLDEN / case / "expected.json.gz")
     poseval = expected["poseval"]
     evaluation = evaluate_case(case)
-    ours = evaluation.results["official"]
+    ours = evaluation.scores["official"]
     assert_equal(ours["AP"], expected.get(TIES, poseval["AP"]))
     assert_equal(ours["MOT"], poseval["MOT"])
-    assert_equal(ours["counters"], poseval["MOT_counters"])
+    assert_equal(ours["counters"], poseval["MOT_counters"], scale=1)
     assert_equal(ours["MOT"]["motp_without_raw_events"], poseval["MOTP_without_raw_events"])
     mota = group_joints(ours["MOT"]["mota"])
     table = {f"MOTA {title}": value for title, value in mota.items()}
@@ -60,20 +60,20 @@ def test_official_numbers(case):
     if TIES not in expected:
         assert_equal(group_joints(ours["AP"]["ap"]), poseval["table_AP"])
     sequences = evaluation.per_sequence()
-    for name, figures in poseval["sequences"].items():
+    for name, scores in poseval["sequences"].items():
         if TIES not in expected:
-            assert_equal(sequences[name]["official"]["AP"], figures["AP"], name)
-        assert_equal(sequences[name]["official"]["MOT"], figures["MOT"], name)
+            assert_equal(sequences[name]["official"]["AP"], scores["AP"], name)
+        assert_equal(sequences[name]["official"]["MOT"], scores["MOT"], name)
 
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_draw_of_all_sequences_once_gives_the_point_estimate(case):
     evaluation = evaluate_case(case)
     headlines = evaluation.resample(np.ones(len(evaluation.sequence_names), dtype=int))
-    for protocol, figures in evaluation.results.items():
-        assert headlines.pop(f"{protocol}.AP") == figures["AP"]["ap"]["total"]
+    for protocol, scores in evaluation.scores.items():
+        assert headlines.pop(f"{protocol}.AP") == scores["AP"]["ap"]["total"]
         for title, key in (("MOTA", "mota"), ("MOTP", "motp"), ("Prec", "pre"), ("Rec", "rec")):
-            assert headlines.pop(f"{protocol}.{title}") == figures["MOT"][key]["total"]
+            assert headlines.pop(f"{protocol}.{title}") == scores["MOT"][key]["total"]
     assert headlines == {}
 
 
@@ -92,8 +92,8 @@ def totals(truth, found, **options):
     """{protocol: (AP, MOTA)} of one sequence."""
     evaluation = evaluate_pose({"a": truth_sequence(truth, **options)}, {"a": found_sequence(found)})
     return {
-        protocol: (figures["AP"]["ap"]["total"], figures["MOT"]["mota"]["total"])
-        for protocol, figures in evaluation.results.items()
+        protocol: (scores["AP"]["ap"]["total"], scores["MOT"]["mota"]["total"])
+        for protocol, scores in evaluation.scores.items()
     }
 
 
@@ -104,55 +104,55 @@ FAR = [person(0, 900.0)]
 def test_the_last_frame_counts_in_strict():
     result = totals([ONE, ONE], [ONE, FAR])
     # Of two predictions of equal score, one is right: precision 1/2 at recall 1/2.
-    assert result["official"] == pytest.approx((25, 100))
-    assert result["strict"] == pytest.approx((25, 0))
+    assert result["official"] == pytest.approx((0.25, 1))
+    assert result["strict"] == pytest.approx((0.25, 0))
 
 
 def test_a_frame_without_predictions():
     three = [person(i, 100.0 + 300 * i) for i in range(3)]
     result = totals([three] * 3, [[], three, three])
     # Official: 1 + 3 objects, 1 miss and 1 false positive. Strict: 3 misses of 9 objects.
-    assert result["official"][1] == pytest.approx(50)
-    assert result["strict"][1] == pytest.approx(100 * 6 / 9)
+    assert result["official"][1] == pytest.approx(0.5)
+    assert result["strict"][1] == pytest.approx(6 / 9)
 
 
 def test_a_frame_whose_people_are_all_ignored():
     everything = [(0.0, 0.0), (2000.0, 0.0), (2000.0, 2000.0), (0.0, 2000.0)]
     result = totals([ONE] * 3, [ONE] * 3, regions={0: [everything]})
-    assert result["official"] == pytest.approx((100, 0))
-    assert result["strict"] == pytest.approx((100, 100))
+    assert result["official"] == pytest.approx((1, 0))
+    assert result["strict"] == pytest.approx((1, 1))
 
 
 def test_false_positives_where_nobody_is():
     result = totals([ONE, [], ONE, ONE], [ONE, ONE, ONE, ONE])
-    assert result["official"] == pytest.approx((100, 100))
+    assert result["official"] == pytest.approx((1, 1))
     # All scores are equal: 3 of 4 are right.
-    assert result["strict"] == pytest.approx((75, 100 * 2 / 3))
+    assert result["strict"] == pytest.approx((0.75, 2 / 3))
 
 
 def test_an_unlabelled_frame():
     truth, found = [ONE, [], ONE, ONE], [ONE, ONE, FAR, ONE]
     result = totals(truth, found, labeled=[True, False, False, True])
     assert result["official"][1] == pytest.approx(0)
-    assert result["strict"] == pytest.approx((100, 100))
+    assert result["strict"] == pytest.approx((1, 1))
 
 
 def test_an_unlabelled_frame_does_not_change_who_was_matched():
     truth, found = [ONE] * 4, [[person(7, 100.0)], [person(8, 100.0)], [person(7, 100.0)], [person(7, 100.0)]]
     labeled = [True, False, True, True]
     evaluation = evaluate_pose({"a": truth_sequence(truth, labeled=labeled)}, {"a": found_sequence(found)})
-    switches = {name: figures["counters"]["switches"]["nose"] for name, figures in evaluation.results.items()}
+    switches = {name: scores["counters"]["switches"]["nose"] for name, scores in evaluation.scores.items()}
     assert switches == {"official": 2, "strict": 0}
-    assert evaluation.warnings == ("1 sequences have annotated people in unlabelled frames: a",)
+    assert evaluation.warnings == ("1 sequences have annotated people in unlabeled frames: a",)
 
 
 def test_a_joint_that_is_nowhere():
     one = [person(0, 100.0, absent=["nose"])]
     evaluation = evaluate_pose({"a": truth_sequence([one, one])}, {"a": found_sequence([one, one])})
-    official, strict = evaluation.results["official"], evaluation.results["strict"]
-    assert official["AP"]["ap"]["total"] == pytest.approx(100 * 14 / 15)
+    official, strict = evaluation.scores["official"], evaluation.scores["strict"]
+    assert official["AP"]["ap"]["total"] == pytest.approx(14 / 15)
     assert official["AP"]["ap"]["nose"] == 0 and official["MOT"]["motp"]["nose"] == 0
-    assert strict["AP"]["ap"]["total"] == strict["MOT"]["motp"]["total"] == 100
+    assert strict["AP"]["ap"]["total"] == strict["MOT"]["motp"]["total"] == 1
     assert all(math.isnan(strict["AP"][key]["nose"]) for key in ("ap", "pre", "rec"))
     assert math.isnan(group_joints(strict["AP"]["ap"])["Head"])
 
@@ -161,24 +161,24 @@ def test_motp():
     found = [person(0, 106.0)]
     evaluation = evaluate_pose({"a": truth_sequence([ONE] * 3)}, {"a": found_sequence([found] * 3)})
     # 6 pixels are a fifth of a head; official counts each distance twice.
-    official, strict = (evaluation.results[name]["MOT"] for name in ("official", "strict"))
-    assert strict["motp"]["total"] == official["motp_without_raw_events"]["total"] == pytest.approx(80)
-    assert official["motp"]["total"] == pytest.approx(60)
+    official, strict = (evaluation.scores[name]["MOT"] for name in ("official", "strict"))
+    assert [strict["motp"]["total"], official["motp_without_raw_events"]["total"]] == pytest.approx([0.8, 0.8])
+    assert official["motp"]["total"] == pytest.approx(0.6)
     assert "motp_without_raw_events" not in strict
 
 
 def test_nothing_predicted_at_all():
     evaluation = evaluate_pose({"a": truth_sequence([ONE] * 3)}, {"a": found_sequence([[]] * 3)})
-    official, strict = evaluation.results["official"], evaluation.results["strict"]
+    official, strict = evaluation.scores["official"], evaluation.scores["strict"]
     assert official["AP"]["pre"]["total"] == official["MOT"]["motp"]["total"] == 0
     assert strict["AP"]["ap"]["total"] == strict["AP"]["rec"]["total"] == 0
     assert math.isnan(strict["AP"]["pre"]["total"]) and math.isnan(strict["MOT"]["motp"]["total"])
-    assert strict["MOT"]["mota"]["total"] == 0 and official["MOT"]["mota"]["total"] == -100
+    assert strict["MOT"]["mota"]["total"] == 0 and official["MOT"]["mota"]["total"] == -1
 
 
 def test_nobody_annotated():
     evaluation = evaluate_pose({"a": truth_sequence([[]] * 3)}, {"a": found_sequence([ONE] * 3)})
-    official, strict = evaluation.results["official"], evaluation.results["strict"]
+    official, strict = evaluation.scores["official"], evaluation.scores["strict"]
     assert official["AP"]["ap"]["total"] == 0 and math.isnan(official["MOT"]["mota"]["total"])
     assert math.isnan(strict["AP"]["ap"]["total"]) and strict["AP"]["pre"]["total"] == 0
     assert strict["counters"]["false_positives"]["nose"] == 3
@@ -186,9 +186,9 @@ def test_nobody_annotated():
 
 def test_a_single_annotated_frame_has_no_official_tracking():
     evaluation = evaluate_pose({"a": truth_sequence([ONE, []])}, {"a": found_sequence([ONE, []])})
-    assert evaluation.results["official"]["AP"]["ap"]["total"] == 100
-    assert math.isnan(evaluation.results["official"]["MOT"]["mota"]["total"])
-    assert evaluation.results["strict"]["MOT"]["mota"]["total"] == 100
+    assert evaluation.scores["official"]["AP"]["ap"]["total"] == 1
+    assert math.isnan(evaluation.scores["official"]["MOT"]["mota"]["total"])
+    assert evaluation.scores["strict"]["MOT"]["mota"]["total"] == 1
     assert evaluation.warnings == ("1 sequences have a single annotated frame, without official MOT: a",)
 
 
@@ -197,8 +197,8 @@ def test_frames_in_another_order():
     found = found_sequence([[person(0, 100.0 * (t + 1))] for t in range(3)]).reorder_frames([2, 1, 0])
     evaluation = evaluate_pose({"a": truth}, {"a": found})
     # Only the frame in the middle is where it was: wrong, right, wrong.
-    assert evaluation.resample(np.ones(1, dtype=int))["official.AP"] == pytest.approx(100 / 6)
-    assert evaluation.resample(np.ones(1, dtype=int))["strict.AP"] == 100
+    assert evaluation.resample(np.ones(1, dtype=int))["official.AP"] == pytest.approx(1 / 6)
+    assert evaluation.resample(np.ones(1, dtype=int))["strict.AP"] == 1
     assert evaluation.warnings == ("1 sequences have their frames in another order than the ground truth: a",)
 
 
@@ -215,7 +215,7 @@ def test_names_of_frames():
     truth, found = truth_sequence([ONE, ONE]), found_sequence([ONE, ONE])
     shifted = renamed(found, [f"images/val/000001_mpii_test/{t + 1:06d}.jpg" for t in range(2)])
     evaluation = evaluate_pose({"a": truth}, {"a": shifted})
-    assert evaluation.resample(np.ones(1, dtype=int))["strict.MOTA"] == 100
+    assert evaluation.resample(np.ones(1, dtype=int))["strict.MOTA"] == 1
     assert evaluation.warnings == ("1 sequences have other file names than the ground truth: frames go by position: a",)
     unreadable = renamed(found, ["000000.jpg", "000001.jpg"])
     with pytest.raises(AnnotationError, match=r"found/a\.json: images\[0\]\.file_name: '000000\.jpg' does not look"):
@@ -240,9 +240,9 @@ def test_one_protocol_alone_is_the_same():
     case = "pose_medium_ties_s0"
     truth = read_pose_folder(GOLDEN / case / "gt", is_ground_truth=True)
     found = read_pose_folder(GOLDEN / case / "pred", is_ground_truth=False)
-    both = evaluate_pose(truth, found).results
+    both = evaluate_pose(truth, found).scores
     for protocol in ("official", "strict"):
-        assert json.dumps(evaluate_pose(truth, found, [protocol]).results) == json.dumps({protocol: both[protocol]})
+        assert json.dumps(evaluate_pose(truth, found, [protocol]).scores) == json.dumps({protocol: both[protocol]})
 
 
 def test_joint_names_are_those_of_poseval():

@@ -26,13 +26,13 @@ def motmetrics_counts(truth, found):
     for joint in range(NUM_JOINTS):
         accumulator = motmetrics.MOTAccumulator(auto_id=True)
         for t in range(len(truth)):
-            rows = np.flatnonzero((pairs.truth.frames == t) & pairs.truth_present[:, joint])
-            columns = np.flatnonzero((pairs.found.frames == t) & pairs.found_present[:, joint])
+            rows = np.flatnonzero((pairs.gt.frames == t) & pairs.gt_present[:, joint])
+            columns = np.flatnonzero((pairs.pred.frames == t) & pairs.pred_present[:, joint])
             distance = np.full((len(rows), len(columns)), np.nan)
             for pair in np.flatnonzero((pairs.frame == t) & pairs.is_match[:, joint]):
-                row, column = pairs.truth_index[pair], pairs.found_index[pair]
+                row, column = pairs.gt_index[pair], pairs.pred_index[pair]
                 distance[rows == row, columns == column] = pairs.distance[pair, joint]
-            accumulator.update(pairs.truth.track_ids[rows], pairs.found.track_ids[columns], distance)
+            accumulator.update(pairs.gt.track_ids[rows], pairs.pred.track_ids[columns], distance)
         events = accumulator.events
         number = events.Type.value_counts()
         matches, switches, misses = (number.get(name, 0) for name in ("MATCH", "SWITCH", "MISS"))

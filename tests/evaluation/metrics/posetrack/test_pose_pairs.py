@@ -89,8 +89,8 @@ def test_pairs_are_of_the_same_frame_and_in_order():
     found = found_sequence([[person(5, 1.0), person(6, 2.0)], [person(5, 9.0)], [person(7, 3.0)]])
     pairs = pair_people(truth, found)
     np.testing.assert_array_equal(pairs.frame, [0, 0, 0, 0, 2])
-    np.testing.assert_array_equal(pairs.truth_index, [0, 0, 1, 1, 2])
-    np.testing.assert_array_equal(pairs.found_index, [0, 1, 0, 1, 3])
+    np.testing.assert_array_equal(pairs.gt_index, [0, 0, 1, 1, 2])
+    np.testing.assert_array_equal(pairs.pred_index, [0, 1, 0, 1, 3])
 
 
 def test_a_missing_joint_has_no_distance():
@@ -98,7 +98,7 @@ def test_a_missing_joint_has_no_distance():
     pairs = pair_people(truth, found_sequence([[person(0, 100.0, absent=["left_knee"])]]))
     missing = [POSETRACK_15.names[j] for j in np.flatnonzero(~np.isfinite(pairs.distance[0]))]
     assert missing == ["left_knee", "nose"]
-    np.testing.assert_allclose(pairs.share_found, [13 / 14])
+    np.testing.assert_allclose(pairs.share_matched, [13 / 14])
 
 
 def test_ignore_regions_take_joints_of_both_sides_and_people_left_without():
@@ -108,15 +108,15 @@ def test_ignore_regions_take_joints_of_both_sides_and_people_left_without():
     people = [person(0, 100.0), person(1, 400.0)]
     truth = truth_sequence([people, people], regions={0: [around_second, around_joint]})
     pairs = pair_people(truth, found_sequence([people, people]))
-    np.testing.assert_array_equal(pairs.truth_present.sum(axis=1), [14, 0, 15, 15])
-    assert not pairs.truth_present[0, 1]
-    np.testing.assert_array_equal(pairs.found_present, pairs.truth_present)
-    np.testing.assert_array_equal(pairs.truth_count, [1, 2])
-    np.testing.assert_array_equal(pairs.found_count, [1, 2])
+    np.testing.assert_array_equal(pairs.gt_present.sum(axis=1), [14, 0, 15, 15])
+    assert not pairs.gt_present[0, 1]
+    np.testing.assert_array_equal(pairs.pred_present, pairs.gt_present)
+    np.testing.assert_array_equal(pairs.gt_count, [1, 2])
+    np.testing.assert_array_equal(pairs.pred_count, [1, 2])
 
 
 def test_people_without_joints_count_where_there_are_no_regions():
     nobody = person(0, 100.0, absent=POSETRACK_15.names)
     far = [(900.0, 0.0), (950.0, 0.0), (950.0, 50.0)]
     truth = truth_sequence([[nobody], [nobody]], regions={1: [far]})
-    np.testing.assert_array_equal(pair_people(truth, found_sequence([[], []])).truth_count, [1, 0])
+    np.testing.assert_array_equal(pair_people(truth, found_sequence([[], []])).gt_count, [1, 0])

@@ -62,9 +62,9 @@ def test_tracks_of_labelled_frames_with_people_of_some_joint():
     )
     found = found_sequence([[person(70, 500.0)], [person(60, 0.0)], [person(50, 0.0), nobody], [person(70, 500.0)]])
     sequence = pose_tracks(truth, found)
-    assert (sequence.num_truth, sequence.num_tracks) == (2, 2)
-    assert [ids.tolist() for ids in sequence.truth_ids] == [[1, 0], [], [0]]
-    assert [ids.tolist() for ids in sequence.track_ids] == [[1], [0], [1]]
+    assert (sequence.num_gt, sequence.num_pred) == (2, 2)
+    assert [ids.tolist() for ids in sequence.gt_ids] == [[1, 0], [], [0]]
+    assert [ids.tolist() for ids in sequence.pred_ids] == [[1], [0], [1]]
     assert [s.shape for s in sequence.similarity] == [(2, 1), (0, 1), (1, 1)]
     counts = clear_counts(sequence)
     assert [counts[key] for key in ("CLR_TP", "CLR_FP", "CLR_FN", "IDSW")] == [2, 1, 1, 0]

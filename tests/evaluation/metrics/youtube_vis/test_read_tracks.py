@@ -14,12 +14,12 @@ def test_tracks_are_grouped_by_category():
     )
     results = [found(MASKS, category=2), found(MASKS, video=2), found(MASKS)]
     tracks = TrackReader(truth, results, class_agnostic=False).read(1)
-    groups = {k: (tracks.truth[rows], tracks.found[others]) for k, rows, others in tracks.groups}
+    groups = {k: (tracks.gt[rows], tracks.pred[others]) for k, rows, others in tracks.groups}
     assert groups == {1: ([0, 2], [0]), 0: ([1], [2])}
-    assert len(tracks.truth_masks) == 3
-    assert len(tracks.found_masks) == 2
+    assert len(tracks.gt_masks) == 3
+    assert len(tracks.pred_masks) == 2
     agnostic = TrackReader(truth, results, class_agnostic=True).read(1)
-    assert [(k, agnostic.truth[rows], agnostic.found[others]) for k, rows, others in agnostic.groups] == [
+    assert [(k, agnostic.gt[rows], agnostic.pred[others]) for k, rows, others in agnostic.groups] == [
         (0, [0, 1, 2], [0, 2])
     ]
 
@@ -30,7 +30,7 @@ def test_only_the_best_are_read():
     results = [found(MASKS, score) for score in scores]
     results[2]["segmentations"] = results[3]["segmentations"] = [broken, None]
     reader = TrackReader(ground_truth([]), results, class_agnostic=False)
-    assert reader.read(1, max_detections=3).found == [0, 1, 4]
+    assert reader.read(1, max_detections=3).pred == [0, 1, 4]
     with pytest.raises(AnnotationError, match=r"results\[2\].segmentations\[0\]"):
         reader.read(1)
 

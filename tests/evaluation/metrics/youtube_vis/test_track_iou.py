@@ -31,11 +31,11 @@ def read(entries, size=(5, 7)):
 def test_track_iou_equals_dense_masks(sizes, cut):
     rng = np.random.default_rng(1)
     for _ in range(50):
-        length, num_found, num_truth = rng.integers(1, 9), rng.integers(0, 5), rng.integers(0, 5)
-        found, found_entries = random_tracks(rng, num_found, length, sizes, cut)
-        truth, truth_entries = random_tracks(rng, num_truth, length, sizes, cut)
+        length, num_pred, num_gt = rng.integers(1, 9), rng.integers(0, 5), rng.integers(0, 5)
+        found, found_entries = random_tracks(rng, num_pred, length, sizes, cut)
+        truth, truth_entries = random_tracks(rng, num_gt, length, sizes, cut)
         masks = [read(entries) for entries in (found_entries, truth_entries)]
-        expected = np.reshape([[plain_iou(d, g, not cut) for g in truth] for d in found], (num_found, num_truth))
+        expected = np.reshape([[plain_iou(d, g, not cut) for g in truth] for d in found], (num_pred, num_gt))
         iou = track_iou(*masks, cut_to_shorter=cut)
         np.testing.assert_array_equal(iou, expected)
         np.testing.assert_array_equal(track_iou(*masks, cut_to_shorter=cut, overlaps=pair_overlaps(*masks)), iou)

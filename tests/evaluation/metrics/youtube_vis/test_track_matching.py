@@ -8,30 +8,30 @@ from ictrack.evaluation.metrics.youtube_vis.track_masks import TrackMasks
 def test_matching_equals_the_plain_loop():
     rng = np.random.default_rng(2)
     for _ in range(60):
-        num_found, num_truth = rng.integers(0, 9), rng.integers(0, 7)
-        iou = rng.choice([0.0, 0.3, 0.5, 0.55, 0.7, 0.7, 0.8, 1.0], (num_found, num_truth))
-        areas, truth_areas = (rng.choice([0, 5000, 128**2, 40000, 256**2, 1e6], n) for n in (num_found, num_truth))
-        crowd, has_id = rng.random(num_truth) < 0.25, rng.random(num_truth) < 0.8
-        scores = -np.sort(-rng.random(num_found))
-        result = match_tracks(iou, scores, areas, truth_areas, crowd, has_id)
+        num_pred, num_gt = rng.integers(0, 9), rng.integers(0, 7)
+        iou = rng.choice([0.0, 0.3, 0.5, 0.55, 0.7, 0.7, 0.8, 1.0], (num_pred, num_gt))
+        areas, gt_areas = (rng.choice([0, 5000, 128**2, 40000, 256**2, 1e6], n) for n in (num_pred, num_gt))
+        crowd, has_id = rng.random(num_gt) < 0.25, rng.random(num_gt) < 0.8
+        scores = -np.sort(-rng.random(num_pred))
+        result = match_tracks(iou, scores, areas, gt_areas, crowd, has_id)
         for a, area_range in enumerate(AREA_RANGES):
             for t, threshold in enumerate(IOU_THRESHOLDS):
-                matched, ignored, count = plain_match(iou, areas, truth_areas, crowd, has_id, area_range, threshold)
+                matched, ignored, count = plain_match(iou, areas, gt_areas, crowd, has_id, area_range, threshold)
                 assert result.matched[a, t].tolist() == matched
                 assert result.ignored[a, t].tolist() == ignored
-                assert result.num_ground_truth[a] == count
+                assert result.num_gt[a] == count
 
 
-def match(iou, *, crowd=None, truth_areas=None, areas=None):
+def match(iou, *, crowd=None, gt_areas=None, areas=None):
     iou = np.array(iou, dtype=float)
-    num_found, num_truth = iou.shape
+    num_pred, num_gt = iou.shape
     return match_tracks(
         iou,
-        np.linspace(0.9, 0.1, num_found),
-        np.full(num_found, 100.0) if areas is None else np.array(areas, dtype=float),
-        np.full(num_truth, 100.0) if truth_areas is None else np.array(truth_areas, dtype=float),
-        np.zeros(num_truth, dtype=bool) if crowd is None else np.array(crowd),
-        np.ones(num_truth, dtype=bool),
+        np.linspace(0.9, 0.1, num_pred),
+        np.full(num_pred, 100.0) if areas is None else np.array(areas, dtype=float),
+        np.full(num_gt, 100.0) if gt_areas is None else np.array(gt_areas, dtype=float),
+        np.zeros(num_gt, dtype=bool) if crowd is None else np.array(crowd),
+        np.ones(num_gt, dtype=bool),
     )
 
 
@@ -45,7 +45,7 @@ def test_an_ignored_ground_truth_is_taken_only_if_no_other_fits():
     result = match([[0.55, 0.9]], crowd=[False, True])
     assert result.ignored[0, :, 0].tolist() == [False] * 2 + [True] * 7 + [False]
     assert result.matched[0, :, 0].tolist() == [True] * 9 + [False]
-    assert result.num_ground_truth[0] == 1
+    assert result.num_gt[0] == 1
 
 
 def test_a_crowd_absorbs_any_number_of_detections():
@@ -61,8 +61,8 @@ def test_a_detection_inside_a_crowd_is_wrong_as_its_plain_iou_is_low():
 
 
 def test_limits_of_area_ranges_belong_to_both():
-    result = match([[0.9, 0.0], [0.0, 0.9]], truth_areas=[128**2, 256**2], areas=[128**2, 256**2])
-    assert result.num_ground_truth.tolist() == [2, 1, 2, 1]
+    result = match([[0.9, 0.0], [0.0, 0.9]], gt_areas=[128**2, 256**2], areas=[128**2, 256**2])
+    assert result.num_gt.tolist() == [2, 1, 2, 1]
     # Unmatched, they are wrong in both ranges, and ignored in the third.
     missed = match(np.zeros((2, 0)), areas=[128**2, 256**2])
     assert missed.ignored[:, 0].tolist() == [[False, False], [False, True], [False, False], [True, False]]

@@ -10,15 +10,15 @@ from experiments.association.masks import (
     DetectedClip,
     HeadBank,
     appearance_method,
-    association_counts,
     detect_clips,
     measure,
     spatial_methods,
     track_clip,
+    tracked_sequence,
     tune,
 )
 from ictrack.engine.setup import load_config
-from ictrack.evaluation.metrics import evaluate_association
+from ictrack.evaluation.metrics import AssociationCounts, count_sequence, evaluate_videos
 from ictrack.structures.tracks import encode_mask
 
 HEIGHT, WIDTH, LENGTH = 40, 120, 9
@@ -164,7 +164,8 @@ def test_tuning_takes_the_best_setting(clip, cfg):
 def test_counts_equal_those_of_the_evaluator_on_files(clip, cfg, ground_truth):
     method = appearance_method("useless", "useless")
     tracked = track_clip(clip, method.feature, method.tracker(cfg, 0.5, 0.1))
-    counts = association_counts(clip, tracked)
+    counts = AssociationCounts(1)
+    counts.add(0, count_sequence(tracked_sequence(clip, tracked)))
     results = {}
     for index, (rows, ids) in enumerate(tracked):
         for row, identity in zip(rows.tolist(), ids.tolist()):
@@ -172,5 +173,5 @@ def test_counts_equal_those_of_the_evaluator_on_files(clip, cfg, ground_truth):
                 identity, {"video_id": 1, "category_id": 1, "score": 0.9, "segmentations": [None] * LENGTH}
             )
             track["segmentations"][index] = clip.frames[index].rles[row]
-    expected = evaluate_association(ground_truth, list(results.values())).total
-    assert {key: counts[key] for key in counts} == {key: expected[key] for key in counts}
+    expected = evaluate_videos(ground_truth, list(results.values()))
+    assert counts.scores() == {name: getattr(expected, name).total for name in ("hota", "clear", "identity")}
