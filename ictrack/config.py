@@ -88,7 +88,7 @@ def _add_point_set_anchor_config(cfg: CN) -> None:
     # The 17 joints that the model predicts: "COCO", or "PoseTrack18", which has the neck and the top of the head in the
     # places of the eyes.
     psa.JOINT_SET = "COCO"
-    # JSON file of the mean pose (tools/prepare_data.py pose-template); "": that of the published model.
+    # JSON file of the mean pose (ictrack prepare pose-template); "": that of the published model.
     psa.TEMPLATE = ""
     # Length of the template's unit, about a person's height, in strides of a level; the unit of point offsets.
     psa.POINT_SCALE = 16

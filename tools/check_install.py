@@ -2,7 +2,7 @@
 
 import re
 import sys
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, distribution, requires, version
 from pathlib import Path
 
 EXTRAS = ("detectron2-dependencies", "sample", "test")
@@ -13,6 +13,8 @@ def is_installed(root: Path) -> bool:
 
     if Path(ictrack.__file__).resolve().parents[1] != root.resolve():
         return False
+    if not any(entry.name == "ictrack" for entry in distribution("ictrack").entry_points):
+        return False  # without the console command
     for requirement in requires("ictrack") or []:
         extra = re.search(r"extra == [\"']([^\"']+)[\"']", requirement)
         if extra is None or extra.group(1) in EXTRAS:

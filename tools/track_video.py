@@ -1,71 +1,9 @@
 #!/usr/bin/env python
-"""Track objects through a video, a folder of frames, a glob or a camera, and draw them."""
+"""``ictrack track`` where ICTrack is a checkout: see python tools/track_video.py --help."""
 
-from __future__ import annotations
-
-import argparse
 import sys
-from collections.abc import Sequence
 
-from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
-from detectron2.utils.logger import setup_logger
-
-from ictrack.checkpoint.weights_file import CheckpointError
-from ictrack.engine.setup import load_config
-from ictrack.engine.video_tracker import VideoTracker, track_video
-from ictrack.structures.command_line import check_outputs, frame_rate, positive_int, run_command
-
-
-def make_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False)
-    trackers = sorted(name for name, _ in TRACKER_HEADS_REGISTRY)
-    parser.add_argument("--config-file", default="", metavar="YAML", help="configuration of the detector and tracker")
-    parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
-    parser.add_argument("--input", required=True, help="video file, folder of frames, quoted glob, or camera index")
-    parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in")
-    parser.add_argument("--save-tracks", metavar="JSON", help="the tracks as a YouTube-VIS file")
-    parser.add_argument("--tracker", choices=trackers, help="instead of TRACKER_HEADS.TRACKER_NAME")
-    parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
-    parser.add_argument("--amp", action="store_true", help="mixed precision, where the hardware has it")
-    parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
-    parser.add_argument("--fps", type=frame_rate, help="frames a second: of a folder (10), or instead of a video's")
-    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
-    return parser
-
-
-def run(argv: Sequence[str] | None) -> int:
-    parser = make_parser()
-    args = parser.parse_args(argv)
-    if not (args.output or args.save_tracks):
-        parser.error("nothing to do: give --output, --save-tracks or both")
-    for name in ("ictrack", "detectron2", "fvcore"):
-        setup_logger(name=name)
-    flags = {
-        "MODEL.WEIGHTS": args.weights,
-        "MODEL.DEVICE": args.device,
-        "TRACKER_HEADS.TRACKER_NAME": args.tracker,
-    }
-    overrides = [item for key, value in flags.items() if value is not None for item in (key, value)]
-    check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file])
-    cfg = load_config(args.config_file, [*args.opts, *overrides])
-    if not cfg.MODEL.WEIGHTS:
-        raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
-    summary = track_video(
-        VideoTracker.from_config(cfg, amp=args.amp),
-        args.input,
-        args.output,
-        save_tracks=args.save_tracks,
-        max_frames=args.max_frames,
-        fps=args.fps,
-        progress=True,
-    )
-    print(f"{args.input}: {summary} -> {', '.join(filter(None, (args.output, args.save_tracks)))}")
-    return 0
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    return run_command(lambda: run(argv))
-
+from ictrack.command.main import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(["track", *sys.argv[1:]]))

@@ -18,6 +18,12 @@ from .weight_average import WeightAverage
 from .weights_file import CheckpointError, load_weights_file
 
 
+def check_weights_exist(path: str) -> None:
+    """Raises CheckpointError if ``path``, as ``MODEL.WEIGHTS`` has it, is neither "" nor an address nor a file."""
+    if path and "://" not in path and not Path(path.partition("?")[0]).is_file():
+        raise CheckpointError(f"{path}: no such file")
+
+
 class SafeCheckpointer(DetectionCheckpointer):
     """Detectron2's checkpointer with restricted reading, atomic writing and a fall-back on resume.
 
@@ -52,8 +58,7 @@ class SafeCheckpointer(DetectionCheckpointer):
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
         """As Detectron2's, but a file that is missing or of another architecture raises CheckpointError."""
-        if path and "://" not in path and not Path(path.partition("?")[0]).is_file():
-            raise CheckpointError(f"{path}: no such file")
+        check_weights_exist(path)
         try:
             return super().load(path, *args, **kwargs)
         except CheckpointError as error:

@@ -1,7 +1,8 @@
 """Training, tracking and adaptation."""
 
 from .adaptation import Adaptation, adapt
-from .setup import ConfigError, launch_training, load_config, train_or_evaluate
+from .launch import launch_training
+from .setup import ConfigError, load_config, train_or_evaluate
 from .trainer import ICTrackTrainer
 from .video_tracker import TrackingSummary, VideoTracker, track_video, write_tracks
 

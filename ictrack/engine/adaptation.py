@@ -39,7 +39,7 @@ class Adaptation:
 
     Attributes:
         before, after: figures on the held-out frames.
-        config_file: of the adapted model, for ``tools/track_video.py``; names its weights.
+        config_file: of the adapted model, for ``ictrack track``; names its weights.
     """
 
     before: Figures

@@ -1,4 +1,4 @@
-"""From the command line to a configuration, and from a configuration to a run."""
+"""From a command's arguments to a checked configuration, and from there to a run."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode, get_cfg
-from detectron2.engine import default_argument_parser, default_setup, launch
-from detectron2.evaluation import verify_results
+from detectron2.engine import default_setup
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 
 from ictrack import add_ictrack_config
-from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
+from ictrack.checkpoint.safe_checkpointer import check_weights_exist
 from ictrack.data.datasets.check_files import check_dataset_files
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.evaluation.detector_classes import state_detector_classes
@@ -48,18 +47,50 @@ def load_config(config_file: str = "", overrides: Sequence[str] = ()) -> CfgNode
     if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
         logging.getLogger(__name__).warning("no GPU found: MODEL.DEVICE is set to cpu")
         cfg.MODEL.DEVICE = "cpu"
+    _check_device(cfg.MODEL.DEVICE)
     return cfg
 
 
-def setup(args: argparse.Namespace) -> CfgNode:
-    """The frozen configuration of a run, with logging set up and its folder made."""
+def checked_config(args: argparse.Namespace) -> CfgNode:
+    """Configuration of a run, once all of it that needs no reading of annotations or weights is checked.
+
+    Args:
+        args: ``config_file`` and ``opts``; ``eval_only``, ``resume``, ``num_gpus`` and ``num_machines`` where they are.
+
+    Raises:
+        ValueError: what is wrong, as ConfigError, DatasetFilesError or CheckpointError.
+    """
     cfg = load_config(args.config_file, args.opts)
     register_configured_datasets(cfg)
     training = not getattr(args, "eval_only", False)
     check_dataset_files(cfg, training=training)
     state_detector_classes(cfg, training=training)
-    if getattr(args, "resume", False) and os.path.isfile(os.path.join(cfg.OUTPUT_DIR, "last_checkpoint")):
+    if training:
+        check_batch(cfg, getattr(args, "num_gpus", 1) * getattr(args, "num_machines", 1))
+    if resumes(cfg, args):
         cfg.MODEL.HRNET.WEIGHTS = cfg.MODEL.TIMM.WEIGHTS = ""  # the checkpoint has all weights
+    else:
+        check_weights_exist(cfg.MODEL.WEIGHTS)
+    return cfg
+
+
+def resumes(cfg: CfgNode, args: argparse.Namespace) -> bool:
+    """Whether a run goes on from a checkpoint of its own."""
+    return getattr(args, "resume", False) and os.path.isfile(os.path.join(cfg.OUTPUT_DIR, "last_checkpoint"))
+
+
+def check_batch(cfg: CfgNode, num_processes: int) -> None:
+    """Raises ConfigError if ``SOLVER.IMS_PER_BATCH`` cannot be divided among the processes."""
+    batch, reference = cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.REFERENCE_WORLD_SIZE
+    # Detectron2 scales the batch of so many processes to those that there are.
+    divisor, what = (reference, "SOLVER.REFERENCE_WORLD_SIZE") if reference else (num_processes, "processes")
+    if batch % divisor:
+        raise ConfigError(f"SOLVER.IMS_PER_BATCH {batch} is no multiple of the {divisor} {what}")
+
+
+def setup(args: argparse.Namespace) -> CfgNode:
+    """The frozen configuration of a run, with logging set up and its folder made. Raises as :func:`checked_config`."""
+    cfg = checked_config(args)
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="ictrack")
@@ -67,42 +98,23 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def train_or_evaluate(args: argparse.Namespace) -> Any:
-    """What ``train_net.py`` does in each process: train, or evaluate with ``--eval-only``. Returns the results."""
+    """What ``ictrack train`` does in each process: train, or evaluate with ``--eval-only``. Returns the results."""
     cfg = setup(args)
     if args.eval_only:
-        model = ICTrackTrainer.build_model(cfg)
-        checkpointer = SafeCheckpointer(model, cfg.OUTPUT_DIR, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
-        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=args.resume)
-        results = ICTrackTrainer.test(cfg, model)
-        if comm.is_main_process():
-            verify_results(cfg, results)
-        return results
+        return ICTrackTrainer.evaluate(cfg, resume=args.resume)
     trainer = ICTrackTrainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()
 
 
-def share_cores(num_processes: int) -> None:
-    """Let several processes on a machine without GPUs share its cores evenly, unless OMP_NUM_THREADS is set."""
-    if num_processes > 1 and not torch.cuda.is_available():
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
-
-
-def launch_training(args: argparse.Namespace) -> None:
-    """Start ``args.num_gpus`` processes a machine: over NCCL with GPUs, over gloo on a machine without any.
-
-    Those of one machine meet at a free port unless ``--dist-url`` names one, so that several runs do not collide.
-    """
-    share_cores(args.num_gpus)
-    is_default = args.dist_url == default_argument_parser().get_default("dist_url")  # one port for all runs of a user
-    launch(
-        train_or_evaluate,
-        args.num_gpus,
-        num_machines=args.num_machines,
-        machine_rank=args.machine_rank,
-        dist_url="auto" if is_default and args.num_machines == 1 else args.dist_url,
-        args=(args,),
-    )
+def _check_device(name: str) -> None:
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise ConfigError(f"MODEL.DEVICE {name!r} is no device, such as cpu, cuda or cuda:1") from error
+    count = torch.cuda.device_count()
+    if device.type == "cuda" and (device.index or 0) >= count:
+        raise ConfigError(f"MODEL.DEVICE {name!r}: this machine has {count} GPUs")
 
 
 def _keys(node: CfgNode, prefix: str = "") -> list[str]:
@@ -115,10 +127,10 @@ def _keys(node: CfgNode, prefix: str = "") -> list[str]:
 def _merge(merge: Any, source: str, known: list[str]) -> None:
     try:
         merge()
-    except KeyError as error:
+    except (KeyError, AssertionError) as error:  # of a file, of the command line
         message = str(error).strip("'\"")
         near = difflib.get_close_matches(message.rsplit(" ", 1)[-1], known, n=1)
         hint = f"; did you mean {near[0]}?" if near else ""
         raise ConfigError(f"{source}: {message}{hint}") from error
-    except Exception as error:  # YAML, yacs' assertions and type checks raise many kinds
+    except Exception as error:  # YAML and yacs' type checks raise many kinds
         raise ConfigError(f"{source}: {type(error).__name__}: {error}") from error

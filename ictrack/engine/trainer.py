@@ -13,7 +13,7 @@ from detectron2.data import MetadataCatalog
 from detectron2.engine import DefaultTrainer, HookBase, create_ddp_model
 from detectron2.engine.hooks import EvalHook
 from detectron2.engine.train_loop import TrainerBase
-from detectron2.evaluation import COCOEvaluator, DatasetEvaluator
+from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
 from detectron2.solver import build_optimizer
 from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
@@ -96,6 +96,17 @@ class ICTrackTrainer(DefaultTrainer):
         if self.start_iter >= self.max_iter and not os.path.isfile(os.path.join(self.cfg.OUTPUT_DIR, _FINAL)):
             self.checkpointer.save(os.path.splitext(_FINAL)[0])
         return super().train()
+
+    @classmethod
+    def evaluate(cls, cfg: CfgNode, *, resume: bool = False) -> Any:
+        """Results on ``cfg.DATASETS.TEST`` with ``cfg.MODEL.WEIGHTS``, or with the last checkpoint if ``resume``."""
+        model = cls.build_model(cfg)
+        checkpointer = SafeCheckpointer(model, cfg.OUTPUT_DIR, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS)
+        checkpointer.resume_or_load(cfg.MODEL.WEIGHTS, resume=resume)
+        results = cls.test(cfg, model)
+        if comm.is_main_process():
+            verify_results(cfg, results)
+        return results
 
     def state_dict(self) -> dict[str, Any]:
         return {**super().state_dict(), "world_size": self.cfg.SOLVER.REFERENCE_WORLD_SIZE}

@@ -174,7 +174,7 @@ def _check_labels(dataset_name: str) -> None:
     labelled = [video.get("has_annotations", "annotations" in video) for video in videos]
     if not any(labelled):
         raise ValueError(
-            f"{dataset_name} has no labels to tune on; tools/prepare_data.py local-split makes a set of YouTube-VIS"
+            f"{dataset_name} has no labels to tune on; `ictrack prepare local-split` makes a set of YouTube-VIS"
         )
 
 

@@ -1,4 +1,4 @@
-"""What all commands of tools/ share: checked numbers, outputs checked before the work, and errors of one line."""
+"""What all commands share: checked numbers, outputs checked before the work, and errors of one line."""
 
 from __future__ import annotations
 
@@ -57,26 +57,53 @@ def frame_rate(text: str) -> float:
     return number
 
 
-def run_command(action: Callable[[], int | None]) -> int:
-    """The action's exit status (None: 0); for what is wrong with the user's files or settings, one line and 1.
+def share(text: str) -> float:
+    """An argument's type: a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text}")
+    return number
 
-    Every error that ICTrack declares is a ValueError. Other kinds are faults of the program and keep their traceback.
+
+def user_error(error: BaseException) -> str | None:
+    """One line on what is wrong with the user's files, settings or installation; None for a fault of the program.
+
+    Every error that ICTrack declares is a ValueError, or a FloatingPointError where a training diverges.
+    """
+    if isinstance(error, OSError):
+        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
+    elif isinstance(error, KeyError):
+        message = str(error.args[0] if error.args else error)
+        if not _UNKNOWN_NAME.search(message):
+            return None
+    elif isinstance(error, ModuleNotFoundError) and not str(error.name).startswith("ictrack"):
+        message = f"{error}; `ictrack doctor` says what is missing, and what to do about it"
+    elif isinstance(error, (ValueError, FloatingPointError)):
+        message = str(error)
+    else:
+        return None
+    return " ".join(message.split())
+
+
+def run_command(action: Callable[[], int | None]) -> int:
+    """The action's exit status (None: 0); after a user's mistake, one line on standard error and 1.
+
+    A fault of the program keeps its traceback.
     """
     try:
         return action() or 0
     except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename else str(error)
-    except KeyError as error:
-        message = str(error.args[0] if error.args else error)
-        if not _UNKNOWN_NAME.search(message):
+    except Exception as error:
+        message = user_error(error)
+        if message is None:
             raise
-    except ValueError as error:
-        message = str(error)
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
-    return 1
+        print(f"error: {message}", file=sys.stderr)
+        return 1
 
 
 def check_outputs(outputs: Iterable[str | os.PathLike | None], inputs: Iterable[str | os.PathLike | None]) -> None:

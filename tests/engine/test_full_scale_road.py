@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 from official_layouts import COMMON, POSE_MODEL, VIS_MODEL, write_pose_layout, write_vis_layout
-from tool_script import load_tool
 
+from ictrack.command.main import main
 from ictrack.data.datasets.check_files import DatasetFilesError
 from ictrack.engine.setup import load_config, setup, train_or_evaluate
 
@@ -40,7 +40,7 @@ class Road:
         assert scored <= set(results.get("posetrack18_val", results))
         command = ["--config-file", str(output / "config.yaml"), "--weights", str(output / "model_final.pth")]
         saved = ["--save-tracks", "tracks.json"] if "ytvis" in frames else []
-        assert load_tool("track_video").main([*command, "--input", frames, "--output", "tracks.mp4", *saved]) == 0
+        assert main(["track", *command, "--input", frames, "--output", "tracks.mp4", *saved]) == 0
         return output
 
 
@@ -76,7 +76,7 @@ def test_masks(folder):
         assert len(names) == 80 and "fire hydrant" in names
         results = output / "ytvis_2019_val" / "results.json"
         check = ["validate", "--format", "ytvis", "--gt", "datasets/ytvis_2019/valid.json", "--results", str(results)]
-        assert load_tool("evaluate").main(check) == 0
+        assert main(check) == 0
     given = torch.load("output/ictrack_solo_R_50_FPN_3x/model_final.pth", weights_only=True)["model"]
     last = torch.load("output/ictrack_solo_R_50_FPN_video/model_final.pth", weights_only=True)["model"]
     assert all(torch.equal(last[name], x) for name, x in given.items() if name.startswith(("backbone", "head")))
@@ -92,9 +92,7 @@ def test_poses(folder):
         output = road.whole_stage(path, frames, {"keypoints_video", "keypoints_tracking"})
         gt = "datasets/posetrack18/annotations/val"
         submission = str(output / "posetrack18_val")
-        assert (
-            load_tool("evaluate").main(["validate", "--format", "posetrack", "--gt", gt, "--results", submission]) == 0
-        )
+        assert main(["validate", "--format", "posetrack", "--gt", gt, "--results", submission]) == 0
 
 
 @pytest.mark.parametrize(

@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from detectron2.engine import default_argument_parser, launch
+from detectron2.engine import launch
 from detectron2.utils import comm
 from pycocotools import mask as coco_mask
 
 from ictrack.checkpoint.weights_file import load_weights_file
 from ictrack.data.datasets.register_from_config import register_configured_datasets
-from ictrack.engine.setup import launch_training, load_config, setup
+from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer, rescaled_iterations
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -183,19 +183,3 @@ def test_iterations_stay_where_the_batch_does_not_depend_on_processes(dataset, t
     trainer = ICTrackTrainer(cfg)
     trainer.resume_or_load(resume=True)
     assert trainer.start_iter == 6
-
-
-@pytest.mark.parametrize(
-    ("flags", "expected"),
-    [
-        ([], "auto"),
-        (["--dist-url", "tcp://127.0.0.1:3000"], "tcp://127.0.0.1:3000"),
-        (["--num-machines", "2", "--dist-url", "tcp://10.0.0.1:3000"], "tcp://10.0.0.1:3000"),
-    ],
-)
-def test_processes_of_one_machine_meet_at_a_free_port(monkeypatch, flags, expected):
-    launched = []
-    monkeypatch.setattr("ictrack.engine.setup.launch", lambda *args, **options: launched.append(options["dist_url"]))
-    monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    launch_training(default_argument_parser().parse_args(["--num-gpus", "2", *flags]))
-    assert launched == [expected]

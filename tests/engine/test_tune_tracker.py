@@ -13,8 +13,8 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import BitMasks, Boxes, Instances
 from official_layouts import picture
-from tool_script import load_tool
 
+from ictrack.command.main import main
 from ictrack.data.datasets.local_split import write_local_split
 from ictrack.data.datasets.youtube_vis import register_all_youtube_vis
 from ictrack.engine.setup import load_config
@@ -101,7 +101,7 @@ def tool(tmp_path):
         def run(metric, *options, dataset=NAME, output="tuned.yaml"):
             arguments = ["--config-file", str(config), "--dataset", dataset, "--metric", metric]
             path = tmp_path / output
-            status = load_tool("tune_tracker").main([*arguments, "--output", str(path), *options])
+            status = main(["tune", *arguments, "--output", str(path), *options])
             return status, load_config(str(path)) if status == 0 else None
 
         return run

@@ -13,6 +13,7 @@ from ictrack.structures.command_line import (
     positive_int,
     positive_number,
     run_command,
+    share,
 )
 
 
@@ -35,8 +36,12 @@ def test_numbers():
     assert (positive_int("3"), non_negative_int("0"), positive_number("1e-9"), positive_number("29.97")) == (
         3, 0, 1e-9, 29.97,
     )  # fmt: skip
+    assert [share(text) for text in ("0", "0.5", "1")] == [0, 0.5, 1]
     with pytest.raises(argparse.ArgumentTypeError):
         non_negative_int("-1")
+    for text in ("-0.1", "1.1", "nan", "half"):
+        with pytest.raises(argparse.ArgumentTypeError, match="from 0 to 1"):
+            share(text)
 
 
 @pytest.fixture
@@ -88,6 +93,11 @@ def raising(error):
     [
         (FileNotFoundError(2, "No such file or directory", "x.json"), "error: x.json: No such file or directory\n"),
         (ValueError("a\nb"), "error: a b\n"),
+        (FloatingPointError("the loss is nan"), "error: the loss is nan\n"),
+        (
+            ModuleNotFoundError("No module named 'torch'", name="torch"),
+            "error: No module named 'torch'; `ictrack doctor`",
+        ),
         (KeyError("Dataset 'mine' is not registered! Available: none"), "error: Dataset 'mine' is not registered"),
     ],
 )
@@ -98,7 +108,8 @@ def test_a_user_gets_one_line(error, line, capsys):
 
 
 def test_faults_of_the_program_keep_their_traceback():
-    for error in (KeyError("pred_boxes"), TypeError("x"), RuntimeError("x")):
+    own = ModuleNotFoundError("No module named 'ictrack.gone'", name="ictrack.gone")
+    for error in (KeyError("pred_boxes"), TypeError("x"), RuntimeError("x"), own):
         with pytest.raises(type(error)):
             run_command(lambda error=error: raising(error))
     assert run_command(lambda: None) == 0 and run_command(lambda: 3) == 3

@@ -1,26 +1,19 @@
 """The sub-commands of the benchmark."""
 
-import importlib.util
 import json
-from pathlib import Path
 
 import pytest
 
+from benchmark import main
 from benchmarks.evaluation import References
 from benchmarks.measure import measure_process
-
-SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "benchmark.py"
 
 
 @pytest.fixture
 def benchmark(tmp_path):
-    spec = importlib.util.spec_from_file_location("benchmark", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-
     def run(command, *arguments):
         out = tmp_path / "figures.json"
-        module.main([command, "--json", str(out), *arguments])
+        main([command, "--json", str(out), *arguments])
         return json.loads(out.read_text())
 
     return run

@@ -1,17 +1,13 @@
 """Result files and annotations of users that are not quite of the format: taken where the meaning is clear, or told."""
 
 import json
-import runpy
-import sys
-from pathlib import Path
 
 import pytest
 import tiny_video_dataset as tiny
 
+from ictrack.command.main import main
 from ictrack.evaluation.submission import read_results
 from ictrack.structures.json_files import AnnotationError
-
-PREPARE = Path(__file__).resolve().parents[2] / "tools" / "prepare_data.py"
 
 
 def perfect():
@@ -60,11 +56,9 @@ def test_saved_tracks_are_results_and_a_ground_truth_is_not(tmp_path, caplog):
         (None, "gone.json"),
     ],
 )
-def test_pose_templates_of_nothing(tmp_path, content, message, monkeypatch, capsys):
+def test_pose_templates_of_nothing(tmp_path, content, message, capsys):
     path = tmp_path / "gone.json"
     if content is not None:
         path = save(tmp_path, content)
-    monkeypatch.setattr(sys, "argv", [str(PREPARE), "pose-template", str(path), str(tmp_path / "out.json")])
-    with pytest.raises(SystemExit) as stopped:
-        runpy.run_path(str(PREPARE), run_name="__main__")
-    assert stopped.value.code == 1 and message in capsys.readouterr().err
+    assert main(["prepare", "pose-template", str(path), str(tmp_path / "out.json")]) == 1
+    assert message in capsys.readouterr().err

@@ -40,7 +40,7 @@ class RepeatedStream(FrameStream):
 def peak_memory(cfg: CfgNode, source: str | os.PathLike, num_frames: int) -> int:
     """Largest resident memory, in bytes, of a fresh process that tracks ``num_frames`` frames of ``source``, repeated.
 
-    The process does all that ``tools/track_video.py`` does: it draws, writes the mp4, and saves the tracks.
+    The process does all that ``ictrack track`` does: it draws, writes the mp4, and saves the tracks.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_track_and_measure, (cfg, source, num_frames))

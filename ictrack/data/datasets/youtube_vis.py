@@ -7,7 +7,7 @@ Below ``DETECTRON2_DATASETS`` (default ``./datasets``), as the projects on Detec
     ovis/annotations/{train,valid,test}.json      ovis/{train,valid,test}/<video>/<frame>.jpg
 
 They are registered as ``ytvis_2019_train``, ``ytvis_2019_val``, ``ytvis_2019_test`` and so on. ``ytvis_2019_local`` and
-so on are ``local.json`` beside ``train.json``, training videos that ``tools/prepare_data.py local-split`` held out.
+so on are ``local.json`` beside ``train.json``, training videos that ``ictrack prepare local-split`` held out.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ DEFAULT_TEMPLATE = Path(__file__).with_name("coco_pose_template.json")
 
 
 def load_pose_template(path: Path, joints: JointSet) -> np.ndarray:
-    """The mean pose of a file that ``tools/prepare_data.py pose-template`` wrote, its mid-hip moved to the origin.
+    """The mean pose of a file that ``ictrack prepare pose-template`` wrote, its mid-hip moved to the origin.
 
     Args:
         path: JSON of {"joint_set": name, "points": [[x, y], ...]}, y down; any origin.

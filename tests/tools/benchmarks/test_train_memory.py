@@ -90,9 +90,10 @@ def test_made_up_batches_train(name, monkeypatch):
 def test_the_command(capsys):
     """A configuration's own number of GPUs, batch and optimiser, shrunk."""
     from official_layouts import POSE_MODEL
-    from tool_script import load_tool
+
+    from benchmark import main
 
     config = "configs/PoseTrack/stage1_coco_hrnet_w48.yaml"
-    load_tool("benchmark").main(["train-memory", "--instances", "2", "--config-file", config, "--", *POSE_MODEL])
+    main(["train-memory", "--instances", "2", "--config-file", config, "--", *POSE_MODEL])
     output = capsys.readouterr().out
     assert "4 images of 64 x 96" in output and '"gpus": 8' in output

@@ -15,7 +15,8 @@ from detectron2.engine import launch
 from detectron2.utils import comm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
-from ictrack.engine.setup import setup, share_cores
+from ictrack.engine.launch import share_cores
+from ictrack.engine.setup import setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.modeling.build import build_model
 from synthetic.characters import SampleConfig, dataset_options, generate_sample

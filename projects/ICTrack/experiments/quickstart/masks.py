@@ -40,7 +40,8 @@ from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.unlabelled_videos import find_videos
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.engine.embedding_health import heads_health
-from ictrack.engine.setup import load_config, setup, share_cores
+from ictrack.engine.launch import share_cores
+from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.build import build_model

@@ -34,7 +34,8 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.posetrack import posetrack_files
 from ictrack.data.video_io import open_frames
-from ictrack.engine.setup import load_config, setup, share_cores
+from ictrack.engine.launch import share_cores
+from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.build import build_model

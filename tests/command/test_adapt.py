@@ -1,21 +1,13 @@
-"""The command line of tools/adapt.py: a run, and what it says when something is wrong."""
-
-import importlib.util
-from pathlib import Path
+"""``ictrack adapt``: a run, and what it says when something is wrong."""
 
 import pytest
 from color_model import color_config, save_weights, write_scenes
-from tool_script import load_tool
 
-SCRIPT = Path(__file__).resolve().parents[2] / "tools" / "adapt.py"
+from ictrack.command.main import main as ictrack
 
 
-@pytest.fixture
-def main():
-    spec = importlib.util.spec_from_file_location("adapt_script", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
+def main(arguments):
+    return ictrack(["adapt", *arguments])
 
 
 @pytest.fixture
@@ -35,7 +27,7 @@ def arguments(tmp_path):
 @pytest.mark.parametrize(
     ("objective", "figure"), [("correspondence", "cell_retrieval"), ("tracklet", "instance_retrieval")]
 )
-def test_a_run(main, arguments, tmp_path, capsys, objective, figure):
+def test_a_run(arguments, tmp_path, capsys, objective, figure):
     assert main(["--objective", objective, *arguments]) == 0
     output = capsys.readouterr().out
     assert "video head, before" in output and figure in output
@@ -50,19 +42,19 @@ def test_a_run(main, arguments, tmp_path, capsys, objective, figure):
         ("--config-file", "absent.yaml", "absent.yaml: no such configuration file"),
     ],
 )
-def test_what_is_wrong_is_named(main, arguments, flag, value, message, capsys):
+def test_what_is_wrong_is_named(arguments, flag, value, message, capsys):
     arguments[arguments.index(flag) + 1] = value
     assert main(arguments) == 1
     assert message in capsys.readouterr().err
 
 
-def test_an_embedding_is_needed(main, arguments, capsys):
+def test_an_embedding_is_needed(arguments, capsys):
     assert main([*arguments, "MODEL.META_ARCHITECTURE", "SOLO", "MODEL.EMBEDDING.NAME", ""]) == 1
     assert "MODEL.EMBEDDING.NAME" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("value", ["0", "-3", "2.5"])
-def test_the_number_of_iterations_is_checked_as_an_argument(main, arguments, value):
+def test_the_number_of_iterations_is_checked_as_an_argument(arguments, value):
     arguments[arguments.index("--iterations") + 1] = value
     with pytest.raises(SystemExit) as error:
         main(arguments)
@@ -74,7 +66,7 @@ def test_the_output_is_checked_before_anything_is_read(tmp_path, capsys, name):
     """The configuration does not exist either, which would be said first otherwise."""
     (tmp_path / "taken").write_text("a file")
     arguments = ["--config-file", "nowhere.yaml", "--videos", "nothing.mp4", "--output", str(tmp_path / name)]
-    assert load_tool("adapt").main(arguments) == 1
+    assert main(arguments) == 1
     said = capsys.readouterr().err.splitlines()[-1]
     assert said.startswith(f"error: {tmp_path / 'taken'}") and "cannot be written" in said
     assert (tmp_path / "taken").read_text() == "a file"
@@ -84,5 +76,5 @@ def test_the_configuration_is_not_written_over(tmp_path, capsys):
     config = tmp_path / "config.yaml"
     config.write_text("MODEL: {}")
     arguments = ["--config-file", str(config), "--videos", "nothing.mp4", "--output", str(tmp_path)]
-    assert load_tool("adapt").main(arguments) == 1
+    assert main(arguments) == 1
     assert "is the input" in capsys.readouterr().err.splitlines()[-1] and config.read_text() == "MODEL: {}"

@@ -1,4 +1,4 @@
-"""``tools/track_video.py`` where the data sets of a trained model's configuration are gone, or have too few classes."""
+"""``ictrack track`` where the data sets of a trained model's configuration are gone, or have too few classes."""
 
 import json
 
@@ -8,8 +8,8 @@ from color_detector import ColorDetector, scene
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Boxes, Instances
-from tool_script import load_tool
 
+from ictrack.command.main import main
 from ictrack.data.video_io import VideoWriter
 from ictrack.visualization import draw_tracks
 from ictrack.visualization.draw_tracks import TrackDrawer
@@ -23,20 +23,14 @@ class NamelessColorDetector(ColorDetector):
         super().__init__(cfg.INPUT.FORMAT)
 
 
-@pytest.fixture(scope="module")
-def main():
-    module = load_tool("track_video")
-    module.setup_logger = lambda **kwargs: None
-    return module.main
-
-
 @pytest.fixture
-def track(main, tmp_path, monkeypatch):
+def track(tmp_path, monkeypatch):
     """A function from keys to the exit status, the names in the file and those that are drawn."""
     torch.save({"model": {"anchor": torch.zeros(1)}}, tmp_path / "weights.pth")
     with VideoWriter(tmp_path / "clip.mp4", 12) as writer:
         for index in range(3):
             writer.write(scene(index))
+    monkeypatch.setattr("ictrack.command.log.setup_logger", lambda **kwargs: None)
     drawn = set()
     render = draw_tracks._render_label
     monkeypatch.setattr(draw_tracks, "_render_label", lambda chip, text, *a: drawn.add(text) or render(chip, text, *a))
@@ -44,10 +38,10 @@ def track(main, tmp_path, monkeypatch):
     def run(*keys):
         status = main(
             [
-                "--weights", str(tmp_path / "weights.pth"), "--input", str(tmp_path / "clip.mp4"), "--device", "cpu",
+                "track", "--weights", str(tmp_path / "weights.pth"), "--input", str(tmp_path / "clip.mp4"),
                 "--output", str(tmp_path / "out.mp4"), "--save-tracks", str(tmp_path / "tracks.json"),
-                "MODEL.META_ARCHITECTURE", "NamelessColorDetector", "INPUT.MIN_SIZE_TEST", "0", "INPUT.FORMAT", "RGB",
-                *keys,
+                "--device", "cpu", "MODEL.META_ARCHITECTURE", "NamelessColorDetector", "INPUT.MIN_SIZE_TEST", "0",
+                "INPUT.FORMAT", "RGB", *keys,
             ]
         )  # fmt: skip
         saved = json.loads((tmp_path / "tracks.json").read_text())

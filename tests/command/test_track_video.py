@@ -1,4 +1,4 @@
-"""``tools/track_video.py`` from its command line to its files, with a detector whose right answer is known."""
+"""``ictrack track`` from its command line to its files, with a detector whose right answer is known."""
 
 import json
 from pathlib import Path
@@ -7,8 +7,8 @@ import pytest
 import torch
 from color_detector import ColorDetector, scene
 from detectron2.modeling import META_ARCH_REGISTRY
-from tool_script import load_tool
 
+from ictrack.command.main import main
 from ictrack.data.video_io import VideoWriter, open_frames
 
 NUM_FRAMES = 12
@@ -20,11 +20,10 @@ class ColorDetectorFromConfig(ColorDetector):
         super().__init__(cfg.INPUT.FORMAT)
 
 
-@pytest.fixture(scope="module")
-def main():
-    module = load_tool("track_video")
-    module.setup_logger = lambda **kwargs: None  # it would keep this test's captured stdout for the tests after it
-    return module.main
+@pytest.fixture(autouse=True)
+def _no_log(monkeypatch):
+    """It would keep a test's captured stdout for the tests after it."""
+    monkeypatch.setattr("ictrack.command.log.setup_logger", lambda **kwargs: None)
 
 
 @pytest.fixture()
@@ -48,12 +47,12 @@ def arguments(tmp_path):
     }
 
 
-def run(main, arguments, *more):
-    return main([*(part for pair in arguments.items() for part in pair), *more])
+def run(arguments, *more):
+    return main(["track", *(part for pair in arguments.items() for part in pair), *more])
 
 
-def test_video_and_tracks_are_written(main, arguments, capsys):
-    assert run(main, arguments) == 0
+def test_video_and_tracks_are_written(arguments, capsys):
+    assert run(arguments) == 0
     last = capsys.readouterr().out.strip().splitlines()[-1]
     assert f"{NUM_FRAMES} frames, 3 tracks, {3 * NUM_FRAMES - 6} detections" in last and "frames/s" in last
     assert arguments["--output"] in last and arguments["--save-tracks"] in last
@@ -62,9 +61,9 @@ def test_video_and_tracks_are_written(main, arguments, capsys):
     assert len(tracks["annotations"]) == 3
 
 
-def test_flags_and_keys_override_the_configuration(main, arguments):
+def test_flags_and_keys_override_the_configuration(arguments):
     more = ["--max-frames", "4", "--tracker", "SpatialTracker", "TRACKER_HEADS.SPATIAL.MAX_DISTANCE", "0.0"]
-    assert run(main, arguments, *more) == 0
+    assert run(arguments, *more) == 0
     tracks = json.loads(Path(arguments["--save-tracks"]).read_text())
     assert tracks["videos"][0]["length"] == 4
     assert len(tracks["annotations"]) == 12, "no match within distance 0: every detection is a new object"
@@ -78,29 +77,29 @@ def test_flags_and_keys_override_the_configuration(main, arguments):
         ("--config-file", "absent.yaml", "absent.yaml"),
     ],
 )
-def test_bad_input_is_named_without_a_traceback(main, arguments, capsys, flag, value, message):
-    assert run(main, {**arguments, flag: value}) == 1
+def test_bad_input_is_named_without_a_traceback(arguments, capsys, flag, value, message):
+    assert run({**arguments, flag: value}) == 1
     assert message in capsys.readouterr().err
 
 
-def test_unknown_key_is_named(main, arguments, capsys):
-    assert run(main, arguments, "TRACKER_HEADS.MIN_SCOER", "0.2") == 1
+def test_unknown_key_is_named(arguments, capsys):
+    assert run(arguments, "TRACKER_HEADS.MIN_SCOER", "0.2") == 1
     assert "MIN_SCOER" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     "more", [["--tracker", "NoTracker"], ["--max-frames", "0"], *(["--fps", fps] for fps in ("nan", "inf", "0", "ten"))]
 )
-def test_bad_arguments_are_refused(main, arguments, more):
+def test_bad_arguments_are_refused(arguments, more):
     with pytest.raises(SystemExit) as error:
-        run(main, arguments, *more)
+        run(arguments, *more)
     assert error.value.code == 2
 
 
-def test_nothing_to_do_is_refused(main, arguments, capsys):
+def test_nothing_to_do_is_refused(arguments, capsys):
     del arguments["--output"], arguments["--save-tracks"]
     with pytest.raises(SystemExit):
-        run(main, arguments)
+        run(arguments)
     assert "--output" in capsys.readouterr().err
 
 
@@ -113,8 +112,8 @@ def test_nothing_to_do_is_refused(main, arguments, capsys):
         ("--output", "clip.mp4/x.mp4"),
     ],
 )
-def test_outputs_are_checked_before_the_first_frame(main, arguments, tmp_path, capsys, flag, value):
+def test_outputs_are_checked_before_the_first_frame(arguments, tmp_path, capsys, flag, value):
     before = (tmp_path / "clip.mp4").read_bytes()
-    assert run(main, {**arguments, flag: str(tmp_path / value)}) == 1
+    assert run({**arguments, flag: str(tmp_path / value)}) == 1
     assert capsys.readouterr().err.count("\n") == 1
     assert (tmp_path / "clip.mp4").read_bytes() == before and not (tmp_path / "tracked.mp4").exists()

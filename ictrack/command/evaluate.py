@@ -1,0 +1,88 @@
+"""Score or check a submission. Needs NumPy, SciPy and pycocotools, neither PyTorch nor Detectron2.
+
+examples:
+  ictrack evaluate ytvis     --gt GT.json --results RESULTS.json|.zip [--bootstrap 1000] [--json OUT]
+  ictrack evaluate posetrack --gt FOLDER  --results FOLDER|.zip       [--bootstrap 1000] [--json OUT]
+  ictrack evaluate validate  --format ytvis|posetrack --gt ... --results ...    (the same as ictrack validate)
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from ictrack.evaluation.reports.tables import write_json
+from ictrack.structures.command_line import check_outputs, non_negative_int, positive_int
+
+from . import validate
+from .parser import make_parser
+
+PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("official", "strict")}
+
+
+def run(argv: Sequence[str]) -> int:
+    parser = make_parser("evaluate", __doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    ytvis = commands.add_parser("ytvis", help="YouTube-VIS 2019, 2021, 2022, OVIS and their like")
+    posetrack = commands.add_parser("posetrack", help="PoseTrack17 (converted), 18 and 21")
+    validation = commands.add_parser("validate", help="all that a server would refuse, a line a problem")
+    ytvis.set_defaults(run=evaluate_youtube_vis)
+    ytvis.add_argument("--by-category", action="store_true", help="a table with a row a category, too")
+    posetrack.set_defaults(run=evaluate_posetrack)
+    posetrack.add_argument("--by-category", "--by-joint", action="store_true", help="a row a joint, too")
+    posetrack.add_argument(
+        "--similarity", choices=("oks", "pckh"), default="oks", help="of two poses, for HOTA, CLEAR and Identity"
+    )
+    for command in (ytvis, posetrack):
+        command.set_defaults(usage_error=command.error)
+        command.add_argument("--protocol", choices=PROTOCOLS, default="both", help="of the benchmark's own metrics")
+        command.add_argument("--metrics", metavar="A,B,...", help="default: all that there are")
+        command.add_argument("--bootstrap", type=positive_int, default=0, metavar="N", help="95%% intervals")
+        command.add_argument("--seed", type=non_negative_int, default=0, help="of those samples")
+        command.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes")
+        command.add_argument("--json", metavar="OUT", help="every number at full precision to this file")
+        validate.add_file_arguments(command)
+    validation.set_defaults(run=validate.validate_submission)
+    validate.add_arguments(validation)
+    args = parser.parse_args(argv)
+    return args.run(args)
+
+
+def options(args: argparse.Namespace, known_metrics: Sequence[str]) -> dict:
+    metrics = args.metrics.split(",") if args.metrics else known_metrics
+    for metric in metrics:
+        if metric not in known_metrics:
+            args.usage_error(f"--metrics: {metric!r} is none of {', '.join(known_metrics)}")
+    return {
+        "protocols": PROTOCOLS[args.protocol],
+        "metrics": metrics,
+        "bootstrap": args.bootstrap,
+        "seed": args.seed,
+        "workers": args.workers,
+    }
+
+
+def show(args: argparse.Namespace, report: dict, tables: str) -> int:
+    for warning in report["warnings"]:
+        print(f"warning: {warning}", file=sys.stderr)
+    if args.json:
+        write_json(report, args.json)
+    print(tables)
+    return 0
+
+
+def evaluate_youtube_vis(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.reports.youtube_vis import METRICS, youtube_vis_report, youtube_vis_tables
+
+    check_outputs([args.json], [args.gt, args.results])
+    report = youtube_vis_report(args.gt, args.results, **options(args, METRICS))
+    return show(args, report, youtube_vis_tables(report, by_category=args.by_category))
+
+
+def evaluate_posetrack(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.reports.posetrack import METRICS, posetrack_report, posetrack_tables
+
+    check_outputs([args.json], [args.gt, args.results])
+    report = posetrack_report(args.gt, args.results, similarity=args.similarity, **options(args, METRICS))
+    return show(args, report, posetrack_tables(report, by_joint=args.by_category))

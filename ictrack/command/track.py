@@ -1,0 +1,74 @@
+"""Track objects through a video, a folder of frames, a glob or a camera, and draw them.
+
+example:
+  ictrack track --config-file output/quickstart/config.yaml --input street.mp4 --output tracks.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ictrack.structures.command_line import check_outputs, frame_rate, positive_int
+
+from .parser import make_parser, overrides_of
+
+
+def tracker_name(text: str) -> str:
+    """An argument's type: the name of a registered tracker."""
+    from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
+
+    import ictrack.tracking  # noqa: F401  (registers ICTrack's)
+
+    if text not in TRACKER_HEADS_REGISTRY:
+        names = ", ".join(sorted(name for name, _ in TRACKER_HEADS_REGISTRY))
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {names}")
+    return text
+
+
+def run(argv: Sequence[str]) -> None:
+    parser = make_parser("track", __doc__)
+    parser.add_argument("--config-file", default="", metavar="YAML", help="configuration of the detector and tracker")
+    parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
+    parser.add_argument("--input", required=True, help="video file, folder of frames, quoted glob, or camera index")
+    parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in")
+    parser.add_argument("--save-tracks", metavar="JSON", help="the tracks as a YouTube-VIS file")
+    parser.add_argument(
+        "--tracker", type=tracker_name, metavar="NAME",
+        help="EmbeddingTracker, SpatialTracker or one of Detectron2's; instead of TRACKER_HEADS.TRACKER_NAME",
+    )  # fmt: skip
+    parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
+    parser.add_argument("--amp", action="store_true", help="mixed precision, where the hardware has it")
+    parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
+    parser.add_argument("--fps", type=frame_rate, help="frames a second: of a folder (10), or instead of a video's")
+    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
+    args = parser.parse_args(argv)
+    if not (args.output or args.save_tracks):
+        parser.error("nothing to do: give --output, --save-tracks or both")
+    check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file])
+
+    from ictrack.checkpoint.weights_file import CheckpointError
+    from ictrack.engine.setup import load_config
+    from ictrack.engine.video_tracker import VideoTracker, track_video
+
+    from .log import show_log
+
+    show_log()
+    flags = {
+        "MODEL.WEIGHTS": args.weights,
+        "MODEL.DEVICE": args.device,
+        "TRACKER_HEADS.TRACKER_NAME": args.tracker,
+    }
+    cfg = load_config(args.config_file, [*args.opts, *overrides_of(flags)])
+    if not cfg.MODEL.WEIGHTS:
+        raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
+    summary = track_video(
+        VideoTracker.from_config(cfg, amp=args.amp),
+        args.input,
+        args.output,
+        save_tracks=args.save_tracks,
+        max_frames=args.max_frames,
+        fps=args.fps,
+        progress=True,
+    )
+    print(f"{args.input}: {summary} -> {', '.join(filter(None, (args.output, args.save_tracks)))}")

@@ -1,0 +1,115 @@
+"""A training's processes: their number, their start, and what the user hears when one of them ends early."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from detectron2.engine import default_argument_parser, launch
+from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
+
+from ictrack.structures.command_line import user_error
+
+from .check_classes import check_classes
+from .setup import ConfigError, checked_config, train_or_evaluate
+
+
+class TrainingError(ValueError):
+    """What a user did wrong, as one of the processes found out."""
+
+
+def parse_training_arguments(argv: Sequence[str], *, prog: str, description: str | None) -> argparse.Namespace:
+    """Arguments of Detectron2's training scripts.
+
+    Raises:
+        SystemExit: ``--help``, or numbers of processes and machines that cannot be.
+    """
+    parser = default_argument_parser(epilog=" ")  # which is shown below the arguments, instead of Detectron2's examples
+    parser.prog, parser.description, parser.allow_abbrev = prog, description, False
+    args = parser.parse_args(argv)
+    for name in ("num_gpus", "num_machines"):
+        if getattr(args, name) < 1:
+            parser.error(f"--{name.replace('_', '-')}: must be at least 1, not {getattr(args, name)}")
+    if not 0 <= args.machine_rank < args.num_machines:
+        parser.error(f"--machine-rank: must be from 0 to {args.num_machines - 1}, not {args.machine_rank}")
+    if args.num_machines > 1 and args.dist_url == "auto":
+        parser.error("--dist-url: several machines need an address of the first one, such as tcp://10.0.0.1:3000")
+    return args
+
+
+def share_cores(num_processes: int) -> None:
+    """Let several processes on a machine without GPUs share its cores evenly, unless OMP_NUM_THREADS is set."""
+    if num_processes > 1 and not torch.cuda.is_available():
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
+
+
+def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace], Any] = train_or_evaluate) -> None:
+    """Start ``args.num_gpus`` processes a machine: over NCCL with GPUs, over gloo on a machine without any.
+
+    Those of one machine meet at a free port unless ``--dist-url`` names one, so that several runs do not collide.
+
+    Args:
+        args: As Detectron2's ``default_argument_parser`` gives them.
+        main: What each process does. A function of a module, since it is sent to other processes.
+
+    Raises:
+        ValueError, OSError: a user's mistake, found before any process starts or, as TrainingError, by one of them,
+            which prints nothing about it.
+        torch.multiprocessing.ProcessRaisedException: a fault of the program, with the traceback of its process.
+    """
+    if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
+        raise ConfigError(f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()} GPUs")
+    share_cores(args.num_gpus)
+    is_default = args.dist_url == default_argument_parser().get_default("dist_url")  # one port for all runs of a user
+    options = {
+        "num_machines": args.num_machines,
+        "machine_rank": args.machine_rank,
+        "dist_url": "auto" if is_default and args.num_machines == 1 else args.dist_url,
+    }
+    if args.num_gpus * args.num_machines == 1:
+        _keep_tracebacks_of_user_errors_from_log()
+        launch(main, 1, **options, args=(args,))
+        return
+    cfg = checked_config(args)
+    if not args.eval_only:
+        check_classes(cfg)
+    # Else it tells of each process that it is ended because another one has failed.
+    logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
+    messages = multiprocessing.get_context("spawn").SimpleQueue()
+    try:
+        launch(_run_process, args.num_gpus, **options, args=(main, args, messages))
+    except (ProcessExitedException, ProcessRaisedException) as error:  # the latter where others lost touch with it
+        if messages.empty():
+            raise
+        raise TrainingError(messages.get()) from error
+
+
+def _run_process(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace, messages: Any) -> None:
+    _keep_tracebacks_of_user_errors_from_log()
+    try:
+        main(args)
+    except Exception as error:
+        message = user_error(error)
+        if message is None:
+            raise
+        messages.put(message)
+        sys.exit(1)
+
+
+def _keep_tracebacks_of_user_errors_from_log() -> None:
+    """Detectron2's training loop logs every exception with its traceback before it goes on its way."""
+    logging.getLogger("detectron2.engine.train_loop").addFilter(_without_traceback_of_user_error)
+
+
+def _without_traceback_of_user_error(record: logging.LogRecord) -> bool:
+    error = record.exc_info[1] if record.exc_info else None
+    message = user_error(error) if error is not None else None
+    if message is not None:
+        record.msg, record.args, record.exc_info = f"Training stopped: {message}", (), None
+    return True

@@ -1,0 +1,118 @@
+"""``ictrack``: its help, its sub-commands, and the one line that a user's mistake is told in."""
+
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ictrack.command import benchmark
+from ictrack.command.main import COMMANDS, main
+
+ROOT = Path(__file__).resolve().parents[2]
+# tools/NAME.py -> the sub-command that it is.
+TOOLS = {
+    "adapt": "adapt",
+    "evaluate": "evaluate",
+    "prepare_data": "prepare",
+    "track_video": "track",
+    "train_net": "train",
+    "tune_tracker": "tune",
+}
+HEAVY = ("numpy", "torch", "detectron2", "cv2")
+
+
+def text_of_help(capsys, *arguments):
+    with pytest.raises(SystemExit) as stopped:
+        main([*arguments, "--help"])
+    assert stopped.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_has_a_line_for_each_command_and_fits_a_terminal(capsys):
+    lines = text_of_help(capsys).splitlines()
+    for name, summary in COMMANDS.items():
+        assert [line.split() for line in lines if line.startswith(f"  {name} ")] == [[name, *summary.split()]]
+    assert max(map(len, lines)) <= 80
+
+
+def test_help_imports_nothing_heavy():
+    program = (
+        "import sys, ictrack.command.main as command\n"
+        "try: command.main(['--help'])\n"
+        f"finally: print({set(HEAVY)!r} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.endswith("set()\n")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_with_an_example(name, capsys, monkeypatch):
+    if name == "benchmark":
+        monkeypatch.setattr(subprocess, "call", lambda command: 0)
+        assert main([name, "--help"]) == 0
+        return
+    text = text_of_help(capsys, name)
+    assert text.startswith("usage: ictrack ") and f"\n  ictrack {name} " in text.replace("doctor\n", "doctor \n")
+    assert importlib.import_module(f"ictrack.command.{name}").__doc__ in text
+
+
+@pytest.mark.parametrize("name", TOOLS)
+def test_a_tool_is_its_command(name, capsys):
+    command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), "--help"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=None)
+    assert done.stdout == text_of_help(capsys, TOOLS[name])
+
+
+@pytest.mark.parametrize("arguments", [[], ["nonsense"], ["track"], ["doctor", "now"], ["prepare", "local-split"]])
+def test_wrong_usage_has_status_2(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2 and "usage: ictrack" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("track --input a.mp4 --output {}/a.mp4 --config-file no.yaml", "no.yaml: no such configuration file"),
+        ("track --input a.mp4 --output {}", "is a folder"),
+        ("track --input a.mp4 --output {}/a.mp4 MODEL.DEVICE cuda:99", "MODEL.DEVICE 'cuda:99': this machine has"),
+        ("adapt --videos a.mp4 --output {} --config-file no.yaml", "no.yaml: no such configuration file"),
+        ("tune --dataset x --metric AP --output {}/a.yaml --config-file no.yaml", "no.yaml: no such configuration"),
+        ("train --config-file no.yaml", "no.yaml: no such configuration file"),
+        ("train MODEL.SOLO.NUM_CLASES 1", "command line: Non-existent key: MODEL.SOLO.NUM_CLASES; did"),
+        ("check MODEL.SOLO.NUM_CLASES 1", "command line: Non-existent key: MODEL.SOLO.NUM_CLASES; did"),
+        ("evaluate ytvis --gt no.json --results no.json", "no.json: No such file or directory"),
+        ("prepare local-split no.json {}/a.json", "no.json: No such file or directory"),
+        ("prepare pose-template no.json {}/a.json", "no.json: No such file or directory"),
+    ],
+)
+def test_a_mistake_is_told_in_one_line(arguments, message, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("ictrack.command.log.setup_logger", lambda **kwargs: None)
+    assert main([part.format(tmp_path) for part in arguments.split()]) == 1
+    line = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("no GPU found")]
+    assert len(line) == 1 and line[0].startswith("error: ") and message in line[0]
+
+
+def test_benchmarks_are_in_a_checkout_only(monkeypatch, tmp_path, capsys):
+    called = []
+    monkeypatch.setattr(benchmark.subprocess, "call", lambda command: called.append(command) or 3)
+    assert main(["benchmark", "tracker", "--repeats", "2"]) == 3
+    assert called[0][1:] == [str(ROOT / "tools" / "benchmark.py"), "tracker", "--repeats", "2"]
+    monkeypatch.setattr(benchmark, "SCRIPT", tmp_path / "benchmark.py")
+    assert main(["benchmark", "tracker"]) == 1
+    assert capsys.readouterr().err == "error: benchmarks are in tools/ of the repository, not in an installed ICTrack\n"
+
+
+def test_a_missing_package_is_told_with_advice(monkeypatch, tmp_path, capsys):
+    monkeypatch.setitem(sys.modules, "detectron2.utils.logger", None)
+    monkeypatch.delitem(sys.modules, "ictrack.command.log", raising=False)
+    assert main(["track", "--input", "a.mp4", "--output", str(tmp_path / "a.mp4")]) == 1
+    assert "`ictrack doctor`" in capsys.readouterr().err
+
+
+def test_as_a_module():
+    done = subprocess.run([sys.executable, "-m", "ictrack", "--version"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("ictrack ")
