@@ -30,7 +30,7 @@ cfg.MODEL.EMBEDDING.READOUT = "mask"
 cfg.MODEL.EMBEDDING.IN_FEATURES = ["p2", "p3", "p4", "p5"]
 
 # It learns from two views of each image to tell instances apart.
-cfg.DATASETS.COCO_FORMAT = [["my_images", args.annotations, args.images]]
+cfg.DATASETS.REGISTER = [["my_images", "coco", args.annotations, args.images]]
 cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = ("my_images",), ()
 cfg.INPUT.NUM_VIEWS, cfg.INPUT.SCALE_JITTER, cfg.INPUT.CROP_SIZE = 2, [0.8, 1.25], [512, 896]
 cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.BASE_LR, cfg.SOLVER.MAX_ITER, cfg.SOLVER.STEPS = 8, 0.0025, 1000, []

@@ -430,23 +430,31 @@ def add_tracker_config(cfg: CN) -> None:
 
 
 def _add_data_config(cfg: CN) -> None:
-    # A user's own images: [[name, annotation file, image folder], ...] in COCO format.
-    cfg.DATASETS.COCO_FORMAT = []
-    # A user's own videos: [[name, annotation file, folder of frames], ...] in YouTube-VIS format.
-    cfg.DATASETS.YOUTUBE_VIS_FORMAT = []
-    # A user's own poses: [[name, folder of annotation files, folder of images], ...] in PoseTrack18 format.
-    cfg.DATASETS.POSETRACK_FORMAT = []
-    # Still images with poses to train on: [[name, format, annotations, image folder], ...]. The format is "coco",
-    # "mpii" (.mat or .json) or "posetrack" (a folder of files of PoseTrack 2017, 2018 or 2021).
-    cfg.DATASETS.POSE_FORMAT = []
+    # A user's own data sets: [[name, format, annotations, images], ...]. Rows given anywhere take the place of all that
+    # were given before. The formats of labeled images, for DATASETS.TRAIN and TEST:
+    #   "coco"              instances in COCO's format: its file, the folder of images
+    #   "coco_keypoints"    poses in COCO's format: its file, the folder of images
+    #   "mpii"              poses of MPII: its .mat or .json file, the folder of images
+    #   "posetrack_images"  poses of PoseTrack 2017, 2018 or 2021 to train on: the folder of its files, the folder in
+    #                       which they name images
+    # Of labeled videos, for DATASETS.TEST:
+    #   "youtube_vis"       instances in YouTube-VIS's format: its file, the folder of frames
+    #   "posetrack"         poses in PoseTrack18's format: the folder of its files, the folder in which they name images
+    # Of unlabeled videos, for DATASETS.UNLABELLED:
+    #   "videos"            [name, "videos", path, ...], each a file, a folder, a glob, or a .txt list of them
+    cfg.DATASETS.REGISTER = []
+    for old in ("COCO_FORMAT", "YOUTUBE_VIS_FORMAT", "POSETRACK_FORMAT", "POSE_FORMAT", "UNLABELLED_VIDEOS"):
+        cfg.register_renamed_key(
+            f"DATASETS.{old}", "DATASETS.REGISTER", message="its rows are [name, format, ...]; see ictrack/config.py"
+        )
+    cfg.register_renamed_key(
+        "DATASETS.SAMPLE_ROOT",
+        "DATASETS.REGISTER",
+        message="configs/quickstart registers the quick-start's data by it; where SAMPLE_ROOT is empty, remove it",
+    )
     # Joints of a lower score are left out of a PoseTrack submission and of what is drawn: a higher value gains MOTA and
     # costs AP (0 is off).
     cfg.TEST.MIN_JOINT_SCORE = 0.0
-    cfg.register_renamed_key(
-        "DATASETS.SAMPLE_ROOT",
-        "DATASETS.COCO_FORMAT, YOUTUBE_VIS_FORMAT, POSE_FORMAT, POSETRACK_FORMAT and UNLABELLED_VIDEOS",
-        message="configs/quickstart registers the quick-start's data by them; where SAMPLE_ROOT is empty, remove it",
-    )
     # How often a pass holds the images of a data set: [[name, factor], ...], others once. Detectron2's
     # DATALOADER.SAMPLER_TRAIN "WeightedTrainingSampler" reads it.
     cfg.DATASETS.TRAIN_REPEAT_FACTOR = []
@@ -481,8 +489,6 @@ def _add_data_config(cfg: CN) -> None:
 def _add_unlabelled_config(cfg: CN) -> None:
     # Names of data sets of unlabelled video to train on, beside DATASETS.TRAIN or, where that is empty, alone.
     cfg.DATASETS.UNLABELLED = ()
-    # A user's own unlabelled videos: [[name, file, folder, glob or .txt list of them, ...], ...].
-    cfg.DATASETS.UNLABELLED_VIDEOS = []
     # Videos to leave out, such as those of the evaluation (method: YouTube-VIS is drawn from YouTube-VOS): registered
     # data sets of videos, names, .txt files with a name a line, YouTube-VIS annotation files.
     cfg.DATASETS.UNLABELLED_EXCLUDE = []

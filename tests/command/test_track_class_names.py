@@ -56,18 +56,18 @@ def track(tmp_path, monkeypatch):
     MetadataCatalog.remove(NAME)
 
 
-def in_format(key, json_file, *form):
-    return [f"DATASETS.{key}", str([[NAME, *form, str(json_file), "/nowhere"]]), "DATASETS.TRAIN", str((NAME,))]
+def in_format(form, *paths):
+    return ["DATASETS.REGISTER", str([[NAME, form, *map(str, paths)]]), "DATASETS.TRAIN", str((NAME,))]
 
 
 @pytest.mark.parametrize(
     "keys",
     [
-        in_format("COCO_FORMAT", "/nowhere/instances.json"),
-        in_format("YOUTUBE_VIS_FORMAT", "/nowhere/train.json"),
-        ["DATASETS.UNLABELLED_VIDEOS", "[['names_test_videos', '/nowhere']]", "DATASETS.TRAIN", str((NAME,))],
+        in_format("coco", "/nowhere/instances.json", "/nowhere"),
+        in_format("youtube_vis", "/nowhere/train.json", "/nowhere"),
+        ["DATASETS.REGISTER", "[['names_test_videos', 'videos', '/nowhere']]", "DATASETS.TRAIN", str((NAME,))],
     ],
-    ids=lambda keys: keys[0],
+    ids=["coco", "youtube_vis", "videos"],
 )
 def test_a_training_set_that_is_gone(track, keys, caplog):
     classes = ["class 0", "class 1", "class 2"]
@@ -79,7 +79,7 @@ def test_a_training_set_that_is_gone(track, keys, caplog):
 
 def test_a_damaged_training_set(track, tmp_path, caplog):
     (tmp_path / "instances.json").write_text('{"images": [')
-    status, names, _ = track(*in_format("COCO_FORMAT", tmp_path / "instances.json"))
+    status, names, _ = track(*in_format("coco", tmp_path / "instances.json", "/nowhere"))
     assert (status, names[0]) == (0, "class 0") and "instances.json: not valid JSON" in caplog.text
 
 
@@ -87,7 +87,7 @@ def test_fewer_names_than_classes(track, tmp_path):
     content = {"images": [], "annotations": [], "categories": [{"id": 7, "name": "only"}]}
     (tmp_path / "one.json").write_text(json.dumps(content))
     expected = ["only", "class 1", "class 2"]
-    assert track(*in_format("COCO_FORMAT", tmp_path / "one.json")) == (0, expected, set(expected))
+    assert track(*in_format("coco", tmp_path / "one.json", "/nowhere")) == (0, expected, set(expected))
     assert track("MODEL.CLASSES", "['red', 'green']")[:2] == (0, ["red", "green", "class 2"])
 
 

@@ -17,7 +17,7 @@ PAGE = ["projects/ICTrack/train_net.py"]
 def run(tmp_path, program, *options):
     command = [
         sys.executable, *program, *options, "MODEL.META_ARCHITECTURE", "SOLO", "MODEL.DEVICE", "cpu",
-        "DATASETS.COCO_FORMAT", str([["squares", str(tmp_path / "instances.json"), str(tmp_path)]]),
+        "DATASETS.REGISTER", str([["squares", "coco", str(tmp_path / "instances.json"), str(tmp_path)]]),
         "DATASETS.TRAIN", "('squares',)", "DATASETS.TEST", "()", "OUTPUT_DIR", str(tmp_path / "out"),
         "DATALOADER.NUM_WORKERS", "0", "MODEL.BACKBONE.NAME", "build_resnet_fpn_backbone", "MODEL.SOLO.CONV_DIM", "32",
         "MODEL.RESNETS.OUT_FEATURES", "['res2','res3','res4','res5']", "MODEL.FPN.IN_FEATURES",

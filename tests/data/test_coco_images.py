@@ -32,7 +32,7 @@ def train(tmp_path):
         (tmp_path / "instances.json").write_text(json.dumps(content))
         cfg = load_config(
             overrides=[
-                "DATASETS.COCO_FORMAT", str([[NAME, str(tmp_path / "instances.json"), str(tmp_path)]]),
+                "DATASETS.REGISTER", str([[NAME, "coco", str(tmp_path / "instances.json"), str(tmp_path)]]),
                 "DATASETS.TRAIN", str((NAME,)), "MODEL.META_ARCHITECTURE", "SOLO", "SOLVER.IMS_PER_BATCH", "3",
                 "DATALOADER.NUM_WORKERS", "0", "INPUT.CROP_SIZE", "(64,96)", "INPUT.SCALE_JITTER", "[1.0,1.0]",
                 "INPUT.RANDOM_FLIP", "none", *options,

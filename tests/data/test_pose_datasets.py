@@ -246,11 +246,9 @@ def test_public_data_sets_are_registered():
 
 def test_registration_by_configuration(write):
     entries = [
-        ["h_coco", "coco", write(coco_file()), "images"],
+        ["h_coco", "coco_keypoints", write(coco_file()), "images"],
         ["h_mpii", "mpii", write(mpii_people(), "m.json"), "i"],
     ]
-    register_configured_datasets(load_config(overrides=["DATASETS.POSE_FORMAT", repr(entries)]))
+    register_configured_datasets(load_config(overrides=["DATASETS.REGISTER", repr(entries)]))
     assert len(DatasetCatalog.get("h_coco")) == 1 and len(DatasetCatalog.get("h_mpii")) == 2
     assert tuple(MetadataCatalog.get("h_coco").keypoint_names) == COCO_17.names
-    with pytest.raises(ValueError, match=r"DATASETS.POSE_FORMAT holds .*'jta'"):
-        register_configured_datasets(load_config(overrides=["DATASETS.POSE_FORMAT", "[['a', 'jta', 'b', 'c']]"]))

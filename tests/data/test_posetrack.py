@@ -56,7 +56,7 @@ def test_packed_files_and_given_sizes_need_no_images(tmp_path):
 
 
 def test_frames_come_in_order(tmp_path, cfg):
-    cfg.DATASETS.POSETRACK_FORMAT = [[NAME, *write_dataset(tmp_path)]]
+    cfg.DATASETS.REGISTER = [[NAME, "posetrack", *write_dataset(tmp_path)]]
     register_configured_datasets(cfg)
     frames = [batch[0] for batch in build_video_test_loader(cfg, NAME)]
     assert [(frame["video_name"], frame["frame_index"]) for frame in frames] == [

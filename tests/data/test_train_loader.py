@@ -58,7 +58,7 @@ def load_config(overrides) -> CfgNode:
 
 
 def unlabelled_option(folder):
-    return ["DATASETS.UNLABELLED_VIDEOS", str([[UNLABELLED, str(folder)]])]
+    return ["DATASETS.REGISTER", str([[UNLABELLED, "videos", str(folder)]])]
 
 
 def make_cfg(*overrides, train=(LABELLED,), unlabelled=(UNLABELLED,), batch=4):
@@ -214,8 +214,3 @@ def test_a_folder_of_junk_is_survived(tmp_path, log_file, workers):
 def test_batches_that_cannot_be_are_refused(datasets, options, message):
     with pytest.raises(ValueError, match=message):
         build_train_loader(make_cfg(*options))
-
-
-def test_a_data_set_of_one_name_is_no_data_set():
-    with pytest.raises(ValueError, match="UNLABELLED_VIDEOS"):
-        register_configured_datasets(load_config(overrides=["DATASETS.UNLABELLED_VIDEOS", "[['name']]"]))

@@ -21,9 +21,9 @@ def configured(tmp_path):
         for name, number in ((TRAIN, num_categories), (TEST, tested)):
             path = tmp_path / f"{name}.json"
             path.write_text(json.dumps(content_of(number)))
-            entries.append([name, str(path), str(tmp_path)])
+            entries.append([name, "coco", str(path), str(tmp_path)])
         names = ["DATASETS.TRAIN", str((TRAIN,)), "DATASETS.TEST", str((TEST,)), "OUTPUT_DIR", str(tmp_path)]
-        cfg = load_config(overrides=["DATASETS.COCO_FORMAT", str(entries), *names, *options])
+        cfg = load_config(overrides=["DATASETS.REGISTER", str(entries), *names, *options])
         register_configured_datasets(cfg)
         return cfg
 

@@ -27,7 +27,7 @@ def check(tmp_path):
             "MODEL.RESNETS.OUT_FEATURES", "['res2','res3','res4','res5']", "MODEL.FPN.IN_FEATURES",
             "['res2','res3','res4','res5']", "MODEL.SOLO.NUM_CLASSES", "2", "MODEL.SOLO.CONV_DIM", "32",
             "MODEL.RESNETS.DEPTH", "18", "MODEL.RESNETS.RES2_OUT_CHANNELS", "64", "OUTPUT_DIR", str(tmp_path / "out"),
-            "DATASETS.COCO_FORMAT", str([[NAME, str(path), str(tmp_path)]]), "DATASETS.TRAIN", f"('{NAME}',)",
+            "DATASETS.REGISTER", str([[NAME, "coco", str(path), str(tmp_path)]]), "DATASETS.TRAIN", f"('{NAME}',)",
             "DATASETS.TEST", "()", "MODEL.WEIGHTS", "",
         ]  # fmt: skip
         flags = [item for item in argv if item.startswith("--")]

@@ -51,15 +51,15 @@ def _poses(frame):
     return instances
 
 
-@pytest.fixture(params=["YOUTUBE_VIS_FORMAT", "POSETRACK_FORMAT"])
+@pytest.fixture(params=["youtube_vis", "posetrack"])
 def options(request, tmp_path):
-    write = {"YOUTUBE_VIS_FORMAT": tiny_video_dataset, "POSETRACK_FORMAT": tiny_posetrack_dataset}[request.param]
-    entry = [[NAME, *write.write_dataset(tmp_path / "data")]]
-    classes = "['person', 'dog']" if request.param == "YOUTUBE_VIS_FORMAT" else "['person']"
+    write = {"youtube_vis": tiny_video_dataset, "posetrack": tiny_posetrack_dataset}[request.param]
+    entry = [[NAME, request.param, *write.write_dataset(tmp_path / "data")]]
+    classes = "['person', 'dog']" if request.param == "youtube_vis" else "['person']"
     yield [
         "MODEL.META_ARCHITECTURE", "TrueVideoDetector", "MODEL.DEVICE", "cpu", "DATASETS.TRAIN", "()",
         "MODEL.CLASSES", classes,
-        "DATASETS.TEST", f"('{NAME}',)", f"DATASETS.{request.param}", repr(entry), "INPUT.MIN_SIZE_TEST", "0",
+        "DATASETS.TEST", f"('{NAME}',)", "DATASETS.REGISTER", repr(entry), "INPUT.MIN_SIZE_TEST", "0",
         "DATALOADER.NUM_WORKERS", "0", "TRACKER_HEADS.TRACKER_NAME", "SpatialTracker", "MODEL.WEIGHTS", "",
         "OUTPUT_DIR", str(tmp_path / "out"),
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def run(options, *extra):
 
 
 def test_tables_and_expected_results(options, tmp_path):
-    task = "keypoints_video" if any("POSETRACK" in option for option in options) else "segm_video"
+    task = "keypoints_video" if any("'posetrack'" in option for option in options) else "segm_video"
     results = run(options, "TEST.EXPECTED_RESULTS", f"[['{task}', 'AP', 100.0, 0.1]]")
     assert results[task]["AP"] == pytest.approx(100)
     text = (tmp_path / "out" / "log.txt").read_text()

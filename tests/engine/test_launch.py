@@ -55,7 +55,7 @@ def squares(tmp_path):
     (tmp_path / "squares.json").write_text(json.dumps(content_of(3)))
     return [
         "MODEL.DEVICE", "cpu", "MODEL.META_ARCHITECTURE", "SOLO", "MODEL.SOLO.NUM_CLASSES", "2", "DATASETS.TEST", "()",
-        "DATASETS.COCO_FORMAT", str([["launched", str(tmp_path / "squares.json"), str(tmp_path)]]),
+        "DATASETS.REGISTER", str([["launched", "coco", str(tmp_path / "squares.json"), str(tmp_path)]]),
         "DATASETS.TRAIN", "('launched',)",
     ]  # fmt: skip
 

@@ -57,7 +57,7 @@ def people(tmp_path_factory):
 
 def train(config, people, output, entry, *options):
     entries = repr([[entry[0], entry[1], str(people / entry[2]), str(people)]])
-    data = ["DATASETS.POSE_FORMAT", entries, "DATASETS.TRAIN", f"('{entry[0]}',)", "DATASETS.TEST", "()"]
+    data = ["DATASETS.REGISTER", entries, "DATASETS.TRAIN", f"('{entry[0]}',)", "DATASETS.TEST", "()"]
     repeat = ["DATASETS.TRAIN_REPEAT_FACTOR", "[]", "OUTPUT_DIR", str(output)]
     cfg = load_config(str(CONFIGS / config), [*SMALL, *data, *repeat, *options])
     register_configured_datasets(cfg)
@@ -81,7 +81,9 @@ JOINT_AND_PERSON = {
 
 
 def test_first_stage_trains_and_tracks(people, tmp_path):
-    cfg, trainer, before = train("stage1_coco_hrnet_w48.yaml", people, tmp_path, ("p_coco", "coco", "coco.json"))
+    cfg, trainer, before = train(
+        "stage1_coco_hrnet_w48.yaml", people, tmp_path, ("p_coco", "coco_keypoints", "coco.json")
+    )
     assert type(trainer._trainer.optimizer) is torch.optim.Adam
     losses = last_losses(tmp_path)
     assert set(losses) >= JOINT_AND_PERSON | {"loss_class_stage0", "loss_keypoint_stage1", "loss_offset"}
@@ -119,7 +121,7 @@ def test_second_stage_trains_in_the_joints_of_posetrack(people, tmp_path):
 
 def test_associative_embedding_trains(people, tmp_path):
     options = ("MODEL.EMBEDDING.KEYPOINT.OBJECTIVE", "scalar_tags")
-    entry = ("p_tags", "coco", "coco.json")
+    entry = ("p_tags", "coco_keypoints", "coco.json")
     _, trainer, _ = train("stage1_coco_hrnet_w48.yaml", people, tmp_path, entry, *options)
     losses = last_losses(tmp_path)
     assert set(losses) >= {"loss_embed_pull", "loss_embed_push"} and not JOINT_AND_PERSON & set(losses)

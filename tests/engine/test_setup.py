@@ -19,11 +19,21 @@ def test_an_unknown_key_is_named_with_the_nearest_one(tmp_path):
         load_config(str(path))
 
 
-def test_a_key_that_is_gone_names_those_in_its_place(tmp_path):
+@pytest.mark.parametrize(
+    ("key", "hint"),
+    [
+        ("SAMPLE_ROOT", r"configs/quickstart"),
+        *(
+            (key, r"\[name, format, \.\.\.\]; see ictrack/config\.py")
+            for key in ("COCO_FORMAT", "YOUTUBE_VIS_FORMAT", "POSETRACK_FORMAT", "POSE_FORMAT", "UNLABELLED_VIDEOS")
+        ),
+    ],
+)
+def test_a_key_that_is_gone_names_the_one_in_its_place(tmp_path, key, hint):
     path = tmp_path / "old.yaml"
-    path.write_text("DATASETS:\n  SAMPLE_ROOT: output/quickstart/sample\n")
-    for options in ({"config_file": str(path)}, {"overrides": ["DATASETS.SAMPLE_ROOT", "x"]}):
-        with pytest.raises(ConfigError, match=r"SAMPLE_ROOT .*DATASETS\.COCO_FORMAT.*configs/quickstart"):
+    path.write_text(f"DATASETS:\n  {key}: []\n")
+    for options in ({"config_file": str(path)}, {"overrides": [f"DATASETS.{key}", "[]"]}):
+        with pytest.raises(ConfigError, match=rf"{key} .*DATASETS\.REGISTER.*{hint}"):
             load_config(**options)
 
 

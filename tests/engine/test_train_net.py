@@ -57,9 +57,9 @@ def dataset(tmp_path_factory):
 
 
 def data_options(dataset, output):
-    entry = repr([["squares", str(dataset / "instances.json"), str(dataset)]])
+    entry = repr([["squares", "coco", str(dataset / "instances.json"), str(dataset)]])
     return [
-        "DATASETS.COCO_FORMAT", entry, "DATASETS.TRAIN", "('squares',)", "DATASETS.TEST", "('squares',)",
+        "DATASETS.REGISTER", entry, "DATASETS.TRAIN", "('squares',)", "DATASETS.TEST", "('squares',)",
         "OUTPUT_DIR", str(output),
     ]  # fmt: skip
 

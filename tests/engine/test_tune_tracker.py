@@ -87,13 +87,13 @@ def tool(tmp_path):
 
     def make(task, labelled=True, classes=None):
         writer = {"masks": tiny_video_dataset, "poses": tiny_posetrack_dataset}[task]
-        entry = [[NAME, *writer.write_dataset(tmp_path / "data", labelled)]]
-        key = {"masks": "YOUTUBE_VIS_FORMAT", "poses": "POSETRACK_FORMAT"}[task]
+        form = {"masks": "youtube_vis", "poses": "posetrack"}[task]
+        rows = [[NAME, form, *writer.write_dataset(tmp_path / "data", labelled)]]
         config = tmp_path / "config.yaml"
         config.write_text(json.dumps({
             "MODEL": {"META_ARCHITECTURE": "FoolishVideoDetector", "DEVICE": "cpu", "WEIGHTS": str(weights),
                       "CLASSES": {"masks": ["person", "dog"], "poses": ["person"]}[task]},
-            "DATASETS": {"TRAIN": [], "TEST": [], key: entry},
+            "DATASETS": {"TRAIN": [], "TEST": [], "REGISTER": rows},
             "INPUT": {"MIN_SIZE_TEST": 0}, "DATALOADER": {"NUM_WORKERS": 0},
         }))  # fmt: skip
         made.append(NAME)

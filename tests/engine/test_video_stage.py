@@ -151,7 +151,7 @@ def test_adapt_end_to_end(tmp_path, objective):
 
 def train_on_video_and_compare_weights(cfg):
     """What each of two processes runs: nothing is frozen, though the video trains the video head alone."""
-    register_unlabelled_videos(NAME, cfg.DATASETS.UNLABELLED_VIDEOS[0][1])
+    register_unlabelled_videos(NAME, cfg.DATASETS.REGISTER[0][2:])
     trainer = ICTrackTrainer(cfg)
     trainer.resume_or_load(resume=False)
     trainer.train()
@@ -161,7 +161,7 @@ def train_on_video_and_compare_weights(cfg):
 
 def test_two_processes_mine_and_learn_together(stage, tmp_path):
     stage.MODEL.VIDEO_EMBEDDING.FREEZE = []
-    stage.DATASETS.UNLABELLED_VIDEOS = [[NAME, str(tmp_path / "videos")]]
+    stage.DATASETS.REGISTER = [[NAME, "videos", str(tmp_path / "videos")]]
     launch(train_on_video_and_compare_weights, 2, dist_url="auto", args=(stage,))
     tracklets = read_tracklets(tmp_path / "output" / "tracklets.json", MaskShapes())
     assert sorted(tracklets) == ["a", "b"]

@@ -24,9 +24,9 @@ def measure(tmp_path):
     def results(content, *, masks=True, poses=None, data=None):
         path = tmp_path / "instances.json"
         path.write_bytes(data or json.dumps(content).encode())
-        key = "DATASETS.COCO_FORMAT" if poses is None else "DATASETS.POSE_FORMAT"
-        entry = [NAME, *([] if poses is None else ["coco"]), str(path), str(tmp_path)]
-        cfg = load_config(overrides=[key, str([entry]), "DATASETS.TEST", str((NAME,)), "OUTPUT_DIR", str(tmp_path)])
+        row = [NAME, "coco" if poses is None else "coco_keypoints", str(path), str(tmp_path)]
+        options = ["DATASETS.REGISTER", str([row]), "DATASETS.TEST", str((NAME,)), "OUTPUT_DIR", str(tmp_path)]
+        cfg = load_config(overrides=options)
         register_configured_datasets(cfg)
         evaluator = ICTrackTrainer.build_evaluator(cfg, NAME)
         evaluator.reset()

@@ -1,8 +1,9 @@
-"""Registers the data sets that a configuration names, so that a user's own data needs no code."""
+"""Registers the data sets that a configuration describes, so that a user's own data needs no code."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
@@ -15,61 +16,66 @@ from .posetrack_images import register_posetrack_images
 from .unlabelled_videos import register_unlabelled_videos
 from .youtube_vis import register_youtube_vis
 
-_FORMATS: dict[str, Callable[[str, str, str], None]] = {
-    "COCO_FORMAT": register_coco,
-    "YOUTUBE_VIS_FORMAT": register_youtube_vis,
-    "POSETRACK_FORMAT": register_posetrack,
-}
-# Still images with poses: MPII's and PoseTrack's have the joints of PoseTrack18.
-_POSE_FORMATS: dict[str, Callable[[str, str, str], None]] = {
-    "coco": register_coco_keypoints,
+# Format -> function of name, annotations and images.
+_LABELED: dict[str, Callable[[str, str, str], None]] = {
+    "coco": register_coco,
+    "coco_keypoints": register_coco_keypoints,
     "mpii": register_mpii,
-    "posetrack": register_posetrack_images,
+    "posetrack_images": register_posetrack_images,
+    "youtube_vis": register_youtube_vis,
+    "posetrack": register_posetrack,
 }
+_UNLABELED = "videos"
+FORMATS = (*_LABELED, _UNLABELED)
 
-
-# What a configuration registered in this process: name -> key and entry.
+# What configurations registered in this process: name -> format and paths.
 _registered: dict[str, tuple[str, ...]] = {}
 
 
 def register_configured_datasets(cfg: CfgNode) -> None:
-    """Register what ``DATASETS`` names under ``COCO_FORMAT``, ``YOUTUBE_VIS_FORMAT``, ``POSETRACK_FORMAT``,
-    ``POSE_FORMAT`` and ``UNLABELLED_VIDEOS``.
+    """Register the data sets of ``cfg.DATASETS.REGISTER``.
 
-    A second call does no harm; it replaces a name whose files are others now.
+    A second call does no harm; it replaces a name whose row is another now.
 
     Raises:
-        ValueError: an entry does not hold what it should, or has the name of a data set that no configuration
-            registered.
+        ValueError: a row is not what ``ictrack/config.py`` describes, or its name is taken, by another row or by a data
+            set that no configuration registered. The message names the row.
     """
-    for key, register in _FORMATS.items():
-        for entry in cfg.DATASETS[key]:
-            if len(entry) != 3:
-                raise ValueError(f"DATASETS.{key} holds [name, annotation file, image folder], not {entry}")
-            _register(key, entry, register)
-    for entry in cfg.DATASETS.POSE_FORMAT:
-        if len(entry) != 4 or entry[1] not in _POSE_FORMATS:
-            raise ValueError(
-                "DATASETS.POSE_FORMAT holds [name, format, annotations, image folder], the format one of "
-                f"{', '.join(_POSE_FORMATS)}, not {entry}"
-            )
-        _register("POSE_FORMAT", entry, lambda name, form, *paths: _POSE_FORMATS[form](name, *paths))
-    for entry in cfg.DATASETS.UNLABELLED_VIDEOS:
-        if len(entry) < 2:
-            raise ValueError(f"DATASETS.UNLABELLED_VIDEOS holds [name, path or glob, ...], not {entry}")
-        _register("UNLABELLED_VIDEOS", entry, lambda name, *sources: register_unlabelled_videos(name, sources))
+    first_row: dict[str, int] = {}
+    for index, row in enumerate(cfg.DATASETS.REGISTER):
+        where = f"DATASETS.REGISTER[{index}]"
+        name, *stated = _checked(row, where)
+        if first_row.setdefault(name, index) != index:
+            raise ValueError(f"{where}: {name} is the name of row {first_row[name]}, too")
+        _register(name, tuple(stated), where)
 
 
-def _register(key: str, entry: Sequence[str], register: Callable[..., None]) -> None:
-    name, *values = map(str, entry)
-    stated = (key, *values)
+def _checked(row: Any, where: str) -> list[str]:
+    is_row = isinstance(row, (list, tuple)) and len(row) >= 2 and all(isinstance(value, str) for value in row)
+    if not is_row:
+        raise ValueError(f"{where}: must be [name, format, annotations, images], all of them text, not {row!r}")
+    name, form, *paths = row
+    if form not in FORMATS:
+        raise ValueError(f"{where}: the format of {name} is {form!r}, not one of {', '.join(FORMATS)}")
+    if form == _UNLABELED and not paths:
+        raise ValueError(f'{where}: must be [name, "{form}", path, ...], not {row!r}')
+    if form != _UNLABELED and len(paths) != 2:
+        raise ValueError(f'{where}: must be [name, "{form}", annotations, images], not {row!r}')
+    return list(row)
+
+
+def _register(name: str, stated: tuple[str, ...], where: str) -> None:
     if name in DatasetCatalog:
         if _registered.get(name) == stated:
             return
         if name not in _registered:
-            raise ValueError(f"DATASETS.{key}: {name} is the name of another data set: choose one of your own")
+            raise ValueError(f"{where}: {name} is the name of another data set: choose one of your own")
         DatasetCatalog.remove(name)
     if name in MetadataCatalog.list():
         MetadataCatalog.remove(name)
-    register(name, *values)
+    form, *paths = stated
+    if form == _UNLABELED:
+        register_unlabelled_videos(name, paths)
+    else:
+        _LABELED[form](name, *paths)
     _registered[name] = stated

@@ -169,8 +169,7 @@ def detector_stamp(plan: Plan, cfg: CfgNode) -> str:
     settings = cfg.clone()
     settings.defrost()
     settings.OUTPUT_DIR = ""
-    data = settings.DATASETS
-    data.COCO_FORMAT = data.YOUTUBE_VIS_FORMAT = data.UNLABELLED_VIDEOS = []
+    settings.DATASETS.REGISTER = []
     pictures = ("height", "width", "train_stills", "min_visible_still")
     return fingerprint(settings.dump(), {key: asdict(plan.sample)[key] for key in pictures})
 

@@ -1,4 +1,4 @@
-"""The generated data as a user's own data sets: entries of ``cfg.DATASETS``."""
+"""The generated data as a user's own data sets: rows of ``cfg.DATASETS.REGISTER``."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 def dataset_options(root: Path) -> list[str]:
     """KEY VALUE pairs that register what :func:`generate_sample` wrote to ``root``.
 
-    ``ictrack_sample_train`` and ``ictrack_sample_val``: labelled stills, COCO format.
-    ``ictrack_sample_clips_tune`` and ``ictrack_sample_clips_val``: labelled clips at full rate, YouTube-VIS format;
+    ``ictrack_sample_train`` and ``ictrack_sample_val``: labeled stills, COCO format.
+    ``ictrack_sample_clips_tune`` and ``ictrack_sample_clips_val``: labeled clips at full rate, YouTube-VIS format;
     with ``_skip<k>`` appended: every k-th frame of them.
-    ``ictrack_sample_unlabelled``: unlabelled clips, folders of frames.
+    ``ictrack_sample_unlabelled``: unlabeled clips, folders of frames.
     """
     stills = [
-        [f"ictrack_sample_{split}", str(folder / "instances.json"), str(folder / "images")]
+        [f"ictrack_sample_{split}", "coco", str(folder / "instances.json"), str(folder / "images")]
         for split, folder in ((split, root / f"stills_{split}") for split in ("train", "val"))
     ]
     clips = []
@@ -24,9 +24,6 @@ def dataset_options(root: Path) -> list[str]:
         files |= {
             f"{name}_{path.stem.removeprefix('instances_')}": path for path in folder.glob("instances_skip*.json")
         }
-        clips += [[name, str(path), str(folder / "JPEGImages")] for name, path in sorted(files.items())]
-    return [
-        "DATASETS.COCO_FORMAT", str(stills),
-        "DATASETS.YOUTUBE_VIS_FORMAT", str(clips),
-        "DATASETS.UNLABELLED_VIDEOS", str([["ictrack_sample_unlabelled", str(root / "unlabelled")]]),
-    ]  # fmt: skip
+        clips += [[name, "youtube_vis", str(path), str(folder / "JPEGImages")] for name, path in sorted(files.items())]
+    unlabeled = ["ictrack_sample_unlabelled", "videos", str(root / "unlabelled")]
+    return ["DATASETS.REGISTER", str([*stills, *clips, unlabeled])]

@@ -1,4 +1,4 @@
-"""The generated data as a user's own data sets: entries of ``cfg.DATASETS``."""
+"""The generated data as a user's own data sets: rows of ``cfg.DATASETS.REGISTER``."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from pathlib import Path
 def dataset_options(root: Path) -> list[str]:
     """KEY VALUE pairs that register what :func:`generate_sample_pose` wrote to ``root``.
 
-    ``ictrack_sample_pose_train`` and ``ictrack_sample_pose_val``: labelled stills, COCO's keypoints.
-    ``ictrack_sample_pose_clips_tune`` and ``ictrack_sample_pose_clips_val``: labelled clips at full rate, PoseTrack18
+    ``ictrack_sample_pose_train`` and ``ictrack_sample_pose_val``: labeled stills, COCO's keypoints.
+    ``ictrack_sample_pose_clips_tune`` and ``ictrack_sample_pose_clips_val``: labeled clips at full rate, PoseTrack18
     format; with ``_skip<k>`` appended: every k-th frame of them.
-    ``ictrack_sample_pose_unlabelled``: unlabelled clips, folders of frames.
+    ``ictrack_sample_pose_unlabelled``: unlabeled clips, folders of frames.
     """
     stills = [
-        [f"ictrack_sample_pose_{split}", "coco", str(folder / "person_keypoints.json"), str(folder / "images")]
-        for split, folder in ((split, root / f"stills_{split}") for split in ("train", "val"))
+        [f"ictrack_sample_pose_{split}", "coco_keypoints", str(path), str(path.parent / "images")]
+        for split, path in ((split, root / f"stills_{split}" / "person_keypoints.json") for split in ("train", "val"))
     ]
     clips = [
-        [f"ictrack_sample_pose_clips_{split}{path.name.removeprefix('annotations')}", str(path), str(path.parent)]
+        [
+            f"ictrack_sample_pose_clips_{split}{path.name.removeprefix('annotations')}",
+            "posetrack",
+            str(path),
+            str(path.parent),
+        ]
         for split in ("tune", "val")
         for path in sorted((root / f"clips_{split}").glob("annotations*"))
     ]
-    return [
-        "DATASETS.POSE_FORMAT", str(stills),
-        "DATASETS.POSETRACK_FORMAT", str(clips),
-        "DATASETS.UNLABELLED_VIDEOS", str([["ictrack_sample_pose_unlabelled", str(root / "unlabelled")]]),
-    ]  # fmt: skip
+    unlabeled = ["ictrack_sample_pose_unlabelled", "videos", str(root / "unlabelled")]
+    return ["DATASETS.REGISTER", str([*stills, *clips, unlabeled])]

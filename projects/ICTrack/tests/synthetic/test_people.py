@@ -216,9 +216,10 @@ def test_registration(sample, tmp_path):
     from detectron2.data import DatasetCatalog, MetadataCatalog
 
     cfg = load_config(overrides=[*dataset_options(tmp_path), *dataset_options(sample)])
-    assert [name for name, *_ in (*cfg.DATASETS.POSE_FORMAT, *cfg.DATASETS.POSETRACK_FORMAT)] == [
+    assert [name for name, *_ in cfg.DATASETS.REGISTER] == [
         "ictrack_sample_pose_train", "ictrack_sample_pose_val", "ictrack_sample_pose_clips_tune",
         "ictrack_sample_pose_clips_tune_skip4", "ictrack_sample_pose_clips_val", "ictrack_sample_pose_clips_val_skip4",
+        "ictrack_sample_pose_unlabelled",
     ]  # fmt: skip
     register_configured_datasets(cfg)
     stills = DatasetCatalog.get("ictrack_sample_pose_train")
@@ -242,7 +243,6 @@ def test_the_configuration_registers_what_is_generated(sample, tmp_path, monkeyp
     (tmp_path / "output" / "quickstart_pose").mkdir(parents=True)
     (tmp_path / "output" / "quickstart_pose" / "sample").symlink_to(sample)
     monkeypatch.chdir(tmp_path)
-    stated = load_config(str(CONFIG)).DATASETS
-    given = load_config(overrides=dataset_options(Path("output/quickstart_pose/sample"))).DATASETS
-    for key in ("POSE_FORMAT", "POSETRACK_FORMAT", "UNLABELLED_VIDEOS"):
-        assert stated[key] == [entry for entry in given[key] if "_skip" not in entry[0]] != []
+    stated = load_config(str(CONFIG)).DATASETS.REGISTER
+    given = load_config(overrides=dataset_options(Path("output/quickstart_pose/sample"))).DATASETS.REGISTER
+    assert stated == [row for row in given if "_skip" not in row[0]]
