@@ -202,7 +202,7 @@ def _score(
     task: str,
     name: str,
 ) -> float:
-    """One metric of the tracks that a setting gives, in percent; -1 where it is nowhere defined."""
+    """One metric of the tracks that a setting gives, in percent; NaN where there is nothing to measure."""
     trial = cfg.clone()
     trial.merge_from_list([item for pair in settings.items() for item in pair])
     with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -211,8 +211,7 @@ def _score(
         evaluator.reset()
         for frame, instances in frames:
             evaluator.process([frame], [{"instances": _decoded(instances)}])
-        value = float(evaluator.evaluate()[task][name])
-    return value if np.isfinite(value) else -1.0
+        return float(evaluator.evaluate()[task][name])
 
 
 def _decoded(instances: Instances) -> Instances:

@@ -48,7 +48,7 @@ class COCOImageEvaluator(COCOEvaluator):
             metadata.thing_dataset_id_to_contiguous_id = {category: i for i, category in enumerate(ids)}
 
     def _tasks_from_predictions(self, predictions: list[dict[str, Any]]) -> list[str]:
-        """Of what the predictions are made of, that which the file has, too."""
+        """Tasks of which both the predictions and the file have what is needed."""
         keys = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
         annotations = self._coco_api.dataset.get("annotations", [])
         tasks = super()._tasks_from_predictions(predictions)
@@ -59,7 +59,7 @@ class COCOImageEvaluator(COCOEvaluator):
 
 
 def official_ground_truth(data: dict[str, Any]) -> dict[str, Any]:
-    """What :func:`read_coco` gives, as pycocotools needs it.
+    """Content of :func:`read_coco` in the form that pycocotools needs.
 
     Ids count from 1, since it takes 0 for "no match"; there is an "info", without which 2.0.9 and 2.0.10 fail; poses
     have their number of joints; and where there are masks every object has one, a crowd's if it is only its box.

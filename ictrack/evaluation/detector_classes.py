@@ -25,7 +25,7 @@ def state_detector_classes(cfg: CfgNode, *, training: bool) -> None:
     no training set to know them.
 
     Args:
-        cfg: whose data sets are registered, not frozen.
+        cfg: configuration whose data sets are registered, not frozen.
         training: whether ``DATASETS.TRAIN`` is about to be trained on, and must then have these classes.
 
     Raises:

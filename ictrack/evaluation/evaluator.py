@@ -1,4 +1,4 @@
-"""What the evaluators of tracking have in common: a tracker over the videos of a data set, frame by frame."""
+"""Base class of the evaluators of tracking: a tracker over the videos of a data set, frame by frame."""
 
 from __future__ import annotations
 

@@ -54,9 +54,9 @@ class PoseTrackEvaluator(VideoEvaluator):
                 by their names in the first training set's metadata (a PointSetAnchor's are
                 MODEL.POINT_SET_ANCHOR.JOINT_SET), and TEST.MIN_JOINT_SCORE.
             output_dir: where the submission is written.
-            joints: what a model's ``pred_keypoints`` (N, K, 3) are, as (x, y, score). None: COCO's if there are 17,
-                PoseTrack's if there are 15.
-            person_class: of the model; detections of other classes are dropped.
+            joints: joints of a model's ``pred_keypoints`` (N, K, 3), which are (x, y, score). None: COCO's if there are
+                17, PoseTrack's if there are 15.
+            person_class: class of people in the model; detections of other classes are dropped.
             min_joint_score: joints of a lower score, and people without others, are left out.
 
         Raises:

@@ -194,7 +194,7 @@ class YouTubeVISEvaluator(VideoEvaluator):
         return mapped
 
     def _name(self, category: int) -> int | str:
-        """Of a class of the model, where it is known."""
+        """Name of a class of the model, or its number where no name is known."""
         return category if self._model_names is None else self._model_names[category]
 
     def _finish(self, video: Mapping[str, Any]) -> None:

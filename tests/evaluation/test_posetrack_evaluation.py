@@ -104,8 +104,8 @@ def test_perfect_poses(cfg, dataset, tmp_path):
     # The strict protocol counts the last frame, too, but finds nothing wrong with it.
     assert results["keypoints_video"]["AP"] == pytest.approx(100)
     assert results["keypoints_video"]["AP-neck"] == pytest.approx(100)
-    figures = results["keypoints_tracking"]
-    assert [figures[key] for key in ("MOTA", "MOTP", "HOTA", "IDF1", "IDSW")] == pytest.approx([100, 100, 100, 100, 0])
+    tracking = results["keypoints_tracking"]
+    assert [tracking[key] for key in ("MOTA", "MOTP", "HOTA", "IDF1", "IDSW")] == pytest.approx([100, 100, 100, 100, 0])
     print_csv_format(results)
     cfg.TEST.EXPECTED_RESULTS = [["keypoints_video", "AP", 100.0, 0.1], ["keypoints_tracking", "MOTA", 100.0, 0.1]]
     assert verify_results(cfg, results)

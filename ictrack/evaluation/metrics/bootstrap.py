@@ -27,7 +27,7 @@ def bootstrap_intervals(
             the scores of the data itself.
         num_units: V.
         num_samples: draws.
-        seed: of the draws; the same seed gives the same draws.
+        seed: random seed; the same seed gives the same draws.
 
     Raises:
         ValueError: there is no unit or no draw, or not every draw has the same scores.
@@ -41,8 +41,8 @@ def paired_bootstrap(
     """95 % intervals of A's scores minus B's, each difference taken on the same draw of units.
 
     Args:
-        statistic_a, statistic_b: as for :func:`bootstrap_intervals`, of the same V units in the same order. Scores
-            that only one of them has are left out.
+        statistic_a, statistic_b: functions as for :func:`bootstrap_intervals`, of the same V units in the same order.
+            Scores that only one of them has are left out.
         num_units, num_samples, seed: as there.
 
     Raises:

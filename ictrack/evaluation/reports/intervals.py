@@ -11,11 +11,11 @@ def report_intervals(statistic: Statistic, num_units: int, unit: str, num_sample
     """Intervals of a report's scores.
 
     Args:
-        statistic: as for :func:`bootstrap_intervals`, of the keys "part.score".
-        num_units: that are drawn.
-        unit: what is drawn, in a word.
-        num_samples: draws; 0: no intervals.
-        seed: of the draws.
+        statistic: function as for :func:`bootstrap_intervals`; its keys are "part.score".
+        num_units: number of units that are drawn from.
+        unit: word for what is drawn.
+        num_samples: number of draws; 0: no intervals.
+        seed: random seed of the draws.
 
     Returns:
         "intervals": key -> [low, high], and, if there are any, "bootstrap": how they were made.

@@ -51,11 +51,11 @@ def posetrack_report(
     Args:
         gt_path: a folder of ``.json`` or ``.json.gz`` files, or one of them.
         pred_path: the same, or a ``.zip``.
-        protocols: of AP and MOT; see :mod:`ictrack.evaluation.metrics.posetrack.evaluate`.
-        metrics: of ``METRICS``.
-        similarity: of two people for HOTA, CLEAR and Identity, of ``SIMILARITIES``.
+        protocols: names of the protocols of AP and MOT; see :mod:`ictrack.evaluation.metrics.posetrack.evaluate`.
+        metrics: names in ``METRICS``.
+        similarity: name in ``SIMILARITIES`` of that of two people for HOTA, CLEAR and Identity.
         bootstrap: number of samples of the 95 % intervals over sequences; 0: none.
-        seed: of those samples.
+        seed: random seed of those samples.
         workers: processes that share the sequences in HOTA, CLEAR and Identity.
 
     Returns:

@@ -35,10 +35,10 @@ def youtube_vis_report(
     Args:
         gt_path: ``.json`` or ``.json.gz``.
         pred_path: the same, or the ``.zip`` that a server takes.
-        protocols: of the average precision; see :mod:`ictrack.evaluation.metrics.youtube_vis.video_ap`.
-        metrics: of ``METRICS``.
+        protocols: names of those of average precision; see :mod:`ictrack.evaluation.metrics.youtube_vis.video_ap`.
+        metrics: names in ``METRICS``.
         bootstrap: number of samples of the 95 % intervals over videos; 0: none.
-        seed: of those samples.
+        seed: random seed of those samples.
         workers: processes that share the videos.
 
     Returns:

@@ -25,8 +25,8 @@ class Folder:
     """The files of a folder, or a file alone.
 
     Attributes:
-        path: of the folder.
-        names: of the files directly in it, sorted; hidden ones are left out.
+        path: path of the folder.
+        names: names of the files directly in it, sorted; hidden ones are left out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -40,7 +40,7 @@ class Folder:
             self.names = [path.name]
 
     def where(self, name: str) -> str:
-        """How messages call a file."""
+        """Name of a file in messages."""
         return str(self.path / name)
 
     def read(self, name: str) -> bytes:
@@ -68,8 +68,8 @@ class Archive:
     """The members of a zip, checked as a whole before one is read.
 
     Attributes:
-        path: of the zip.
-        names: of the files in it, as stored and in that order; those that operating systems add are left out.
+        path: path of the zip.
+        names: names of the files in it, as stored and in that order; those that operating systems add are left out.
     """
 
     def __init__(self, path: Path) -> None:
@@ -98,7 +98,7 @@ class Archive:
         self.names = list(self._members)
 
     def where(self, name: str) -> str:
-        """How messages call a member."""
+        """Name of a member in messages."""
         return f"{self.path}: {name!r}"
 
     def read(self, name: str) -> bytes:
@@ -140,7 +140,7 @@ def write_archive(path: str | Path, files: Iterable[tuple[str, Path]]) -> Path:
     """A zip of files, the same bytes for the same content. It appears under its name when it is complete.
 
     Args:
-        path: of the zip.
+        path: path of the zip.
         files: (name in the zip, file); a file ending in ``.gz`` is unpacked if its name there does not.
 
     Returns:

@@ -33,7 +33,7 @@ class MOTSObject:
     """One line: the mask of an object in a frame.
 
     Attributes:
-        frame, track_id, class_id: as they are in the file.
+        frame, track_id, class_id: numbers as they are in the file.
         rle: with a str ``counts``.
     """
 

@@ -23,7 +23,7 @@ def validate_mots(
 
     Args:
         gt_path: folder or zip of the data set's files, a ``.txt`` a sequence.
-        pred_path: what would be submitted.
+        pred_path: file or folder that would be submitted.
         num_frames: frames of each sequence by its name, which the text of a ground truth does not tell. Without it
             frames are only held against the first one of the ground truth's numbering.
     """

@@ -39,7 +39,7 @@ class PoseTrackWriter:
         """
         Args:
             folder: made if it is not there.
-            joints: of the keypoints to come and of the files: POSETRACK_18 or POSETRACK_15.
+            joints: joints of the keypoints to come and of the files: POSETRACK_18 or POSETRACK_15.
         """
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,7 +51,7 @@ class PoseTrackWriter:
         """Begin a sequence.
 
         Args:
-            name: of the sequence, that of its file without ``.json``.
+            name: name of the sequence, that of its file without ``.json``.
             images: ``{"id", "file_name"}`` of all its frames in their order, with or without people.
 
         Raises:

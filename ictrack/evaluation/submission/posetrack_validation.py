@@ -27,7 +27,7 @@ def validate_posetrack(gt_path: str | Path, pred_path: str | Path) -> Iterator[P
 
     Args:
         gt_path: folder with the data set's files; only their names and lists of images are used.
-        pred_path: what would be submitted.
+        pred_path: file or folder that would be submitted.
     """
     frames: dict[str, list[str]] = {}
     try:

@@ -1,4 +1,4 @@
-"""What a validator has to say about a submission."""
+"""Problems that a validator finds in a submission."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ def validate_youtube_vis(gt_path: str | Path, pred_path: str | Path) -> Iterator
 
     Args:
         gt_path: the data set's file; annotations are not needed.
-        pred_path: what would be submitted.
+        pred_path: file or folder that would be submitted.
     """
     contents = []
     reader: Callable[[Any], Any]
@@ -189,7 +189,7 @@ def _rle_problems(rles: Sequence[dict[str, Any]], frames: Sequence[int]) -> Iter
 
 
 def _form_problems(segmentations: Sequence[Any], size: tuple[int, int]) -> Iterator[Problem]:
-    """What is neither null nor an RLE with a string, as servers want it."""
+    """Problems of masks that are neither null nor an RLE with a string, as servers want it."""
     num_lists, first_list = 0, 0
     for t, segmentation in enumerate(segmentations):
         if isinstance(segmentation, dict):

@@ -20,7 +20,7 @@ class AssociationMetric:
 
     Attributes:
         fields: (F,) names of the counts.
-        length: L, of each count; 1 for a number.
+        length: L, size of each count; 1 for a number.
         count: sequence -> counts by name.
         score: counts by name -> scores.
         summed: scores that are added up over classes where others are averaged.
@@ -65,7 +65,7 @@ class AssociationResult:
     """The scores of one metric over a data set: counts and, as fractions, ratios.
 
     Attributes:
-        total: of the counts summed over videos and categories (TrackEval's ``cls_comb_det_av``).
+        total: scores of the counts summed over videos and categories (TrackEval's ``cls_comb_det_av``).
         class_averaged: the means of the categories' scores, also of those without any track; counts are summed
             (TrackEval's ``cls_comb_cls_av``).
         per_category: category name -> the scores of one category.
@@ -94,7 +94,7 @@ class AssociationCounts:
         """
         Args:
             num_videos: V.
-            metrics: of ``ASSOCIATION_METRICS``.
+            metrics: names in ``ASSOCIATION_METRICS``.
             categories: (K,) names.
         """
         self._categories = categories

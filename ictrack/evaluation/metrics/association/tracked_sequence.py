@@ -1,4 +1,4 @@
-"""What the association metrics (HOTA, CLEAR MOT, Identity) are computed of: who is in each frame, and how similar.
+"""Input of the association metrics (HOTA, CLEAR MOT, Identity): who is in each frame, and how similar.
 
 Nothing here knows whether the similarity is that of masks, boxes or keypoints.
 """
@@ -142,7 +142,7 @@ class _PairSimilarity(Sequence[np.ndarray]):
 
 
 def has_repeats(keys: np.ndarray) -> np.ndarray:
-    """Whether each of the non-negative integers (P,) occurs more than once, (P,) bool."""
+    """(P,) bool, which of the (P,) non-negative integers occur more than once."""
     return np.bincount(keys)[keys] > 1
 
 

@@ -38,6 +38,7 @@ import numpy as np
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.pose_sequence import PoseSequence
 
+from ..data_warnings import DataWarnings
 from .frames import check_frames, order_by_name
 from .pairs import pair_people
 from .pose_ap import PredJoints, joint_curves, pred_joints, right_joints
@@ -57,7 +58,7 @@ def evaluate_pose(
     Args:
         gt: sequences by name, with head boxes; of ``read_pose_folder``, for example.
         pred: the same sequences with the same number of frames. Others are left out with a warning.
-        protocols: of "official" and "strict"; see the table at the top of this module.
+        protocols: "official", "strict" or both; see the table at the top of this module.
 
     Raises:
         AnnotationError: a sequence is missing or does not fit its ground truth.
@@ -68,10 +69,9 @@ def evaluate_pose(
     names = tuple(sorted(gt))
     if not names:
         raise AnnotationError("the ground truth has no sequence")
-    warnings = _Warnings()
-    extra = sorted(set(pred) - set(gt))
-    if extra:
-        warnings.add("sequences are not in the ground truth and not scored", extra)
+    warnings = DataWarnings()
+    for name in sorted(set(pred) - set(gt)):
+        warnings.add("not in the ground truth, not scored", name)
     joints: dict[str, list[PredJoints]] = {protocol: [] for protocol in protocols}
     counts: dict[str, list[np.ndarray]] = {protocol: [] for protocol in protocols}
     for name in names:
@@ -90,7 +90,7 @@ def evaluate_pose(
         )
         for protocol in protocols
     }
-    return PoseEvaluation(names, results, warnings.lines())
+    return PoseEvaluation(names, results, tuple(warnings.lines()))
 
 
 class _PairedSequence:
@@ -112,7 +112,7 @@ class _PairedSequence:
         return pred_joints(pairs, self._is_right, frames), counts
 
     def strict(self) -> tuple[PredJoints, np.ndarray]:
-        """As above."""
+        """The joints for AP, and (15, len(COUNTS)) of MOT, as in :meth:`official`."""
         frames = self._pairs.gt.is_labeled
         return pred_joints(self._pairs, self._is_right, frames), self._track(frames).counts(frames)
 
@@ -127,41 +127,22 @@ class _PairedSequence:
 
 
 def _pair_sequence(
-    gt: PoseSequence, pred: PoseSequence, warnings: _Warnings
+    gt: PoseSequence, pred: PoseSequence, warnings: DataWarnings
 ) -> tuple[_PairedSequence, _PairedSequence]:
     """The sequence with its frames paired by position and by name."""
     check_frames(gt, pred)
     by_name = by_position = _PairedSequence(gt, pred)
     order = order_by_name(gt, pred)
     if order is None:
-        warnings.add("sequences have other file names than the ground truth: frames go by position", [gt.name])
+        warnings.add("other file names than in the ground truth; frames go by position", gt.name)
     elif order != list(range(gt.num_frames)):
-        warnings.add("sequences have their frames in another order than the ground truth", [gt.name])
+        warnings.add("frames in another order than in the ground truth", gt.name)
         by_name = _PairedSequence(gt, pred.reorder_frames(order))
     if not pred.has_scores.all():
-        warnings.add("sequences have people without scores", [gt.name])
+        warnings.add("people without scores", gt.name)
     annotated = gt.people_per_frame() > 0
     if (annotated & ~gt.is_labeled).any():
-        warnings.add("sequences have annotated people in unlabeled frames", [gt.name])
+        warnings.add("annotated people in unlabeled frames", gt.name)
     if np.count_nonzero(annotated) == 1:
-        warnings.add("sequences have a single annotated frame, without official MOT", [gt.name])
+        warnings.add("a single annotated frame, without official MOT", gt.name)
     return by_position, by_name
-
-
-class _Warnings:
-    """Kinds of warnings, each with how often it occurred and the first few places."""
-
-    _NUM_SHOWN = 3
-
-    def __init__(self) -> None:
-        self._places: dict[str, list[str]] = {}
-
-    def add(self, kind: str, places: Sequence[str]) -> None:
-        self._places.setdefault(kind, []).extend(places)
-
-    def lines(self) -> tuple[str, ...]:
-        lines = []
-        for kind, places in self._places.items():
-            shown = ", ".join(places[: self._NUM_SHOWN]) + (", ..." if len(places) > self._NUM_SHOWN else "")
-            lines.append(f"{len(places)} {kind}: {shown}")
-        return tuple(lines)

@@ -1,4 +1,4 @@
-"""Which predicted frame belongs to which frame of the ground truth."""
+"""Pairing of predicted frames with those of the ground truth."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from .pairs import PosePairs
 
 @dataclass(frozen=True)
 class PredJoints:
-    """What became of the predicted joints of a sequence.
+    """Predicted joints of a sequence, and which of them are right.
 
     Attributes:
         is_right: (P, 15) bool, of the predicted people in the order of the file.
@@ -57,7 +57,7 @@ def pred_joints(pairs: PosePairs, is_right: np.ndarray, frames: np.ndarray) -> P
 
 
 def _first_of_each(candidates: np.ndarray, group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """Of the candidates of each group the one that comes first by ``keys``."""
+    """(groups,) the candidate of each group that comes first by ``keys``."""
     order = np.lexsort([*(key[candidates] for key in reversed(keys)), group[candidates]])
     candidates = candidates[order]
     is_first = np.ones(len(candidates), dtype=bool)

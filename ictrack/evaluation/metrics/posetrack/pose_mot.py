@@ -23,7 +23,7 @@ COUNTS = ("objects", "misses", "false_positives", "switches", "matches", "D_all_
 
 @dataclass(frozen=True)
 class JointEvents:
-    """What happened in each of F frames to each of 15 joints.
+    """Events of each of 15 joints in each of F frames.
 
     Attributes:
         objects, predictions: (F, 15) annotated and predicted joints.
@@ -48,7 +48,7 @@ class JointEvents:
         """(15, len(COUNTS)) summed over the frames of a (F,) bool mask.
 
         Args:
-            num_dummy_frames: that many more frames have one object, which is missed, and one false positive.
+            num_dummy_frames: number of further frames with one object, which is missed, and one false positive.
         """
         objects, predictions, matched, switches, distance, raw, extra = (
             values[frames].sum(axis=0)

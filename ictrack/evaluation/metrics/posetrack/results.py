@@ -37,7 +37,7 @@ Scores = dict[str, dict[str, float]]
 
 @dataclass(frozen=True)
 class ProtocolResult:
-    """What one protocol found in S sequences.
+    """Curves and counts of S sequences in one protocol.
 
     Attributes:
         protocol: "official" or "strict".
@@ -79,7 +79,7 @@ class ProtocolResult:
         return {name: _with_total(value) for name, value in values.items()}
 
     def counters(self, weights: np.ndarray) -> Scores:
-        """What MOT counted (``COUNTS``), by joint."""
+        """Counts of MOT (``COUNTS``) by joint."""
         sums = np.tensordot(weights, self.counts, axes=1)
         return {name: dict(zip(JOINT_NAMES, column.tolist())) for name, column in zip(COUNTS, sums.T)}
 
@@ -91,7 +91,7 @@ class PoseEvaluation:
     Attributes:
         sequence_names: (S,).
         protocols: the results of each protocol that was asked for.
-        warnings: what is odd about the data, in plain words.
+        warnings: one line a message, behind the sequences that it is about.
     """
 
     sequence_names: tuple[str, ...]

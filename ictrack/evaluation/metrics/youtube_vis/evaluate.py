@@ -30,7 +30,7 @@ class VideoEvaluation:
     Attributes:
         ap: protocol -> average precision; without a protocol that cannot score the data.
         hota, clear, identity: None if they were not asked for.
-        warnings: what is odd, a line a kind: the first JSON paths, how many more, and what it is.
+        warnings: one line a message, behind the first JSON paths that it is about.
         errors: protocol -> why it cannot score the data, with a JSON path.
     """
 
@@ -79,8 +79,8 @@ def evaluate_videos(
     Args:
         gt: the content of an annotation file. ``iscrowd`` may be missing (0), ``areas`` too (of the masks).
         pred: the content of a ``results.json``. Masks may be in any of the ground truth's forms.
-        metrics: of ``METRICS``.
-        protocols: of the average precision, see :mod:`.video_ap`.
+        metrics: names in ``METRICS``.
+        protocols: names of the average precision's protocols, see :mod:`.video_ap`.
         class_agnostic: a detection may match a ground truth of any category; all are one, named "object".
         workers: processes that share the videos. The scores do not depend on it.
 
@@ -108,11 +108,10 @@ def evaluate_videos(
         protocol: [{} for _ in range(num_categories)] for protocol in scorer.protocols
     }
     errors: dict[str, str] = {}
-    oddities = reader.oddities
     # Detections are pooled by rising video id, whatever the order in the file.
     order = sorted(range(len(video_ids)), key=lambda v: video_ids[v])
     for video, score in zip(order, score_videos(scorer, [video_ids[v] for v in order], workers)):
-        oddities.update(score.oddities)
+        reader.warnings.update(score.warnings)
         errors = {**score.errors, **errors}
         for protocol, by_category in score.matches.items():
             for k, match in by_category.items():
@@ -123,7 +122,7 @@ def evaluate_videos(
     if errors and len(scorer.protocols) == 1:
         raise AnnotationError(errors[scorer.protocols[0]])
     ap = resampling.rank({protocol: matches[protocol] for protocol in scorer.protocols if protocol not in errors})
-    return VideoEvaluation(ap, oddities.messages(), errors, resampling)
+    return VideoEvaluation(ap, reader.warnings.lines(), errors, resampling)
 
 
 def evaluate_video_ap(

@@ -20,7 +20,7 @@ AREA_RANGES = np.array([(0, 1e10), (0, 128**2), (128**2, 256**2), (256**2, 1e10)
 
 @dataclass(frozen=True)
 class VideoMatches:
-    """What became of the D best detections of one video and category. A area ranges, T IoU thresholds.
+    """Matches of the D best detections of one video and category. A area ranges, T IoU thresholds.
 
     Attributes:
         scores: (D,) falling.

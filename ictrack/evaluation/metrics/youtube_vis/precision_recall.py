@@ -26,7 +26,7 @@ class RankedDetections:
     def __init__(self, matches: Sequence[VideoMatches], videos: Sequence[int], num_videos: int) -> None:
         """
         Args:
-            matches: of the videos that have ground truth or detections, in the order of their pooling.
+            matches: those of the videos that have ground truth or detections, in the order of their pooling.
             videos: the positions of those videos among all.
             num_videos: V.
         """

@@ -1,18 +1,15 @@
-"""Ground truth and results of YouTube-VIS as tracks by video and category, and what is odd about them."""
+"""Ground truth and results of YouTube-VIS as tracks by video and category."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from ictrack.structures.json_files import index_by_id, is_finite, is_int, is_whole, require
 
+from ..data_warnings import DataWarnings
 from .track_masks import TrackMasks
-
-# JSON paths that are told of each kind of oddity; the rest is counted.
-_PATHS_TOLD = 3
 
 
 def categories_of(gt: Mapping[str, Any], class_agnostic: bool) -> tuple[tuple[int, str], ...]:
@@ -20,33 +17,6 @@ def categories_of(gt: Mapping[str, Any], class_agnostic: bool) -> tuple[tuple[in
     if class_agnostic:
         return ((0, "object"),)
     return tuple(sorted((c["id"], str(c.get("name", c["id"]))) for c in gt["categories"]))
-
-
-@dataclass
-class Oddities:
-    """What is odd, but no obstacle: for each kind how often, and the first JSON paths."""
-
-    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
-    paths: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, kind: str, path: str) -> None:
-        """One more of a ``kind``, a sentence that is understood behind its path."""
-        self.counts[kind] += 1
-        if len(self.paths[kind]) < _PATHS_TOLD:
-            self.paths[kind].append(path)
-
-    def update(self, other: Oddities) -> None:
-        for kind, count in other.counts.items():
-            self.counts[kind] += count
-            self.paths[kind] = (self.paths[kind] + other.paths[kind])[:_PATHS_TOLD]
-
-    def messages(self) -> list[str]:
-        """A line a kind: "path, path and 5 more: sentence"."""
-        lines = []
-        for kind, count in self.counts.items():
-            more = count - len(self.paths[kind])
-            lines.append(", ".join(self.paths[kind]) + (f" and {more} more" if more else "") + f": {kind}")
-        return lines
 
 
 @dataclass(frozen=True)
@@ -87,7 +57,7 @@ class TrackReader:
         self.annotations: Sequence[dict[str, Any]] = gt.get("annotations") or []
         self.pred: Sequence[Any] = pred
         self.categories = categories_of(gt, class_agnostic)
-        self.oddities = Oddities()
+        self.warnings = DataWarnings()
         position = {category["id"]: 0 for category in gt["categories"]}
         if not class_agnostic:
             position = {category: k for k, (category, _) in enumerate(self.categories)}
@@ -105,7 +75,7 @@ class TrackReader:
         """The tracks of one video.
 
         Args:
-            video_id: of ``videos``.
+            video_id: id in ``videos``.
             max_detections: only the best of each category, by falling score, the earlier of equals.
 
         Raises:
@@ -134,7 +104,7 @@ class TrackReader:
         return self._by_video[entry["video_id"]].setdefault(position[entry["category_id"]], ([], []))
 
     def _scorable(self, known_categories: Mapping[int, Any]) -> Iterator[int]:
-        """Positions of the results of known categories; the others are odd."""
+        """Positions of the results of known categories; each of the others is a warning."""
         for i, result in enumerate(self.pred):
             path = f"results[{i}]"
             require(isinstance(result, dict), path, "must be an object")
@@ -146,4 +116,4 @@ class TrackReader:
             if category in known_categories:
                 yield i
             else:
-                self.oddities.add("a category that the ground truth lacks; not scored", f"{path}.category_id")
+                self.warnings.add("a category that the ground truth lacks; not scored", f"{path}.category_id")

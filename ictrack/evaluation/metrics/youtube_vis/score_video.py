@@ -1,4 +1,4 @@
-"""The share of one video in all scores, and many videos shared by processes."""
+"""Matches and counts of one video, from which all scores are made, and many videos shared by processes."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ import numpy as np
 
 from ictrack.structures.json_files import no_garbage_collection
 
+from ..data_warnings import DataWarnings
 from .matching import IOU_THRESHOLDS, MAX_DETECTIONS, VideoMatches, annotated_areas, match_tracks
-from .read_tracks import Oddities, TrackReader, VideoTracks
+from .read_tracks import TrackReader, VideoTracks
 from .track_iou import PairOverlaps, pair_overlaps, track_iou, track_iou_from
 from .track_masks import TrackMasks
 
 
 @dataclass
 class VideoScore:
-    """What a video adds to the scores. Categories are positions among the reader's.
+    """Matches and counts of one video. Categories are positions among the reader's.
 
     Attributes:
-        oddities: what is odd about its tracks.
+        warnings: about its tracks.
         errors: protocol -> why it cannot score the video.
         matches: protocol -> category -> matches, for the average precision.
         counts: category -> :func:`~..association.counts.count_sequence` of its tracks.
     """
 
-    oddities: Oddities = field(default_factory=Oddities)
+    warnings: DataWarnings = field(default_factory=DataWarnings)
     errors: dict[str, str] = field(default_factory=dict)
     matches: dict[str, dict[int, VideoMatches]] = field(default_factory=dict)
     counts: dict[int, dict[str, np.ndarray]] = field(default_factory=dict)
@@ -41,8 +42,8 @@ class VideoScorer:
     def __init__(self, reader: TrackReader, protocols: Sequence[str], association: Sequence[str]) -> None:
         """
         Args:
-            reader: of ground truth and results.
-            protocols: of the average precision; empty: none is asked for.
+            reader: ground truth and results.
+            protocols: names of the average precision's protocols; empty: none is asked for.
             association: names of association metrics.
         """
         self.reader = reader
@@ -54,7 +55,7 @@ class VideoScorer:
         score = VideoScore(matches={protocol: {} for protocol in self.protocols})
         length = len(self.reader.videos[video_id]["file_names"])
         tracks = self.reader.read(video_id, max_detections=None if self.association else MAX_DETECTIONS[-1])
-        self._note_oddities(tracks, length, score.oddities)
+        self._warn(tracks, length, score.warnings)
         if "strict" in self.protocols and (reason := _other_size(tracks)):
             score.errors["strict"] = reason
         protocols = [protocol for protocol in self.protocols if protocol not in score.errors]
@@ -90,27 +91,27 @@ class VideoScorer:
 
         return count_sequence(mask_sequence(overlap.gt, overlap.pred, overlap.pairs, length), self.association)
 
-    def _note_oddities(self, tracks: VideoTracks, length: int, oddities: Oddities) -> None:
+    def _warn(self, tracks: VideoTracks, length: int, warnings: DataWarnings) -> None:
         for key, positions, masks in _sides(tracks):
             for row in np.flatnonzero(masks.lengths < length).tolist():
-                oddities.add(_SHORT, f"{key}[{positions[row]}].segmentations")
+                warnings.add(_SHORT, f"{key}[{positions[row]}].segmentations")
             for row in np.flatnonzero(masks.lengths > length).tolist():
-                oddities.add(_LONG, f"{key}[{positions[row]}].segmentations")
+                warnings.add(_LONG, f"{key}[{positions[row]}].segmentations")
             for row, frame in np.argwhere(masks.other_size).tolist():
-                oddities.add(_OTHER_SIZE, f"{key}[{positions[row]}].segmentations[{frame}].size")
+                warnings.add(_OTHER_SIZE, f"{key}[{positions[row]}].segmentations[{frame}].size")
         for i in tracks.gt:
             if self.reader.annotations[i]["id"] == 0 and "official" in self.protocols:
-                oddities.add(_ID_ZERO, f"annotations[{i}].id")
+                warnings.add(_ID_ZERO, f"annotations[{i}].id")
         first: dict[tuple[Any, ...], int] = {}
         for i in tracks.pred:
             result = self.reader.pred[i]
             other = self.reader.pred[first.setdefault((result["category_id"], result["score"]), i)]
             if other is not result and other["segmentations"] == result["segmentations"]:
-                oddities.add(_COPY, f"results[{i}]")
+                warnings.add(_COPY, f"results[{i}]")
 
 
 class _GroupOverlap:
-    """What the tracks of one video and category have in common."""
+    """Overlaps of the tracks of one video and category, computed where they are asked for."""
 
     def __init__(self, pred: TrackMasks, gt: TrackMasks) -> None:
         self.pred, self.gt = pred, gt
@@ -134,7 +135,7 @@ class _GroupOverlap:
 
 
 def _other_size(tracks: VideoTracks) -> str:
-    """What is wrong with the first mask of another size than the video's; empty if there is none."""
+    """Message about the first mask of another size than the video's; empty if there is none."""
     for key, positions, masks in _sides(tracks):
         for row, frame in np.argwhere(masks.other_size).tolist():
             rle = masks.rles[row][frame]
@@ -168,7 +169,7 @@ def score_videos(scorer: VideoScorer, video_ids: Sequence[int], workers: int) ->
 
     Args:
         scorer: scores them.
-        video_ids: of the scorer's reader.
+        video_ids: ids in the scorer's reader.
         workers: processes; one: this one.
 
     Raises:

@@ -38,10 +38,10 @@ class TrackMasks:
 
     @classmethod
     def read(cls, entries: Sequence[dict[str, Any]], paths: Sequence[str], size: tuple[int, int]) -> TrackMasks:
-        """Of annotations or results, by their ``segmentations``.
+        """Masks of annotations or results, from their ``segmentations``.
 
         Args:
-            entries: (N,) of one video.
+            entries: (N,) annotations or results of one video.
             paths: (N,) their JSON paths, for errors.
             size: (H, W) of the video.
 

@@ -51,7 +51,7 @@ class VideoAPResult:
         categories: Sequence[tuple[int, str]],
         weights: np.ndarray,
     ) -> VideoAPResult:
-        """Of each category's detections.
+        """Precision and recall of each category's detections.
 
         Args:
             ranked: (K,).

@@ -1,8 +1,7 @@
-import numpy as np
 import pytest
 from vis_scenes import annotation, box, found, ground_truth
 
-from ictrack.evaluation.metrics.youtube_vis.read_tracks import Oddities, TrackReader, categories_of
+from ictrack.evaluation.metrics.youtube_vis.read_tracks import TrackReader, categories_of
 from ictrack.structures.json_files import AnnotationError
 
 MASKS = [box(3), None]
@@ -52,13 +51,3 @@ def test_an_annotation_of_nothing_known_is_an_error(key, value):
 def test_results_that_are_no_tracks_are_errors(results, message):
     with pytest.raises(AnnotationError, match=message):
         TrackReader(ground_truth([]), results, class_agnostic=False)
-
-
-def test_oddities_are_counted_and_the_first_told():
-    oddities, more = Oddities(), Oddities()
-    oddities.add("too long", "a")
-    for path in np.array(list("bcde")):
-        more.add("too long", str(path))
-    more.add("too short", "f")
-    oddities.update(more)
-    assert oddities.messages() == ["a, b, c and 2 more: too long", "f: too short"]

@@ -116,7 +116,7 @@ def test_class_agnostic_ignores_categories():
     assert are_equal(agnostic.ap["official"].summary(), relabeled.ap["official"].summary())
 
 
-def test_oddities_are_told_with_their_first_paths():
+def test_warnings_are_told_with_their_first_paths():
     masks = [box(3), box(5)]
     truth = ground_truth([annotation(masks, 0)])
     results = [

@@ -1,0 +1,35 @@
+"""Warnings about data that can be scored all the same."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+
+_PLACES_TOLD = 3
+
+
+@dataclass
+class DataWarnings:
+    """Non-fatal problems found while scoring: count and first places per message."""
+
+    counts: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    places: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, message: str, place: str) -> None:
+        """Count one more case of a message, which is read behind its place: a JSON path, or a sequence's name."""
+        self.counts[message] += 1
+        if len(self.places[message]) < _PLACES_TOLD:
+            self.places[message].append(place)
+
+    def update(self, other: DataWarnings) -> None:
+        for message, count in other.counts.items():
+            self.counts[message] += count
+            self.places[message] = (self.places[message] + other.places[message])[:_PLACES_TOLD]
+
+    def lines(self) -> list[str]:
+        """One line a message: "place, place, place and 5 more: message"."""
+        lines = []
+        for message, count in self.counts.items():
+            more = count - len(self.places[message])
+            lines.append(", ".join(self.places[message]) + (f" and {more} more" if more else "") + f": {message}")
+        return lines
