@@ -8,4 +8,5 @@ python -m ictrack.doctor
 ruff check .
 ruff format --check .
 mypy
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 python -m pytest -n 2 --dist worksteal "$@"
