@@ -1,4 +1,4 @@
-"""Hook of ``mkdocs build``: pages that are made from files outside ``docs/``."""
+"""Hooks of ``mkdocs build``: pages that are made from files outside ``docs/``, and docstrings' roles."""
 
 from pathlib import Path
 
@@ -8,6 +8,8 @@ from mkdocs.structure.files import File, Files
 from config_reference import reference_page
 
 ROOT = Path(__file__).resolve().parents[1]
+# A docstring's :class:`Name` or :func:`name <module.name>` as Markdown leaves it.
+_ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):<code>([^<&]+?)(?: ?&lt;[^<]+&gt;)?</code>")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -19,3 +21,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     for name, content in pages.items():
         files.append(File.generated(config, name, content=content))
     return files
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """Show names that docstrings refer to as code."""
+    return _ROLE.sub(r"<code>\1</code>", html)

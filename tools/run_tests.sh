@@ -8,5 +8,5 @@ python -m ictrack.doctor
 ruff check .
 ruff format --check .
 mypy
-NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+NO_MKDOCS_2_WARNING=1 mkdocs build --strict
 python -m pytest -n 2 --dist worksteal "$@"
