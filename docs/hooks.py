@@ -1,5 +1,6 @@
 """Hooks of ``mkdocs build``: pages that are made from files outside ``docs/``, and docstrings' roles."""
 
+import re
 from pathlib import Path
 
 from mkdocs.config.defaults import MkDocsConfig
