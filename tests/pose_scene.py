@@ -42,17 +42,17 @@ def pose_file(frames, *, labeled=None, regions=None, folder="images/val/000001_m
     return {"images": images, "annotations": annotations, "categories": categories}
 
 
-def truth_sequence(frames, **options):
+def gt_sequence(frames, **options):
     return parse_pose_sequence(pose_file(frames, **options), "a", is_ground_truth=True)
 
 
-def found_sequence(frames, **options):
+def pred_sequence(frames, **options):
     return parse_pose_sequence(pose_file(frames, **options), "a", is_ground_truth=False)
 
 
 def random_frames(rng, num_frames=12, num_people=6, num_extra=2):
     """Annotated and predicted people who move, cross, come and go, and whose tracks are mixed up at times."""
-    truth, found = [], []
+    gt, pred = [], []
     place = rng.uniform(0, 60, (num_people, 2))
     tracks = np.arange(num_people)
     names = np.array(POSETRACK_15.names)
@@ -65,11 +65,11 @@ def random_frames(rng, num_frames=12, num_people=6, num_extra=2):
             tracks[rng.integers(num_people)] = tracks.max() + 1
         here = [i for i in range(num_people) if rng.random() < 0.85]
         seen = [i for i in range(num_people) if rng.random() < 0.85]
-        truth.append([person(i, *place[i], absent=names[rng.random(15) < 0.15]) for i in here])
+        gt.append([person(i, *place[i], absent=names[rng.random(15) < 0.15]) for i in here])
         people = [_noisy(rng, int(tracks[i]), place[i], names) for i in seen]
         people += [_noisy(rng, 100 + k, rng.uniform(0, 60, 2), names) for k in range(rng.integers(0, num_extra + 1))]
-        found.append(people)
-    return truth, found
+        pred.append(people)
+    return gt, pred
 
 
 def _noisy(rng, track_id, place, names):

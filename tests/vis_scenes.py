@@ -34,12 +34,12 @@ def annotation(masks, identity=1, *, video=1, category=1, **changes):
     }
 
 
-def found(masks, score=0.9, *, video=1, category=1):
+def pred_track(masks, score=0.9, *, video=1, category=1):
     """A result; masks are RLEs or None."""
     return {"video_id": video, "category_id": category, "score": score, "segmentations": list(masks)}
 
 
-def ground_truth(annotations, *, lengths=(2,), categories=("cat", "dog")):
+def gt_content(annotations, *, lengths=(2,), categories=("cat", "dog")):
     """Videos 1, 2, ... of some lengths, categories 1, 2, ..."""
     return {
         "videos": [

@@ -1,15 +1,15 @@
 import numpy as np
 import pytest
-from pose_scene import found_sequence, person, random_frames, truth_sequence
+from pose_scene import gt_sequence, person, pred_sequence, random_frames
 
 from ictrack.evaluation.metrics.posetrack.pairs import pair_people
 from ictrack.evaluation.metrics.posetrack.pose_ap import PredJoints, joint_curves, pred_joints, right_joints
 from ictrack.structures.joints import POSETRACK_15
 
 
-def right_of(truth, found):
+def right_of(gt, pred):
     """(P, 15) for one frame."""
-    return right_joints(pair_people(truth_sequence([truth]), found_sequence([found])))
+    return right_joints(pair_people(gt_sequence([gt]), pred_sequence([pred])))
 
 
 def curve_of(scores, is_right, num_gt, *, join_ties=False):
@@ -31,8 +31,8 @@ def test_only_the_best_prediction_of_a_person_is_right():
 
 def test_there_is_no_second_choice():
     # Both predictions find the first person best; the second person, whom both reach, stays without.
-    truth = [person(0, 100.0), person(1, 110.0, joints={"nose": (500.0, 500.0)})]
-    is_right = right_of(truth, [person(5, 104.0), person(6, 105.0)])
+    gt = [person(0, 100.0), person(1, 110.0, joints={"nose": (500.0, 500.0)})]
+    is_right = right_of(gt, [person(5, 104.0), person(6, 105.0)])
     np.testing.assert_array_equal(is_right.sum(axis=1), [15, 0])
 
 
@@ -100,11 +100,11 @@ def plain_right(pairs, t):
     """{predicted person: annotated person} of a frame."""
     mine = [k for k in range(len(pairs.frame)) if pairs.frame[k] == t]
     share = {(pairs.pred_index[k], pairs.gt_index[k]): pairs.share_matched[k] for k in mine}
-    best_truth = {}
+    best_gt = {}
     for p in sorted({p for p, _ in share}):
-        best_truth[p] = max(sorted(g for q, g in share if q == p), key=lambda g, p=p: share[p, g])
+        best_gt[p] = max(sorted(g for q, g in share if q == p), key=lambda g, p=p: share[p, g])
     chosen = {}
-    for p, g in best_truth.items():
+    for p, g in best_gt.items():
         if share[p, g] > 0 and (g not in chosen or share[p, g] > share[chosen[g], g]):
             chosen[g] = p
     return {p: g for g, p in chosen.items()}
@@ -112,10 +112,10 @@ def plain_right(pairs, t):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_random_scenes_against_plain_loops(seed):
-    truth, found = random_frames(np.random.default_rng(seed))
-    pairs = pair_people(truth_sequence(truth), found_sequence(found))
+    gt, pred = random_frames(np.random.default_rng(seed))
+    pairs = pair_people(gt_sequence(gt), pred_sequence(pred))
     right = {}
-    for t in range(len(truth)):
+    for t in range(len(gt)):
         right.update(plain_right(pairs, t))
     is_right = right_joints(pairs)
     for p in range(pairs.pred.num_people):
@@ -123,7 +123,7 @@ def test_random_scenes_against_plain_loops(seed):
         for k in np.flatnonzero((pairs.pred_index == p) & (pairs.gt_index == right.get(p, -1))):
             expected = pairs.distance[k] <= 0.5
         np.testing.assert_array_equal(is_right[p], expected)
-    curves = joint_curves([pred_joints(pairs, is_right, np.ones(len(truth), dtype=bool))], join_ties=False)
+    curves = joint_curves([pred_joints(pairs, is_right, np.ones(len(gt), dtype=bool))], join_ties=False)
     for joint, curve in enumerate(curves):
         people = np.flatnonzero(pairs.pred_present[:, joint])
         entries = [(pairs.pred.scores[p, joint], bool(is_right[p, joint])) for p in people]

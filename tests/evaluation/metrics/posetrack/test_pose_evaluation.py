@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from pose_scene import found_sequence, person, truth_sequence
+from pose_scene import gt_sequence, person, pred_sequence
 
 from ictrack.evaluation.metrics import evaluate_pose
 from ictrack.evaluation.metrics.posetrack.results import JOINT_NAMES, group_joints
@@ -78,19 +78,19 @@ def test_a_draw_of_all_sequences_once_gives_the_point_estimate(case):
 
 
 def test_a_draw_is_a_data_set_of_copies():
-    truth = read_pose_folder(GOLDEN / "pose_medium_std_s0" / "gt", is_ground_truth=True)
-    found = read_pose_folder(GOLDEN / "pose_medium_std_s0" / "pred", is_ground_truth=False)
-    names = sorted(truth)
+    gt = read_pose_folder(GOLDEN / "pose_medium_std_s0" / "gt", is_ground_truth=True)
+    pred = read_pose_folder(GOLDEN / "pose_medium_std_s0" / "pred", is_ground_truth=False)
+    names = sorted(gt)
     weights = np.array([2, 0, 1, *[1] * (len(names) - 3)])[: len(names)]
     copies = [(f"{name}_{k}", name) for name, weight in zip(names, weights) for k in range(weight)]
-    drawn = evaluate_pose(truth, found).resample(weights)
-    real = evaluate_pose({key: truth[name] for key, name in copies}, {key: found[name] for key, name in copies})
+    drawn = evaluate_pose(gt, pred).resample(weights)
+    real = evaluate_pose({key: gt[name] for key, name in copies}, {key: pred[name] for key, name in copies})
     assert drawn == pytest.approx(real.resample(np.ones(len(copies), dtype=int)), abs=1e-9)
 
 
-def totals(truth, found, **options):
+def totals(gt, pred, **options):
     """{protocol: (AP, MOTA)} of one sequence."""
-    evaluation = evaluate_pose({"a": truth_sequence(truth, **options)}, {"a": found_sequence(found)})
+    evaluation = evaluate_pose({"a": gt_sequence(gt, **options)}, {"a": pred_sequence(pred)})
     return {
         protocol: (scores["AP"]["ap"]["total"], scores["MOT"]["mota"]["total"])
         for protocol, scores in evaluation.scores.items()
@@ -131,16 +131,16 @@ def test_false_positives_where_nobody_is():
 
 
 def test_an_unlabelled_frame():
-    truth, found = [ONE, [], ONE, ONE], [ONE, ONE, FAR, ONE]
-    result = totals(truth, found, labeled=[True, False, False, True])
+    gt, pred = [ONE, [], ONE, ONE], [ONE, ONE, FAR, ONE]
+    result = totals(gt, pred, labeled=[True, False, False, True])
     assert result["official"][1] == pytest.approx(0)
     assert result["strict"] == pytest.approx((1, 1))
 
 
 def test_an_unlabelled_frame_does_not_change_who_was_matched():
-    truth, found = [ONE] * 4, [[person(7, 100.0)], [person(8, 100.0)], [person(7, 100.0)], [person(7, 100.0)]]
+    gt, pred = [ONE] * 4, [[person(7, 100.0)], [person(8, 100.0)], [person(7, 100.0)], [person(7, 100.0)]]
     labeled = [True, False, True, True]
-    evaluation = evaluate_pose({"a": truth_sequence(truth, labeled=labeled)}, {"a": found_sequence(found)})
+    evaluation = evaluate_pose({"a": gt_sequence(gt, labeled=labeled)}, {"a": pred_sequence(pred)})
     switches = {name: scores["counters"]["switches"]["nose"] for name, scores in evaluation.scores.items()}
     assert switches == {"official": 2, "strict": 0}
     assert evaluation.warnings == ("a: annotated people in unlabeled frames",)
@@ -148,7 +148,7 @@ def test_an_unlabelled_frame_does_not_change_who_was_matched():
 
 def test_a_joint_that_is_nowhere():
     one = [person(0, 100.0, absent=["nose"])]
-    evaluation = evaluate_pose({"a": truth_sequence([one, one])}, {"a": found_sequence([one, one])})
+    evaluation = evaluate_pose({"a": gt_sequence([one, one])}, {"a": pred_sequence([one, one])})
     official, strict = evaluation.scores["official"], evaluation.scores["strict"]
     assert official["AP"]["ap"]["total"] == pytest.approx(14 / 15)
     assert official["AP"]["ap"]["nose"] == 0 and official["MOT"]["motp"]["nose"] == 0
@@ -158,8 +158,8 @@ def test_a_joint_that_is_nowhere():
 
 
 def test_motp():
-    found = [person(0, 106.0)]
-    evaluation = evaluate_pose({"a": truth_sequence([ONE] * 3)}, {"a": found_sequence([found] * 3)})
+    pred = [person(0, 106.0)]
+    evaluation = evaluate_pose({"a": gt_sequence([ONE] * 3)}, {"a": pred_sequence([pred] * 3)})
     # 6 pixels are a fifth of a head; official counts each distance twice.
     official, strict = (evaluation.scores[name]["MOT"] for name in ("official", "strict"))
     assert [strict["motp"]["total"], official["motp_without_raw_events"]["total"]] == pytest.approx([0.8, 0.8])
@@ -168,7 +168,7 @@ def test_motp():
 
 
 def test_nothing_predicted_at_all():
-    evaluation = evaluate_pose({"a": truth_sequence([ONE] * 3)}, {"a": found_sequence([[]] * 3)})
+    evaluation = evaluate_pose({"a": gt_sequence([ONE] * 3)}, {"a": pred_sequence([[]] * 3)})
     official, strict = evaluation.scores["official"], evaluation.scores["strict"]
     assert official["AP"]["pre"]["total"] == official["MOT"]["motp"]["total"] == 0
     assert strict["AP"]["ap"]["total"] == strict["AP"]["rec"]["total"] == 0
@@ -177,7 +177,7 @@ def test_nothing_predicted_at_all():
 
 
 def test_nobody_annotated():
-    evaluation = evaluate_pose({"a": truth_sequence([[]] * 3)}, {"a": found_sequence([ONE] * 3)})
+    evaluation = evaluate_pose({"a": gt_sequence([[]] * 3)}, {"a": pred_sequence([ONE] * 3)})
     official, strict = evaluation.scores["official"], evaluation.scores["strict"]
     assert official["AP"]["ap"]["total"] == 0 and math.isnan(official["MOT"]["mota"]["total"])
     assert math.isnan(strict["AP"]["ap"]["total"]) and strict["AP"]["pre"]["total"] == 0
@@ -185,7 +185,7 @@ def test_nobody_annotated():
 
 
 def test_a_single_annotated_frame_has_no_official_tracking():
-    evaluation = evaluate_pose({"a": truth_sequence([ONE, []])}, {"a": found_sequence([ONE, []])})
+    evaluation = evaluate_pose({"a": gt_sequence([ONE, []])}, {"a": pred_sequence([ONE, []])})
     assert evaluation.scores["official"]["AP"]["ap"]["total"] == 1
     assert math.isnan(evaluation.scores["official"]["MOT"]["mota"]["total"])
     assert evaluation.scores["strict"]["MOT"]["mota"]["total"] == 1
@@ -193,9 +193,9 @@ def test_a_single_annotated_frame_has_no_official_tracking():
 
 
 def test_frames_in_another_order():
-    truth = truth_sequence([[person(0, 100.0 * (t + 1))] for t in range(3)])
-    found = found_sequence([[person(0, 100.0 * (t + 1))] for t in range(3)]).reorder_frames([2, 1, 0])
-    evaluation = evaluate_pose({"a": truth}, {"a": found})
+    gt = gt_sequence([[person(0, 100.0 * (t + 1))] for t in range(3)])
+    pred = pred_sequence([[person(0, 100.0 * (t + 1))] for t in range(3)]).reorder_frames([2, 1, 0])
+    evaluation = evaluate_pose({"a": gt}, {"a": pred})
     # Only the frame in the middle is where it was: wrong, right, wrong.
     assert evaluation.resample(np.ones(1, dtype=int))["official.AP"] == pytest.approx(1 / 6)
     assert evaluation.resample(np.ones(1, dtype=int))["strict.AP"] == 1
@@ -204,7 +204,7 @@ def test_frames_in_another_order():
 
 def test_another_number_of_frames():
     with pytest.raises(AnnotationError, match=r"a: images: are 3, but the ground truth has 2"):
-        evaluate_pose({"a": truth_sequence([ONE, ONE])}, {"a": found_sequence([ONE, ONE, ONE])})
+        evaluate_pose({"a": gt_sequence([ONE, ONE])}, {"a": pred_sequence([ONE, ONE, ONE])})
 
 
 def renamed(sequence, names):
@@ -212,37 +212,37 @@ def renamed(sequence, names):
 
 
 def test_names_of_frames():
-    truth, found = truth_sequence([ONE, ONE]), found_sequence([ONE, ONE])
-    shifted = renamed(found, [f"images/val/000001_mpii_test/{t + 1:06d}.jpg" for t in range(2)])
-    evaluation = evaluate_pose({"a": truth}, {"a": shifted})
+    gt, pred = gt_sequence([ONE, ONE]), pred_sequence([ONE, ONE])
+    shifted = renamed(pred, [f"images/val/000001_mpii_test/{t + 1:06d}.jpg" for t in range(2)])
+    evaluation = evaluate_pose({"a": gt}, {"a": shifted})
     assert evaluation.resample(np.ones(1, dtype=int))["strict.MOTA"] == 1
     assert evaluation.warnings == ("a: other file names than in the ground truth; frames go by position",)
-    unreadable = renamed(found, ["000000.jpg", "000001.jpg"])
+    unreadable = renamed(pred, ["000000.jpg", "000001.jpg"])
     with pytest.raises(AnnotationError, match=r"found/a\.json: images\[0\]\.file_name: '000000\.jpg' does not look"):
-        evaluate_pose({"a": truth}, {"a": unreadable})
-    own = renamed(truth, ["my video/1.png", "my video/2.png"])
-    assert evaluate_pose({"a": own}, {"a": renamed(found, own.file_names)}).warnings == ()
+        evaluate_pose({"a": gt}, {"a": unreadable})
+    own = renamed(gt, ["my video/1.png", "my video/2.png"])
+    assert evaluate_pose({"a": own}, {"a": renamed(pred, own.file_names)}).warnings == ()
 
 
 def test_sequences_must_be_there():
-    truth, found = truth_sequence([ONE, ONE]), found_sequence([ONE, ONE])
+    gt, pred = gt_sequence([ONE, ONE]), pred_sequence([ONE, ONE])
     with pytest.raises(AnnotationError, match="b: there are no predictions"):
-        evaluate_pose({"a": truth, "b": truth}, {"a": found})
+        evaluate_pose({"a": gt, "b": gt}, {"a": pred})
     with pytest.raises(AnnotationError, match="no sequence"):
-        evaluate_pose({}, {"a": found})
+        evaluate_pose({}, {"a": pred})
     with pytest.raises(ValueError, match="the protocols are official, strict, not sane"):
-        evaluate_pose({"a": truth}, {"a": found}, ["sane"])
-    evaluation = evaluate_pose({"a": truth}, {"a": found, "d": found, "c": found})
+        evaluate_pose({"a": gt}, {"a": pred}, ["sane"])
+    evaluation = evaluate_pose({"a": gt}, {"a": pred, "d": pred, "c": pred})
     assert evaluation.warnings == ("c, d: not in the ground truth, not scored",)
 
 
 def test_one_protocol_alone_is_the_same():
     case = "pose_medium_ties_s0"
-    truth = read_pose_folder(GOLDEN / case / "gt", is_ground_truth=True)
-    found = read_pose_folder(GOLDEN / case / "pred", is_ground_truth=False)
-    both = evaluate_pose(truth, found).scores
+    gt = read_pose_folder(GOLDEN / case / "gt", is_ground_truth=True)
+    pred = read_pose_folder(GOLDEN / case / "pred", is_ground_truth=False)
+    both = evaluate_pose(gt, pred).scores
     for protocol in ("official", "strict"):
-        assert json.dumps(evaluate_pose(truth, found, [protocol]).scores) == json.dumps({protocol: both[protocol]})
+        assert json.dumps(evaluate_pose(gt, pred, [protocol]).scores) == json.dumps({protocol: both[protocol]})
 
 
 def test_joint_names_are_those_of_poseval():

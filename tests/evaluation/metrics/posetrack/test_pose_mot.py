@@ -5,7 +5,7 @@ from itertools import permutations
 import motmetrics
 import numpy as np
 import pytest
-from pose_scene import found_sequence, person, random_frames, truth_sequence
+from pose_scene import gt_sequence, person, pred_sequence, random_frames
 
 from ictrack.evaluation.metrics.posetrack.pairs import pair_people
 from ictrack.evaluation.metrics.posetrack.pose_mot import COUNTS, assign, track_joints
@@ -13,19 +13,19 @@ from ictrack.evaluation.metrics.posetrack.pose_mot import COUNTS, assign, track_
 NUM_JOINTS = 15
 
 
-def counts_of(truth, found, frames=None):
-    pairs = pair_people(truth_sequence(truth), found_sequence(found))
-    frames = np.ones(len(truth), dtype=bool) if frames is None else frames
+def counts_of(gt, pred, frames=None):
+    pairs = pair_people(gt_sequence(gt), pred_sequence(pred))
+    frames = np.ones(len(gt), dtype=bool) if frames is None else frames
     return dict(zip(COUNTS, track_joints(pairs, frames).counts(frames).T))
 
 
-def motmetrics_counts(truth, found):
+def motmetrics_counts(gt, pred):
     """COUNTS of py-motmetrics' events, an accumulator a joint."""
-    pairs = pair_people(truth_sequence(truth), found_sequence(found))
+    pairs = pair_people(gt_sequence(gt), pred_sequence(pred))
     counts = []
     for joint in range(NUM_JOINTS):
         accumulator = motmetrics.MOTAccumulator(auto_id=True)
-        for t in range(len(truth)):
+        for t in range(len(gt)):
             rows = np.flatnonzero((pairs.gt.frames == t) & pairs.gt_present[:, joint])
             columns = np.flatnonzero((pairs.pred.frames == t) & pairs.pred_present[:, joint])
             distance = np.full((len(rows), len(columns)), np.nan)
@@ -54,8 +54,8 @@ def motmetrics_counts(truth, found):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_counts_are_those_of_motmetrics(seed):
-    truth, found = random_frames(np.random.default_rng(seed), num_frames=15)
-    ours, theirs = counts_of(truth, found), motmetrics_counts(truth, found)
+    gt, pred = random_frames(np.random.default_rng(seed), num_frames=15)
+    ours, theirs = counts_of(gt, pred), motmetrics_counts(gt, pred)
     for name in COUNTS:
         np.testing.assert_allclose(ours[name], theirs[name], rtol=0, atol=1e-9, err_msg=name)
     # The scenes have what is hard: switches, and distances that are counted a third time and more.
@@ -64,47 +64,47 @@ def test_counts_are_those_of_motmetrics(seed):
 
 
 def test_a_track_is_kept_though_another_is_nearer():
-    truth = [[person(0, 100.0)], [person(0, 100.0)]]
-    found = [[person(7, 100.0)], [person(7, 112.0), person(8, 101.0)]]
-    counts = counts_of(truth, found)
+    gt = [[person(0, 100.0)], [person(0, 100.0)]]
+    pred = [[person(7, 100.0)], [person(7, 112.0), person(8, 101.0)]]
+    counts = counts_of(gt, pred)
     assert (counts["switches"] == 0).all() and (counts["false_positives"] == 1).all()
     np.testing.assert_allclose(counts["D_match_and_switch"], 12 / 30)
 
 
 def test_a_switch_counts_however_long_ago_the_last_match_was():
-    truth = [[person(0, 100.0)]] * 5
-    found = [[person(7, 100.0)], [], [], [], [person(8, 100.0)]]
-    counts = counts_of(truth, found)
+    gt = [[person(0, 100.0)]] * 5
+    pred = [[person(7, 100.0)], [], [], [], [person(8, 100.0)]]
+    counts = counts_of(gt, pred)
     assert (counts["switches"] == 1).all() and (counts["misses"] == 3).all() and (counts["matches"] == 1).all()
 
 
 def test_the_first_of_two_people_last_matched_to_a_track_keeps_it():
-    truth = [[person(0, 100.0)], [person(1, 200.0)], [person(1, 300.0), person(0, 301.0)]]
-    found = [[person(7, 100.0)], [person(7, 200.0)], [person(7, 302.0), person(8, 302.0)]]
-    counts = counts_of(truth, found)
+    gt = [[person(0, 100.0)], [person(1, 200.0)], [person(1, 300.0), person(0, 301.0)]]
+    pred = [[person(7, 100.0)], [person(7, 200.0)], [person(7, 302.0), person(8, 302.0)]]
+    counts = counts_of(gt, pred)
     assert (counts["matches"] == 3).all() and (counts["switches"] == 1).all()
     np.testing.assert_allclose(counts["D_match_and_switch"], 2 / 30 + 1 / 30)
 
 
 def test_most_pairs_come_before_the_least_distance():
     # The first person is nearest to the track which alone the second one reaches.
-    truth = [[person(0, 100.0), person(1, 114.0)]]
-    found = [[person(7, 101.0), person(8, 88.0)]]
-    counts = counts_of(truth, found)
+    gt = [[person(0, 100.0), person(1, 114.0)]]
+    pred = [[person(7, 101.0), person(8, 88.0)]]
+    counts = counts_of(gt, pred)
     assert (counts["matches"] == 2).all()
     np.testing.assert_allclose(counts["D_match_and_switch"], (12 + 13) / 30)
 
 
 def test_frames_that_are_left_out():
-    truth = [[person(0, 100.0)]] * 3
-    found = [[person(7, 100.0)], [person(8, 100.0)], [person(7, 100.0)]]
-    counts = counts_of(truth, found, np.array([True, False, True]))
+    gt = [[person(0, 100.0)]] * 3
+    pred = [[person(7, 100.0)], [person(8, 100.0)], [person(7, 100.0)]]
+    counts = counts_of(gt, pred, np.array([True, False, True]))
     assert (counts["switches"] == 0).all() and (counts["objects"] == 2).all()
 
 
 def test_dummy_frames():
     frames = np.array([True])
-    pairs = pair_people(truth_sequence([[person(0, 100.0)]]), found_sequence([[person(7, 100.0)]]))
+    pairs = pair_people(gt_sequence([[person(0, 100.0)]]), pred_sequence([[person(7, 100.0)]]))
     counts = dict(zip(COUNTS, track_joints(pairs, frames).counts(frames, num_dummy_frames=2).T))
     assert (counts["objects"] == 3).all() and (counts["misses"] == 2).all() and (counts["false_positives"] == 2).all()
 

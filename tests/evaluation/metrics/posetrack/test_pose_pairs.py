@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pose_scene import found_sequence, person, truth_sequence
+from pose_scene import gt_sequence, person, pred_sequence
 
 from ictrack.evaluation.metrics.posetrack.pairs import pair_people, strictly_inside
 from ictrack.structures.joints import POSETRACK_15
@@ -71,31 +71,31 @@ def test_no_rounding_errors(polygon, points):
 
 
 def test_distances_are_in_head_sizes_and_half_of_one_is_a_match():
-    truth = truth_sequence([[person(0, 100.0)]])
-    pairs = pair_people(truth, found_sequence([[person(0, 115.0), person(1, 115.001), person(2, 109.0, 112.0)]]))
+    gt = gt_sequence([[person(0, 100.0)]])
+    pairs = pair_people(gt, pred_sequence([[person(0, 115.0), person(1, 115.001), person(2, 109.0, 112.0)]]))
     np.testing.assert_allclose(pairs.distance[:, 0], [0.5, 15.001 / 30, 0.5])
     np.testing.assert_array_equal(pairs.is_match[:, 0], [True, False, True])
 
 
 @pytest.mark.parametrize("head", [(0, 0), (-30, -40)])
 def test_a_head_without_size_matches_nothing(head):
-    truth = truth_sequence([[person(0, 100.0, head=head)]])
-    pairs = pair_people(truth, found_sequence([[person(0, 100.0)]]))
+    gt = gt_sequence([[person(0, 100.0, head=head)]])
+    pairs = pair_people(gt, pred_sequence([[person(0, 100.0)]]))
     assert pairs.is_match.all() == (head != (0, 0)) == pairs.is_match.any()
 
 
 def test_pairs_are_of_the_same_frame_and_in_order():
-    truth = truth_sequence([[person(0, 1.0), person(1, 2.0)], [], [person(0, 3.0)]])
-    found = found_sequence([[person(5, 1.0), person(6, 2.0)], [person(5, 9.0)], [person(7, 3.0)]])
-    pairs = pair_people(truth, found)
+    gt = gt_sequence([[person(0, 1.0), person(1, 2.0)], [], [person(0, 3.0)]])
+    pred = pred_sequence([[person(5, 1.0), person(6, 2.0)], [person(5, 9.0)], [person(7, 3.0)]])
+    pairs = pair_people(gt, pred)
     np.testing.assert_array_equal(pairs.frame, [0, 0, 0, 0, 2])
     np.testing.assert_array_equal(pairs.gt_index, [0, 0, 1, 1, 2])
     np.testing.assert_array_equal(pairs.pred_index, [0, 1, 0, 1, 3])
 
 
 def test_a_missing_joint_has_no_distance():
-    truth = truth_sequence([[person(0, 100.0, absent=["nose"])]])
-    pairs = pair_people(truth, found_sequence([[person(0, 100.0, absent=["left_knee"])]]))
+    gt = gt_sequence([[person(0, 100.0, absent=["nose"])]])
+    pairs = pair_people(gt, pred_sequence([[person(0, 100.0, absent=["left_knee"])]]))
     missing = [POSETRACK_15.names[j] for j in np.flatnonzero(~np.isfinite(pairs.distance[0]))]
     assert missing == ["left_knee", "nose"]
     np.testing.assert_allclose(pairs.share_matched, [13 / 14])
@@ -106,8 +106,8 @@ def test_ignore_regions_take_joints_of_both_sides_and_people_left_without():
     # The first joint is at (100, 100), the second at (110, 112).
     around_joint = [(105.0, 105.0), (115.0, 105.0), (115.0, 120.0), (105.0, 120.0)]
     people = [person(0, 100.0), person(1, 400.0)]
-    truth = truth_sequence([people, people], regions={0: [around_second, around_joint]})
-    pairs = pair_people(truth, found_sequence([people, people]))
+    gt = gt_sequence([people, people], regions={0: [around_second, around_joint]})
+    pairs = pair_people(gt, pred_sequence([people, people]))
     np.testing.assert_array_equal(pairs.gt_present.sum(axis=1), [14, 0, 15, 15])
     assert not pairs.gt_present[0, 1]
     np.testing.assert_array_equal(pairs.pred_present, pairs.gt_present)
@@ -118,5 +118,5 @@ def test_ignore_regions_take_joints_of_both_sides_and_people_left_without():
 def test_people_without_joints_count_where_there_are_no_regions():
     nobody = person(0, 100.0, absent=POSETRACK_15.names)
     far = [(900.0, 0.0), (950.0, 0.0), (950.0, 50.0)]
-    truth = truth_sequence([[nobody], [nobody]], regions={1: [far]})
-    np.testing.assert_array_equal(pair_people(truth, found_sequence([[], []])).gt_count, [1, 0])
+    gt = gt_sequence([[nobody], [nobody]], regions={1: [far]})
+    np.testing.assert_array_equal(pair_people(gt, pred_sequence([[], []])).gt_count, [1, 0])

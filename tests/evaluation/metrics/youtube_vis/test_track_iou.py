@@ -32,16 +32,16 @@ def test_track_iou_equals_dense_masks(sizes, cut):
     rng = np.random.default_rng(1)
     for _ in range(50):
         length, num_pred, num_gt = rng.integers(1, 9), rng.integers(0, 5), rng.integers(0, 5)
-        found, found_entries = random_tracks(rng, num_pred, length, sizes, cut)
-        truth, truth_entries = random_tracks(rng, num_gt, length, sizes, cut)
-        masks = [read(entries) for entries in (found_entries, truth_entries)]
-        expected = np.reshape([[plain_iou(d, g, not cut) for g in truth] for d in found], (num_pred, num_gt))
+        pred, pred_entries = random_tracks(rng, num_pred, length, sizes, cut)
+        gt, gt_entries = random_tracks(rng, num_gt, length, sizes, cut)
+        masks = [read(entries) for entries in (pred_entries, gt_entries)]
+        expected = np.reshape([[plain_iou(d, g, not cut) for g in gt] for d in pred], (num_pred, num_gt))
         iou = track_iou(*masks, cut_to_shorter=cut)
         np.testing.assert_array_equal(iou, expected)
         np.testing.assert_array_equal(track_iou(*masks, cut_to_shorter=cut, overlaps=pair_overlaps(*masks)), iou)
         from_half = track_iou_from(0.5, *masks, cut_to_shorter=cut)
         np.testing.assert_array_equal(np.where(iou >= 0.5, iou, 0), np.where(from_half >= 0.5, from_half, 0))
-        means = [[mask.sum() for mask in masks if mask is not None and mask.any()] for masks in found]
+        means = [[mask.sum() for mask in masks if mask is not None and mask.any()] for masks in pred]
         np.testing.assert_allclose(masks[0].mean_areas(), [np.mean(m) if m else 0.0 for m in means], rtol=1e-12)
 
 
@@ -76,9 +76,9 @@ def test_no_pair_that_reaches_the_threshold_is_passed_over():
 
 def test_a_threshold_that_is_met_exactly_is_met():
     # Half of the ground truth, inside it: the bounds are the overlap itself.
-    truth, found = np.zeros((4, 6), dtype=bool), np.zeros((4, 6), dtype=bool)
-    truth[:, 1:5], found[:, 1:3] = True, True
-    masks = [read([{"segmentations": [encode_mask(mask)]}], (4, 6)) for mask in (found, truth)]
+    gt, pred = np.zeros((4, 6), dtype=bool), np.zeros((4, 6), dtype=bool)
+    gt[:, 1:5], pred[:, 1:3] = True, True
+    masks = [read([{"segmentations": [encode_mask(mask)]}], (4, 6)) for mask in (pred, gt)]
     assert track_iou_from(0.5, *masks, cut_to_shorter=True).tolist() == [[0.5]]
 
 
@@ -111,9 +111,9 @@ def test_all_forms_of_masks_are_read_alike():
 def test_masks_of_other_sizes_are_marked_and_not_compared():
     masks = read([{"segmentations": [encode_mask(np.ones(shape, dtype=bool))]} for shape in ((5, 7), (7, 5))])
     assert masks.other_size.tolist() == [[False], [True]]
-    frame, found, truth, iou = pair_overlaps(masks, masks)
+    frame, pred, gt, iou = pair_overlaps(masks, masks)
     assert frame.tolist() == [0] * 4
-    assert list(zip(found.tolist(), truth.tolist(), iou.tolist())) == [(0, 0, 1), (1, 0, -1), (0, 1, -1), (1, 1, 1)]
+    assert list(zip(pred.tolist(), gt.tolist(), iou.tolist())) == [(0, 0, 1), (1, 0, -1), (0, 1, -1), (1, 1, 1)]
 
 
 @pytest.mark.parametrize("segmentation", [0, {}, "", 5, {"size": [5, 7], "counts": "oo0"}])
@@ -127,14 +127,14 @@ def test_all_masks_that_overlap_are_found():
     size = (12, 40)
     num_apart = 0
     for _ in range(30):
-        found, truth = (random_boxes(rng, count, 6, size) for count in (5, 3))
-        for entry in (*found, *truth):
+        pred, gt = (random_boxes(rng, count, 6, size) for count in (5, 3))
+        for entry in (*pred, *gt):
             entry["segmentations"] = [mask if rng.random() < 0.7 else None for mask in entry["segmentations"]]
-        pairs = pair_overlaps(read(found, size), read(truth, size))
+        pairs = pair_overlaps(read(pred, size), read(gt, size))
         expected = []
         for frame in range(6):
-            for g, one in enumerate(truth):
-                for d, other in enumerate(found):
+            for g, one in enumerate(gt):
+                for d, other in enumerate(pred):
                     masks = [entry["segmentations"][frame] for entry in (other, one)]
                     if None not in masks and (iou := mask_util.iou(masks[:1], masks[1:], [0])[0, 0]):
                         expected.append((frame, d, g, iou))

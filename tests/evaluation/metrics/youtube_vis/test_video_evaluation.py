@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from vis_scenes import annotation, box, found, ground_truth
+from vis_scenes import annotation, box, gt_content, pred_track
 
 from ictrack.evaluation.metrics import (
     bootstrap_intervals,
@@ -26,8 +26,8 @@ def load(case, *names):
 
 @pytest.mark.parametrize("case", TRACKEVAL_CASES)
 def test_trackeval_numbers(case):
-    truth, results, expected = load(case, "expected")
-    evaluation = evaluate_videos(truth, results, metrics=METRICS)
+    gt, results, expected = load(case, "expected")
+    evaluation = evaluate_videos(gt, results, metrics=METRICS)
     compared = set()
     for metric in METRICS:
         result = getattr(evaluation, metric)
@@ -47,15 +47,15 @@ def test_trackeval_numbers(case):
 
 @pytest.mark.parametrize("case", ["vis_medium_mixed_s0", "vis_tiny_quirkid0_s0", "vis_tiny_quirkshort_s0"])
 def test_together_the_scores_are_those_of_each_alone(case):
-    truth, results = load(case)
-    evaluation = evaluate_videos(truth, results)
+    gt, results = load(case)
+    evaluation = evaluate_videos(gt, results)
     for protocol in ("official", "strict"):
-        alone = evaluate_video_ap(truth, results, protocol=protocol)
+        alone = evaluate_video_ap(gt, results, protocol=protocol)
         np.testing.assert_array_equal(evaluation.ap[protocol].precision, alone.precision)
         np.testing.assert_array_equal(evaluation.ap[protocol].recall, alone.recall)
-    association = evaluate_videos(truth, results, metrics=("clear", "identity"))
+    association = evaluate_videos(gt, results, metrics=("clear", "identity"))
     assert (association.clear, association.identity) == (evaluation.clear, evaluation.identity)
-    hota = evaluate_videos(truth, results, metrics=("hota",))
+    hota = evaluate_videos(gt, results, metrics=("hota",))
     assert hota.hota == evaluation.hota
     assert (hota.clear, hota.identity, hota.ap) == (None, None, {})
 
@@ -69,9 +69,9 @@ def test_protocols_share_what_does_not_differ():
 
 @pytest.mark.parametrize("case", ["vis_medium_mixed_s2", "vis_tiny_quirksize_s0", "vis_tiny_empty_s0"])
 def test_workers_change_nothing(case):
-    truth, results = load(case)
-    one, two = (evaluate_videos(truth, results, workers=workers) for workers in (1, 2))
-    weights = np.arange(len(truth["videos"]))
+    gt, results = load(case)
+    one, two = (evaluate_videos(gt, results, workers=workers) for workers in (1, 2))
+    weights = np.arange(len(gt["videos"]))
     assert [getattr(one, name) for name in (*METRICS, "warnings", "errors")] == [
         getattr(two, name) for name in (*METRICS, "warnings", "errors")
     ]
@@ -84,32 +84,32 @@ def test_workers_change_nothing(case):
 
 def test_workers_tell_what_is_wrong():
     masks = [box(3), box(5)]
-    truth = ground_truth([annotation(masks)], lengths=(2, 2, 2))
-    results = [found(masks, video=video) for video in (1, 2, 3)]
+    gt = gt_content([annotation(masks)], lengths=(2, 2, 2))
+    results = [pred_track(masks, video=video) for video in (1, 2, 3)]
     results[2]["segmentations"] = [{"size": [20, 40], "counts": "oo0"}, None]
     with pytest.raises(AnnotationError, match=r"results\[2\].segmentations\[0\]"):
-        evaluate_videos(truth, results, workers=2)
+        evaluate_videos(gt, results, workers=2)
 
 
 def test_a_protocol_that_cannot_score_is_an_error_only_if_it_is_the_only_one():
-    truth, results = load("vis_tiny_quirksize_s0")
-    evaluation = evaluate_videos(truth, results)
+    gt, results = load("vis_tiny_quirksize_s0")
+    evaluation = evaluate_videos(gt, results)
     assert list(evaluation.ap) == ["official"]
     assert evaluation.errors["strict"].startswith("results[0].segmentations[0].size: is [80, 60]")
     assert any("another size" in warning for warning in evaluation.warnings)
     with pytest.raises(AnnotationError, match=r"^results\[0\].segmentations\[0\].size: is"):
-        evaluate_videos(truth, results, protocols=("strict",))
+        evaluate_videos(gt, results, protocols=("strict",))
     # Association needs no protocol.
-    assert evaluate_videos(truth, results, metrics=METRICS, protocols=("strict",)).errors == {}
+    assert evaluate_videos(gt, results, metrics=METRICS, protocols=("strict",)).errors == {}
 
 
 def test_class_agnostic_ignores_categories():
-    truth, results = load("vis_medium_std_s0")
-    agnostic = evaluate_videos(truth, results, class_agnostic=True)
-    for entry in [*truth["annotations"], *results]:
-        entry["category_id"] = truth["categories"][0]["id"]
-    truth["categories"] = truth["categories"][:1]
-    relabeled = evaluate_videos(truth, results)
+    gt, results = load("vis_medium_std_s0")
+    agnostic = evaluate_videos(gt, results, class_agnostic=True)
+    for entry in [*gt["annotations"], *results]:
+        entry["category_id"] = gt["categories"][0]["id"]
+    gt["categories"] = gt["categories"][:1]
+    relabeled = evaluate_videos(gt, results)
     for metric in METRICS:
         assert getattr(agnostic, metric).total == getattr(relabeled, metric).total
         assert list(getattr(agnostic, metric).per_category) == ["object"]
@@ -118,15 +118,15 @@ def test_class_agnostic_ignores_categories():
 
 def test_warnings_are_told_with_their_first_paths():
     masks = [box(3), box(5)]
-    truth = ground_truth([annotation(masks, 0)])
+    gt = gt_content([annotation(masks, 0)])
     results = [
-        found(masks),
-        found(masks),
-        found(masks[:1], 0.5),
-        found([*masks, box(1)], 0.4),
-        found(masks, category=9),
+        pred_track(masks),
+        pred_track(masks),
+        pred_track(masks[:1], 0.5),
+        pred_track([*masks, box(1)], 0.4),
+        pred_track(masks, category=9),
     ]
-    warnings = evaluate_videos(truth, results).warnings
+    warnings = evaluate_videos(gt, results).warnings
     starts = {warning.split(": ")[0]: warning.split(": ")[1] for warning in warnings}
     assert starts.keys() == {
         "annotations[0].id",
@@ -136,21 +136,21 @@ def test_warnings_are_told_with_their_first_paths():
         "results[4].category_id",
     }
     assert starts["results[1]"].startswith("a copy of another track")
-    assert evaluate_videos(truth, results[:1], protocols=("strict",)).warnings == []
+    assert evaluate_videos(gt, results[:1], protocols=("strict",)).warnings == []
 
 
 def test_equal_scores_alone_are_no_copy():
     masks = [box(3), box(5)]
-    assert evaluate_videos(ground_truth([annotation(masks)]), [found(masks), found(masks[::-1])]).warnings == []
+    assert evaluate_videos(gt_content([annotation(masks)]), [pred_track(masks), pred_track(masks[::-1])]).warnings == []
 
 
 def test_nothing_at_all():
-    truth = ground_truth([])
-    evaluation = evaluate_videos(truth, [])
+    gt = gt_content([])
+    evaluation = evaluate_videos(gt, [])
     assert np.isnan(evaluation.ap["official"].summary()["AP"])
     assert evaluation.clear.total["MOTA"] == evaluation.identity.total["IDF1"] == evaluation.hota.total["HOTA"] == 0
     assert evaluation.hota.class_averaged["LocA"] == 1
-    no_videos = evaluate_videos({**truth, "videos": [], "categories": []}, [])
+    no_videos = evaluate_videos({**gt, "videos": [], "categories": []}, [])
     assert np.isnan(no_videos.ap["official"].summary()["AP"])
 
 
@@ -164,51 +164,51 @@ def test_nothing_at_all():
 )
 def test_unknown_options_are_errors(options, message):
     with pytest.raises(ValueError, match=message):
-        evaluate_videos(ground_truth([]), [], **options)
+        evaluate_videos(gt_content([]), [], **options)
 
 
-def drawn(truth, results, weights):
+def drawn(gt, results, weights):
     """The data set with each video as often as its weight says."""
     videos, annotations, tracks = [], [], []
-    for video, weight in zip(truth["videos"], weights):
+    for video, weight in zip(gt["videos"], weights):
         for _ in range(weight):
             new_id = len(videos) + 1
             videos.append({**video, "id": new_id})
-            for entry in truth["annotations"]:
+            for entry in gt["annotations"]:
                 if entry["video_id"] == video["id"]:
                     annotations.append({**entry, "video_id": new_id, "id": len(annotations) + 1})
             tracks += [{**entry, "video_id": new_id} for entry in results if entry["video_id"] == video["id"]]
-    return {**truth, "videos": videos, "annotations": annotations}, tracks
+    return {**gt, "videos": videos, "annotations": annotations}, tracks
 
 
 @pytest.mark.parametrize("case", ["vis_medium_std_s0", "vis_medium_std_s2", "vis_medium_hd_s0"])
 def test_resampling_equals_a_data_set_of_the_drawn_videos(case):
-    truth, results = load(case)
-    evaluation = evaluate_videos(truth, results)
+    gt, results = load(case)
+    evaluation = evaluate_videos(gt, results)
     rng = np.random.default_rng(5)
-    num_videos = len(truth["videos"])
+    num_videos = len(gt["videos"])
     for _ in range(2):
         weights = np.bincount(rng.integers(num_videos, size=num_videos), minlength=num_videos)
         scores = evaluation.resample(weights)
-        literal = evaluate_videos(*drawn(truth, results, weights))
+        literal = evaluate_videos(*drawn(gt, results, weights))
         for key, expected in literal.resample(np.ones(num_videos)).items():
             assert scores[key] == pytest.approx(expected, abs=1e-9, nan_ok=True), key
 
 
 def test_weights_of_one_give_the_scores_exactly():
-    truth, results = load("vis_medium_mixed_s0")
-    evaluation = evaluate_videos(truth, results)
+    gt, results = load("vis_medium_mixed_s0")
+    evaluation = evaluate_videos(gt, results)
     parts = {protocol: result.summary() for protocol, result in evaluation.ap.items()}
     parts |= {metric: getattr(evaluation, metric).total for metric in METRICS}
-    scores = evaluation.resample(np.ones(len(truth["videos"]), dtype=np.int64))
+    scores = evaluation.resample(np.ones(len(gt["videos"]), dtype=np.int64))
     assert are_equal(scores, {f"{part}.{key}": value for part, one in parts.items() for key, value in one.items()})
 
 
 def test_intervals_of_a_data_set():
     # One video found, one missed: the AP of draws is 0, 1/2 or 1, and both ends are drawn often.
     masks = [box(3), box(5)]
-    truth = ground_truth([annotation(masks), annotation(masks, 2, video=2)], lengths=(2, 2))
-    evaluation = evaluate_videos(truth, [found(masks)])
+    gt = gt_content([annotation(masks), annotation(masks, 2, video=2)], lengths=(2, 2))
+    evaluation = evaluate_videos(gt, [pred_track(masks)])
     intervals = bootstrap_intervals(evaluation.resample, 2, num_samples=100)
     assert intervals["official.AP"] == pytest.approx((0.0, 1.0))
     assert intervals["identity.IDF1"] == pytest.approx((0.0, 1.0))
@@ -217,6 +217,6 @@ def test_intervals_of_a_data_set():
 
 @pytest.mark.parametrize("weights", [[1], [1, -1], [0.5, 1.5]])
 def test_weights_that_are_no_draw_are_errors(weights):
-    evaluation = evaluate_videos(ground_truth([], lengths=(1, 1)), [])
+    evaluation = evaluate_videos(gt_content([], lengths=(1, 1)), [])
     with pytest.raises(ValueError, match="2 whole numbers"):
         evaluation.resample(np.array(weights))
