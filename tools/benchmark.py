@@ -1,13 +1,13 @@
 #!/usr/bin/env python
 """Speed and memory of ICTrack's parts on this machine.
 
-python tools/benchmark.py tracker [--json OUT]
-python tools/benchmark.py track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
-python tools/benchmark.py evaluation [--reference-path FOLDER ...] [--json OUT]
-python tools/benchmark.py data [--json OUT]
-python tools/benchmark.py joint-step [--json OUT]      on the data that the quick-start left in output/quickstart
-python tools/benchmark.py pose-step|pose-branches [--config-file configs/PoseTrack/...yaml] [--json OUT]
-python tools/benchmark.py train-memory --config-file configs/PoseTrack/*.yaml [--json OUT] -- [KEY VALUE ...]
+ictrack benchmark tracker [--json OUT]
+ictrack benchmark track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
+ictrack benchmark evaluation [--reference-path FOLDER ...] [--json OUT]
+ictrack benchmark data [--json OUT]
+ictrack benchmark joint-step [--json OUT]      on the data that the quick-start left in output/quickstart
+ictrack benchmark pose-step|pose-branches [--config-file configs/PoseTrack/...yaml] [--json OUT]
+ictrack benchmark train-memory --config-file configs/PoseTrack/*.yaml [--json OUT] -- [KEY VALUE ...]
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from typing import Any
 from benchmarks.evaluation import CASES, benchmark_evaluation, evaluation_table
 from benchmarks.measure import machine
 from ictrack.evaluation.reports.tables import to_json
-from ictrack.structures.command_line import non_negative_int, positive_int, positive_number
+from ictrack.structures.command_line import non_negative_int, positive_int, positive_number, run_command
 
 
 def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -141,4 +142,4 @@ def main(argv: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(run_command(main))

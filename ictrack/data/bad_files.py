@@ -7,6 +7,10 @@ import logging
 logger = logging.getLogger(__name__)
 
 
+class BadFilesError(ValueError):
+    """More files of a data set are unusable than the configuration tolerates; the message names the last one."""
+
+
 class BadFileCounter:
     """Counts the different files of a data set that a worker found unusable.
 
@@ -30,7 +34,7 @@ class BadFileCounter:
         """Log a file that cannot be used, each time for another reason.
 
         Raises:
-            RuntimeError: with it, there are more than ``limit``.
+            BadFilesError: with it, there are more than ``limit``.
         """
         message = f"{file_name}: cannot be used for training ({type(error).__name__}: {error})"
         if message in self._messages:
@@ -38,7 +42,7 @@ class BadFileCounter:
         self._messages.add(message)
         self._files.add(file_name)
         if len(self._files) > self._limit:
-            raise RuntimeError(
+            raise BadFilesError(
                 f"{message}; with it, {len(self._files)} {self._what} are bad, more than {self._key} allows"
             ) from error
         logger.warning("%s; skipped, %d so far in this worker", message, len(self._files))

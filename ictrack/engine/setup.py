@@ -80,12 +80,14 @@ def resumes(cfg: CfgNode, args: argparse.Namespace) -> bool:
 
 
 def check_batch(cfg: CfgNode, num_processes: int) -> None:
-    """Raises ConfigError if ``SOLVER.IMS_PER_BATCH`` cannot be divided among the processes."""
+    """Raises ConfigError if ``SOLVER.IMS_PER_BATCH`` cannot be divided among the processes, in whole images."""
     batch, reference = cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.REFERENCE_WORLD_SIZE
     # Detectron2 scales the batch of so many processes to those that there are.
-    divisor, what = (reference, "SOLVER.REFERENCE_WORLD_SIZE") if reference else (num_processes, "processes")
-    if batch % divisor:
-        raise ConfigError(f"SOLVER.IMS_PER_BATCH {batch} is no multiple of the {divisor} {what}")
+    parts, what = (reference, "SOLVER.REFERENCE_WORLD_SIZE") if reference else (num_processes, "processes")
+    views = cfg.INPUT.NUM_VIEWS if cfg.DATASETS.TRAIN else 1
+    if batch <= 0 or batch % (parts * views):
+        by_views = f" times INPUT.NUM_VIEWS {views}" if views > 1 else ""
+        raise ConfigError(f"SOLVER.IMS_PER_BATCH {batch} is no multiple of the {parts} {what}{by_views}")
 
 
 def setup(args: argparse.Namespace) -> CfgNode:

@@ -14,6 +14,9 @@ from .atomic_file import part_of
 # Detectron2's registries and catalogs report an unknown name as a KeyError.
 _UNKNOWN_NAME = re.compile(r"is not registered|No object named")
 
+# An error of a DataLoader's worker: PyTorch puts its traceback, which ends in its type and message, into the message.
+_OF_WORKER = re.compile(r"Caught \w+ in DataLoader worker process \d+\.\n")
+
 # Lowest and highest number of frames a second; FFmpeg writes no MP4 of one frame in weeks.
 _FRAME_RATES = (0.001, 100_000)
 
@@ -83,6 +86,8 @@ def user_error(error: BaseException) -> str | None:
         message = f"{error}; `ictrack doctor` says what is missing, and what to do about it"
     elif isinstance(error, (ValueError, FloatingPointError)):
         message = str(error)
+        if _OF_WORKER.match(message):
+            message = message.splitlines()[-1].partition(": ")[2]
     else:
         return None
     return " ".join(message.split())

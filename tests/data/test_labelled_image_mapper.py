@@ -7,6 +7,7 @@ from detectron2.structures import BoxMode
 from pycocotools import mask as coco_mask
 
 from ictrack.data.augmentation import ColorTransform, build_train_augmentation
+from ictrack.data.bad_files import BadFilesError
 from ictrack.data.labelled_image_mapper import LabelledImageMapper
 from ictrack.data.train_loader import ViewBatches
 from ictrack.engine.setup import load_config
@@ -85,7 +86,7 @@ def test_bad_images_are_counted_then_fatal(record, tmp_path, caplog):
     map_image = mapper()
     assert map_image(bad[0]) is None
     assert "text.jpg" in caplog.text
-    with pytest.raises(RuntimeError, match=r"absent\.jpg.*2 images"):
+    with pytest.raises(BadFilesError, match=r"absent\.jpg.*2 images"):
         map_image(bad[1])
 
 

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from unlabelled_scene import HEIGHT, WIDTH, frame, write_file, write_folder
 
 from ictrack import add_ictrack_config
+from ictrack.data.bad_files import BadFilesError
 from ictrack.data.datasets.unlabelled_videos import find_videos
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper, draw_frame_indices, lab_colors
 
@@ -208,7 +209,7 @@ def test_bad_videos_are_named_counted_then_fatal(tmp_path, caplog):
     assert map_video(a) is None and map_video(a) is None
     assert caplog.text.count("a/00001.png") == 1
     assert map_video(b) is None
-    with pytest.raises(RuntimeError, match=r"c/00001\.png.*3 unlabelled videos.*MAX_BAD_VIDEO_SHARE"):
+    with pytest.raises(BadFilesError, match=r"c/00001\.png.*3 unlabelled videos.*MAX_BAD_VIDEO_SHARE"):
         map_video(c)
 
 

@@ -72,6 +72,8 @@ def test_mistakes_are_found_before_any_process_starts(monkeypatch, squares):
         launch_training(
             arguments("--num-gpus", "2", *squares, "SOLVER.IMS_PER_BATCH", "5", "SOLVER.REFERENCE_WORLD_SIZE", "4")
         )
+    with pytest.raises(ConfigError, match=r"IMS_PER_BATCH 2 is no multiple of the 2 processes times INPUT.NUM_VIEWS 2"):
+        launch_training(arguments("--num-gpus", "2", *squares, "SOLVER.IMS_PER_BATCH", "2", "INPUT.NUM_VIEWS", "2"))
     monkeypatch.setattr(launching.torch.cuda, "is_available", lambda: True)
     with pytest.raises(ConfigError, match="--num-gpus 3: this machine has 2 GPUs"):
         launch_training(arguments("--num-gpus", "3", *squares))

@@ -93,6 +93,13 @@ def raising(error):
     [
         (FileNotFoundError(2, "No such file or directory", "x.json"), "error: x.json: No such file or directory\n"),
         (ValueError("a\nb"), "error: a b\n"),
+        (
+            ValueError(
+                "Caught ImageReadError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n"
+                '  File "x.py", line 1, in f\nictrack.data.image_file.ImageReadError: 1.png: is: cut\n'
+            ),
+            "error: 1.png: is: cut\n",
+        ),
         (FloatingPointError("the loss is nan"), "error: the loss is nan\n"),
         (
             ModuleNotFoundError("No module named 'torch'", name="torch"),
