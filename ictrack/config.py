@@ -26,6 +26,18 @@ def add_ictrack_config(cfg: CN) -> None:
     _add_adapt_config(cfg)
 
 
+def _add_freeze_config(cfg: CN) -> None:
+    # Modules that do not train: any of "backbone", "detector" (backbone and detection heads), "image_head" (the
+    # embedding head beside a video head). [] trains everything jointly. A stage on unlabeled video freezes the last
+    # two, our reading of the paper's "further learn".
+    cfg.MODEL.FREEZE = []
+    for detector in ("SOLO", "POINT_SET_ANCHOR"):
+        cfg.register_renamed_key(
+            f"MODEL.{detector}.TRAINABLE", "MODEL.FREEZE", message='TRAINABLE False is FREEZE ["detector"]'
+        )
+    cfg.register_renamed_key("MODEL.VIDEO_EMBEDDING.FREEZE", "MODEL.FREEZE", message="It is the same list")
+
+
 def _add_solo_config(cfg: CN) -> None:
     solo = cfg.MODEL.SOLO = CN()
     # Foreground categories; COCO has 80.
@@ -77,8 +89,6 @@ def _add_solo_config(cfg: CN) -> None:
     solo.NMS_CLASS_AGNOSTIC = False
     # Detections whose decayed score is below this are dropped. At most TEST.DETECTIONS_PER_IMAGE are kept.
     solo.UPDATE_THRESH_TEST = 0.05
-    # Train the detector; False freezes backbone and SOLO heads and trains only the embedding head.
-    solo.TRAINABLE = True
 
 
 def _add_point_set_anchor_config(cfg: CN) -> None:
@@ -158,8 +168,6 @@ def _add_point_set_anchor_config(cfg: CN) -> None:
     # Score of a joint: "instance" (published: the person's), "heatmap" (its value at the joint), or
     # "instance_times_heatmap" (inferred).
     psa.KEYPOINT_SCORE = "instance_times_heatmap"
-    # Train the detector; False freezes backbone and heads and trains only the embedding head.
-    psa.TRAINABLE = True
 
     hrnet = cfg.MODEL.HRNET = CN()
     # Channels of the finest branch: 18, 32 or 48 for W18, W32, W48. Each coarser one has twice as many.
@@ -183,11 +191,13 @@ def _add_point_set_anchor_config(cfg: CN) -> None:
 
 
 def add_embedding_config(cfg: CN) -> None:
-    """Add the keys of embedding heads alone, ``MODEL.EMBEDDING`` and ``MODEL.VIDEO_EMBEDDING``, to ``cfg`` in place.
+    """Add the keys of embedding heads alone, ``MODEL.EMBEDDING``, ``MODEL.VIDEO_EMBEDDING`` and ``MODEL.FREEZE``, to
+    ``cfg`` in place.
 
     :func:`add_ictrack_config` adds them, too; whoever puts :func:`ictrack.modeling.build_embedding_head` into a
     meta-architecture of his own needs no others.
     """
+    _add_freeze_config(cfg)
     _add_image_embedding_config(cfg)
     _add_video_embedding_config(cfg)
 
@@ -267,9 +277,6 @@ def _add_video_embedding_config(cfg: CN) -> None:
     # w: weight of the video head's embedding in the concatenation, the cosine being (image + w^2 video) / (1 + w^2)
     # (inferred); 0 is the image head alone, .inf the video head alone.
     video.FUSION_WEIGHT = 1.0
-    # What does not train: "backbone", "detector" (with its backbone; as MODEL.SOLO.TRAINABLE), "image_head". It leaves
-    # the video head (inferred from the paper's "further learn"); [] learns from images and video jointly.
-    video.FREEZE = ["detector", "image_head"]
     # "correspondence" (inferred), "random_walk", "tracklet" or "instance_walk".
     video.OBJECTIVE = "correspondence"
     # Weight of the video objective against all other losses.

@@ -8,6 +8,7 @@ import pytest
 import torch
 from detectron2.config import get_cfg
 from detectron2.layers import ShapeSpec
+from detectron2.structures import Instances
 
 from ictrack import add_embedding_config, add_tracker_config
 from ictrack.modeling import build_embedding_head
@@ -41,7 +42,8 @@ def test_a_head_needs_its_own_keys_only():
     cfg.MODEL.EMBEDDING.NAME, cfg.MODEL.EMBEDDING.READOUT = "InstanceEmbeddingHead", "mask"
     head = build_embedding_head(cfg, {"p3": ShapeSpec(channels=8, stride=8)})
     mask = torch.ones(1, 64, 64, dtype=torch.bool)
-    (embeddings,) = head.embed({"p3": torch.rand(1, 8, 8, 8)}, [mask])
+    instances = Instances((64, 64), pred_masks=mask)
+    (embeddings,) = head.embed({"p3": torch.rand(1, 8, 8, 8)}, [instances], (64, 64))
     assert embeddings.shape == (1, cfg.MODEL.EMBEDDING.DIM)
 
 

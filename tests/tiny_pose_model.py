@@ -5,7 +5,7 @@ import torch
 from detectron2.layers import ShapeSpec
 from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from detectron2.structures import Boxes, Instances, Keypoints
-from tiny_video_model import SIZE, video_sample
+from tiny_video_model import SIZE, set_video_keys, video_sample
 from torch import nn
 from torch.nn import functional as F
 
@@ -34,8 +34,7 @@ def pose_config(**video_keys):
     emb = cfg.MODEL.EMBEDDING
     emb.NAME, emb.CONV_DIM, emb.NUM_GROUPS, emb.DIM = "KeypointEmbeddingModule", 16, 4, 8
     cfg.MODEL.VIDEO_EMBEDDING.ENABLED = True
-    for key, value in video_keys.items():
-        cfg.MODEL.VIDEO_EMBEDDING[key] = value
+    set_video_keys(cfg, video_keys)
     return cfg
 
 

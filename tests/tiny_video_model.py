@@ -30,9 +30,17 @@ def solo_config(**video_keys):
     emb.NORMALIZE, emb.TEMPERATURE = True, 0.1
     cfg.MODEL.VIDEO_EMBEDDING.ENABLED = True
     cfg.MODEL.VIDEO_EMBEDDING.LEVELS = [1]
-    for key, value in video_keys.items():
-        cfg.MODEL.VIDEO_EMBEDDING[key] = value
+    set_video_keys(cfg, video_keys)
     return cfg
+
+
+def set_video_keys(cfg, keys):
+    """Keys of MODEL.VIDEO_EMBEDDING, and MODEL.FREEZE: with a video head by default all but that."""
+    keys = dict(keys)
+    frozen = keys.pop("FREEZE", ["detector", "image_head"])
+    for key, value in keys.items():
+        cfg.MODEL.VIDEO_EMBEDDING[key] = value
+    cfg.MODEL.FREEZE = frozen if cfg.MODEL.VIDEO_EMBEDDING.ENABLED else []
 
 
 def use_cells(cfg):

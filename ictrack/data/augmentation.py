@@ -8,6 +8,8 @@ from detectron2.config import CfgNode
 from detectron2.data import transforms as T
 from fvcore.transforms.transform import NoOpTransform, PadTransform, Transform
 
+from ictrack.structures.joints import configured_joints
+
 from .person_crop import RandomPersonCrop
 
 PERSON_CROPS = ("fitted", "published")
@@ -126,7 +128,7 @@ def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
         if len(inp.SCALE_JITTER) != 2:
             raise ValueError(f"INPUT.SCALE_JITTER holds [smallest, largest] scale or nothing, not {inp.SCALE_JITTER}")
         height, width = inp.CROP_SIZE
-        if cfg.MODEL.KEYPOINT_ON:
+        if configured_joints(cfg) is not None:
             published = published_person_crops(cfg)
             fill = (0.0, 0.0, 0.0) if published else cfg.MODEL.PIXEL_MEAN
             augmentations.append(RandomPersonCrop(inp.SCALE_JITTER, (height, width), fill, published))

@@ -1,4 +1,4 @@
-"""What tracklets are made of in a frame, masks or poses: as a detector gives them, in a file, and through a window."""
+"""Per-frame geometry of tracklets, masks or keypoints: detections to JSON, parsed, and in a training crop."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from detectron2.structures import BitMasks, Instances, Keypoints
 from pycocotools import mask as mask_util
 
 from ictrack.structures.describe import describe
-from ictrack.structures.joints import JointSet, joint_set
+from ictrack.structures.joints import JointSet, configured_joints
 from ictrack.structures.json_files import AnnotationError, is_finite, require
 from ictrack.structures.rle import RLE, encode_mask
 from ictrack.structures.youtube_vis_json import MAX_COORDINATE, read_masks
@@ -158,7 +158,6 @@ class PoseShapes(TrackletShapes):
 
 
 def tracklet_shapes(cfg: CfgNode) -> TrackletShapes:
-    """What the tracklets of a configuration's detector are made of."""
-    if cfg.MODEL.META_ARCHITECTURE == "PointSetAnchor":
-        return PoseShapes(joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET))
-    return MaskShapes()
+    """Geometry of the tracklets of a configuration's detector."""
+    joints = configured_joints(cfg)
+    return MaskShapes() if joints is None else PoseShapes(joints)

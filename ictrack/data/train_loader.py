@@ -12,7 +12,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_tra
 from detectron2.data.build import filter_images_with_only_crowd_annotations
 from detectron2.utils import comm
 
-from ictrack.structures.joints import joint_set
+from ictrack.structures.joints import JointSet, configured_joints
 
 from .datasets.unlabelled_videos import exclude_videos
 from .labelled_image_mapper import LabelledImageMapper
@@ -100,15 +100,15 @@ def _labelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
     views = cfg.INPUT.NUM_VIEWS
     if cfg.SOLVER.IMS_PER_BATCH % views:
         raise ValueError(f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of INPUT.NUM_VIEWS {views}")
-    min_keypoints = 0
-    if cfg.MODEL.KEYPOINT_ON:
-        _check_joints(cfg)
+    min_keypoints, joints = 0, configured_joints(cfg)
+    if joints is not None:
+        _check_joints(cfg, joints)
         min_keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.MIN_KEYPOINTS_PER_IMAGE
     needs_masks = cfg.MODEL.MASK_ON or cfg.MODEL.META_ARCHITECTURE == "SOLO"
     dataset = []
     for name in cfg.DATASETS.TRAIN:
         records = get_detection_dataset_dicts(name, filter_empty=False, min_keypoints=min_keypoints)
-        if not cfg.MODEL.KEYPOINT_ON:
+        if joints is None:
             source = MetadataCatalog.get(name).get("json_file", name)
             records = with_masks(records, source, required=needs_masks)
         dataset += records
@@ -119,16 +119,16 @@ def _labelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
     return dataset
 
 
-def _check_joints(cfg: CfgNode) -> None:
-    joints = joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET)
+def _check_joints(cfg: CfgNode, joints: JointSet) -> None:
     for name in cfg.DATASETS.TRAIN:
         names = MetadataCatalog.get(name).get("keypoint_names")
         if names is not None and tuple(names) != joints.names:
-            raise ValueError(f"{name}: its joints are not those of {joints.name}, MODEL.POINT_SET_ANCHOR.JOINT_SET")
+            raise ValueError(f"{name}: its joints are not those of {joints.name}, which the model predicts")
 
 
 def _labelled_mapper(cfg: CfgNode, num_images: int) -> LabelledImageMapper:
-    return (LabelledPoseMapper if cfg.MODEL.KEYPOINT_ON else LabelledImageMapper)(cfg, num_images=num_images)
+    mapper = LabelledImageMapper if configured_joints(cfg) is None else LabelledPoseMapper
+    return mapper(cfg, num_images=num_images)
 
 
 def _labelled_source(cfg: CfgNode, views_per_batch: Fraction) -> Source:

@@ -108,7 +108,7 @@ def adaptation_config(cfg: CfgNode, size: tuple[int, int], output: Path) -> CfgN
     cfg.DATASETS.UNLABELLED_EXCLUDE = []
     cfg.DATASETS.UNLABELLED_TRACKLETS = ""
     cfg.MODEL.VIDEO_EMBEDDING.ENABLED = True
-    cfg.MODEL.VIDEO_EMBEDDING.FREEZE = ["detector", "image_head"]
+    cfg.MODEL.FREEZE = ["detector", "image_head"]
     cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE = options.OBJECTIVE
     cfg.INPUT.UNLABELLED.SIZE = list(size)
     cfg.INPUT.UNLABELLED.NUM_FRAMES = 2 if options.OBJECTIVE == "correspondence" else options.NUM_FRAMES

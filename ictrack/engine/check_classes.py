@@ -45,7 +45,7 @@ def check_classes(cfg: CfgNode) -> None:
     names, key = detector_classes(cfg), num_classes_key(cfg)
     if names is None:
         return
-    if key is not None and _learns_classes(cfg):
+    if key is not None and "detector" not in frozen_parts(cfg):
         number = cfg
         for part in key.split("."):
             number = number.get(part, {})
@@ -57,10 +57,6 @@ def check_classes(cfg: CfgNode) -> None:
             logger.warning("%s: classes from %d on are never learnt", message, len(names))
     for dataset in cfg.DATASETS.TEST:
         check_test_set(names, dataset)
-
-
-def _learns_classes(cfg: CfgNode) -> bool:
-    return cfg.MODEL.SOLO.TRAINABLE and "detector" not in frozen_parts(cfg)
 
 
 def check_test_set(names: list[str] | None, dataset: str) -> None:

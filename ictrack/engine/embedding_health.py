@@ -14,8 +14,9 @@ from detectron2.engine import HookBase
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ictrack.modeling.embedding import EmbeddingHead
+from ictrack.modeling.embedding.readout import at_rows
 from ictrack.modeling.embedding.video_clips import VideoClips
-from ictrack.modeling.embedding.video_objectives import AnyHead, read_instances
 
 # Weight of the ridge regression's penalty against the number of embeddings; the embeddings have unit variance.
 RIDGE = 1e-3
@@ -110,11 +111,11 @@ class _MeasuredMap:
         self.places: list[Tensor] = []  # (N_v, 2)
         self.retrieval: list[float] = []
 
-    def add(self, maps: Tensor, sample: dict[str, Any], clips: VideoClips, frame: tuple[int, int]) -> None:
-        """Count a pair with maps (2, D, h, w) over ``frame``, (H, W)."""
+    def add(self, maps: Tensor, sample: dict[str, Any], clips: VideoClips, padded_size: tuple[int, int]) -> None:
+        """Count a pair with maps (2, D, h, w) over ``padded_size``."""
         full = (maps.shape[2], maps.shape[3])
-        valid = clips.colors(full, frame)[1].flatten(1)  # (2, h w), False in the padding
-        cell = (frame[0] / full[0], frame[1] / full[1])
+        valid = clips.colors(full, padded_size)[1].flatten(1)  # (2, h w), False in the padding
+        cell = (padded_size[0] / full[0], padded_size[1] / full[1])
         centers = cell_centers(full, cell).to(maps)
         flat = maps.flatten(2).transpose(1, 2)  # (2, h w, D)
         chosen = [v.nonzero().squeeze(1) for v in valid]
@@ -164,7 +165,7 @@ class _Measured:
 
 @torch.no_grad()
 def heads_health(
-    model: Any, heads: Mapping[str, AnyHead], samples: Sequence[dict[str, Any]], levels: Sequence[int] = ()
+    model: Any, heads: Mapping[str, EmbeddingHead], samples: Sequence[dict[str, Any]], levels: Sequence[int] = ()
 ) -> dict[str, dict[str, float]]:
     """The figures of heads on pairs of frames.
 
@@ -183,23 +184,27 @@ def heads_health(
     measured = {name: _Measured() for name in heads}
     for pair, sample in enumerate(samples):
         clips = VideoClips([sample], next(model.parameters()).device)
-        features, frame = model.extract_features(clips.images)
+        features, padded_size = model.extract_features(clips.images)
         for name, head in heads.items():
             for level, maps in zip(levels or range(head.num_levels), head.dense_maps(features, levels)):
-                measured[name].levels.setdefault(level, _MeasuredMap()).add(maps.float(), sample, clips, frame)
+                measured[name].levels.setdefault(level, _MeasuredMap()).add(maps.float(), sample, clips, padded_size)
             if "tracklets" in sample:
-                measured[name].instances.append(_instances(model, head, features, clips, frame, pair))
+                measured[name].instances.append(_instances(model, head, features, clips, padded_size, pair))
     return {name: kept.figures() for name, kept in measured.items()}
 
 
 def _instances(
-    model: Any, head: AnyHead, features: dict[str, Tensor], clips: VideoClips, frame: tuple[int, int], pair: int
+    model: Any,
+    head: EmbeddingHead,
+    features: dict[str, Tensor],
+    clips: VideoClips,
+    padded_size: tuple[int, int],
+    pair: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Embeddings of the tracklets in a pair, (N, 2) pair and tracklet, and (N,) whether in the second frame."""
-    tracklets = clips.tracklets()
-    embeddings, rows = read_instances(head, features, tracklets, frame, getattr(model, "assign_cells", None))
-    first = rows.new_tensor([0, len(tracklets[0])])
-    ids = torch.cat([x.gt_ids for x in tracklets]).to(rows)[first[rows[:, 0]] + rows[:, 1]]
+    tracklets = model.labeled_places(head, clips.tracklets(), padded_size)
+    embeddings, rows = head.read(features, tracklets, padded_size)
+    ids = at_rows([x.gt_ids for x in tracklets], rows)
     return embeddings, torch.stack([torch.full_like(ids, pair), ids], dim=1), rows[:, 0] == 1
 
 

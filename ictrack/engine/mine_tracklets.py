@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.utils import comm
 
@@ -53,7 +54,10 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
     tracking, shapes = mining_config(cfg), tracklet_shapes(cfg)
     origin = _origin(tracking, records)
     if not all(comm.all_gather(_is_from(path, origin, shapes))):
-        mined = mine(VideoTracker.from_config(tracking), records[comm.get_rank() :: comm.get_world_size()], cfg)
+        # A training is the same whether its tracklets were there or not.
+        with torch.random.fork_rng(devices=[]):
+            tracker = VideoTracker.from_config(tracking)
+        mined = mine(tracker, records[comm.get_rank() :: comm.get_world_size()], cfg)
         parts = comm.gather(mined)
         if comm.is_main_process():
             _write(path, [video for part in parts for video in part], origin, shapes)

@@ -21,6 +21,7 @@ from ictrack.data.datasets.check_files import check_dataset_files
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.evaluation.detector_classes import state_detector_classes
 
+from .mine_tracklets import with_tracklets
 from .trainer import ICTrackTrainer
 
 
@@ -64,6 +65,8 @@ def checked_config(args: argparse.Namespace) -> CfgNode:
     register_configured_datasets(cfg)
     training = not getattr(args, "eval_only", False)
     check_dataset_files(cfg, training=training)
+    if training:
+        _check_frozen(cfg)
     state_detector_classes(cfg, training=training)
     if training:
         check_batch(cfg, getattr(args, "num_gpus", 1) * getattr(args, "num_machines", 1))
@@ -99,12 +102,22 @@ def setup(args: argparse.Namespace) -> CfgNode:
     return cfg
 
 
+def _check_frozen(cfg: CfgNode) -> None:
+    video = cfg.MODEL.VIDEO_EMBEDDING
+    trains_video_alone = video.ENABLED and cfg.DATASETS.UNLABELLED and not cfg.DATASETS.TRAIN
+    if trains_video_alone and "detector" not in cfg.MODEL.FREEZE and not video.BACKPROP_TO_FEATURES:
+        raise ConfigError(
+            "DATASETS.TRAIN is empty, and nothing else teaches the detector, which would decay: set MODEL.FREEZE "
+            '["detector", "image_head"]'
+        )
+
+
 def train_or_evaluate(args: argparse.Namespace) -> Any:
-    """What ``ictrack train`` does in each process: train, or evaluate with ``--eval-only``. Returns the results."""
+    """Training, or with ``--eval-only`` evaluation, in one process. Returns the results."""
     cfg = setup(args)
     if args.eval_only:
         return ICTrackTrainer.evaluate(cfg, resume=args.resume)
-    trainer = ICTrackTrainer(cfg)
+    trainer = ICTrackTrainer(with_tracklets(cfg))
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()
 

@@ -35,7 +35,6 @@ from ictrack.modeling.frozen_features import remember_frozen_features
 from .check_classes import check_classes, check_test_set
 from .embedding_health import EmbeddingHealthHook
 from .lr_scheduler import build_scheduler
-from .mine_tracklets import with_tracklets
 from .train_step import TrainStep
 
 logger = logging.getLogger(__name__)
@@ -209,7 +208,7 @@ class ICTrackTrainer(DefaultTrainer):
 
     @classmethod
     def build_train_loader(cls, cfg: CfgNode) -> Any:
-        return build_train_loader(with_tracklets(cfg))
+        return build_train_loader(cfg)
 
     @classmethod
     def build_test_loader(cls, cfg: CfgNode, dataset_name: str) -> Any:

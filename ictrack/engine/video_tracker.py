@@ -23,12 +23,11 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.data.video_io import FrameStream, VideoReadError, VideoWriter, open_frames
 from ictrack.evaluation.detector_classes import detector_classes
-from ictrack.evaluation.posetrack_evaluation import configured_joints
 from ictrack.modeling.build import build_model
 from ictrack.modeling.mixed_precision import autocast
 from ictrack.structures.categories import class_name
 from ictrack.structures.command_line import check_outputs
-from ictrack.structures.joints import JointSet
+from ictrack.structures.joints import JointSet, configured_joints
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.structures.youtube_vis_writer import write_youtube_vis
 from ictrack.tracking import TrackerInputError, build_tracker, current_detections

@@ -15,7 +15,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Instances
 from detectron2.utils import comm
 
-from ictrack.structures.joints import JOINT_SETS, POSETRACK_18, JointSet, joint_set, joints_of, submitted_poses
+from ictrack.structures.joints import JOINT_SETS, POSETRACK_18, JointSet, configured_joints, joints_of, submitted_poses
 
 from .detector_classes import detector_classes
 from .evaluator import TrackerFactory, VideoEvaluator, describe
@@ -144,12 +144,6 @@ class PoseTrackEvaluator(VideoEvaluator):
 
     def _finish(self, video: Mapping[str, Any]) -> None:
         self._writer.finish()
-
-
-def configured_joints(cfg: CfgNode) -> JointSet | None:
-    """The joints that the model of a configuration predicts, where it says so."""
-    is_point_set_anchor = cfg.MODEL.META_ARCHITECTURE == "PointSetAnchor"
-    return joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET) if is_point_set_anchor else None
 
 
 def _scores(report: Mapping[str, Any]) -> OrderedDict[str, dict[str, float]]:

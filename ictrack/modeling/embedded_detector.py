@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
-from detectron2.structures import BitMasks, Instances, PolygonMasks
 from torch import Tensor, nn
-from torch.nn import functional as F
 
-from .embedding import EmbeddingHead, build_embedding_head, instance_ids
-from .embedding.readout import box_masks
-from .freezing import PartlyFrozen, frozen_parts
-from .training import training_losses
+from .detector_base import TrackableDetector
+from .embedding import EmbeddingHead, build_embedding_head, pad_instances
+from .freezing import frozen_parts
 
 
 @META_ARCH_REGISTRY.register()
-class EmbeddedDetector(PartlyFrozen):
+class EmbeddedDetector(TrackableDetector):
     """A detector that also says by which embedding each of its detections is recognised in other frames.
 
     The detector is used as it is: any meta-architecture with an attribute ``backbone`` that it calls once a batch on
     the padded images, and that follows Detectron2's conventions for inputs and outputs. The head reads the backbone's
     features, which a forward hook takes from the detector's own pass, so the backbone never runs twice. Instances are
-    read off by their masks, or by their boxes where there are no masks.
+    read off by their masks, or by their boxes where there are no masks; by a head that reads keypoints, such as
+    :class:`KeypointEmbeddingModule`, at the joints of a Keypoint R-CNN.
 
     Weights of the bare detector (names without ``detector.``, as in Detectron2's model zoo) load as they are.
     """
@@ -40,37 +38,29 @@ class EmbeddedDetector(PartlyFrozen):
         *,
         detector: nn.Module,
         embedding_head: EmbeddingHead,
-        trainable: bool = True,
-        train_backbone: bool = True,
+        frozen: Sequence[str] = (),
     ):
         """
         Args:
             detector: a Detectron2 detector.
-            embedding_head: with the mask read-out, on features of ``detector.backbone``.
-            trainable: False freezes the detector with its backbone.
-            train_backbone: False freezes the backbone.
+            embedding_head: reads masks or keypoints, on features of ``detector.backbone``.
+            frozen: parts that do not train, as for :meth:`TrackableDetector.freeze_parts`.
         """
         super().__init__()
+        if embedding_head.reads == "cells":
+            raise ValueError("MODEL.EMBEDDING.READOUT cell needs a detector with a grid (SOLO); set it to mask")
         self.detector = detector
         self.embedding_head = embedding_head
-        self.trainable = trainable
-        if not trainable:
-            self.freeze(self.detector)
-        elif not train_backbone:
-            self.freeze(self.detector.backbone)
+        self.freeze_parts(frozen, self.detector)
         self._register_load_state_dict_pre_hook(self.rename_weights)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        if not cfg.MODEL.EMBEDDING.NAME or cfg.MODEL.EMBEDDING.READOUT != "mask":
-            raise ValueError("EmbeddedDetector needs MODEL.EMBEDDING.NAME, and MODEL.EMBEDDING.READOUT 'mask'")
         detector = META_ARCH_REGISTRY.get(cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE)(cfg)
-        return {
-            "detector": detector,
-            "embedding_head": build_embedding_head(cfg, detector.backbone.output_shape()),
-            "trainable": "detector" not in frozen_parts(cfg),
-            "train_backbone": "backbone" not in frozen_parts(cfg),
-        }
+        head = build_embedding_head(cfg, detector.backbone.output_shape())
+        if head is None:
+            raise ValueError("EmbeddedDetector needs MODEL.EMBEDDING.NAME")
+        return {"detector": detector, "embedding_head": head, "frozen": frozen_parts(cfg)}
 
     @property
     def device(self) -> torch.device:
@@ -92,65 +82,37 @@ class EmbeddedDetector(PartlyFrozen):
             whose Instances have one more field ``embeddings``, (N, D) float32.
         """
         if self.training:
-            return training_losses(self, batched_inputs, self._image_losses, self.extract_features)
-        outputs, features, frame = self._detect(batched_inputs)
-        detections = [x["instances"] for x in outputs]
-        masks = [
-            self._padded_masks(detected, x["image"].shape[-2:], frame, features)
-            for detected, x in zip(detections, batched_inputs)
+            return self.training_losses(batched_inputs)
+        outputs, features, padded_size = self._detect(batched_inputs)
+        read = [
+            pad_instances(y["instances"], padded_size, x["image"].shape[-2:]) for x, y in zip(batched_inputs, outputs)
         ]
-        for detected, embeddings in zip(detections, self.embedding_head.embed(features, masks)):
-            detected.embeddings = embeddings
+        for y, embeddings in zip(outputs, self.embedding_head.embed(features, read, padded_size)):
+            y["instances"].embeddings = embeddings
         return outputs
 
-    def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+    def image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         losses: dict[str, Tensor] = {}
-        images = [x["image"] for x in batched_inputs]
         if self.trainable:
-            losses, features, frame = self._detect(batched_inputs)
+            losses, features, padded_size = self._detect(batched_inputs)
         else:
-            features, frame = self.extract_features(images)
-        instances = [x["instances"].to(self.device) for x in batched_inputs]
-        masks = [self._padded_masks(x, x.image_size, frame, features) for x in instances]
-        return {**losses, **self.embedding_head.losses(features, masks, instance_ids(instances))}
+            features, padded_size = self.extract_features([x["image"] for x in batched_inputs])
+        places = self.labeled_places(self.embedding_head, [x["instances"] for x in batched_inputs], padded_size)
+        return {**losses, **self.embedding_head.losses(features, places, padded_size)}
 
     def _detect(self, batched_inputs: list[dict]) -> tuple[Any, dict[str, Tensor], tuple[int, int]]:
-        """What the detector says about a batch, the features that it read, and (H, W) of the padded input."""
+        """Outputs of the detector for a batch, the features that it read, and (H, W) of the padded input."""
         with _backbone_pass(self.detector.backbone) as passes:
             outputs = self.detector(batched_inputs)
         if len(passes) != 1:
             raise RuntimeError(f"{type(self.detector).__name__} ran its backbone {len(passes)} times, expected once")
-        frame, features = passes[0]
-        return outputs, features, frame
+        padded_size, features = passes[0]
+        return outputs, features, padded_size
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
         """The backbone's features of images (C, h, w), and (H, W) of the padded input."""
         batch = self.detector.preprocess_image([{"image": image} for image in images]).tensor
         return self.detector.backbone(batch), (batch.shape[-2], batch.shape[-1])
-
-    def _padded_masks(
-        self, instances: Instances, input_size: tuple[int, int], frame: tuple[int, int], features: dict[str, Tensor]
-    ) -> Tensor:
-        """Masks of ground truth or detections on the frame of the padded network input.
-
-        Args:
-            instances: of any resolution ``image_size``, which shows what the network saw as ``input_size``.
-            input_size: (h, w) of the network's input without its padding.
-            frame: (H, W) of it with padding.
-            features: those that the head reads.
-
-        Returns:
-            (N, h', w') with h' : w' in the proportion of ``frame``.
-        """
-        height, width = instances.image_size
-        # The padding is at the bottom and on the right: the frame in pixels of the instances.
-        padded = (round(frame[0] * height / input_size[0]), round(frame[1] * width / input_size[1]))
-        for name in ("pred_masks", "gt_masks"):
-            if instances.has(name):
-                masks = _bitmasks(instances.get(name), height, width).to(self.device)
-                return F.pad(masks, (0, padded[1] - width, 0, padded[0] - height))
-        boxes = instances.pred_boxes if instances.has("pred_boxes") else instances.gt_boxes
-        return box_masks(boxes.tensor, padded, features[self.embedding_head.in_features[0]].shape[-2:])
 
     def rename_weights(self, weights: dict[str, Any], prefix: str = "", *_: object) -> None:
         """Rename, in place, those of the bare detector (below ``prefix``) to those of this model."""
@@ -170,10 +132,3 @@ def _backbone_pass(backbone: nn.Module) -> Iterator[list[tuple[tuple[int, int], 
         yield passes
     finally:
         handle.remove()
-
-
-def _bitmasks(masks: Tensor | BitMasks | PolygonMasks, height: int, width: int) -> Tensor:
-    """(N, height, width) bool, whatever the type."""
-    if isinstance(masks, PolygonMasks):
-        masks = BitMasks.from_polygon_masks(masks, height, width)
-    return masks.tensor if isinstance(masks, BitMasks) else masks

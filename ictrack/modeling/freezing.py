@@ -7,7 +7,7 @@ from typing import TypeVar
 from detectron2.config import CfgNode
 from torch import nn
 
-# What MODEL.VIDEO_EMBEDDING.FREEZE may hold.
+# Entries of MODEL.FREEZE.
 PARTS = ("backbone", "detector", "image_head")
 
 Model = TypeVar("Model", bound="PartlyFrozen")
@@ -33,12 +33,11 @@ class PartlyFrozen(nn.Module):
 
 
 def frozen_parts(cfg: CfgNode) -> list[str]:
-    """What ``cfg.MODEL.VIDEO_EMBEDDING.FREEZE`` freezes; nothing where there is no video head.
+    """Names of the parts that ``cfg.MODEL.FREEZE`` freezes, some of ``PARTS``.
 
     Raises:
-        ValueError: a name that is none of PARTS.
+        ValueError: a name that is none of them.
     """
-    video = cfg.MODEL.VIDEO_EMBEDDING
-    if unknown := [name for name in video.FREEZE if name not in PARTS]:
-        raise ValueError(f"MODEL.VIDEO_EMBEDDING.FREEZE holds {unknown}, which are none of {list(PARTS)}")
-    return list(video.FREEZE) if video.ENABLED else []
+    if unknown := [name for name in cfg.MODEL.FREEZE if name not in PARTS]:
+        raise ValueError(f"MODEL.FREEZE holds {unknown}, which are none of {list(PARTS)}")
+    return list(cfg.MODEL.FREEZE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -191,6 +192,23 @@ def submitted_poses(keypoints: np.ndarray, joints: JointSet, min_joint_score: fl
     poses[poses[..., 2] < min_joint_score] = 0
     seen: np.ndarray = (convert_keypoints(poses, POSETRACK_18, POSETRACK_15) != 0).any(axis=(1, 2))
     return poses, seen
+
+
+def configured_joints(cfg: Any) -> JointSet | None:
+    """Joints that a configuration's detector predicts; None where it finds masks or boxes.
+
+    Everything that depends on whether objects are told apart by masks or by poses asks this.
+
+    Args:
+        cfg: PointSetAnchor predicts ``MODEL.POINT_SET_ANCHOR.JOINT_SET``, another detector with ``MODEL.KEYPOINT_ON``
+            the joints that :func:`joints_of` knows by ``MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS``.
+
+    Raises:
+        ValueError: no set has this number of joints.
+    """
+    if cfg.MODEL.META_ARCHITECTURE == "PointSetAnchor":
+        return joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET)
+    return joints_of(cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS) if cfg.MODEL.KEYPOINT_ON else None
 
 
 def _neck(keypoints: np.ndarray, joints: JointSet) -> np.ndarray:

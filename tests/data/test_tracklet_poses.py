@@ -174,5 +174,7 @@ def test_what_a_detector_tracks():
     cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET = "PoseTrack18"
     shapes = tracklet_shapes(cfg)
     assert isinstance(shapes, PoseShapes) and shapes.joints is POSETRACK_18
-    cfg.MODEL.META_ARCHITECTURE = "SOLO"
+    cfg.MODEL.META_ARCHITECTURE = "EmbeddedDetector"  # of a Keypoint R-CNN
+    assert tracklet_shapes(cfg).joints is COCO_17
+    cfg.MODEL.KEYPOINT_ON = False
     assert isinstance(tracklet_shapes(cfg), MaskShapes)

@@ -63,7 +63,7 @@ def test_the_trainer_asks_before_it_makes_a_model(configured):
 
 def test_a_frozen_detector_needs_no_classes_of_the_data(configured):
     check_classes(
-        configured("MODEL.META_ARCHITECTURE", "SOLO", "MODEL.SOLO.NUM_CLASSES", "2", "MODEL.SOLO.TRAINABLE", "False")
+        configured("MODEL.META_ARCHITECTURE", "SOLO", "MODEL.SOLO.NUM_CLASSES", "2", "MODEL.FREEZE", "['detector']")
     )
 
 

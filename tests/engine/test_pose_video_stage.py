@@ -64,7 +64,7 @@ def test_mined_tracklets_are_the_detected_poses(stage, tmp_path, monkeypatch):
 @pytest.mark.parametrize("objective", ["tracklet", "instance_walk"])
 def test_the_video_head_learns_from_them(stage, tmp_path, objective):
     stage.MODEL.VIDEO_EMBEDDING.OBJECTIVE = objective
-    trainer = ICTrackTrainer(stage)
+    trainer = ICTrackTrainer(with_tracklets(stage))
     trainer.resume_or_load(resume=False)
     start = {name: x.clone() for name, x in trainer.model.state_dict().items()}
     trainer.train()
@@ -93,7 +93,7 @@ def test_the_video_head_learns_beside_scalar_tags(stage, tmp_path):
     stage.MODEL.WEIGHTS = str(save_weights(tags, tmp_path / "image_stage.pth"))
     stage.MODEL.VIDEO_EMBEDDING.HEAD_OPTIONS = ["KEYPOINT.OBJECTIVE", "instance_contrastive"]
     stage.TRACKER_HEADS.EMBEDDING.SIMILARITY = "distance_and_cosine"
-    trainer = ICTrackTrainer(stage)
+    trainer = ICTrackTrainer(with_tracklets(stage))
     trainer.resume_or_load(resume=False)
     trainer.train()
     stage.MODEL.WEIGHTS = str(tmp_path / "output" / "model_final.pth")

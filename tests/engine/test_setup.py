@@ -1,8 +1,9 @@
+import argparse
 from pathlib import Path
 
 import pytest
 
-from ictrack.engine.setup import ConfigError, load_config
+from ictrack.engine.setup import ConfigError, checked_config, load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -60,3 +61,27 @@ def test_missing_and_malformed_files(tmp_path):
     path.write_text("MODEL: [unclosed\n")
     with pytest.raises(ConfigError, match=r"broken\.yaml"):
         load_config(str(path))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("MODEL.SOLO.TRAINABLE", "False"),
+        ("MODEL.POINT_SET_ANCHOR.TRAINABLE", "False"),
+        ("MODEL.VIDEO_EMBEDDING.FREEZE", "['detector']"),
+    ],
+)
+def test_former_switches_of_freezing_name_the_new_one(key, value):
+    with pytest.raises(ConfigError, match=r"renamed to MODEL\.FREEZE"):
+        load_config(overrides=[key, value])
+
+
+def test_a_video_stage_that_freezes_nothing_is_refused(tmp_path):
+    """Weight decay and batch statistics would change a detector that no loss teaches."""
+    (tmp_path / "clip").mkdir()
+    opts = ["DATASETS.TRAIN", "()", "DATASETS.TEST", "()", "DATASETS.UNLABELLED", "('unfrozen_videos',)",
+            "DATASETS.REGISTER", str([["unfrozen_videos", "videos", str(tmp_path / "clip")]]),
+            "MODEL.VIDEO_EMBEDDING.ENABLED", "True", "OUTPUT_DIR", str(tmp_path)]  # fmt: skip
+    args = argparse.Namespace(config_file="", opts=opts, eval_only=False, resume=False)
+    with pytest.raises(ConfigError, match=r"MODEL\.FREEZE"):
+        checked_config(args)

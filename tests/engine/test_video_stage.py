@@ -33,6 +33,7 @@ def stage(tmp_path):
     (folder / "broken.mp4").write_text("no video")
     register_unlabelled_videos(NAME, str(folder))
     cfg = color_config(ENABLED=True, OBJECTIVE="tracklet", HEALTH_PERIOD=2, HEALTH_VIDEOS=3)
+    cfg.MODEL.FREEZE = ["detector", "image_head"]
     cfg.MODEL.WEIGHTS = str(save_weights(color_config(), tmp_path / "image_stage.pth"))
     cfg.OUTPUT_DIR = str(tmp_path / "output")
     cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELLED = (), (), (NAME,)
@@ -87,7 +88,7 @@ def test_mining_sees_the_image_head_alone(stage):
 
 
 def test_stage_b_leaves_the_image_stage_bit_identical(stage, tmp_path, caplog):
-    trainer = ICTrackTrainer(stage)
+    trainer = ICTrackTrainer(with_tracklets(stage))
     trainer.resume_or_load(resume=False)
     assert "video_head" in caplog.text  # new, and said so
     trainer.train()
@@ -113,7 +114,7 @@ def test_replayed_batches_pass_the_frozen_backbone_once(stage, monkeypatch):
     def weights():
         calls.clear()
         seed_all_rng(0)
-        trainer = ICTrackTrainer(stage)
+        trainer = ICTrackTrainer(with_tracklets(stage))
         trainer.resume_or_load(resume=False)
         trainer.model.detector.backbone.conv.register_forward_hook(lambda *_: calls.append(1))
         trainer.train()
@@ -152,7 +153,7 @@ def test_adapt_end_to_end(tmp_path, objective):
 def train_on_video_and_compare_weights(cfg):
     """What each of two processes runs: nothing is frozen, though the video trains the video head alone."""
     register_unlabelled_videos(NAME, cfg.DATASETS.REGISTER[0][2:])
-    trainer = ICTrackTrainer(cfg)
+    trainer = ICTrackTrainer(with_tracklets(cfg))
     trainer.resume_or_load(resume=False)
     trainer.train()
     first, second = comm.all_gather(trainer.checkpointer.model.state_dict())
@@ -160,7 +161,7 @@ def train_on_video_and_compare_weights(cfg):
 
 
 def test_two_processes_mine_and_learn_together(stage, tmp_path):
-    stage.MODEL.VIDEO_EMBEDDING.FREEZE = []
+    stage.MODEL.FREEZE = []
     stage.DATASETS.REGISTER = [[NAME, "videos", str(tmp_path / "videos")]]
     launch(train_on_video_and_compare_weights, 2, dist_url="auto", args=(stage,))
     tracklets = read_tracklets(tmp_path / "output" / "tracklets.json", MaskShapes())

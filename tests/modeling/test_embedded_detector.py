@@ -7,14 +7,14 @@ import pytest
 import torch
 from detectron2.config import get_cfg
 from detectron2.modeling import build_model
-from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
+from detectron2.structures import BitMasks, Boxes, Instances, Keypoints, PolygonMasks
 from detectron2.utils.events import EventStorage
 from torch import nn
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.config import add_ictrack_config
 from ictrack.modeling import EmbeddedDetector, InstanceEmbeddingHead
-from ictrack.modeling.embedding.readout import mask_readout
+from ictrack.modeling.embedding.readout import instance_masks, mask_readout
 
 
 def mask_rcnn_config(masks=True):
@@ -112,9 +112,9 @@ def test_ground_truth_is_read_in_the_padded_frame(mask_rcnn, masks):
     instances = training_input(masks=masks)["instances"]
     cell_column = torch.arange(24.0).expand(1, 24, 24)
     maps = torch.stack([cell_column, cell_column.mT], dim=1)
-    features = {"res2": maps}
-    found = mask_rcnn._padded_masks(instances, (70, 90), (96, 96), features)
-    (centres,) = mask_readout([maps], [found])
+    (places,) = mask_rcnn.labeled_places(mask_rcnn.embedding_head, [instances], (96, 96))
+    assert places.gt_index.tolist() == [0, 1] and len(places.gt_ids.unique()) == 2
+    (centres,) = mask_readout([maps], [instance_masks(places, (24, 24))])
     expected = torch.from_numpy(SQUARES).view(2, 2, 2).mean(dim=1) / 4 - 0.5  # x, y in cells
     torch.testing.assert_close(centres, expected, atol=0.02 if masks != "polygon" else 0.2, rtol=0)
 
@@ -138,7 +138,7 @@ def test_inference_adds_embeddings_read_at_the_predicted_masks(mask_rcnn, backbo
     padded = torch.zeros(len(first["instances"]), 192, 192, dtype=torch.bool)
     padded[:, :140, :180] = first["instances"].pred_masks
     one_image = {f: x[:1] for f, x in features.items()}
-    expected = mask_rcnn.embedding_head.embed(one_image, [padded])[0]
+    expected = mask_rcnn.embedding_head.embed(one_image, [Instances((192, 192), pred_masks=padded)], (96, 96))[0]
     torch.testing.assert_close(first["instances"].embeddings, expected)
     # Nothing is left behind on the wrapped detector, whose own result is the same.
     assert len(mask_rcnn.detector.backbone._forward_hooks) == 1  # the fixture's
@@ -158,6 +158,57 @@ def test_detector_without_masks_is_read_by_its_boxes():
         detections = model([{"image": torch.zeros(3, 64, 64, dtype=torch.uint8)}])[0]["instances"]
     assert not detections.has("pred_masks")
     assert detections.embeddings.shape == (len(detections), 24)
+
+
+def keypoint_rcnn_config():
+    cfg = mask_rcnn_config(masks=False)
+    cfg.MODEL.KEYPOINT_ON = True
+    cfg.MODEL.ROI_HEADS.NUM_CLASSES = 1
+    cfg.MODEL.ROI_KEYPOINT_HEAD.CONV_DIMS = [16, 16]
+    cfg.MODEL.ROI_KEYPOINT_HEAD.POOLER_RESOLUTION = 7
+    emb = cfg.MODEL.EMBEDDING
+    emb.NAME, emb.IN_FEATURES, emb.CONV_DIM, emb.NUM_GROUPS = "KeypointEmbeddingModule", ["p3"], 16, 4
+    return cfg
+
+
+def people_input(ids):
+    x = training_input(masks=None, ids=ids)
+    points = torch.rand(2, 17, 2) * torch.tensor([26.0, 30.0]) + torch.from_numpy(SQUARES[:, None, :2])
+    x["instances"].gt_keypoints = Keypoints(torch.cat([points, torch.full((2, 17, 1), 2.0)], dim=2))
+    x["instances"].gt_classes[:] = 0
+    return x
+
+
+def test_a_keypoint_rcnn_takes_the_keypoint_embedding_module():
+    """Trained on the labels, read at the predicted joints in the network's pixels."""
+    torch.manual_seed(0)
+    model = build_model(keypoint_rcnn_config()).train()
+    nobody = {"image": torch.zeros(3, 64, 64, dtype=torch.uint8), "instances": Instances((64, 64))}
+    nobody["instances"].gt_boxes = Boxes(torch.zeros(0, 4))
+    nobody["instances"].gt_classes = torch.zeros(0, dtype=torch.int64)
+    losses = model([people_input([5, 6]), people_input([6, 5])])
+    embedding_losses = [loss for name, loss in losses.items() if name.startswith("loss_embed")]
+    assert {"loss_keypoint", "loss_embed_joint_contrast", "loss_embed_person_contrast"} <= set(losses)
+    assert losses["loss_embed_person_contrast"] > 0
+    sum(embedding_losses).backward()
+    assert all(p.grad is not None for p in model.embedding_head.parameters())
+    places = model.labeled_places(model.embedding_head, [nobody["instances"]], (96, 96))
+    assert all(
+        loss == 0 for loss in model.embedding_head.losses({"p3": torch.rand(1, 16, 12, 12)}, places, (96, 96)).values()
+    )
+
+    model.eval()
+    image = torch.randint(256, (3, 70, 90), dtype=torch.uint8)
+    with torch.no_grad():
+        large, small = (model([{"image": image, "height": h, "width": w}])[0]["instances"] for h, w in SIZES_OUT)
+        features, padded_size = model.extract_features([image])
+    assert len(large) > 0 and large.embeddings.shape == (len(large), 24)
+    in_pixels = Instances(padded_size, pred_keypoints=small.pred_keypoints)
+    torch.testing.assert_close(small.embeddings, model.embedding_head.embed(features, [in_pixels], padded_size)[0])
+    torch.testing.assert_close(large.embeddings, small.embeddings, atol=0.05, rtol=0.05)
+
+
+SIZES_OUT = [(140, 180), (70, 90)]
 
 
 def test_image_without_detections(mask_rcnn):

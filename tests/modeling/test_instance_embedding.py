@@ -6,12 +6,18 @@ import pytest
 import torch
 from detectron2.config import get_cfg
 from detectron2.layers import ShapeSpec
-from detectron2.structures import Instances
+from detectron2.structures import Boxes, Instances
 from torch.nn import functional as F
 
 from ictrack.config import add_ictrack_config
 from ictrack.losses.instance_contrastive import instance_contrastive_loss
-from ictrack.modeling.embedding import InstanceEmbeddingHead, PooledFeatures, build_embedding_head, instance_ids
+from ictrack.modeling.embedding import (
+    InstanceEmbeddingHead,
+    PooledFeatures,
+    build_embedding_head,
+    instance_ids,
+    pad_instances,
+)
 from ictrack.modeling.embedding.readout import box_masks, cell_readout, mask_readout
 
 LEVELS = {"p3": ShapeSpec(channels=8, stride=8), "p4": ShapeSpec(channels=8, stride=16)}
@@ -37,6 +43,23 @@ def random_masks(counts):
             mask[y : y + torch.randint(1, 16, ()), x : x + torch.randint(1, 16, ())] = True
         masks.append(image)
     return masks
+
+
+def with_masks(masks, ids=None):
+    """Instances on the padded input."""
+    instances = [Instances(SIZE, gt_masks=m) for m in masks]
+    for x, image_ids in zip(instances, ids or []):
+        x.gt_ids = image_ids
+    return instances
+
+
+def with_cells(positives, ids):
+    """Instances of positives (image, level, row, column, index of the object) with the ids of each image's objects."""
+    instances = []
+    for image, image_ids in enumerate(ids):
+        rows = positives[positives[:, 0] == image]
+        instances.append(Instances(SIZE, grid_cells=rows[:, 1:4], gt_ids=image_ids[rows[:, 4]], gt_index=rows[:, 4]))
+    return instances
 
 
 def head(shapes=LEVELS, **options):
@@ -100,7 +123,7 @@ def test_many_masks_are_read_in_blocks():
 
 def test_box_masks_are_the_covered_shares():
     boxes = torch.tensor([[8.0, 4.0, 24.0, 12.0], [9.0, 9.0, 10.0, 11.0], [5.0, 5.0, 5.0, 9.0]])
-    masks = box_masks(boxes, frame=SIZE, size=(8, 12))  # cells of 4 x 4 pixels
+    masks = box_masks(boxes, image_size=SIZE, size=(8, 12))  # cells of 4 x 4 pixels
     expected = torch.zeros(3, 8, 12)
     expected[0, 1:3, 2:6] = 1
     expected[1, 2, 2] = 2 / 16
@@ -114,7 +137,7 @@ def test_linear_head_is_linear_in_the_concatenated_means(shapes):
     for branch in module.branches:
         torch.nn.init.normal_(branch[-1].bias)
     features, masks = random_features(shapes), random_masks([3, 2])
-    embeddings = torch.cat(module.embed(features, masks))
+    embeddings = torch.cat(module.embed(features, with_masks(masks), SIZE))
     pooled_maps = torch.stack(mask_readout(module(features), masks)).mean(dim=0)
     torch.testing.assert_close(embeddings, pooled_maps)
     assert len(module.branches) == (1 if shapes is LEVELS else 2)
@@ -145,7 +168,7 @@ def test_cell_losses_pool_positives_of_an_identity_over_levels_and_images():
     features = random_features(LEVELS)
     positives = torch.tensor([[0, 0, 1, 2, 1], [0, 1, 0, 3, 1], [0, 0, 5, 5, 0], [1, 0, 2, 2, 0], [1, 1, 3, 3, 2]])
     ids = [torch.tensor([70, 50]), torch.tensor([50, 80, 90])]  # 80 has no positive
-    losses = module.losses(features, [], ids, positives)
+    losses = module.losses(features, with_cells(positives, ids), SIZE)
     maps = module(features)
     rows = torch.stack([maps[level][b, :, i, j] for b, level, i, j, _ in positives.tolist()])
     expected = instance_contrastive_loss(rows, torch.tensor([50, 50, 70, 50, 90]))
@@ -159,8 +182,8 @@ def test_mask_losses_use_two_views_and_leave_out_empty_masks():
     features, masks = random_features(TAPS), random_masks([3, 2])
     masks[0][1] = False
     ids = [torch.tensor([4, 5, 6]), torch.tensor([6, 4])]
-    losses = module.losses(features, masks, ids)
-    embeddings = torch.cat(module.embed(features, masks))[[0, 2, 3, 4]]
+    losses = module.losses(features, with_masks(masks, ids), SIZE)
+    embeddings = torch.cat(module.embed(features, with_masks(masks), SIZE))[[0, 2, 3, 4]]
     expected = instance_contrastive_loss(embeddings, torch.tensor([4, 6, 6, 4]), normalize=True, temperature=0.1)
     torch.testing.assert_close(losses["loss_embed_contrast"], expected.contrastive)
     torch.testing.assert_close(losses["loss_embed_center"], expected.center)
@@ -172,12 +195,10 @@ def test_mask_losses_use_two_views_and_leave_out_empty_masks():
 @pytest.mark.parametrize("shapes", [LEVELS, TAPS])
 def test_a_batch_without_instances_has_zero_losses_and_gradients_everywhere(readout, num_convs, shapes):
     module = head(shapes, readout=readout, num_convs=num_convs)
-    losses = module.losses(
-        random_features(shapes),
-        random_masks([0, 0]),
-        [torch.zeros(0, dtype=torch.long)] * 2,
-        torch.zeros(0, 5, dtype=torch.long),
-    )
+    none = [torch.zeros(0, dtype=torch.long)] * 2
+    nothing = with_cells(torch.zeros(0, 5, dtype=torch.long), none)
+    instances = nothing if readout == "cell" else with_masks(random_masks([0, 0]), none)
+    losses = module.losses(random_features(shapes), instances, SIZE)
     total = sum(losses.values())
     assert total == 0
     total.backward()
@@ -191,7 +212,9 @@ def test_gradient_reaches_the_features_only_if_asked(readout, num_convs, backpro
     module = head(readout=readout, num_convs=num_convs, backprop_to_features=backprop)
     features = random_features(LEVELS, requires_grad=True)
     positives = torch.tensor([[b, level, k, k, k] for b in range(2) for level in range(2) for k in range(3)])
-    losses = module.losses(features, random_masks([3, 3]), [torch.arange(3), torch.arange(3)], positives)
+    ids = [torch.arange(3), torch.arange(3)]
+    instances = with_cells(positives, ids) if readout == "cell" else with_masks(random_masks([3, 3]), ids)
+    losses = module.losses(features, instances, SIZE)
     sum(losses.values()).backward()
     assert all((f.grad is not None) == backprop for f in features.values())
     assert all(p.grad.abs().sum() > 0 for branch in module.branches for p in [branch[-1].weight])
@@ -203,10 +226,11 @@ def test_embed_keeps_images_apart(num_convs):
     cells = [torch.tensor([[0, 5, 5], [1, 3, 0]]), torch.zeros(0, 3, dtype=torch.long), torch.tensor([[1, 0, 0]] * 3)]
     for readout in ("cell", "mask"):
         module = head(readout=readout, num_convs=num_convs)
-        embeddings = module.embed(features, masks, cells)
+        instances = [Instances(SIZE, pred_masks=m, grid_cells=c) for m, c in zip(masks, cells)]
+        embeddings = module.embed(features, instances, SIZE)
         assert [e.shape for e in embeddings] == [(2, 6), (0, 6), (3, 6)]
         for b in range(3):
-            alone = module.embed({f: x[b : b + 1] for f, x in features.items()}, masks[b : b + 1], cells[b : b + 1])
+            alone = module.embed({f: x[b : b + 1] for f, x in features.items()}, instances[b : b + 1], SIZE)
             torch.testing.assert_close(embeddings[b], alone[0])
 
 
@@ -223,12 +247,13 @@ def test_training_separates_two_look_alikes():
     module = linear_mask_head(TAPS, normalize=True, temperature=0.1)
     optimizer = torch.optim.Adam(module.parameters(), lr=0.02)
     ids = [torch.tensor([0, 1])] * 2
-    before = F.cosine_similarity(*module.embed(features, masks)[0], dim=0)
+    instances = with_masks(masks, ids)
+    before = F.cosine_similarity(*module.embed(features, instances, SIZE)[0], dim=0)
     for _ in range(200):
         optimizer.zero_grad()
-        sum(module.losses(features, masks, ids).values()).backward()
+        sum(module.losses(features, instances, SIZE).values()).backward()
         optimizer.step()
-    (first, second), (first_view, _) = module.embed(features, masks)
+    (first, second), (first_view, _) = module.embed(features, instances, SIZE)
     assert before > 0.9
     assert F.cosine_similarity(first, second, dim=0) < 0
     assert F.cosine_similarity(first, first_view, dim=0) > 0.99
@@ -239,7 +264,7 @@ def test_thousands_of_instances(num_instances):
     features = random_features(LEVELS, batch=1, requires_grad=True)
     positives = torch.zeros(num_instances, 5, dtype=torch.long)
     positives[:, 4] = torch.arange(num_instances)
-    losses = head().losses(features, [], [torch.arange(num_instances)], positives)
+    losses = head().losses(features, with_cells(positives, [torch.arange(num_instances)]), SIZE)
     sum(losses.values()).backward()
     assert all(v.isfinite() for v in losses.values())
 
@@ -247,12 +272,13 @@ def test_thousands_of_instances(num_instances):
 def test_pooled_features_are_concatenated_means_and_learn_nothing():
     module = PooledFeatures(in_features=["res2", "res3"])
     features, masks = random_features(TAPS), random_masks([2, 1])
-    embeddings = module.embed(features, masks)
+    embeddings = module.embed(features, with_masks(masks), SIZE)
     assert [e.shape for e in embeddings] == [(2, 8), (1, 8)]
     torch.testing.assert_close(torch.cat(embeddings)[:, :3], mask_readout([features["res2"]], masks)[0])
-    assert module.losses(features, masks, []) == {}
+    assert module.losses(features, with_masks(masks), SIZE) == {}
     assert list(module.parameters()) == []
-    assert module(features)[1] is features["res3"]
+    with pytest.raises(NotImplementedError, match="does not learn"):
+        module.read(features, with_masks(masks), SIZE)
 
 
 def test_instance_ids():
@@ -282,8 +308,7 @@ def config(**keys):
 def test_build_from_config():
     solo_levels = {f"p{i}": ShapeSpec(channels=256, stride=2**i) for i in range(2, 7)}
     cfg = config(BACKPROP_TO_FEATURES=False, GRID_SIZE=40)
-    cfg.MODEL.META_ARCHITECTURE = "SOLO"
-    module = build_embedding_head(cfg, {**TAPS, **solo_levels})
+    module = build_embedding_head(cfg, {**TAPS, **solo_levels}, cfg.MODEL.SOLO.IN_FEATURES)
     assert module.in_features == cfg.MODEL.SOLO.IN_FEATURES
     assert module.grid_sizes == [40] * 5
     assert not module.backprop_to_features
@@ -311,7 +336,31 @@ def test_bad_configurations_name_the_key(keys, message):
 
 def test_missing_cells_are_refused():
     module, features = head(), random_features(LEVELS)
-    with pytest.raises(ValueError, match="cells is None"):
-        module.embed(features, random_masks([1, 1]))
-    with pytest.raises(ValueError, match="positives is None"):
-        module.losses(features, random_masks([1, 1]), [torch.arange(1)] * 2)
+    instances = with_masks(random_masks([1, 1]), [torch.arange(1)] * 2)
+    with pytest.raises(ValueError, match="a detector with a grid"):
+        module.embed(features, instances, SIZE)
+    with pytest.raises(ValueError, match="a detector with a grid"):
+        module.losses(features, instances, SIZE)
+
+
+def test_averaged_features_embed_as_masks_do():
+    features, masks = random_features(TAPS), random_masks([3, 1])
+    ids = [torch.tensor([1, 2, 3]), torch.tensor([3])]
+    pooled = torch.cat(mask_readout(list(features.values()), masks), dim=1).split([3, 1])
+    averaged = [Instances((1, 1), pooled_features=x, gt_ids=i) for x, i in zip(pooled, ids)]
+    module = linear_mask_head(TAPS, normalize=True)
+    for actual, expected in zip(module.embed({}, averaged, (1, 1)), module.embed(features, with_masks(masks), SIZE)):
+        torch.testing.assert_close(actual, expected)
+    losses, expected = module.losses({}, averaged, (1, 1)), module.losses(features, with_masks(masks, ids), SIZE)
+    torch.testing.assert_close(losses, expected)
+    with pytest.raises(ValueError, match="linear"):
+        head(TAPS, readout="mask").embed({}, averaged, (1, 1))
+
+
+def test_padding_changes_masks_alone():
+    """30 x 44 pixels of 60 x 88 on a padded input of 64 x 96 pixels."""
+    masks = torch.ones(2, 30, 44, dtype=torch.bool)
+    boxes = Boxes(torch.tensor([[1.0, 2, 3, 4], [5, 6, 7, 8]]))
+    padded = pad_instances(Instances((30, 44), pred_masks=masks, pred_boxes=boxes), (64, 96), (60, 88))
+    assert padded.image_size == (32, 48) and padded.pred_boxes is boxes
+    assert padded.pred_masks[:, :30, :44].all() and padded.pred_masks.sum() == masks.sum()

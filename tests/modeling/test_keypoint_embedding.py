@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 import torch
 from detectron2.layers import ShapeSpec
+from detectron2.structures import Instances, Keypoints
 
 from ictrack.engine.setup import load_config
 from ictrack.losses.associative_embedding import associative_embedding_loss
 from ictrack.losses.instance_contrastive import instance_contrastive_loss
-from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
+from ictrack.modeling.embedding import KeypointEmbeddingModule, build_embedding_head
 from ictrack.modeling.embedding.keypoint_embedding import _at_most
 from ictrack.structures.joints import POSETRACK_18
 
@@ -21,7 +22,7 @@ FEATURES = {"p3": torch.rand(2, 4, 4, 6), "heatmap": torch.rand(2, 3, 8, 12)}
 def module(**options):
     torch.manual_seed(0)
     options = {"conv_dim": 8, "num_groups": 2, "dim": 5, **options}
-    return KeypointEmbeddingModule(feature="p3", input_shape=SHAPES, **options)
+    return KeypointEmbeddingModule(feature="p3", input_shape=SHAPES, num_joints=3, **options)
 
 
 def people(*visibility, seed=0):
@@ -37,8 +38,23 @@ OWNERS = [torch.tensor([0, 1, 0]), torch.tensor([0])]
 IDS = [torch.tensor([7, 8]), torch.tensor([9])]
 
 
-def losses_of(head, ids=IDS, truth=TRUTH, predicted=PREDICTED, features=FEATURES):
-    return head.losses(features, truth, predicted, OWNERS, ids)
+SIZE = (32, 48)
+
+
+def losses_of(head, ids=IDS, truth=TRUTH, predicted=PREDICTED, owners=OWNERS, features=FEATURES):
+    """As a detector gives them: the predicted poses of each image, then the labeled ones."""
+    instances = []
+    for image_ids, labels, poses, people_of in zip(ids, truth, predicted, owners):
+        index = torch.cat([people_of, torch.arange(len(labels))])
+        is_predicted = torch.arange(len(index)) < len(poses)
+        fields = {"gt_index": index, "gt_ids": image_ids[index], "is_predicted": is_predicted}
+        instances.append(Instances(SIZE, gt_keypoints=torch.cat([poses, labels]), **fields))
+    return head.losses(features, instances, SIZE)
+
+
+def detected(poses, size=SIZE):
+    scale = torch.tensor([size[1] / SIZE[1], size[0] / SIZE[0], 1])
+    return [Instances(size, pred_keypoints=x * scale) for x in poses]
 
 
 def test_losses_are_those_of_joints_and_of_people():
@@ -120,7 +136,7 @@ def test_no_gradient_into_heatmaps_and_places():
 def test_nobody_in_the_batch(objective):
     head = module(objective=objective)
     nobody, none = [torch.zeros(0, 3, 3)] * 2, [torch.zeros(0, dtype=torch.int64)] * 2
-    losses = head.losses(FEATURES, nobody, nobody, none, none)
+    losses = losses_of(head, none, nobody, nobody, none)
     assert all(loss == 0 for loss in losses.values())
     sum(losses.values()).backward()
     assert all(p.grad is not None for p in head.parameters())
@@ -180,7 +196,7 @@ DETECTED = [people((0.9, 0.1, 0.5), (0.1, 0.1, 0.1)), people((0.3, 0.3, 0.3), se
 def test_a_person_is_the_mean_of_the_joints_of_enough_score():
     head = module(min_joint_score=0.2)
     read, _ = head._read(head(FEATURES), DETECTED, 0.0)
-    first, second = head.embed(FEATURES, DETECTED)
+    first, second = head.embed(FEATURES, detected(DETECTED), SIZE)
     torch.testing.assert_close(first[0], read[0, [0, 2]].mean(dim=0))
     torch.testing.assert_close(first[1], read[1].mean(dim=0))  # none is good enough: all
     torch.testing.assert_close(second[0], read[2].mean(dim=0))
@@ -189,17 +205,43 @@ def test_a_person_is_the_mean_of_the_joints_of_enough_score():
 
 def test_joints_are_unit_vectors_or_absent():
     head = module(similarity="joints", ignored_joints=[2])
-    first, _ = head.embed(FEATURES, DETECTED)
+    first, _ = head.embed(FEATURES, detected(DETECTED), SIZE)
     assert first.shape == (2, 3, 5)
     torch.testing.assert_close(first.norm(dim=2), torch.tensor([[1.0, 0, 0], [1, 1, 0]]))
-    tags, _ = module(similarity="joints", objective="scalar_tags").embed(FEATURES, DETECTED)
+    tags, _ = module(similarity="joints", objective="scalar_tags").embed(FEATURES, detected(DETECTED), SIZE)
     assert tags.shape == (2, 3, 2) and tags[0, :, 1].tolist() == [1, 0, 1] and tags[0, 1, 0] == 0
-    assert module(objective="scalar_tags").embed(FEATURES, DETECTED)[0].shape == (2, 1)
+    assert module(objective="scalar_tags").embed(FEATURES, detected(DETECTED), SIZE)[0].shape == (2, 1)
 
 
 def test_frames_with_and_without_people():
-    first, second = module().embed(FEATURES, [torch.zeros(0, 3, 3), DETECTED[1]])
+    first, second = module().embed(FEATURES, detected([torch.zeros(0, 3, 3), DETECTED[1]]), SIZE)
     assert first.shape == (0, 5) and second.shape == (1, 5)
+    first, second = module().embed(FEATURES, [Instances(SIZE, gt_ids=torch.zeros(0)), *detected(DETECTED[1:])], SIZE)
+    assert first.shape == (0, 5) and second.shape == (1, 5)  # Detectron2 gives an image without people no keypoints
+
+
+def test_poses_of_another_resolution():
+    head = module()
+    expected = head.embed(FEATURES, detected(DETECTED), SIZE)
+    torch.testing.assert_close(head.embed(FEATURES, detected(DETECTED, (64, 144)), SIZE), expected)
+
+
+def test_without_heatmaps_and_predicted_poses():
+    """As beside a Keypoint R-CNN: the labels alone are read, off the feature alone."""
+    head = KeypointEmbeddingModule(
+        feature="p3", input_shape={"p3": SHAPES["p3"]}, num_joints=3, conv_dim=8, num_groups=2, dim=5, max_poses=2
+    )
+    features = {"p3": FEATURES["p3"]}
+    instances = [
+        Instances(SIZE, gt_keypoints=Keypoints(x), gt_ids=i, gt_index=torch.arange(len(x))) for x, i in zip(TRUTH, IDS)
+    ]
+    losses = head.losses(features, instances, SIZE)
+    read, valid = head._read(head(features), TRUTH, 0.0)
+    means = torch.stack([row[ok].mean(dim=0) for row, ok in zip(read, valid)])
+    expected = instance_contrastive_loss(means, torch.tensor([7, 8, 9]))
+    torch.testing.assert_close(losses["loss_embed_person_contrast"], expected.contrastive)
+    with pytest.raises(ValueError, match="masks or boxes have none"):
+        head.losses(features, [Instances(SIZE, gt_ids=i, gt_index=i) for i in IDS], SIZE)
 
 
 @pytest.mark.parametrize(
@@ -222,7 +264,7 @@ SHAPES_17 = {"p3": ShapeSpec(channels=4, stride=8), "heatmap": ShapeSpec(channel
 
 def test_from_configuration():
     cfg = load_config(f"{CONFIGS}/stage2_mpii.yaml", ["MODEL.EMBEDDING.KEYPOINT.JOINT_REDUCTION", "sum"])
-    head = build_keypoint_embedding_head(cfg, SHAPES_17)
+    head = build_embedding_head(cfg, SHAPES_17)
     assert head.joint_reduction == "sum"
     assert isinstance(head, KeypointEmbeddingModule)
     assert head.in_features == ["p3", "heatmap"] and head.stride == 4
@@ -233,10 +275,10 @@ def test_from_configuration():
 def test_configurations_that_do_not_fit():
     cfg = load_config(f"{CONFIGS}/stage1_coco_hrnet_w48.yaml", ["MODEL.EMBEDDING.IN_FEATURES", "['p9']"])
     with pytest.raises(ValueError, match="'p9'"):
-        build_keypoint_embedding_head(cfg, SHAPES_17)
+        build_embedding_head(cfg, SHAPES_17)
     cfg.MODEL.EMBEDDING.IN_FEATURES = ["p3", "p4"]
     with pytest.raises(ValueError, match="one feature"):
-        build_keypoint_embedding_head(cfg, SHAPES_17)
+        build_embedding_head(cfg, SHAPES_17)
 
 
 @pytest.mark.parametrize("level", ["joint", "person"])

@@ -8,7 +8,9 @@ from ictrack.modeling.embedding.keypoint_map import KeypointEncoderDecoder, insi
 
 @pytest.mark.parametrize(("output_conv", "modules"), [(True, 3), (False, 2)])
 def test_shapes_and_number_of_convolutions(output_conv, modules):
-    net = KeypointEncoderDecoder(in_channels=4, num_joints=3, conv_dim=8, num_groups=4, dim=6, output_conv=output_conv)
+    net = KeypointEncoderDecoder(
+        in_channels=4, num_heatmaps=3, conv_dim=8, num_groups=4, dim=6, output_conv=output_conv
+    )
     assert net(torch.rand(2, 4, 5, 7), torch.rand(2, 3, 10, 14)).shape == (2, 6, 10, 14)
     convolutions = [m for m in net.modules() if isinstance(m, (torch.nn.Conv2d, torch.nn.ConvTranspose2d))]
     assert len(convolutions) == modules
@@ -16,7 +18,7 @@ def test_shapes_and_number_of_convolutions(output_conv, modules):
 
 def test_heatmaps_are_averaged_to_the_feature():
     """Equal means of 2 x 2 blocks are the same to the network; other means are not."""
-    net = KeypointEncoderDecoder(in_channels=1, num_joints=1, conv_dim=4, num_groups=1, dim=2, output_conv=True)
+    net = KeypointEncoderDecoder(in_channels=1, num_heatmaps=1, conv_dim=4, num_groups=1, dim=2, output_conv=True)
     feature = torch.rand(1, 1, 2, 2)
     peak = torch.zeros(1, 1, 4, 4)
     peak[0, 0, 0, 0] = 1.0

@@ -3,13 +3,20 @@
 import pytest
 import torch
 from detectron2.modeling import build_model
+from detectron2.structures import Instances
 from tiny_pose_model import labelled_people, pose_config, pose_sample
 from tiny_video_model import video_sample
 from torch.nn import functional as F
 
 from ictrack.losses.tracklet_contrastive import tracklet_contrastive_loss
-from ictrack.modeling.embedding import KeypointVideoEmbedding
+from ictrack.modeling.embedding import VideoEmbedding
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
+
+SIZE = (64, 96)
+
+
+def people(poses):
+    return [Instances(SIZE, pred_keypoints=x) for x in poses]
 
 
 def config(**video_keys):
@@ -62,12 +69,12 @@ def test_people_carry_the_fused_embedding(similarity):
     cfg = config()
     cfg.MODEL.EMBEDDING.KEYPOINT.SIMILARITY = similarity
     head = build_model(cfg).eval().embedding_head
-    assert isinstance(head, KeypointVideoEmbedding)
+    assert isinstance(head, VideoEmbedding)
     features = {"p3": torch.randn(1, 16, 8, 12), "heatmap": torch.rand(1, 17, 16, 24)}
     keypoints = torch.rand(1, 2, 17, 3) * torch.tensor([96.0, 64, 1])
     keypoints[0, 0, 3, 2] = 0
-    (fused,) = head.embed(features, list(keypoints))
-    image, video = (h.embed(features, list(keypoints))[0] for h in (head.image_head, head.video_head))
+    (fused,) = head.embed(features, people(keypoints), SIZE)
+    image, video = (h.embed(features, people(keypoints), SIZE)[0] for h in (head.image_head, head.video_head))
     cosines = [F.cosine_similarity(x[0], x[1], dim=-1) for x in (fused, image, video)]
     torch.testing.assert_close(cosines[0], (cosines[1] + cosines[2]) / 2, atol=1e-5, rtol=1e-5)
     if similarity == "joints":
@@ -92,7 +99,7 @@ def test_people_are_read_at_their_valid_joints():
     poses[0, 0, 1, 2] = 0.3
     poses[0, 0, 2, 0] = 96.5
     poses[0, 1, :, 2] = 0.1
-    embeddings, rows = head.read(features, [poses[0], poses[1, :1]])
+    embeddings, rows = head.read(features, people([poses[0], poses[1, :1]]), SIZE)
     assert rows.tolist() == [[0, 0], [1, 0]]
     pixels = poses[0, 0, 3:, :2] / torch.tensor([96.0, 64]) * 2 - 1
     at_joints = F.grid_sample(head(features)[:1], pixels[None, None], "bilinear", "border", False)
@@ -103,7 +110,7 @@ def test_people_are_read_at_their_valid_joints():
 def test_the_levels_of_a_head(levels):
     head, features, poses = keypoint_head(LEVELS=levels, IGNORED_JOINTS=["nose"])
     poses[0, 1, 3, 2] = 0
-    found = dict(zip(levels, head.read_levels(features, list(poses))))
+    found = dict(zip(levels, head.read_levels(features, people(poses), SIZE)))
     assert set(found) == set(levels)
     if "joint" in levels:
         assert len(found["joint"]) == 16
@@ -113,7 +120,7 @@ def test_the_levels_of_a_head(levels):
         ]
     if "person" in levels:
         ((embeddings, rows),) = found["person"]
-        expected = head.read(features, list(poses))
+        expected = head.read(features, people(poses), SIZE)
         assert torch.equal(embeddings, expected[0]) and torch.equal(rows, expected[1])
 
 
@@ -124,13 +131,13 @@ def test_both_heads_read_people_together(similarity):
     cfg.MODEL.EMBEDDING.KEYPOINT.SIMILARITY = similarity
     head = build_model(cfg).embedding_head
     _, features, poses = keypoint_head()
-    fused, rows = head.read(features, list(poses))
-    parts = [F.normalize(h.read(features, list(poses))[0]) for h in (head.image_head, head.video_head)]
+    fused, rows = head.read(features, people(poses), SIZE)
+    parts = [F.normalize(h.read(features, people(poses), SIZE)[0]) for h in (head.image_head, head.video_head)]
     assert rows.tolist() == [[0, 0], [0, 1], [1, 0], [1, 1]]
     torch.testing.assert_close(fused, torch.cat(parts, dim=1))
     head.video_head.min_joint_score = 0.6
     with pytest.raises(ValueError, match="HEAD_OPTIONS"):
-        head.read(features, list(poses))
+        head.read(features, people(poses), SIZE)
 
 
 def test_the_tracklet_loss_is_that_of_joints_and_people():
@@ -144,16 +151,16 @@ def test_the_tracklet_loss_is_that_of_joints_and_people():
     features, _ = model.extract_features(list(sample["clip"]))
     head = model.embedding_head.video_head
     poses = [x.gt_keypoints.tensor for x in sample["tracklets"]]
-    people = head._read(head(features), poses, 0.2)[0][[0, 1, 2, 4, 5]]
+    read = head._read(head(features), poses, 0.2)[0][[0, 1, 2, 4, 5]]
     ids, frames, videos = torch.tensor([1, 2, 1, 1, 2]), torch.tensor([0, 0, 3, 6, 6]), torch.zeros(5)
-    terms = [tracklet_contrastive_loss(x, ids, frames, videos, temperature=0.2) for x in people.unbind(1)]
-    person = tracklet_contrastive_loss(people.mean(1), ids, frames, videos, temperature=0.2)
+    terms = [tracklet_contrastive_loss(x, ids, frames, videos, temperature=0.2) for x in read.unbind(1)]
+    person = tracklet_contrastive_loss(read.mean(1), ids, frames, videos, temperature=0.2)
     torch.testing.assert_close(loss, 2 * (torch.stack(terms).mean() + person))
 
 
 def test_masks_cannot_be_read_by_a_pose_detector():
     model = build_model(config(OBJECTIVE="tracklet")).train()
-    with pytest.raises(ValueError, match="tracklets of masks have none"):
+    with pytest.raises(ValueError, match="masks or boxes have none"):
         model([video_sample("a", 3)])
 
 
@@ -188,13 +195,13 @@ def test_a_video_head_beside_scalar_tags(objective):
     features = {"p3": torch.randn(1, 16, 8, 12), "heatmap": torch.rand(1, 17, 16, 24)}
     keypoints = torch.rand(1, 2, 17, 3) * torch.tensor([96.0, 64, 0]) + torch.tensor([0, 0, 0.9])
     keypoints[0, 0, 3, 2] = 0
-    (fused,) = head.embed(features, list(keypoints))
-    (tags,), (vectors,) = (h.embed(features, list(keypoints)) for h in (head.image_head, head.video_head))
+    (fused,) = head.embed(features, people(keypoints), SIZE)
+    (tags,), (vectors,) = (h.embed(features, people(keypoints), SIZE) for h in (head.image_head, head.video_head))
     assert fused.shape == (2, 17, 9) and not fused[0, 3].any()
     torch.testing.assert_close(fused, torch.cat([tags[..., :1], F.normalize(vectors, dim=2)], dim=2))
     alone = build_model(tags_and_vectors(**options, FUSION_WEIGHT=0.0)).embedding_head
     alone.load_state_dict(head.state_dict())
-    torch.testing.assert_close(alone.embed(features, list(keypoints))[0], tags)
+    torch.testing.assert_close(alone.embed(features, people(keypoints), SIZE)[0], tags)
     model.train()
     num_frames = 2 if objective == "correspondence" else 3
     sum(model([pose_sample("a", num_frames), pose_sample("b", num_frames)]).values()).backward()

@@ -5,6 +5,7 @@ import math
 import pytest
 import torch
 from detectron2.modeling import build_model
+from detectron2.structures import Instances
 from detectron2.utils.events import EventStorage
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from ictrack.engine.setup import ConfigError, load_config
 from ictrack.losses.video_correspondence import video_correspondence_loss
-from ictrack.modeling.embedding import InstanceVideoEmbedding
+from ictrack.modeling.embedding import VideoEmbedding
 from ictrack.modeling.embedding.video_clips import VideoClips, split_batch
 from ictrack.modeling.embedding.video_embedding import fuse_embeddings
 
@@ -58,10 +59,10 @@ def test_detections_carry_the_fused_embedding(weight, dim):
     model = build_model(solo_config(FUSION_WEIGHT=weight))
     head = model.embedding_head.eval()
     features, size = model.eval().extract_features([labelled()["image"]])
-    masks = [torch.rand(3, *size)]
-    (embeddings,) = head.embed(features, masks)
+    masks = [Instances(size, pred_masks=torch.rand(3, *size))]
+    (embeddings,) = head.embed(features, masks, size)
     assert embeddings.shape == (3, dim)
-    image, video = (F.normalize(h.embed(features, masks)[0]) for h in (head.image_head, head.video_head))
+    image, video = (F.normalize(h.embed(features, masks, size)[0]) for h in (head.image_head, head.video_head))
     expected = {0.0: image, 1.0: torch.cat([image, video], 1), math.inf: video}[weight]
     torch.testing.assert_close(embeddings, expected)
 
@@ -292,6 +293,6 @@ def test_wrong_configurations_are_named():
 
 def test_unlabelled_video_needs_a_video_head():
     model = build_model(solo_config(ENABLED=False)).train()
-    assert not isinstance(model.embedding_head, InstanceVideoEmbedding)
+    assert not isinstance(model.embedding_head, VideoEmbedding)
     with pytest.raises(ValueError, match=r"VIDEO_EMBEDDING\.ENABLED"):
         model([labelled(), video_sample("a")])

@@ -20,7 +20,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.modeling.build import build_model
-from ictrack.structures.joints import joint_set
+from ictrack.structures.joints import configured_joints
 
 # Results with more elements are not computed.
 _LARGE = 1 << 21
@@ -213,11 +213,11 @@ def _instances(cfg: CfgNode, size: tuple[int, int], count: int, generator: torch
     boxes = Boxes((torch.stack([low, high], dim=1) * sides).flatten(1))
     result = Instances(size, gt_boxes=boxes, gt_classes=torch.zeros(count, dtype=torch.int64))
     result.gt_ids = torch.arange(count)
-    if cfg.MODEL.KEYPOINT_ON:
-        num_joints = len(joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET))
-        places = torch.rand(count, num_joints, 2, generator=generator)
+    joints = configured_joints(cfg)
+    if joints is not None:
+        places = torch.rand(count, len(joints), 2, generator=generator)
         points = (low[:, None] + places * (high - low)[:, None]) * sides
-        result.gt_keypoints = Keypoints(torch.cat([points, torch.ones(count, num_joints, 1)], dim=2))
+        result.gt_keypoints = Keypoints(torch.cat([points, torch.ones(count, len(joints), 1)], dim=2))
     else:
         masks = torch.zeros(count, *size, dtype=torch.bool)
         for mask, (x0, y0, x1, y1) in zip(masks, boxes.tensor.int().tolist()):

@@ -1,28 +1,19 @@
 """Embedding heads: one vector an instance, by which it is recognised in other frames."""
 
-from .build import (
-    EMBEDDING_HEADS,
-    EmbeddingHead,
-    KeypointEmbeddingHead,
-    build_embedding_head,
-    build_keypoint_embedding_head,
-)
+from .head import EMBEDDING_HEADS, EmbeddingHead, build_embedding_head
 from .instance_embedding import InstanceEmbeddingHead, PooledFeatures
 from .keypoint_embedding import KeypointEmbeddingModule
-from .readout import instance_ids
-from .video_embedding import InstanceVideoEmbedding, KeypointVideoEmbedding, VideoEmbedding
+from .readout import instance_ids, pad_instances
+from .video_embedding import VideoEmbedding
 
 __all__ = [
     "EMBEDDING_HEADS",
     "EmbeddingHead",
     "InstanceEmbeddingHead",
-    "InstanceVideoEmbedding",
-    "KeypointEmbeddingHead",
     "KeypointEmbeddingModule",
-    "KeypointVideoEmbedding",
     "PooledFeatures",
     "VideoEmbedding",
     "build_embedding_head",
-    "build_keypoint_embedding_head",
     "instance_ids",
+    "pad_instances",
 ]

@@ -13,15 +13,19 @@ from typing import Literal
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
+from detectron2.structures import Instances
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ictrack.losses.instance_contrastive import instance_contrastive_loss
 
-from .build import EMBEDDING_HEADS, EmbeddingHead, embedding_in_features
-from .readout import cell_readout, mask_readout
+from .head import EMBEDDING_HEADS, EmbeddingHead
+from .readout import at_rows, cell_readout, image_rows, instance_masks, mask_readout
 
 READOUTS = ("cell", "mask")
+# Field of Instances with features (N, sum of C_l) that were averaged over the masks before, in the order of the
+# head's in_features. A linear head that reads masks takes it instead of them.
+POOLED = "pooled_features"
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
 
@@ -92,8 +96,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
                 f"MODEL.EMBEDDING.IN_FEATURES are {list(in_features)}"
             )
         self.in_features = list(in_features)
-        self.readout = readout
-        self.needs_masks = readout == "mask"
+        self.reads = "cells" if readout == "cell" else "masks"
         self.detector_grids = list(detector_grids)
         self.grid_sizes = [grid_size or grid for grid in detector_grids]
         self.contrastive_weight = loss_weight * contrastive_weight
@@ -104,7 +107,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
         self.backprop_to_features = backprop_to_features
         self.is_linear = num_convs == 0
 
-        channels = [input_shape[f].channels for f in self.in_features]
+        channels = self._widths = [input_shape[f].channels for f in self.in_features]
         if len(set(channels)) == 1:
             channels = channels[:1]  # one branch, shared by all levels
         self.branches = nn.ModuleList(_branch(c, num_convs, conv_dim, num_groups, dim, padding_mode) for c in channels)
@@ -113,7 +116,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
         emb = cfg.MODEL.EMBEDDING
         return {
-            "in_features": embedding_in_features(cfg, input_shape),
+            "in_features": emb.IN_FEATURES or list(input_shape),
             "input_shape": input_shape,
             "num_convs": emb.NUM_CONVS,
             "conv_dim": emb.CONV_DIM,
@@ -142,24 +145,15 @@ class InstanceEmbeddingHead(EmbeddingHead):
         return self._embed_maps(self._inputs(features))
 
     def losses(
-        self,
-        features: dict[str, Tensor],
-        masks: Sequence[Tensor],
-        ids: Sequence[Tensor],
-        positives: Tensor | None = None,
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
         """See :class:`EmbeddingHead`.
 
         Returns:
             "loss_embed_center" (Eq. 2), "loss_embed_contrast" (Eq. 4), "loss_embed_entropy"
         """
-        embeddings, instances = self.read(features, masks, positives)
-        first = instances.new_tensor([0, *(len(i) for i in ids)]).cumsum(0)
-        positive_ids = torch.cat(list(ids))[first[instances[:, 0]] + instances[:, 1]]
-        return self.embedding_losses(embeddings, positive_ids)
-
-    def embedding_losses(self, embeddings: Tensor, ids: Tensor) -> dict[str, Tensor]:
-        """:meth:`losses` of embeddings (P, D) that have been read already, with the identity (P,) of each."""
+        embeddings, rows = self.read(features, instances, padded_size)
+        ids = at_rows([x.gt_ids for x in instances], rows)
         terms = instance_contrastive_loss(embeddings, ids, normalize=self.normalize, temperature=self.temperature)
         return {
             "loss_embed_center": self.center_weight * terms.center,
@@ -168,53 +162,57 @@ class InstanceEmbeddingHead(EmbeddingHead):
         }
 
     def read(
-        self, features: dict[str, Tensor], masks: Sequence[Tensor], positives: Tensor | None = None
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        inputs = self._inputs(features)
-        if self.readout == "cell":
-            if positives is None:
-                raise ValueError("the cell read-out is trained on grid cells: positives is None")
-            embeddings = cell_readout(self._embed_maps(inputs), positives[:, :4], self.detector_grids)
-            return embeddings, positives[:, [0, 4]]
+        rows = image_rows([len(x) for x in instances], self._device)
+        if self.reads == "cells":
+            return self._read_cells(features, instances, rows), rows
+        if all(x.has(POOLED) for x in instances):
+            return self._read_pooled(instances), rows
+        masks = self._masks(features, instances)
         present = [m.flatten(1).any(dim=1) for m in masks]
-        embeddings = self._embed_masks(inputs, [m[p] for m, p in zip(masks, present)])
-        indices = [F.pad(p.nonzero(), (1, 0), value=image) for image, p in enumerate(present)]
-        return embeddings, torch.cat(indices)
+        embeddings = self._embed_masks(self._inputs(features), [m[p] for m, p in zip(masks, present)])
+        return embeddings, rows[torch.cat(present)]
 
     def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
         maps = self(features)
         chosen = [maps[level] for level in levels or range(len(maps))]
-        if self.readout == "cell":
+        if self.reads == "cells":
             return chosen
         return [_mean_at(maps, x.shape[-2:]) for x in chosen]
 
     def embed(
-        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Tensor]:
-        inputs = self._inputs(features)
-        if self.readout == "mask":
-            return list(self._embed_masks(inputs, masks).split([len(m) for m in masks]))
-        if cells is None:
-            raise ValueError("the cell read-out needs the detections' grid cells: cells is None")
-        lengths = [len(c) for c in cells]
-        images = torch.arange(len(cells), device=cells[0].device).repeat_interleave(cells[0].new_tensor(lengths))
-        rows = torch.cat([images[:, None], torch.cat(list(cells))], dim=1)  # (P, 4)
-        return list(cell_readout(self._embed_maps(inputs), rows, self.detector_grids).float().split(lengths))
+        if self.reads == "cells":
+            rows = image_rows([len(x) for x in instances], self._device)
+            embeddings = self._read_cells(features, instances, rows).float()
+        elif all(x.has(POOLED) for x in instances):
+            embeddings = self._read_pooled(instances)
+        else:
+            embeddings = self._embed_masks(self._inputs(features), self._masks(features, instances))
+        return list(embeddings.split([len(x) for x in instances]))
 
-    def embed_pooled(self, pooled: Sequence[Tensor]) -> Tensor:
-        """Embeddings of instances over whose masks the features have been averaged already.
+    @property
+    def _device(self) -> torch.device:
+        return next(self.parameters()).device
 
-        Args:
-            pooled: (N, C_l), one an in_feature.
+    def _masks(self, features: dict[str, Tensor], instances: Sequence[Instances]) -> list[Tensor]:
+        return [instance_masks(x, features[self.in_features[0]].shape[-2:]) for x in instances]
 
-        Returns:
-            (N, D) float32
+    def _read_cells(self, features: dict[str, Tensor], instances: Sequence[Instances], rows: Tensor) -> Tensor:
+        if not all(x.has("grid_cells") for x in instances):
+            raise ValueError("MODEL.EMBEDDING.READOUT cell needs a detector with a grid (SOLO)")
+        cells = torch.cat([rows[:, :1], torch.cat([x.grid_cells for x in instances])], dim=1)  # (P, 4)
+        return cell_readout(self._embed_maps(self._inputs(features)), cells, self.detector_grids)
 
-        Raises:
-            ValueError: averaging first is something else unless the head is linear and reads masks.
-        """
-        if not self.is_linear or self.readout != "mask":
-            raise ValueError("only a linear head with the mask read-out embeds averaged features")
+    def _read_pooled(self, instances: Sequence[Instances]) -> Tensor:
+        if not self.is_linear:
+            raise ValueError(f"only a linear head embeds {POOLED}: another one does not commute with averaging")
+        return self._embed_pooled(torch.cat([x.get(POOLED) for x in instances]).split(self._widths, dim=1))
+
+    def _embed_pooled(self, pooled: Sequence[Tensor]) -> Tensor:
+        """(N, D) float32 embeddings of averaged features (N, C_l), one an in_feature, by a linear head."""
         projected = self._project([x[:, :, None, None] for x in pooled])
         return torch.stack([x.flatten(1) for x in projected]).mean(dim=0).float()
 
@@ -228,7 +226,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
         return [self.branches[0 if shared else level](x) for level, x in enumerate(inputs)]
 
     def _embed_maps(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        if self.readout == "cell":
+        if self.reads == "cells":
             inputs = [
                 F.interpolate(x, size=(side, side), mode="bilinear", align_corners=False)
                 for x, side in zip(inputs, self.grid_sizes)
@@ -238,7 +236,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
     def _embed_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
         if self.is_linear:
             # The mean and a 1x1 convolution commute: N projected vectors instead of H x W.
-            return self.embed_pooled(mask_readout(inputs, masks))
+            return self._embed_pooled(mask_readout(inputs, masks))
         pooled = mask_readout(self._project(inputs), masks)
         return torch.stack(pooled).mean(dim=0).float()  # (sum_i N_i, D)
 
@@ -255,30 +253,25 @@ class PooledFeatures(EmbeddingHead):
     def __init__(self, *, in_features: Sequence[str]):
         super().__init__()
         self.in_features = list(in_features)
+        self.reads = "masks"
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
-        return {"in_features": embedding_in_features(cfg, input_shape)}
-
-    def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
-        return [features[f] for f in self.in_features]
+        return {"in_features": cfg.MODEL.EMBEDDING.IN_FEATURES or list(input_shape)}
 
     def losses(
-        self,
-        features: dict[str, Tensor],
-        masks: Sequence[Tensor],
-        ids: Sequence[Tensor],
-        positives: Tensor | None = None,
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
         """None: there is nothing to learn."""
         return {}
 
     def embed(
-        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Tensor]:
         """See :class:`EmbeddingHead`; D is the sum of the features' channels."""
-        pooled = mask_readout(self(features), masks)
-        return list(torch.cat(pooled, dim=1).split([len(m) for m in masks]))
+        maps = [features[f] for f in self.in_features]
+        pooled = mask_readout(maps, [instance_masks(x, maps[0].shape[-2:]) for x in instances])
+        return list(torch.cat(pooled, dim=1).split([len(x) for x in instances]))
 
 
 def _mean_at(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:

@@ -3,8 +3,8 @@
 Supplementary of Fu et al., CVPR 2021 (arXiv 2104.00287), sections 2.2 and 3.2.
 
 Naming convention:
-    B: images, N_i: people of image i, P_i: poses that stand for them in training, R: poses of all images, J: joints,
-    D: embedding dimension
+    B: images, N_i: poses of image i, of which in training several may stand for a person, R: poses of all images,
+    J: joints, D: embedding dimension
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from collections.abc import Sequence
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
+from detectron2.structures import Instances, Keypoints
 from torch import Tensor
 from torch.nn import functional as F
 
 from ictrack.losses.associative_embedding import associative_embedding_loss
 from ictrack.losses.instance_contrastive import InstanceContrastiveLoss, instance_contrastive_loss
-from ictrack.structures.joints import joint_set
+from ictrack.structures.joints import configured_joints
 
-from .build import EMBEDDING_HEADS, KeypointEmbeddingHead
+from .head import EMBEDDING_HEADS, EmbeddingHead
 from .keypoint_map import KeypointEncoderDecoder, inside_map, sample_joints
+from .readout import image_rows
 
 OBJECTIVES = ("instance_contrastive", "scalar_tags", "vector_tags")
 LEVELS = ("joint", "person")
@@ -32,8 +34,11 @@ HEATMAP = "heatmap"
 
 
 @EMBEDDING_HEADS.register()
-class KeypointEmbeddingModule(KeypointEmbeddingHead):
+class KeypointEmbeddingModule(EmbeddingHead):
     """Keypoint embeddings, read bilinearly at the predicted joints off one map (:class:`KeypointEncoderDecoder`).
+
+    In training its Instances have gt_keypoints (N_i, J, 3). A detector that matches its own poses to people adds these
+    as rows, the third number being the person's visibility and not a score, with ``is_predicted`` (N_i,) bool.
 
     Three objectives:
 
@@ -54,6 +59,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         *,
         feature: str,
         input_shape: dict[str, ShapeSpec],
+        num_joints: int,
         conv_dim: int = 256,
         num_groups: int = 32,
         dim: int = 128,
@@ -78,7 +84,8 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         """
         Args:
             feature: name of the feature that is read beside the heatmap.
-            input_shape: channels and strides of it and of "heatmap".
+            input_shape: channels and strides of it and of "heatmap"; a detector without heatmaps leaves that out.
+            num_joints: J.
             conv_dim, num_groups, dim, output_conv: see :class:`KeypointEncoderDecoder`; with "scalar_tags" J takes the
                 place of ``dim``.
             objective: one of the three.
@@ -97,8 +104,10 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
                 heatmaps and the places of the joints.
         """
         super().__init__()
-        if missing := [name for name in (feature, HEATMAP) if name not in input_shape]:
-            raise ValueError(f"MODEL.EMBEDDING.IN_FEATURES {missing} are not among the features {list(input_shape)}")
+        if feature not in input_shape:
+            raise ValueError(f"MODEL.EMBEDDING.IN_FEATURES {[feature]} are not among the features {list(input_shape)}")
+        if HEATMAP in input_shape and input_shape[HEATMAP].channels != num_joints:
+            raise ValueError(f"the heatmaps are of {input_shape[HEATMAP].channels} joints, not {num_joints}")
         if objective not in OBJECTIVES:
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.OBJECTIVE is {objective!r}, expected one of {OBJECTIVES}")
         if not levels or not set(levels) <= set(LEVELS):
@@ -114,8 +123,9 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
                 f"MODEL.EMBEDDING.KEYPOINT.MAX_POSES is {max_poses}: with USE_GROUND_TRUTH {use_ground_truth} there is "
                 "nothing to train on"
             )
-        num_joints = input_shape[HEATMAP].channels
-        self.in_features = [feature, HEATMAP]
+        self.reads = "keypoints"
+        self.num_joints = num_joints
+        self.in_features = [feature, HEATMAP] if HEATMAP in input_shape else [feature]
         self.stride = input_shape[feature].stride / 2
         self.objective = objective
         self.levels = tuple(levels)
@@ -135,7 +145,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         self.backprop_to_features = backprop_to_features
         self.map = KeypointEncoderDecoder(
             in_channels=input_shape[feature].channels,
-            num_joints=num_joints,
+            num_heatmaps=num_joints if HEATMAP in input_shape else 0,
             conv_dim=conv_dim,
             num_groups=num_groups,
             dim=num_joints if objective == "scalar_tags" else dim,
@@ -144,14 +154,16 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
-        emb, kem, psa = cfg.MODEL.EMBEDDING, cfg.MODEL.EMBEDDING.KEYPOINT, cfg.MODEL.POINT_SET_ANCHOR
-        names = emb.IN_FEATURES or psa.IN_FEATURES[:1]
+        emb, kem, joints = cfg.MODEL.EMBEDDING, cfg.MODEL.EMBEDDING.KEYPOINT, configured_joints(cfg)
+        if joints is None:
+            raise ValueError("KeypointEmbeddingModule reads keypoints, and with MODEL.KEYPOINT_ON False there are none")
+        names = emb.IN_FEATURES or list(input_shape)[:1]
         if len(names) != 1:
             raise ValueError(f"KeypointEmbeddingModule reads one feature; MODEL.EMBEDDING.IN_FEATURES are {names}")
-        joints = joint_set(psa.JOINT_SET)
         return {
             "feature": names[0],
             "input_shape": input_shape,
+            "num_joints": len(joints),
             "conv_dim": emb.CONV_DIM,
             "num_groups": emb.NUM_GROUPS,
             "dim": emb.DIM,
@@ -174,6 +186,10 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             "backprop_to_features": emb.BACKPROP_TO_FEATURES,
         }
 
+    @property
+    def num_levels(self) -> int:
+        return 1
+
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """
         Args:
@@ -182,44 +198,46 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
         Returns:
             (B, D, 2H, 2W); J channels with "scalar_tags".
         """
-        feature, heatmaps = (features[name] for name in self.in_features)
-        return self.map(feature if self.backprop_to_features else feature.detach(), heatmaps.detach())
+        feature, *heatmaps = (features[name] for name in self.in_features)
+        return self.map(feature if self.backprop_to_features else feature.detach(), *(h.detach() for h in heatmaps))
+
+    def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
+        """The one map."""
+        return [self(features)]
 
     def losses(
-        self,
-        features: dict[str, Tensor],
-        keypoints: Sequence[Tensor],
-        predicted: Sequence[Tensor],
-        people: Sequence[Tensor],
-        ids: Sequence[Tensor],
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
-        """See :class:`KeypointEmbeddingHead`.
+        """See :class:`EmbeddingHead`.
 
         Returns:
             "loss_embed_joint_center" (Eq. 2), "..._contrast" (Eq. 4) and "..._entropy", means or sums over joints, and
             "loss_embed_person_center" and so on; or "loss_embed_pull" and "loss_embed_push".
         """
-        poses, owners = [], []  # of each image (P_i, J, 3) and (P_i,)
-        for image_keypoints, image_predicted, image_people in zip(keypoints, predicted, people):
-            kept = _at_most(self.max_poses, image_people)
-            poses.append(image_predicted[kept])
-            owners.append(image_people[kept])
-            if self.use_ground_truth:
-                poses[-1] = torch.cat([poses[-1], image_keypoints.to(poses[-1])])
-                owners[-1] = torch.cat([owners[-1], torch.arange(len(image_keypoints), device=image_people.device)])
+        chosen = [x[self._training_rows(x)] for x in instances]
+        poses = self._keypoints(chosen, padded_size)
         embeddings, valid = self._read(self(features), poses, 0.0)  # (R, J, D), (R, J)
         if self.objective == "instance_contrastive":
-            identities = torch.cat([image_ids[owner] for image_ids, owner in zip(ids, owners)])
-            return self._instance_contrastive(embeddings, valid, identities)
-        lengths = valid.new_tensor([len(owner) for owner in owners], dtype=torch.int64)
-        images = torch.arange(len(owners), device=valid.device).repeat_interleave(lengths)
-        counts = lengths.new_tensor([len(k) for k in keypoints])
-        person = torch.cat(owners) + (counts.cumsum(0) - counts)[images]
+            return self._instance_contrastive(embeddings, valid, torch.cat([x.gt_ids for x in chosen]))
+        # People are numbered through the batch.
+        people = [x.gt_index + sum(map(len, instances[:image])) for image, x in enumerate(chosen)]
         row = valid.nonzero()[:, 0]
-        terms = associative_embedding_loss(embeddings[valid], person[row], images[row], len(owners))
+        images = image_rows([len(x) for x in chosen], valid.device)[:, 0]
+        terms = associative_embedding_loss(embeddings[valid], torch.cat(people)[row], images[row], len(chosen))
         return {"loss_embed_pull": self.pull_weight * terms.pull, "loss_embed_push": self.push_weight * terms.push}
 
-    def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
+    def _training_rows(self, instances: Instances) -> Tensor:
+        """Indices of the poses of an image that the losses read: some predicted ones, then the labeled ones."""
+        device = instances.gt_index.device
+        if not instances.has("is_predicted"):
+            return torch.arange(len(instances), device=device)
+        predicted, labeled = (rows.nonzero()[:, 0] for rows in (instances.is_predicted, ~instances.is_predicted))
+        rows = predicted[_at_most(self.max_poses, instances.gt_index[predicted])]
+        return torch.cat([rows, labeled]) if self.use_ground_truth else rows
+
+    def embed(
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> list[Tensor]:
         """Embeddings of detected people, as ``MODEL.EMBEDDING.KEYPOINT.SIMILARITY`` says. Someone without a valid
         joint is read at all that are not ignored.
 
@@ -231,7 +249,7 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
               then compares two people by the mean cosine over the joints that are valid in both. With "scalar_tags"
               (N_i, J, 2), the tag and a 1, to be compared by distance.
         """
-        embeddings, valid = self._read(self(features), keypoints, self.min_joint_score)
+        embeddings, valid = self._read(self(features), self._keypoints(instances, padded_size), self.min_joint_score)
         valid = torch.where(valid.any(dim=1, keepdim=True), valid, self._selected(valid))
         if self.similarity == "person":
             result = _masked_mean(embeddings, valid)
@@ -239,22 +257,45 @@ class KeypointEmbeddingModule(KeypointEmbeddingHead):
             is_scalar = self.objective == "scalar_tags"
             parts = F.pad(embeddings, (0, 1), value=1.0) if is_scalar else F.normalize(embeddings, dim=2)
             result = parts * valid[..., None]
-        return list(result.split([len(k) for k in keypoints]))
+        return list(result.split([len(x) for x in instances]))
 
-    def read(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+    def read(
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
         """The mean over valid joints of each person who has one."""
-        embeddings, valid = self._read(self(features), keypoints, self.min_joint_score)
-        return _people(embeddings, valid, _rows(keypoints))
+        return _people(*self._read_rows(features, instances, padded_size))
 
     def read_levels(
-        self, features: dict[str, Tensor], keypoints: Sequence[Tensor]
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[list[tuple[Tensor, Tensor]]]:
         """The head's levels: each valid joint that is not ignored, people as :meth:`read` gives them, or both."""
-        embeddings, valid = self._read(self(features), keypoints, self.min_joint_score)
-        return list(self._by_level(embeddings, valid, _rows(keypoints)).values())
+        return list(self._by_level(*self._read_rows(features, instances, padded_size)).values())
+
+    def _read_rows(
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """:meth:`_read`, and the (R, 2) rows (image, index in it) that it is of."""
+        embeddings, valid = self._read(self(features), self._keypoints(instances, padded_size), self.min_joint_score)
+        return embeddings, valid, image_rows([len(x) for x in instances], valid.device)
+
+    def _keypoints(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> list[Tensor]:
+        """B tensors (N_i, J, 3) in pixels of the padded input."""
+        poses = []
+        for image in instances:
+            name = "pred_keypoints" if image.has("pred_keypoints") else "gt_keypoints"
+            if image.has(name):
+                keypoints = image.get(name)
+                keypoints = keypoints.tensor if isinstance(keypoints, Keypoints) else keypoints
+                height, width = image.image_size
+                poses.append(keypoints * keypoints.new_tensor([padded_size[1] / width, padded_size[0] / height, 1]))
+            elif len(image):
+                raise ValueError("KeypointEmbeddingModule reads keypoints, and instances with masks or boxes have none")
+            else:  # Detectron2 gives images without people no keypoints
+                poses.append(torch.zeros((0, self.num_joints, 3), device=next(self.parameters()).device))
+        return poses
 
     def _read(self, embedding_map: Tensor, poses: Sequence[Tensor], min_score: float) -> tuple[Tensor, Tensor]:
-        """Embeddings (R, J, D) at poses B x (P_i, J, 3), and (R, J) whether they are valid."""
+        """Embeddings (R, J, D) at poses B x (N_i, J, 3), and (R, J) whether they are valid."""
         pose = torch.cat(list(poses)).detach()
         read = sample_joints(embedding_map, [p[..., :2].detach() for p in poses], self.stride)
         if self.objective == "scalar_tags":
@@ -301,12 +342,6 @@ def _people(embeddings: Tensor, valid: Tensor, labels: Tensor) -> tuple[Tensor, 
     """Mean over valid joints (R, J) of (R, J, D), and the ``labels`` (R, ...), of poses that have one."""
     with_joints = valid.any(dim=1)
     return _masked_mean(embeddings[with_joints], valid[with_joints]), labels[with_joints]
-
-
-def _rows(keypoints: Sequence[Tensor]) -> Tensor:
-    """(R, 2) int64 (image, index of the person in its image) of B x (N_i, J, 3)."""
-    everybody = [k.new_ones(len(k), dtype=torch.bool).nonzero() for k in keypoints]
-    return torch.cat([F.pad(indices, (1, 0), value=image) for image, indices in enumerate(everybody)])
 
 
 def _at_most(count: int, people: Tensor) -> Tensor:

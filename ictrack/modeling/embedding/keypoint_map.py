@@ -1,7 +1,7 @@
 """The map that keypoint embeddings are read from, and reading it at joints.
 
 Naming convention:
-    B: images, P: poses of one image, J: joints, C: channels, D: embedding dimension, (H, W): resolution of the feature
+    B: images, N_i: poses of image i, J: joints, C: channels, D: embedding dimension, (H, W): resolution of the feature
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 
 class KeypointEncoderDecoder(nn.Module):
-    """From a feature and the joints' heatmaps to an embedding map of twice the feature's resolution.
+    """From a feature, and the joints' heatmaps if there are any, to an embedding map of twice the feature's resolution.
 
     One convolution (encoder) and one transposed convolution of stride 2 (decoder), as the supplementary of
     arXiv 2104.00287 has it. By default both are followed by GroupNorm and ReLU, and a 1x1 convolution reduces the
@@ -21,12 +21,12 @@ class KeypointEncoderDecoder(nn.Module):
     """
 
     def __init__(
-        self, *, in_channels: int, num_joints: int, conv_dim: int, num_groups: int, dim: int, output_conv: bool
+        self, *, in_channels: int, num_heatmaps: int, conv_dim: int, num_groups: int, dim: int, output_conv: bool
     ):
         """
         Args:
             in_channels: C of the feature.
-            num_joints: J, channels of the heatmaps.
+            num_heatmaps: J, or 0 for a detector that has none.
             conv_dim: channels of the encoder, and of the decoder if there is an output convolution.
             num_groups: of the GroupNorms.
             dim: D.
@@ -34,7 +34,7 @@ class KeypointEncoderDecoder(nn.Module):
         """
         super().__init__()
         self.encoder = nn.Sequential(
-            nn.Conv2d(in_channels + num_joints, conv_dim, 3, padding=1, bias=False),
+            nn.Conv2d(in_channels + num_heatmaps, conv_dim, 3, padding=1, bias=False),
             nn.GroupNorm(num_groups, conv_dim),
             nn.ReLU(),
         )
@@ -49,7 +49,7 @@ class KeypointEncoderDecoder(nn.Module):
         # An offset common to all people would make them alike before anything is learnt.
         nn.init.zeros_(output.get_parameter("bias"))
 
-    def forward(self, feature: Tensor, heatmaps: Tensor) -> Tensor:
+    def forward(self, feature: Tensor, heatmaps: Tensor | None = None) -> Tensor:
         """
         Args:
             feature: (B, C, H, W).
@@ -58,6 +58,8 @@ class KeypointEncoderDecoder(nn.Module):
         Returns:
             (B, D, 2H, 2W)
         """
+        if heatmaps is None:
+            return self.decoder(self.encoder(feature))
         height, width = feature.shape[-2:]
         heatmaps = F.adaptive_avg_pool2d(heatmaps, (height, width)).to(feature.dtype)
         return self.decoder(self.encoder(torch.cat([feature, heatmaps], dim=1)))
@@ -68,11 +70,11 @@ def sample_joints(embedding_map: Tensor, points: list[Tensor], stride: float) ->
 
     Args:
         embedding_map: (B, D, h, w).
-        points: B tensors (P_i, J, 2) x, y in continuous pixels, where the map's first cell is from 0 to ``stride``.
+        points: B tensors (N_i, J, 2) x, y in continuous pixels, where the map's first cell is from 0 to ``stride``.
         stride: of the map.
 
     Returns:
-        (sum_i P_i, J, D) float32, images in order.
+        (sum_i N_i, J, D) float32, images in order.
     """
     height, width = embedding_map.shape[-2:]
     size = points[0].new_tensor([width * stride, height * stride])

@@ -1,8 +1,8 @@
-"""Reading instances off feature maps: at grid cells, or as the mean inside a mask.
+"""Reading instances off feature maps: at grid cells, or as the mean inside a mask or box.
 
 Naming convention:
     B: images, N: instances of one image, P: grid cells of all images, C: channels, (h, w): resolution of a mask,
-    (H, W): resolution of a feature map. Masks and maps cover the same frame, the network's padded input.
+    (H, W): resolution of a feature map. Masks and maps cover the same area, the network's padded input.
 """
 
 from __future__ import annotations
@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from detectron2.structures import Instances
+from detectron2.structures import BitMasks, Instances, PolygonMasks
 from torch import Tensor
 from torch.nn import functional as F
 
 # Masks of an image that are read at once: bounds their float copy (64 MB at 800 x 1333).
 _MASK_BLOCK = 16
+# Fields of Instances with masks; predictions come first.
+MASK_FIELDS = ("pred_masks", "gt_masks")
 
 
 def cell_readout(maps: Sequence[Tensor], cells: Tensor, grids: Sequence[int]) -> Tensor:
@@ -78,12 +80,54 @@ def mask_readout(maps: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor
     return [torch.cat(level) for level in pooled]
 
 
-def box_masks(boxes: Tensor, frame: Sequence[int], size: Sequence[int]) -> Tensor:
+def pad_instances(
+    instances: Instances, padded_size: tuple[int, int], input_size: tuple[int, int] | None = None
+) -> Instances:
+    """Instances on the padded input of the network, as :class:`EmbeddingHead` takes them.
+
+    The padding is at the bottom and on the right, so that only masks change.
+
+    Args:
+        instances: ground truth or detections, of any resolution ``image_size``. Masks are tensors (N, h, w), BitMasks
+            or PolygonMasks.
+        padded_size: (H, W) of the network's input with padding.
+        input_size: (h, w) of the network's input without padding, which shows the same as ``image_size``; None: equal
+            to it.
+    """
+    height, width = instances.image_size
+    input_height, input_width = input_size or instances.image_size
+    padded = (round(padded_size[0] * height / input_height), round(padded_size[1] * width / input_width))
+    result = Instances(padded)
+    for name, field in instances.get_fields().items():
+        if name in MASK_FIELDS:
+            masks = _bit_masks(field, height, width)
+            field = F.pad(masks, (0, padded[1] - width, 0, padded[0] - height))
+        result.set(name, field)
+    return result
+
+
+def instance_masks(instances: Instances, size: Sequence[int]) -> Tensor:
+    """(N, h, w) masks of instances, or where there are none their boxes as soft masks of ``size``."""
+    for name in MASK_FIELDS:
+        if instances.has(name):
+            return instances.get(name)
+    boxes = instances.pred_boxes if instances.has("pred_boxes") else instances.gt_boxes
+    return box_masks(boxes.tensor, instances.image_size, size)
+
+
+def _bit_masks(masks: Tensor | BitMasks | PolygonMasks, height: int, width: int) -> Tensor:
+    """(N, height, width) masks, whatever their type."""
+    if isinstance(masks, PolygonMasks):
+        masks = BitMasks.from_polygon_masks(masks, height, width)
+    return masks.tensor if isinstance(masks, BitMasks) else masks
+
+
+def box_masks(boxes: Tensor, image_size: Sequence[int], size: Sequence[int]) -> Tensor:
     """Boxes as soft masks: the share of every cell that a box covers, exact for boxes smaller than a cell.
 
     Args:
-        boxes: (N, 4) XYXY in pixels of a frame of ``frame`` = (height, width).
-        frame: the frame's size in those pixels.
+        boxes: (N, 4) XYXY in pixels of an image of ``image_size``.
+        image_size: (height, width) in those pixels.
         size: (H, W) of the result.
 
     Returns:
@@ -95,13 +139,13 @@ def box_masks(boxes: Tensor, frame: Sequence[int], size: Sequence[int]) -> Tenso
         return (torch.minimum(high[:, None], edges + 1) - torch.maximum(low[:, None], edges)).clamp(min=0)
 
     x0, y0, x1, y1 = boxes.float().unbind(1)
-    scale_y, scale_x = size[0] / frame[0], size[1] / frame[1]
+    scale_y, scale_x = size[0] / image_size[0], size[1] / image_size[1]
     rows, columns = coverage(y0 * scale_y, y1 * scale_y, size[0]), coverage(x0 * scale_x, x1 * scale_x, size[1])
     return rows[:, :, None] * columns[:, None, :]
 
 
 def instance_ids(instances: Sequence[Instances]) -> list[Tensor]:
-    """The identity of every ground-truth instance of a mini-batch, as the heads' losses take it.
+    """Identities of the ground-truth instances of a mini-batch, ``gt_ids`` of :meth:`EmbeddingHead.losses`.
 
     Images whose instances have ``gt_ids`` (int64, >= 0; equal ids are the same instance, seen in several views) keep
     them; any other instance is an identity of its own and gets a unique negative id.
@@ -118,3 +162,15 @@ def instance_ids(instances: Sequence[Instances]) -> list[Tensor]:
             ids.append(torch.arange(-unnamed - len(image), -unnamed, device=device))
             unnamed += len(image)
     return ids
+
+
+def image_rows(counts: Sequence[int], device: torch.device) -> Tensor:
+    """(R, 2) int64 rows (image, index in it) of images with so many rows each."""
+    indices = [torch.arange(count, device=device)[:, None] for count in counts]
+    return torch.cat([F.pad(rows, (1, 0), value=image) for image, rows in enumerate(indices)])
+
+
+def at_rows(values: Sequence[Tensor], rows: Tensor) -> Tensor:
+    """The values at (P, 2) rows (image, index in it) of B tensors (N_i, ...)."""
+    first = rows.new_tensor([0, *(len(v) for v in values)]).cumsum(0)
+    return torch.cat(list(values)).to(rows.device)[first[rows[:, 0]] + rows[:, 1]]

@@ -1,7 +1,7 @@
 """Samples of unlabelled video in a training batch.
 
 Naming convention:
-    S: samples of the batch, T: frames of each, (H, W): size of the network's input with padding
+    S: samples of the batch, T: frames of each, padded_size: (H, W) of the network's input with padding
 """
 
 from __future__ import annotations
@@ -53,12 +53,12 @@ class VideoClips:
         videos = torch.tensor([names.index(name) for name in names], device=device)
         self.videos = videos.repeat_interleave(self.num_frames)
 
-    def colors(self, size: tuple[int, int], frame: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    def colors(self, size: tuple[int, int], padded_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
         """Colours and validity at the resolution of a feature map.
 
         Args:
-            size: (h', w') of the map, which covers ``frame``.
-            frame: (H, W).
+            size: (h', w') of the map, which covers ``padded_size``.
+            padded_size: (H, W).
 
         Returns:
             (S * T, 3, h', w') float32 mean colours of what is valid, and (S * T, h', w') bool, where half of a cell is.
@@ -69,25 +69,25 @@ class VideoClips:
         colors = torch.stack([c for x in self._samples for c in _frames(x, "colors", "clip_colors")])
         valid = torch.stack([v for x in self._samples for v in _frames(x, "valid", "clip_valid")])
         stride = self.images[0].shape[-1] // colors.shape[-1]  # INPUT.UNLABELLED.COLOR_STRIDE
-        if frame[0] % stride or frame[1] % stride:
+        if padded_size[0] % stride or padded_size[1] % stride:
             raise ValueError(
-                f"the network pads unlabelled video to {frame[0]} x {frame[1]} pixels, which INPUT.UNLABELLED."
-                f"COLOR_STRIDE {stride} does not divide"
+                f"the network pads unlabelled video to {padded_size[0]} x {padded_size[1]} pixels, which "
+                f"INPUT.UNLABELLED.COLOR_STRIDE {stride} does not divide"
             )
-        padding = (0, frame[1] // stride - colors.shape[-1], 0, frame[0] // stride - colors.shape[-2])
+        padding = (0, padded_size[1] // stride - colors.shape[-1], 0, padded_size[0] // stride - colors.shape[-2])
         shares = F.pad(valid[:, None].to(self._device, torch.float32), padding)
         weighted = F.pad(colors.to(self._device), padding) * shares
         share = F.adaptive_avg_pool2d(shares, size)
         means = F.adaptive_avg_pool2d(weighted, size) / share.clamp(min=torch.finfo(share.dtype).tiny)
         return means, share[:, 0] >= 0.5
 
-    def inner_size(self, size: tuple[int, int], frame: tuple[int, int]) -> tuple[int, int]:
-        """Rows and columns of a map of ``size`` over ``frame`` that are not padding."""
+    def inner_size(self, size: tuple[int, int], padded_size: tuple[int, int]) -> tuple[int, int]:
+        """Rows and columns of a map of ``size`` over ``padded_size`` that are not padding."""
         height, width = self.images[0].shape[-2:]
-        return max(1, round(size[0] * height / frame[0])), max(1, round(size[1] * width / frame[1]))
+        return max(1, round(size[0] * height / padded_size[0])), max(1, round(size[1] * width / padded_size[1]))
 
     def tracklets(self) -> list[Instances]:
-        """Of each frame the instances, with gt_masks (BitMasks) and gt_boxes or gt_keypoints, with gt_classes, and with
+        """Instances of each frame, with gt_masks (BitMasks) and gt_boxes or gt_keypoints, with gt_classes, and with
         gt_ids, which say to which tracklet of the frame's video each belongs.
 
         Raises:
@@ -95,15 +95,10 @@ class VideoClips:
         """
         if any("tracklets" not in x for x in self._samples):
             raise ValueError(
-                "the objective needs tracklets; give a file of them as DATASETS.UNLABELLED_TRACKLETS, or train with "
-                "ICTrackTrainer, which mines them"
+                "the objective needs tracklets: give a file of them as DATASETS.UNLABELLED_TRACKLETS, as "
+                "ictrack.engine.mine_tracklets.with_tracklets makes it"
             )
         return [instances for x in self._samples for instances in x["tracklets"]]
-
-
-def padded_masks(tracklets: Sequence[Instances], frame: tuple[int, int]) -> list[Tensor]:
-    """(N_i, H, W) bool masks of each frame on the network's padded input."""
-    return [F.pad(x.gt_masks.tensor, (0, frame[1] - x.image_size[1], 0, frame[0] - x.image_size[0])) for x in tracklets]
 
 
 def _frames(sample: dict[str, Any], pair: str, clip: str) -> Sequence[Tensor]:

@@ -1,4 +1,4 @@
-"""Two embedding heads in the place of one: the image head, and beside it the video head, which learns from unlabelled
+"""Two embedding heads in the place of one: the image head, and beside it the video head, which learns from unlabeled
 video (Fu et al., CVPR 2021, arXiv 2104.00287, Figure 2).
 
 Both have the same structure, each its own weights. What a tracker gets is one vector, so it knows nothing of them.
@@ -8,22 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.layers import ShapeSpec
+from detectron2.structures import Instances
 from torch import Tensor
 from torch.nn import functional as F
 
 from ictrack.modeling.freezing import PartlyFrozen, frozen_parts
 
-from .build import EMBEDDING_HEADS, EmbeddingHead, KeypointEmbeddingHead
+from .head import EMBEDDING_HEADS, EmbeddingHead
 from .video_clips import VideoClips
-from .video_objectives import AnyHead, AssignCells, VideoObjective, build_video_objective
+from .video_objectives import VideoObjective, build_video_objective
 
-# Of images (3, h, w): the features of each, name -> (B, C_l, H_l, W_l), and (H, W) of the padded input.
-Extract = Callable[[list[Tensor]], tuple[dict[str, Tensor], tuple[int, int]]]
+if TYPE_CHECKING:
+    from ictrack.modeling.detector_base import TrackableDetector
 
 
 def fuse_embeddings(image: Tensor, video: Tensor, weight: float, dim: int = -1) -> Tensor:
@@ -39,8 +40,13 @@ def fuse_embeddings(image: Tensor, video: Tensor, weight: float, dim: int = -1) 
     return torch.cat([F.normalize(image, dim=dim), weight * F.normalize(video, dim=dim)], dim=dim)
 
 
-class VideoEmbedding(PartlyFrozen):
-    """What both kinds of the pair have in common; see the module's docstring.
+@EMBEDDING_HEADS.register()
+class VideoEmbedding(PartlyFrozen, EmbeddingHead):
+    """Two-head module: an image head (IC loss) and a video head (self-supervised), fused by concatenation.
+
+    Embeddings of several parts are fused part by part. Where the image head's are scalar tags, which have no direction,
+    the fused embedding is (tag, e_vid / |e_vid|), for a tracker's similarity "distance_and_cosine", and what compares
+    by cosine (``dense_maps``, ``read``) gets the video head's alone.
 
     Checkpoints of the image head alone load as they are: they miss the video head only.
 
@@ -51,14 +57,15 @@ class VideoEmbedding(PartlyFrozen):
         backprop_to_features: the gradient of the video objective passes into the features.
     """
 
-    image_head: AnyHead
-    video_head: AnyHead
+    image_head: EmbeddingHead
+    video_head: EmbeddingHead
 
+    @configurable
     def __init__(
         self,
         *,
-        image_head: AnyHead,
-        video_head: AnyHead,
+        image_head: EmbeddingHead,
+        video_head: EmbeddingHead,
         objective: VideoObjective,
         fusion_weight: float = 1.0,
         freeze_image_head: bool = False,
@@ -85,6 +92,12 @@ class VideoEmbedding(PartlyFrozen):
         self.backprop_to_features = backprop_to_features
         self.frames_at_a_time = frames_at_a_time
         self.in_features = list(dict.fromkeys([*image_head.in_features, *video_head.in_features]))
+        self.reads = image_head.reads
+        self.has_tags = getattr(image_head, "objective", "") == "scalar_tags"
+        if self.has_tags and fusion_weight not in (0.0, 1.0, math.inf):
+            raise ValueError(
+                f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is 0, 1 or .inf beside scalar tags, not {fusion_weight}"
+            )
         self.trains_image_head = not freeze_image_head
         if freeze_image_head:
             self.freeze(image_head)
@@ -118,44 +131,80 @@ class VideoEmbedding(PartlyFrozen):
     def num_levels(self) -> int:
         return self.video_head.num_levels
 
+    def losses(
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> dict[str, Tensor]:
+        """The image head's; none where it is frozen. Those of the video head are :meth:`video_losses`."""
+        return self.image_head.losses(features, instances, padded_size) if self.trains_image_head else {}
+
+    def read(
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Fused. Raises ValueError if the two heads do not read the same instances."""
+        (image, rows), (video, video_rows) = (
+            head.read(features, instances, padded_size) for head in (self.image_head, self.video_head)
+        )
+        if not torch.equal(rows, video_rows):
+            raise ValueError(
+                "MODEL.VIDEO_EMBEDDING.HEAD_OPTIONS: the video head reads other instances than the image head"
+            )
+        if self.has_tags:
+            return F.normalize(video, dim=-1), rows
+        (embeddings,) = self._fused(lambda head: [video if head is self.video_head else image])
+        return embeddings, rows
+
+    def embed(
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> list[Tensor]:
+        """See :func:`fuse_embeddings`, and the class for tags; D is the sum of the two heads', or one head's where the
+        other does not count."""
+        if not self.has_tags or math.isinf(self.fusion_weight):
+            return self._fused(lambda head: head.embed(features, instances, padded_size))
+        tags = self.image_head.embed(features, instances, padded_size)
+        if self.fusion_weight == 0:
+            return tags
+        vectors = self.video_head.embed(features, instances, padded_size)
+        return [torch.cat([tag[..., :1], F.normalize(vector, dim=-1)], dim=-1) for tag, vector in zip(tags, vectors)]
+
     def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
         """The fused dense maps of both heads, whose resolutions must be equal."""
+        if self.has_tags:
+            return [F.normalize(x, dim=1) for x in self.video_head.dense_maps(features, levels)]
         return self._fused(lambda head: head.dense_maps(features, levels), dim=1)
 
-    def video_losses(
-        self, samples: Sequence[dict[str, Any]], extract: Extract, assign_cells: AssignCells | None = None
-    ) -> dict[str, Tensor]:
+    def video_losses(self, samples: Sequence[dict[str, Any]], detector: TrackableDetector) -> dict[str, Tensor]:
         """The objective's losses.
 
         Args:
-            samples: of unlabelled video. Without any the losses are zeros that are connected to the video head's
+            samples: of unlabeled video. Without any the losses are zeros that are connected to the video head's
                 parameters, as DistributedDataParallel expects.
-            extract: the detector's features of images.
-            assign_cells: see :class:`VideoObjective`.
+            detector: whose head this is; gives features, and the cells of tracklets.
         """
         parameters = [p for p in self.video_head.parameters() if p.requires_grad]
         losses: dict[str, Tensor] = {}
         if samples:
-            device = next(self.parameters()).device
-            clips = VideoClips(samples, device)
-            features, frame = self._features(clips.images, extract)
-            losses = self.objective(self.video_head, features, clips, frame, assign_cells)
+            clips = VideoClips(samples, next(self.parameters()).device)
+            features, padded_size = self._features(clips.images, detector)
+            tracklets: list[Instances] = []
+            if self.objective.needs_tracklets:
+                tracklets = detector.labeled_places(self.video_head, clips.tracklets(), padded_size)
+            losses = self.objective(self.video_head, features, clips, tracklets, padded_size)
         zero = connected_zero(parameters)
         return {name: losses.get(name, 0.0) + zero for name in self.objective.loss_names}
 
-    def _features(self, images: list[Tensor], extract: Extract) -> tuple[dict[str, Tensor], tuple[int, int]]:
+    def _features(self, images: list[Tensor], detector: TrackableDetector) -> tuple[dict[str, Tensor], tuple[int, int]]:
         """What the video head reads of all frames. Without a gradient nothing else of a frame is kept in memory."""
         if self.backprop_to_features:
-            return extract(images)
+            return detector.extract_features(images)
         parts: dict[str, list[Tensor]] = {name: [] for name in self.video_head.in_features}
         with torch.no_grad():
             for start in range(0, len(images), self.frames_at_a_time):
-                features, frame = extract(images[start : start + self.frames_at_a_time])
+                features, padded_size = detector.extract_features(images[start : start + self.frames_at_a_time])
                 for name, part in parts.items():
                     part.append(features[name])
-        return {name: torch.cat(part) for name, part in parts.items()}, frame
+        return {name: torch.cat(part) for name, part in parts.items()}, padded_size
 
-    def _fused(self, embed: Callable[[Any], Sequence[Tensor]], dim: int = -1) -> list[Tensor]:
+    def _fused(self, embed: Callable[[EmbeddingHead], Sequence[Tensor]], dim: int = -1) -> list[Tensor]:
         """``embed`` of both heads, fused; only of the one that counts where the other does not."""
         if self.fusion_weight == 0 or math.isinf(self.fusion_weight):
             single = embed(self.video_head if self.fusion_weight else self.image_head)
@@ -163,124 +212,11 @@ class VideoEmbedding(PartlyFrozen):
         pairs = zip(embed(self.image_head), embed(self.video_head))
         return [fuse_embeddings(image, video, self.fusion_weight, dim) for image, video in pairs]
 
-    def _fused_read(self, read: Callable[[Any], tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """``read`` of both heads, fused. Raises ValueError if they do not read the same instances."""
-        (image, rows), (video, video_rows) = read(self.image_head), read(self.video_head)
-        if not torch.equal(rows, video_rows):
-            raise ValueError(
-                "MODEL.VIDEO_EMBEDDING.HEAD_OPTIONS: the video head reads other instances than the image head"
-            )
-        (embeddings,) = self._fused(lambda head: [video if head is self.video_head else image])
-        return embeddings, rows
-
     def rename_weights(self, weights: dict[str, Any], prefix: str = "", *_: object) -> None:
         """Rename, in place, those of the image head alone (below ``prefix``) to those of the pair."""
         for name in self.image_head.state_dict():
             if prefix + name in weights:
                 weights[f"{prefix}image_head.{name}"] = weights.pop(prefix + name)
-
-
-@EMBEDDING_HEADS.register()
-class InstanceVideoEmbedding(VideoEmbedding, EmbeddingHead):
-    """The pair for detectors with masks."""
-
-    image_head: EmbeddingHead
-    video_head: EmbeddingHead
-
-    @configurable
-    def __init__(self, **arguments: Any) -> None:
-        """
-        Args:
-            arguments: of :class:`VideoEmbedding`.
-        """
-        super().__init__(**arguments)
-        self.needs_masks = self.image_head.needs_masks
-
-    def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
-        """The image head's maps, then the video head's."""
-        return [*self.image_head(features), *self.video_head(features)]
-
-    def losses(
-        self,
-        features: dict[str, Tensor],
-        masks: Sequence[Tensor],
-        ids: Sequence[Tensor],
-        positives: Tensor | None = None,
-    ) -> dict[str, Tensor]:
-        """The image head's; none where it is frozen. Those of the video head are :meth:`video_losses`."""
-        return self.image_head.losses(features, masks, ids, positives) if self.trains_image_head else {}
-
-    def read(
-        self, features: dict[str, Tensor], masks: Sequence[Tensor], positives: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Fused; both heads must read the same instances."""
-        return self._fused_read(lambda head: head.read(features, masks, positives))
-
-    def embed(
-        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
-    ) -> list[Tensor]:
-        """See :func:`fuse_embeddings`; D is the sum of the two heads', or one head's where the other does not count."""
-        return self._fused(lambda head: head.embed(features, masks, cells))
-
-
-@EMBEDDING_HEADS.register()
-class KeypointVideoEmbedding(VideoEmbedding, KeypointEmbeddingHead):
-    """The pair for pose detectors. Embeddings of several parts are fused part by part.
-
-    Where the image head's are scalar tags, which have no direction, the fused embedding is (tag, e_vid / |e_vid|), for
-    a tracker's similarity "distance_and_cosine", and what compares by cosine (``dense_maps``, ``read``) gets the video
-    head's alone.
-    """
-
-    image_head: KeypointEmbeddingHead
-    video_head: KeypointEmbeddingHead
-
-    @configurable
-    def __init__(self, **arguments: Any) -> None:
-        """
-        Args:
-            arguments: of :class:`VideoEmbedding`.
-        """
-        super().__init__(**arguments)
-        self.has_tags = getattr(self.image_head, "objective", "") == "scalar_tags"
-        if self.has_tags and self.fusion_weight not in (0.0, 1.0, math.inf):
-            raise ValueError(
-                f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is 0, 1 or .inf beside scalar tags, not {self.fusion_weight}"
-            )
-
-    def _fused(self, embed: Callable[[Any], Sequence[Tensor]], dim: int = -1) -> list[Tensor]:
-        if self.has_tags:
-            return [F.normalize(x, dim=dim) for x in embed(self.video_head)]
-        return super()._fused(embed, dim)
-
-    def forward(self, features: dict[str, Tensor]) -> Tensor:
-        """The fused map."""
-        return self.dense_maps(features)[0]
-
-    def losses(
-        self,
-        features: dict[str, Tensor],
-        keypoints: Sequence[Tensor],
-        predicted: Sequence[Tensor],
-        people: Sequence[Tensor],
-        ids: Sequence[Tensor],
-    ) -> dict[str, Tensor]:
-        """The image head's; none where it is frozen. Those of the video head are :meth:`video_losses`."""
-        return self.image_head.losses(features, keypoints, predicted, people, ids) if self.trains_image_head else {}
-
-    def read(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
-        """Fused; both heads must read the same people."""
-        return self._fused_read(lambda head: head.read(features, keypoints))
-
-    def embed(self, features: dict[str, Tensor], keypoints: Sequence[Tensor]) -> list[Tensor]:
-        """See :func:`fuse_embeddings`, and the class for tags."""
-        if not self.has_tags or math.isinf(self.fusion_weight):
-            return self._fused(lambda head: head.embed(features, keypoints))
-        tags = self.image_head.embed(features, keypoints)
-        if self.fusion_weight == 0:
-            return tags
-        vectors = self.video_head.embed(features, keypoints)
-        return [torch.cat([tag[..., :1], F.normalize(vector, dim=-1)], dim=-1) for tag, vector in zip(tags, vectors)]
 
 
 def _check_levels(levels: Sequence[int], num_levels: int) -> None:

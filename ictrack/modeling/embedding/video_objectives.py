@@ -1,19 +1,18 @@
-"""What a video embedding head learns from unlabelled video: one class for each ``MODEL.VIDEO_EMBEDDING.OBJECTIVE``.
+"""Objectives of a video embedding head on unlabeled video, one class for each ``MODEL.VIDEO_EMBEDDING.OBJECTIVE``.
 
 Two are pixel-level, on the head's dense maps: correspondence (the paper's probable form) and the random walk. Two are
 instance-level, on tracklets of masks or, beside a pose detector, of poses: the contrastive loss, and the random walk
 from frame to frame, which does not use who is who.
 
 Naming convention:
-    S: samples of video in the batch, T: frames of each, D: embedding dimension, (H, W): size of the network's input
-    with padding
+    S: samples of video in the batch, T: frames of each, D: embedding dimension
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any, Union
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from detectron2.config import CfgNode
@@ -24,12 +23,9 @@ from ictrack.losses.random_walk import instance_walk_loss, random_walk_loss
 from ictrack.losses.tracklet_contrastive import tracklet_contrastive_loss
 from ictrack.losses.video_correspondence import crop_patches, video_correspondence_loss
 
-from .build import EmbeddingHead, KeypointEmbeddingHead
-from .video_clips import VideoClips, padded_masks
-
-# Of instances a frame, and (H, W), the (P, 5) positives of EmbeddingHead.losses.
-AssignCells = Callable[[Sequence[Instances], tuple[int, int]], Tensor]
-AnyHead = Union[EmbeddingHead, KeypointEmbeddingHead]
+from .head import EmbeddingHead
+from .readout import at_rows
+from .video_clips import VideoClips
 
 
 class VideoObjective(ABC):
@@ -46,11 +42,11 @@ class VideoObjective(ABC):
     @abstractmethod
     def __call__(
         self,
-        head: AnyHead,
+        head: EmbeddingHead,
         features: dict[str, Tensor],
         clips: VideoClips,
-        frame: tuple[int, int],
-        assign_cells: AssignCells | None,
+        tracklets: Sequence[Instances],
+        padded_size: tuple[int, int],
     ) -> dict[str, Tensor]:
         """The weighted losses.
 
@@ -58,8 +54,9 @@ class VideoObjective(ABC):
             head: that learns.
             features: name -> (S * T, C_l, H_l, W_l) of all frames.
             clips: the frames.
-            frame: (H, W).
-            assign_cells: of a detector that has a grid, for the cell read-out.
+            tracklets: S * T Instances as :meth:`EmbeddingHead.losses` takes them, gt_ids being the tracklet's number
+                in its video; none where ``needs_tracklets`` is False.
+            padded_size: (H, W) of the network's input with padding.
         """
 
 
@@ -77,17 +74,17 @@ class PixelObjective(VideoObjective):
 
     def __call__(
         self,
-        head: AnyHead,
+        head: EmbeddingHead,
         features: dict[str, Tensor],
         clips: VideoClips,
-        frame: tuple[int, int],
-        assign_cells: AssignCells | None,
+        tracklets: Sequence[Instances],
+        padded_size: tuple[int, int],
     ) -> dict[str, Tensor]:
-        by_level = [self.of_map(embeddings, clips, frame) for embeddings in head.dense_maps(features, self.levels)]
+        by_level = [self.of_map(maps, clips, padded_size) for maps in head.dense_maps(features, self.levels)]
         return {name: torch.stack([losses[name] for losses in by_level]).mean() for name in self.loss_names}
 
     @abstractmethod
-    def of_map(self, embeddings: Tensor, clips: VideoClips, frame: tuple[int, int]) -> dict[str, Tensor]:
+    def of_map(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
         """The weighted losses of one map (S * T, D, h, w); the rest as for ``__call__``."""
 
 
@@ -123,8 +120,8 @@ class Correspondence(PixelObjective):
             "block_size": self.block_size,
         }
 
-    def of_map(self, embeddings: Tensor, clips: VideoClips, frame: tuple[int, int]) -> dict[str, Tensor]:
-        colors, valid = clips.colors((embeddings.shape[2], embeddings.shape[3]), frame)
+    def of_map(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
+        colors, valid = clips.colors((embeddings.shape[2], embeddings.shape[3]), padded_size)
         by_sample = [x.unflatten(0, (-1, clips.num_frames)) for x in (embeddings, colors, valid)]
         target, target_colors, target_valid = (x[:, :-1].flatten(0, 1) for x in by_sample)
         reference, reference_colors, reference_valid = (x[:, 1:].flatten(0, 1) for x in by_sample)
@@ -154,8 +151,8 @@ class RandomWalk(PixelObjective):
         self.temperature = options.TEMPERATURE
         self.edge_dropout = options.EDGE_DROPOUT
 
-    def of_map(self, embeddings: Tensor, clips: VideoClips, frame: tuple[int, int]) -> dict[str, Tensor]:
-        rows, columns = clips.inner_size((embeddings.shape[2], embeddings.shape[3]), frame)
+    def of_map(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
+        rows, columns = clips.inner_size((embeddings.shape[2], embeddings.shape[3]), padded_size)
         nodes = embeddings[:, :, :rows, :columns].flatten(2).transpose(1, 2)  # (S * T, N, D)
         loss = random_walk_loss(
             nodes.unflatten(0, (-1, clips.num_frames)).unbind(1),
@@ -184,23 +181,21 @@ class TrackletContrast(VideoObjective):
 
     def __call__(
         self,
-        head: AnyHead,
+        head: EmbeddingHead,
         features: dict[str, Tensor],
         clips: VideoClips,
-        frame: tuple[int, int],
-        assign_cells: AssignCells | None,
+        tracklets: Sequence[Instances],
+        padded_size: tuple[int, int],
     ) -> dict[str, Tensor]:
-        tracklets = clips.tracklets()
-        first = clips.frames.new_tensor([0, *(len(x) for x in tracklets)]).cumsum(0)
-        ids = torch.cat([x.gt_ids for x in tracklets]).to(first)
-        loss = torch.zeros((), device=first.device)
-        for parts in read_levels(head, features, tracklets, frame, assign_cells):
-            losses = [self._loss(x, ids[first[rows[:, 0]] + rows[:, 1]], rows[:, 0], clips) for x, rows in parts]
+        ids = [x.gt_ids for x in tracklets]
+        loss = torch.zeros((), device=clips.frames.device)
+        for parts in head.read_levels(features, tracklets, padded_size):
+            losses = [self._loss(x, at_rows(ids, rows), rows[:, 0], clips) for x, rows in parts]
             loss = loss + torch.stack(losses).mean()
         return {"loss_video_tracklet": self.weight * loss}
 
     def _loss(self, embeddings: Tensor, ids: Tensor, images: Tensor, clips: VideoClips) -> Tensor:
-        """Of embeddings (P, D), with the tracklet and the frame (P,) that each is of."""
+        """Loss of embeddings (P, D) with the tracklet and the frame (P,) of each."""
         return tracklet_contrastive_loss(
             embeddings,
             ids,
@@ -225,63 +220,23 @@ class InstanceWalk(VideoObjective):
 
     def __call__(
         self,
-        head: AnyHead,
+        head: EmbeddingHead,
         features: dict[str, Tensor],
         clips: VideoClips,
-        frame: tuple[int, int],
-        assign_cells: AssignCells | None,
+        tracklets: Sequence[Instances],
+        padded_size: tuple[int, int],
     ) -> dict[str, Tensor]:
-        embeddings, rows = read_instances(head, features, clips.tracklets(), frame, assign_cells)
-        present, instances = torch.unique(rows, dim=0, return_inverse=True)  # sorted by image
+        embeddings, rows = head.read(features, tracklets, padded_size)
+        # An object may be read at several cells.
+        objects = torch.stack([rows[:, 0], at_rows([x.gt_index for x in tracklets], rows)], dim=1)
+        present, instances = torch.unique(objects, dim=0, return_inverse=True)  # sorted by image
         counts = torch.bincount(instances, minlength=len(present))
         means = embeddings.new_zeros(len(present), embeddings.shape[1]).index_add(0, instances, embeddings)
-        by_image = torch.bincount(present[:, 0], minlength=len(clips.images)).tolist()
+        by_image = torch.bincount(present[:, 0], minlength=len(clips.frames)).tolist()
         nodes = (means / counts[:, None]).split(by_image)
         videos = [nodes[i : i + clips.num_frames] for i in range(0, len(nodes), clips.num_frames)]
         loss = instance_walk_loss(videos, temperature=self.temperature, edge_dropout=self.edge_dropout)
         return {"loss_video_instance_walk": self.weight * loss}
-
-
-def read_instances(
-    head: AnyHead,
-    features: dict[str, Tensor],
-    instances: Sequence[Instances],
-    frame: tuple[int, int],
-    assign_cells: AssignCells | None,
-) -> tuple[Tensor, Tensor]:
-    """:meth:`EmbeddingHead.read` of instances with gt_masks, or :meth:`KeypointEmbeddingHead.read` of instances with
-    gt_keypoints, in each frame.
-
-    Raises:
-        ValueError: the head cannot read them.
-    """
-    if isinstance(head, KeypointEmbeddingHead):
-        return head.read(features, _keypoints(head, features, instances))
-    if head.needs_masks:
-        device = features[head.in_features[0]].device
-        return head.read(features, [x.to(device) for x in padded_masks(instances, frame)])
-    if assign_cells is None:
-        raise ValueError("the cell read-out needs a detector with a grid (SOLO)")
-    return head.read(features, [], assign_cells(instances, frame))
-
-
-def read_levels(
-    head: AnyHead,
-    features: dict[str, Tensor],
-    instances: Sequence[Instances],
-    frame: tuple[int, int],
-    assign_cells: AssignCells | None,
-) -> list[list[tuple[Tensor, Tensor]]]:
-    """:meth:`KeypointEmbeddingHead.read_levels`; of a head that reads masks the one level of :func:`read_instances`."""
-    if isinstance(head, KeypointEmbeddingHead):
-        return head.read_levels(features, _keypoints(head, features, instances))
-    return [[read_instances(head, features, instances, frame, assign_cells)]]
-
-
-def _keypoints(head: AnyHead, features: dict[str, Tensor], instances: Sequence[Instances]) -> list[Tensor]:
-    if not all(x.has("gt_keypoints") for x in instances):
-        raise ValueError(f"{type(head).__name__} reads keypoints, and tracklets of masks have none")
-    return [x.gt_keypoints.tensor.to(features[head.in_features[0]].device) for x in instances]
 
 
 OBJECTIVES: dict[str, Any] = {

@@ -14,9 +14,9 @@ from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 
-from ictrack.modeling.embedding import KeypointEmbeddingHead, build_keypoint_embedding_head, instance_ids
-from ictrack.modeling.freezing import PartlyFrozen, frozen_parts
-from ictrack.modeling.training import training_losses
+from ictrack.modeling.detector_base import TrackableDetector
+from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head, instance_ids
+from ictrack.modeling.freezing import frozen_parts
 from ictrack.structures.joints import JointSet, joint_set
 
 from .anchors import (
@@ -54,7 +54,7 @@ class Stage:
 
 
 @META_ARCH_REGISTRY.register()
-class PointSetAnchor(PartlyFrozen):
+class PointSetAnchor(TrackableDetector):
     """Wei et al., "Point-Set Anchors for Object Detection, Instance Segmentation and Pose Estimation", ECCV 2020.
 
     Every cell of every level holds a mean pose. The first stage classifies and moves it, with features sampled at its
@@ -89,9 +89,8 @@ class PointSetAnchor(PartlyFrozen):
         selector: PoseSelector,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
-        trainable: bool = True,
-        train_backbone: bool = True,
-        embedding_head: KeypointEmbeddingHead | None = None,
+        frozen: Sequence[str] = (),
+        embedding_head: EmbeddingHead | None = None,
         views: AugmentedViews | None = None,
     ):
         """
@@ -108,18 +107,18 @@ class PointSetAnchor(PartlyFrozen):
             heatmap_loss_weight, offset_loss_weight: of the two losses of the heatmap branch.
             selector: picks people at test time.
             pixel_mean, pixel_std: by channel, in the order of the input image.
-            trainable: False freezes everything but the embedding head.
-            train_backbone: False freezes the backbone.
-            embedding_head: None is a detector without embeddings.
+            frozen: parts that do not train, as for :meth:`TrackableDetector.freeze_parts`.
+            embedding_head: reads keypoints; None is a detector without embeddings.
             views: test-time augmentation, None for none. One OKS-NMS runs over the poses of all views; embeddings are
                 read from the image as it came.
         """
         super().__init__()
         if len(heads) != len(matchers):
             raise ValueError(f"PointSetAnchor needs a matcher a stage: {len(heads)} heads, {len(matchers)} matchers")
-        if not trainable and embedding_head is None:
+        if embedding_head is not None and embedding_head.reads != "keypoints":
             raise ValueError(
-                "MODEL.POINT_SET_ANCHOR.TRAINABLE False leaves nothing to train without MODEL.EMBEDDING.NAME"
+                f"MODEL.EMBEDDING.NAME {type(embedding_head).__name__} reads {embedding_head.reads}, a head beside "
+                "PointSetAnchor keypoints"
             )
         self.backbone = backbone
         self.anchor_generator = anchor_generator
@@ -142,11 +141,7 @@ class PointSetAnchor(PartlyFrozen):
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
         self.register_buffer("sigmas", torch.tensor(selector.sigmas), False)
 
-        self.trainable = trainable
-        if not (trainable and train_backbone):
-            self.freeze(self.backbone)
-        if not trainable:
-            self.freeze(self.heads, self.heatmap_head)
+        self.freeze_parts(frozen, self.heads, self.heatmap_head)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -172,9 +167,8 @@ class PointSetAnchor(PartlyFrozen):
             **inference_from_config(cfg, heatmap_shape.stride),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
-            "trainable": psa.TRAINABLE and "detector" not in frozen_parts(cfg),
-            "train_backbone": "backbone" not in frozen_parts(cfg),
-            "embedding_head": build_keypoint_embedding_head(cfg, {**shapes, "heatmap": heatmap_shape}),
+            "frozen": frozen_parts(cfg),
+            "embedding_head": build_embedding_head(cfg, {**shapes, "heatmap": heatmap_shape}, psa.IN_FEATURES[:1]),
         }
 
     @property
@@ -202,7 +196,7 @@ class PointSetAnchor(PartlyFrozen):
             (N, 17, 3: x, y, score), and embeddings (N, D) where there is an embedding head.
         """
         if self.training:
-            return training_losses(self, batched_inputs, self._image_losses, self.extract_features)
+            return self.training_losses(batched_inputs)
         return self.inference(self.preprocess_image([x["image"] for x in batched_inputs]), batched_inputs)
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
@@ -219,7 +213,7 @@ class PointSetAnchor(PartlyFrozen):
         heatmaps = self.heatmap_head(level)[0] if self.heatmap_head.training else self.heatmap_head.heatmaps(level)
         return {**features, "heatmap": heatmaps.detach()}
 
-    def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+    def image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.preprocess_image([x["image"] for x in batched_inputs])
         keypoints, boxes = map(list, zip(*(self._ground_truth(x) for x in batched_inputs)))
         seen = [_inside(k, size) for k, size in zip(keypoints, images.image_sizes)]
@@ -239,11 +233,10 @@ class PointSetAnchor(PartlyFrozen):
                 stages, anchors = self.stages(features, images, "poses")
             targets = self.targets(stages, anchors, keypoints, boxes)
         if self.embedding_head is not None:
-            predicted = _positive_poses(stages[-1], targets[-1], seen)
-            ids = [x.to(self.device) for x in instance_ids([x["instances"] for x in batched_inputs])]
-            people = list(targets[-1].people.split([len(p) for p in predicted]))
-            continuous = [_shifted(k, 0.5) for k in seen]
-            losses.update(self.embedding_head.losses(features, continuous, predicted, people, ids))
+            size = (images.tensor.shape[-2], images.tensor.shape[-1])
+            ids = instance_ids([x["instances"] for x in batched_inputs])
+            poses = _poses_to_embed(stages[-1], targets[-1], seen, ids, size)
+            losses.update(self.embedding_head.losses(features, poses, size))
         return losses
 
     def preprocess_image(self, images: Sequence[Tensor]) -> ImageList:
@@ -360,7 +353,9 @@ class PointSetAnchor(PartlyFrozen):
             result.pred_classes = torch.zeros(len(person), dtype=torch.int64, device=self.device)
             results.append({"instances": result})
         if self.embedding_head is not None:
-            for y, embeddings in zip(results, self.embedding_head.embed(features, keypoints)):
+            size = (images.tensor.shape[-2], images.tensor.shape[-1])
+            read = [Instances(size, pred_keypoints=pose) for pose in keypoints]
+            for y, embeddings in zip(results, self.embedding_head.embed(features, read, size)):
                 y["instances"].embeddings = embeddings
         return results
 
@@ -407,11 +402,29 @@ def _inside(keypoints: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.cat([keypoints[..., :2], keypoints[..., 2:] * inside[..., None]], dim=-1)
 
 
-def _positive_poses(stage: Stage, targets: StageTargets, keypoints: list[Tensor]) -> list[Tensor]:
-    """For every image (P_i, J, 3): the poses of positive anchors in continuous coordinates, visibility as labelled."""
+def _poses_to_embed(
+    stage: Stage, targets: StageTargets, keypoints: list[Tensor], ids: list[Tensor], padded_size: tuple[int, int]
+) -> list[Instances]:
+    """Instances that :class:`KeypointEmbeddingModule` is trained on, in continuous coordinates.
+
+    Args:
+        stage, targets: the last ones.
+        keypoints: for every image (G, J, 3) labeled people in pixel indices.
+        ids: for every image (G,) identities of these people.
+        padded_size: (H, W) of the network's input with padding.
+
+    Returns:
+        For every image the poses of positive anchors, with the visibility of their person's label, then the labels.
+    """
     result = []
-    for i, image_keypoints in enumerate(keypoints):
+    for i, (labels, people_ids) in enumerate(zip(keypoints, ids)):
         here = targets.images == i
-        visibility = image_keypoints[targets.people[here], :, 2:]
-        result.append(torch.cat([stage.poses[i, targets.anchors[here]] + 0.5, visibility], dim=-1))
+        people = targets.people[here]
+        predicted = torch.cat([stage.poses[i, targets.anchors[here]] + 0.5, labels[people, :, 2:]], dim=-1)
+        index = torch.cat([people, torch.arange(len(labels), device=people.device)])
+        poses = torch.cat([predicted, _shifted(labels, 0.5).to(predicted)])
+        is_predicted = torch.arange(len(index), device=people.device) < len(people)
+        gt_ids = people_ids.to(index.device)[index]
+        fields = {"gt_keypoints": poses, "gt_index": index, "gt_ids": gt_ids, "is_predicted": is_predicted}
+        result.append(Instances(padded_size, **fields))
     return result

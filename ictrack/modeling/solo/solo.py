@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ictrack.losses.dice import dice_loss
-from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head, instance_ids
-from ictrack.modeling.freezing import PartlyFrozen, frozen_parts
-from ictrack.modeling.training import training_losses
+from ictrack.modeling.detector_base import TrackableDetector
+from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head
+from ictrack.modeling.freezing import frozen_parts
 
 from .grid import grid_cells
 from .head import SOLOHead, resize
@@ -27,7 +27,7 @@ from .targets import SOLOTargetAssigner, SOLOTargets, bit_masks
 
 
 @META_ARCH_REGISTRY.register()
-class SOLO(PartlyFrozen):
+class SOLO(TrackableDetector):
     """Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020.
 
     Every cell of a grid says which category has its mass centre there, and predicts that instance's mask over the
@@ -61,8 +61,7 @@ class SOLO(PartlyFrozen):
         dice_eps: float,
         category_loss_weight: float,
         mask_loss_weight: float,
-        trainable: bool = True,
-        train_backbone: bool = True,
+        frozen: Sequence[str] = (),
         embedding_head: EmbeddingHead | None = None,
     ):
         """
@@ -77,8 +76,7 @@ class SOLO(PartlyFrozen):
             focal_alpha, focal_gamma: of the category loss.
             dice_eps: of the mask loss.
             category_loss_weight, mask_loss_weight: of the two losses.
-            trainable: False freezes backbone and head, and training trains the embedding head alone.
-            train_backbone: False freezes the backbone.
+            frozen: parts that do not train, as for :meth:`TrackableDetector.freeze_parts`.
             embedding_head: reads the backbone's features, those of ``in_features`` as this head does; None is a
                 detector without embeddings.
         """
@@ -91,8 +89,6 @@ class SOLO(PartlyFrozen):
             )
         if any(stride % 2 for stride in strides) or list(strides) != sorted(strides):
             raise ValueError(f"SOLO needs even STRIDES from fine to coarse, got {list(strides)}")
-        if not trainable and embedding_head is None:
-            raise ValueError("MODEL.SOLO.TRAINABLE False leaves nothing to train without MODEL.EMBEDDING.NAME")
         self.backbone = backbone
         self.head = head
         self.in_features = list(in_features)
@@ -113,11 +109,7 @@ class SOLO(PartlyFrozen):
         self.register_buffer("grid_cells", cells, False)
         self.register_buffer("cell_strides", torch.tensor(self.strides)[cells[:, 0]], False)
 
-        self.trainable = trainable
-        if not (trainable and train_backbone):
-            self.freeze(self.backbone)
-        if not trainable:
-            self.freeze(self.head)
+        self.freeze_parts(frozen, self.head)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
@@ -169,9 +161,10 @@ class SOLO(PartlyFrozen):
             "dice_eps": solo.DICE_EPS,
             "category_loss_weight": solo.CATEGORY_LOSS_WEIGHT,
             "mask_loss_weight": solo.MASK_LOSS_WEIGHT,
-            "trainable": solo.TRAINABLE and "detector" not in frozen_parts(cfg),
-            "train_backbone": "backbone" not in frozen_parts(cfg),
-            "embedding_head": build_embedding_head(cfg, _with_strides(shapes, solo.IN_FEATURES, solo.STRIDES)),
+            "frozen": frozen_parts(cfg),
+            "embedding_head": build_embedding_head(
+                cfg, _with_strides(shapes, solo.IN_FEATURES, solo.STRIDES), solo.IN_FEATURES
+            ),
         }
 
     @property
@@ -196,11 +189,11 @@ class SOLO(PartlyFrozen):
             embeddings (N, D) where there is an embedding head.
         """
         if self.training:
-            return training_losses(self, batched_inputs, self._image_losses, self.extract_features, self.assign_cells)
+            return self.training_losses(batched_inputs)
         images = self.preprocess_image(batched_inputs)
         return self.inference(self.backbone(images.tensor), images, batched_inputs)
 
-    def _image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
+    def image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         if any("instances" not in x for x in batched_inputs):
             raise ValueError("SOLO trains on images with instances; an image of the batch has none (nor an empty set)")
         features, size = self._backbone_features([x["image"] for x in batched_inputs])
@@ -210,11 +203,9 @@ class SOLO(PartlyFrozen):
         targets = self._targets(instances, masks, size)
         losses = self.detector_losses(inputs, targets) if self.trainable else {}
         if self.embedding_head is not None:
-            if self.embedding_head.needs_masks:
-                masks = [F.pad(m, (0, size[1] - m.shape[2], 0, size[0] - m.shape[1])).to(self.device) for m in masks]
-            ids = [x.to(self.device) for x in instance_ids(instances)]
-            features = self.embedding_features(features, inputs)
-            losses.update(self.embedding_head.losses(features, masks, ids, targets.positives.to(self.device)))
+            cells = self._cell_instances(targets.positives, instances, size)
+            places = self.labeled_places(self.embedding_head, instances, size, cells)
+            losses.update(self.embedding_head.losses(self.embedding_features(features, inputs), places, size))
         return losses
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
@@ -231,10 +222,19 @@ class SOLO(PartlyFrozen):
         boxes, classes = [x.gt_boxes.tensor for x in instances], [x.gt_classes for x in instances]
         return self.target_assigner(boxes, classes, masks, size)
 
-    def assign_cells(self, instances: Sequence[Instances], size: tuple[int, int]) -> Tensor:
-        """The positive cells (P, 5) of instances."""
+    def assign_cells(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> list[Instances]:
+        """Positive cells of instances with gt_masks, gt_boxes and gt_classes; see :class:`TrackableDetector`."""
         instances = [x.to("cpu") for x in instances]
-        return self._targets(instances, [bit_masks(x) for x in instances], size).positives.to(self.device)
+        positives = self._targets(instances, [bit_masks(x) for x in instances], padded_size).positives
+        return self._cell_instances(positives, instances, padded_size)
+
+    def _cell_instances(
+        self, positives: Tensor, instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> list[Instances]:
+        """The ``positives`` of :class:`SOLOTargets`, which are sorted by image, as Instances."""
+        counts = torch.bincount(positives[:, 0], minlength=len(instances)).tolist()
+        rows = positives.to(self.device).split(counts)
+        return [Instances(padded_size, grid_cells=x[:, 1:4], gt_index=x[:, 4]) for x in rows]
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
         """Normalise, then pad at the bottom and on the right with zeros, and batch."""
@@ -303,13 +303,13 @@ class SOLO(PartlyFrozen):
 
     def inference(self, features: dict[str, Tensor], images: ImageList, batched_inputs: list[dict]) -> list[dict]:
         """Detections of a batch; see :meth:`forward`."""
-        size = tuple(images.tensor.shape[-2:])
+        size = (images.tensor.shape[-2], images.tensor.shape[-1])
         inputs = self.level_inputs(features, size)
         scores = self.category_scores(inputs)
         mask_features = self._candidate_mask_features(inputs, scores)
         mask_size = (2 * inputs[0].shape[-2], 2 * inputs[0].shape[-1])
 
-        results, masks, cells = [], [], []
+        results, read = [], []
         for image, maps in enumerate(mask_features):
 
             def probabilities(flat: Tensor, maps: dict[int, Tensor] = maps) -> Tensor:
@@ -331,11 +331,10 @@ class SOLO(PartlyFrozen):
             result.pred_masks = pred_masks
             result.grid_cells = self.grid_cells[flat]
             results.append({"instances": result})
-            masks.append(low_resolution)
-            cells.append(result.grid_cells)
+            read.append(Instances(size, pred_masks=low_resolution, grid_cells=result.grid_cells))
         if self.embedding_head is not None:
             features = self.embedding_features(features, inputs)
-            for result, embeddings in zip(results, self.embedding_head.embed(features, masks, cells)):
+            for result, embeddings in zip(results, self.embedding_head.embed(features, read, size)):
                 result["instances"].embeddings = embeddings
         return results
 

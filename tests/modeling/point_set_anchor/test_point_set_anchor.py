@@ -11,7 +11,7 @@ from detectron2.structures import Boxes, Instances, Keypoints
 from torch import nn
 from torch.nn import functional as F
 
-from ictrack.modeling.embedding import EMBEDDING_HEADS, KeypointEmbeddingHead
+from ictrack.modeling.embedding import EMBEDDING_HEADS, EmbeddingHead
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 
 
@@ -33,7 +33,7 @@ class AveragePosePyramid(Backbone):
 
 
 @EMBEDDING_HEADS.register()
-class RecordingKeypointHead(KeypointEmbeddingHead):
+class RecordingKeypointHead(EmbeddingHead):
     """Stands in for a keypoint embedding head and remembers what it is called with."""
 
     def __init__(self, cfg, input_shape):
@@ -41,19 +41,25 @@ class RecordingKeypointHead(KeypointEmbeddingHead):
         self.input_shape = input_shape
         self.scale = nn.Parameter(torch.ones(()))
 
-    def losses(self, features, keypoints, predicted, people, ids):
+    reads = "keypoints"
+
+    def losses(self, features, instances, padded_size):
+        predicted, labels = ([x[x.is_predicted == which] for x in instances] for which in (True, False))
         self.calls = {
             "features": features,
-            "keypoints": keypoints,
-            "predicted": predicted,
-            "people": people,
-            "ids": ids,
+            "keypoints": [x.gt_keypoints for x in labels],
+            "predicted": [x.gt_keypoints for x in predicted],
+            "people": [x.gt_index for x in predicted],
+            "ids": [x.gt_ids for x in labels],
         }
+        assert all(x.gt_index.tolist() == list(range(len(x))) for x in labels)
+        assert all(torch.equal(y.gt_ids[x.gt_index], x.gt_ids) for x, y in zip(predicted, labels))
         return {"loss_embed_center": self.scale * features["p3"].mean()}
 
-    def embed(self, features, keypoints):
-        self.calls = {"features": features, "keypoints": keypoints}
-        return [k.mean(1) for k in keypoints]
+    def embed(self, features, instances, padded_size):
+        self.calls = {"features": features, "keypoints": [x.pred_keypoints for x in instances]}
+        assert all(x.image_size == padded_size for x in instances)
+        return [x.pred_keypoints.mean(1) for x in instances]
 
 
 def small_cfg(**keys):
@@ -70,8 +76,9 @@ def small_cfg(**keys):
     return cfg
 
 
-def build(embedding: bool = False, **keys) -> PointSetAnchor:
+def build(embedding: bool = False, frozen: tuple = (), **keys) -> PointSetAnchor:
     cfg = small_cfg(**keys)
+    cfg.MODEL.FREEZE = list(frozen)
     cfg.MODEL.EMBEDDING.NAME = "RecordingKeypointHead" if embedding else ""
     torch.manual_seed(0)
     return build_model(cfg)
@@ -259,15 +266,15 @@ def test_the_keypoint_embedding_module_reads_no_joint_outside(objective):
 
 
 def test_only_the_embedding_head_trains():
-    model = build(embedding=True, TRAINABLE=False).train()
+    model = build(embedding=True, frozen=["detector"]).train()
     assert [name for name, p in model.named_parameters() if p.requires_grad] == ["embedding_head.scale"]
     statistics = model.backbone.norm.running_mean.clone()
     losses = model([dataset_dict(2)])
     assert set(losses) == {"loss_embed_center"}
     losses["loss_embed_center"].backward()
     assert torch.equal(statistics, model.backbone.norm.running_mean)
-    with pytest.raises(ValueError, match="TRAINABLE"):
-        build(TRAINABLE=False)
+    with pytest.raises(ValueError, match="nothing to train"):
+        build(frozen=["detector"])
 
 
 @torch.no_grad()
@@ -359,7 +366,7 @@ def test_bad_configuration_is_named(keys, message):
 def test_a_head_that_reads_masks_is_refused():
     cfg = small_cfg()
     cfg.MODEL.EMBEDDING.NAME = "PooledFeatures"
-    with pytest.raises(ValueError, match="PooledFeatures does not read keypoints"):
+    with pytest.raises(ValueError, match="PooledFeatures reads masks"):
         build_model(cfg)
 
 

@@ -38,19 +38,18 @@ class AveragePyramid(Backbone):
 class RecordingHead(nn.Module):
     """Stands in for an embedding head and remembers what it is called with."""
 
-    needs_masks = True
-
-    def __init__(self):
+    def __init__(self, reads="masks"):
         super().__init__()
+        self.reads = reads
         self.scale = nn.Parameter(torch.ones(()))
 
-    def losses(self, features, masks, ids, positives=None):
-        self.calls = {"features": features, "masks": masks, "ids": ids, "positives": positives}
+    def losses(self, features, instances, padded_size):
+        self.calls = {"features": features, "instances": instances, "padded_size": padded_size}
         return {"loss_embed_center": self.scale * features["p3"].mean()}
 
-    def embed(self, features, masks, cells=None):
-        self.calls = {"features": features, "masks": masks, "cells": cells}
-        return [torch.arange(len(m)).float()[:, None].expand(-1, 5) for m in masks]
+    def embed(self, features, instances, padded_size):
+        self.calls = {"features": features, "instances": instances}
+        return [torch.arange(len(x)).float()[:, None].expand(-1, 5) for x in instances]
 
 
 def small_cfg():
@@ -68,8 +67,9 @@ def small_cfg():
     return cfg
 
 
-def build(embedding: bool = False, **solo_keys) -> SOLO:
+def build(embedding: bool = False, frozen: tuple = (), **solo_keys) -> SOLO:
     cfg = small_cfg()
+    cfg.MODEL.FREEZE = list(frozen)
     for key, value in solo_keys.items():
         cfg.MODEL.SOLO[key] = value
     arguments = SOLO.from_config(cfg)
@@ -228,23 +228,43 @@ def test_embedding_head_in_training():
     assert_gradients(model, losses)
 
     calls = model.embedding_head.calls
-    assert set(calls["features"]) == {"p2", "p3", "p4", "p5", "tap"}
+    assert set(calls["features"]) == {"p2", "p3", "p4", "p5", "tap"} and calls["padded_size"] == (96, 160)
     assert calls["features"]["p3"].requires_grad  # whether it flows on is the head's decision
-    assert [tuple(m.shape) for m in calls["masks"]] == [(3, 96, 160), (0, 96, 160), (4, 96, 160)]
-    for padded, record in zip(calls["masks"], records):
+    padded = [x.gt_masks for x in calls["instances"]]
+    assert [tuple(m.shape) for m in padded] == [(3, 96, 160), (0, 96, 160), (4, 96, 160)]
+    for of_image, record in zip(padded, records):
         masks = bit_masks(record["instances"])
-        assert torch.equal(padded[:, : masks.shape[1], : masks.shape[2]], masks)
-        assert padded.sum() == masks.sum()
-    assert calls["ids"][0].tolist() == [7, 7, 9]
-    assert len(set(torch.cat(calls["ids"]).tolist())) == 2 + 4  # unnamed instances are their own identities
+        assert torch.equal(of_image[:, : masks.shape[1], : masks.shape[2]], masks)
+        assert of_image.sum() == masks.sum()
+    ids = [x.gt_ids for x in calls["instances"]]
+    assert ids[0].tolist() == [7, 7, 9]
+    assert len(set(torch.cat(ids).tolist())) == 2 + 4  # unnamed instances are their own identities
+    assert [x.gt_index.tolist() for x in calls["instances"]] == [[0, 1, 2], [], [0, 1, 2, 3]]
+
+
+def test_a_head_that_reads_cells_gets_the_positives():
+    model = build(embedding=True).train()
+    model.embedding_head = RecordingHead("cells")
+    records = [dataset_dict(3), dataset_dict(0, 64, 160, seed=1), dataset_dict(4, seed=2)]
+    records[0]["instances"].gt_ids = torch.tensor([7, 7, 9])
+    model(records)
+    places = model.embedding_head.calls["instances"]
     expected = model.target_assigner(
         [x["instances"].gt_boxes.tensor for x in records],
         [x["instances"].gt_classes for x in records],
         [bit_masks(x["instances"]) for x in records],
         (96, 160),
     )
-    assert torch.equal(calls["positives"], expected.positives)
+    given = [
+        torch.cat([torch.full_like(x.gt_index, i)[:, None], x.grid_cells, x.gt_index[:, None]], dim=1)
+        for i, x in enumerate(places)
+    ]
+    assert torch.equal(torch.cat(given), expected.positives)
     assert len(expected.positives) > 0
+    assert torch.equal(places[0].gt_ids, torch.tensor([7, 7, 9])[places[0].gt_index])
+    again = model.labeled_places(model.embedding_head, [x["instances"] for x in records], (96, 160))
+    for x, y in zip(places, again):
+        assert torch.equal(x.grid_cells, y.grid_cells) and torch.equal(x.gt_index, y.gt_index)
 
 
 @pytest.mark.parametrize("is_training", [True, False])
@@ -276,26 +296,27 @@ def test_embedding_head_at_test_time():
     make_confident(model)
     results = [x["instances"] for x in model([dataset_dict(0), dataset_dict(0, 64, 100, seed=1)])]
     calls = model.embedding_head.calls
-    for instances, masks, cells in zip(results, calls["masks"], calls["cells"]):
-        assert masks.dtype == torch.bool and masks.shape == (len(instances), 24, 40)
-        assert torch.equal(cells, instances.grid_cells)
+    for instances, read in zip(results, calls["instances"]):
+        masks = read.pred_masks
+        assert masks.dtype == torch.bool and masks.shape == (len(instances), 24, 40) and read.image_size == (96, 160)
+        assert torch.equal(read.grid_cells, instances.grid_cells)
         assert instances.embeddings[:, 0].tolist() == list(range(len(instances)))
     # The first image fills the frame but for the padding: its masks at stride 4 are those of the output.
-    instances, masks = results[0], calls["masks"][0]
+    instances, masks = results[0], calls["instances"][0].pred_masks
     small = F.interpolate(instances.pred_masks[:, None].float(), size=(22, 37), mode="area")[:, 0] > 0.5
     agreement = (small == masks[:, :22, :37]).float().mean()
     assert agreement > 0.95
 
 
 def test_frozen_detector():
-    model = build(embedding=True, TRAINABLE=False).train()
+    model = build(embedding=True, frozen=["detector"]).train()
     before = {name: x.clone() for name, x in model.state_dict().items()}
     losses = model([dataset_dict(3)])
     assert set(losses) == {"loss_embed_center"}
     sum(losses.values()).backward()
     assert [name for name, p in model.named_parameters() if p.grad is not None] == ["embedding_head.scale"]
     assert not model.embedding_head.calls["features"]["p3"].requires_grad
-    assert len(model.embedding_head.calls["positives"]) > 0
+    assert len(model.embedding_head.calls["instances"][0]) == 3
     assert [name for name, p in model.named_parameters() if p.requires_grad] == ["embedding_head.scale"]
     assert all(torch.equal(x, before[name]) for name, x in model.state_dict().items())  # BatchNorm's statistics, too
     assert model.embedding_head.training
@@ -350,7 +371,7 @@ def test_built_from_the_registry():
         ({"STRIDES": [3, 8, 16, 32]}, "even STRIDES"),
         ({"IN_FEATURES": ["p2", "p3", "p4", "p9"]}, "p9"),
         ({"IN_FEATURES": ["p2", "p3", "p4", "tap"]}, "number of channels"),
-        ({"TRAINABLE": False}, "nothing to train"),
+        ({"frozen": ["detector"]}, "nothing to train"),
     ],
 )
 def test_wrong_configurations(keys, message):

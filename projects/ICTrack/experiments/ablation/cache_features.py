@@ -14,15 +14,16 @@ from detectron2.structures import Instances
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from experiments.association.masks import DetectedClip, HeadBank, detect_clips
+from experiments.association.head_bank import HeadBank
+from experiments.association.masks import DetectedClip, detect_clips
 from ictrack.data.build import VideoFrameMapper, frame_records
 from ictrack.data.frame_geometry import apply_window, draw_window, window_reduction, window_to_source
 from ictrack.data.labelled_image_mapper import LabelledImageMapper
 from ictrack.data.random_access_video import ImageFolderVideo
 from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.video_dataset_mapper import lab_colors
-from ictrack.modeling.embedding import PooledFeatures
-from ictrack.modeling.embedding.readout import mask_readout
+from ictrack.modeling.embedding import PooledFeatures, pad_instances
+from ictrack.modeling.embedding.readout import image_rows, mask_readout
 from ictrack.modeling.solo import SOLO
 
 from .cached_features import Pictures
@@ -51,7 +52,7 @@ class Recorder:
         self._taps = list(cfg.MODEL.EMBEDDING.IN_FEATURES)
         self._grids = dict(zip(cfg.MODEL.SOLO.IN_FEATURES, cfg.MODEL.SOLO.NUM_GRIDS))
         self._bank = HeadBank({"pooled": PooledFeatures(in_features=self._taps)})
-        model.embedding_head = self._bank  # type: ignore[assignment]
+        model.embedding_head = self._bank
 
     @torch.no_grad()
     def views(self, records: Sequence[dict[str, Any]], own_colours: bool = False) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class Recorder:
             views = mapped["views"]
             features, size = self._model.extract_features([view["image"] for view in views])
             instances = [view["instances"] for view in views]
-            masks = [_padded(x.gt_masks.tensor, size) for x in instances]
+            masks = [pad_instances(x, size).gt_masks for x in instances]
             counts = torch.tensor([len(x) for x in instances])
             owners = torch.arange(len(views)).repeat_interleave(counts)
             parts.append(
@@ -217,9 +218,11 @@ class Recorder:
         }
 
     def _assigned_cells(self, instances: Sequence[Instances], size: tuple[int, int]) -> Tensor:
-        positives = self._model.assign_cells(instances, size)
-        first = torch.tensor([0, *(len(x) for x in instances)]).cumsum(0)
-        return torch.cat([positives[:, :4], (first[positives[:, 0]] + positives[:, 4])[:, None]], dim=1)
+        cells = self._model.assign_cells(instances, size)
+        first = torch.tensor([0, *(len(x) for x in instances)]).cumsum(0).tolist()
+        rows = image_rows([len(x) for x in cells], cells[0].gt_index.device)
+        index = torch.cat([x.gt_index + start for x, start in zip(cells, first)])
+        return torch.cat([rows[:, :1], torch.cat([x.grid_cells for x in cells]), index[:, None]], dim=1)
 
     def _pictures(
         self,
@@ -278,7 +281,3 @@ class _RecordingDetector(nn.Module):
             features = self._model.embedding_features(kept[0], self._model.level_inputs(kept[0], size))
             self._recorded.append(self._read(features, inputs[0]["image"]))
         return results
-
-
-def _padded(masks: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.pad(masks, (0, size[1] - masks.shape[2], 0, size[0] - masks.shape[1]))

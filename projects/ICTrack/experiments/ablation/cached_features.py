@@ -11,12 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
+from detectron2.structures import Instances
 from torch import Tensor
 
 from ictrack.modeling.embedding import InstanceEmbeddingHead
 
 # Pictures that are embedded at a time where nothing is learnt.
 _BLOCK = 64
+# Size of cached pictures: what is cached of them has no pixels.
+_SIZE = (1, 1)
 
 
 @dataclass
@@ -75,50 +78,49 @@ class Pictures:
         """float32 maps of chosen pictures (V',)."""
         return {name: self.maps[name][chosen].float() for name in names}
 
-    def of_pictures(self, owners: Tensor, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Which rows belong to chosen pictures, and the position of each row's picture among these.
+    def instances(self, reads: str, chosen: Tensor, ids: Tensor) -> list[Instances]:
+        """Instances of chosen pictures (V',) as the losses of embedding heads take them.
 
         Args:
-            owners: (R,) the picture of each row.
-            chosen: (V',) pictures, each once.
+            reads: of the head, "masks" (averaged features in their place) or "cells" (those that SOLO assigns).
+            chosen: pictures.
+            ids: (M,) int64, gt_ids of the instances; those with a negative one are left out.
         """
-        position = torch.full((len(self),), -1)
-        position[chosen] = torch.arange(len(chosen))
-        rows = (position[owners] >= 0).nonzero().squeeze(1)
-        return rows, position[owners[rows]]
+        if reads == "cells":
+            owners, index = self.cells[:, 0].contiguous(), self.cells[:, 4]
+            name, field = "grid_cells", self.cells[:, 1:4]
+        else:
+            owners, index = self.owners, torch.arange(len(self.owners))
+            name, field = "pooled_features", self.pooled
+        result = []
+        for rows in _rows_of(owners, chosen):
+            of_picture = index[rows]
+            known = ids[of_picture] >= 0
+            place = field[rows][known]
+            fields = {name: place.float() if name == "pooled_features" else place}
+            result.append(Instances(_SIZE, gt_ids=ids[of_picture][known], gt_index=of_picture[known], **fields))
+        return result
+
+    def detections(self, chosen: Tensor) -> list[Instances]:
+        """All instances of chosen pictures as a detector gives them to an embedding head."""
+        return [
+            Instances(_SIZE, pooled_features=self.pooled[rows].float(), grid_cells=self.own_cells[rows])
+            for rows in _rows_of(self.owners, chosen)
+        ]
 
 
-def read_training(
-    head: InstanceEmbeddingHead, pictures: Pictures, chosen: Tensor, widths: Sequence[int]
-) -> tuple[Tensor, Tensor]:
-    """The embeddings that a head's losses compare.
-
-    Args:
-        head: reads masks and is linear, or reads cells.
-        chosen: (V',) pictures.
-        widths: C_l of the taps, for a head that reads masks.
-
-    Returns:
-        (P, D) embeddings, one an instance or one an assigned cell, and (P,) the instance of each.
-    """
-    if head.readout == "mask":
-        rows, _ = pictures.of_pictures(pictures.owners, chosen)
-        return head.embed_pooled(pictures.pooled[rows].float().split(list(widths), dim=1)), rows
-    rows, position = pictures.of_pictures(pictures.cells[:, 0], chosen)
-    positives = torch.cat([position[:, None], pictures.cells[rows, 1:]], dim=1)
-    embeddings, read = head.read(pictures.features(head.in_features, chosen), [], positives)
-    return embeddings, read[:, 1]
+def _rows_of(owners: Tensor, chosen: Tensor) -> list[slice]:
+    """The rows of each chosen picture among rows that are sorted by their owner."""
+    first, last = (torch.searchsorted(owners, chosen, right=right).tolist() for right in (False, True))
+    return [slice(a, b) for a, b in zip(first, last)]
 
 
 @torch.no_grad()
-def embed_detections(head: InstanceEmbeddingHead, pictures: Pictures, widths: Sequence[int]) -> Tensor:
-    """(M, D): the embedding of each detected instance as a tracker gets it; for a cell read-out at its own cell."""
-    if head.readout == "mask":
-        return head.embed_pooled(pictures.pooled.float().split(list(widths), dim=1))
-    cells = pictures.own_cells.split(torch.bincount(pictures.owners, minlength=len(pictures)).tolist())
+def embed_detections(head: InstanceEmbeddingHead, pictures: Pictures) -> Tensor:
+    """(M, D): the embedding of each detected instance as a tracker gets it."""
     embedded: list[Tensor] = []
     for start in range(0, len(pictures), _BLOCK):
         chosen = torch.arange(start, min(start + _BLOCK, len(pictures)))
-        features = pictures.features(head.in_features, chosen)
-        embedded += head.embed(features, [], cells[start : start + _BLOCK])
+        features = pictures.features(head.in_features, chosen) if head.reads == "cells" else {}
+        embedded += head.embed(features, pictures.detections(chosen), _SIZE)
     return torch.cat(embedded)

@@ -124,8 +124,7 @@ class SeedStudy:
     @cached_property
     def materials(self) -> dict[str, Material]:
         """What heads of each form learn from."""
-        widths = [self._shapes[name].channels for name in self._cfg.MODEL.EMBEDDING.IN_FEATURES]
-        return {form: Material(self.cache, form, widths, self._ground_truth) for form in FORMS}
+        return {form: Material(self.cache, form, self._ground_truth) for form in FORMS}
 
     @cached_property
     def measurement(self) -> Measurement:

@@ -95,7 +95,7 @@ def head_content(
     seconds = time.process_time() - start
     embedded = {}
     for split in splits:
-        embedded[split] = embed_detections(head, material.detections(split), material.widths)
+        embedded[split] = embed_detections(head, material.detections(split))
     return {"model": head.state_dict(), "seconds": seconds, **embedded}
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cached_property
 from typing import Any
 
@@ -31,16 +30,14 @@ class Material:
     Args:
         cache: with the shards of ``record.py``.
         form: "strong" or "paper".
-        widths: C_l of the backbone's taps.
         ground_truth: of "tune", "val" and "unlabelled", the content of YouTube-VIS files.
     """
 
-    def __init__(self, cache: Cache, form: str, widths: Sequence[int], ground_truth: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, cache: Cache, form: str, ground_truth: dict[str, dict[str, Any]]) -> None:
         self._cache = cache
         self._form = form
         self._ground_truth = ground_truth
         self._detections: dict[str, Pictures] = {}
-        self.widths = list(widths)
 
     @cached_property
     def stills(self) -> Pictures:

@@ -7,9 +7,9 @@ then tracks those detections, with its thresholds tuned on one set of clips and 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,31 +20,10 @@ from pycocotools import mask as coco_mask
 from torch import Tensor, nn
 
 from ictrack.evaluation.metrics import AssociationCounts, TrackedSequence, count_sequence, evaluate_video_ap
-from ictrack.modeling.embedding import EmbeddingHead
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.tracking import build_tracker, current_detections
 
-
-class HeadBank(nn.Module):
-    """Several embedding heads in the place of one: their embeddings side by side, taken apart by ``split``."""
-
-    def __init__(self, heads: Mapping[str, EmbeddingHead]) -> None:
-        super().__init__()
-        self._names = list(heads)
-        self._heads = nn.ModuleList(heads.values())
-        self._widths: list[int] = []
-
-    def embed(
-        self, features: dict[str, Tensor], masks: Sequence[Tensor], cells: Sequence[Tensor] | None = None
-    ) -> list[Tensor]:
-        """As ``InstanceEmbeddingHead.embed``, D being the sum over the heads."""
-        parts = [cast(EmbeddingHead, head).embed(features, masks, cells) for head in self._heads]
-        self._widths = [part[0].shape[1] for part in parts]
-        return [torch.cat(image, dim=1) for image in zip(*parts)]
-
-    def split(self, embeddings: Tensor) -> dict[str, Tensor]:
-        """(N, sum of D) -> head name -> (N, D), for the embeddings of the last call of ``embed``."""
-        return dict(zip(self._names, embeddings.split(self._widths, dim=1)))
+from .head_bank import HeadBank
 
 
 @dataclass

@@ -26,7 +26,7 @@ from ictrack.structures.posetrack_json import parse_pose_sequence
 from ictrack.tracking import current_detections
 from synthetic.people.annotations import subsample_posetrack
 
-from .keypoint_head_bank import KeypointHeadBank
+from .head_bank import HeadBank
 from .masks import Method, idf1_of, spatial_method
 
 # What a joint's score may have to be, of which the best for MOTA is chosen.
@@ -106,7 +106,7 @@ def tag_method(name: str, feature: str) -> Method:
 @torch.no_grad()
 def detect_poses(
     model: nn.Module,
-    bank: KeypointHeadBank,
+    bank: HeadBank,
     frames: Iterable[list[dict[str, Any]]],
     min_score: float,
     max_detections: int,

@@ -25,9 +25,9 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 from tabulate import tabulate
 
+from experiments.association.head_bank import HeadBank
 from experiments.association.masks import (
     DetectedClip,
-    HeadBank,
     Method,
     appearance_method,
     detect_clips,
@@ -41,6 +41,7 @@ from ictrack.data.datasets.unlabelled_videos import find_videos
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.engine.embedding_health import heads_health
 from ictrack.engine.launch import share_cores
+from ictrack.engine.mine_tracklets import with_tracklets
 from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.evaluation.detector_classes import state_detector_classes
@@ -173,7 +174,7 @@ def processes_that_share(most: int, *cfgs: CfgNode) -> int:
 def train_stage(trainer_class: type[ICTrackTrainer], cfg: CfgNode) -> Any:
     """Train what a configuration says, and return the figures of its last test."""
     Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
-    trainer = trainer_class(cfg)
+    trainer = trainer_class(with_tracklets(cfg))
     trainer.resume_or_load(resume=False)
     trainer.train()
     comm.synchronize()  # the main process has written the weights
@@ -223,7 +224,7 @@ def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[Detec
     name = f"ictrack_sample_clips_{split}_skip{SKIPS[0]}"
     ground_truth = read_ground_truth(MetadataCatalog.get(name).json_file)
     own_head = model.embedding_head
-    model.embedding_head = bank  # type: ignore[assignment]  # inference asks of a head only that it embeds
+    model.embedding_head = bank
     try:
         clips = detect_clips(
             model,

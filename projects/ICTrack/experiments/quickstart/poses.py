@@ -20,7 +20,7 @@ from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from tabulate import tabulate
 
-from experiments.association.keypoint_head_bank import KeypointHeadBank
+from experiments.association.head_bank import HeadBank
 from experiments.association.masks import Method, appearance_method
 from experiments.association.poses import (
     PoseClip,
@@ -39,7 +39,7 @@ from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.build import build_model
-from ictrack.modeling.embedding import KeypointEmbeddingModule, build_keypoint_embedding_head
+from ictrack.modeling.embedding import KeypointEmbeddingModule, build_embedding_head
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.structures.joints import joint_set
 from ictrack.structures.json_files import read_json
@@ -94,7 +94,7 @@ class HeadBankTrainer(ICTrackTrainer):
         return model
 
 
-def head_bank(cfg: CfgNode, model: PointSetAnchor) -> KeypointHeadBank:
+def head_bank(cfg: CfgNode, model: PointSetAnchor) -> HeadBank:
     """``HEADS`` for a model."""
     assert not cfg.MODEL.EMBEDDING.BACKPROP_TO_FEATURES, "the heads would change the features that they share"
     shapes = model.backbone.output_shape()
@@ -105,10 +105,10 @@ def head_bank(cfg: CfgNode, model: PointSetAnchor) -> KeypointHeadBank:
         head_cfg = cfg.clone()
         head_cfg.defrost()
         head_cfg.MODEL.EMBEDDING.merge_from_list(options)
-        head = build_keypoint_embedding_head(head_cfg, shapes)
+        head = build_embedding_head(head_cfg, shapes, cfg.MODEL.POINT_SET_ANCHOR.IN_FEATURES[:1])
         assert head is not None, "MODEL.EMBEDDING.NAME is empty"
         heads[name] = head
-    return KeypointHeadBank(heads, [name for name in heads if name != "untrained"]).to(model.device)
+    return HeadBank(heads, [name for name in heads if name != "untrained"]).to(model.device)
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _weights(cfg: CfgNode) -> str:
     return str(Path(cfg.OUTPUT_DIR) / "model_final.pth")
 
 
-def _detect(cfg: CfgNode, model: PointSetAnchor, bank: KeypointHeadBank, split: str) -> list[PoseClip]:
+def _detect(cfg: CfgNode, model: PointSetAnchor, bank: HeadBank, split: str) -> list[PoseClip]:
     """The clips of a split, every ``SKIPS[0]``-th frame, on all processes."""
     name = f"ictrack_sample_pose_clips_{split}_skip{SKIPS[0]}"
     loader = build_video_test_loader(cfg, name)

@@ -7,15 +7,15 @@ from detectron2.layers import ShapeSpec
 from detectron2.structures import Boxes, Instances
 
 from experiments.ablation.cache import Cache, fingerprint
-from experiments.ablation.cached_features import Pictures, embed_detections, read_training
+from experiments.ablation.cached_features import Pictures, embed_detections
 from experiments.ablation.methods import HEADS, ROWS, select_rows
-from experiments.ablation.objectives import CachedClips, ImageLesson, InstanceWalkLesson, TrackletLesson
+from experiments.ablation.objectives import CachedClips, ImageLesson, VideoLesson
 from experiments.ablation.pack_detections import pack_clips, pseudo_labelled, true_identities, unpack_clips
 from experiments.ablation.train_heads import mine_tracklets, purity
 from experiments.association.masks import DetectedClip, DetectedFrame
 from ictrack.engine.setup import load_config
 from ictrack.modeling.embedding import InstanceEmbeddingHead
-from ictrack.modeling.embedding.readout import mask_readout
+from ictrack.modeling.embedding.video_objectives import OBJECTIVES
 from ictrack.structures.tracks import encode_mask
 
 WIDTHS = [3, 5]
@@ -43,24 +43,6 @@ def pictures(num_sources: int, num_times: int, per_picture: int = 2) -> Pictures
     )
 
 
-def test_pooled_features_embed_as_masks_do():
-    head = linear_head()
-    features = {"res2": torch.randn(2, 3, 8, 8), "res3": torch.randn(2, 5, 4, 4)}
-    masks = [torch.rand(3, 16, 16) > 0.5, torch.rand(1, 16, 16) > 0.5]
-    expected = torch.cat(head.embed(features, masks))
-    actual = head.embed_pooled(mask_readout(list(features.values()), masks))
-    torch.testing.assert_close(actual, expected)
-
-
-def test_only_linear_mask_heads_embed_pooled_features():
-    shapes = {"p2": ShapeSpec(channels=8)}
-    head = InstanceEmbeddingHead(
-        in_features=["p2"], input_shape=shapes, num_convs=1, conv_dim=8, num_groups=2, readout="mask"
-    )
-    with pytest.raises(ValueError, match="linear"):
-        head.embed_pooled([torch.zeros(1, 8)])
-
-
 def test_the_cell_read_out_takes_the_chosen_pictures():
     shapes = {"p2": ShapeSpec(channels=6)}
     head = InstanceEmbeddingHead(
@@ -77,13 +59,15 @@ def test_the_cell_read_out_takes_the_chosen_pictures():
         cells=torch.tensor([[0, 0, 0, 0, 0], [2, 0, 1, 1, 1], [2, 0, 1, 2, 1], [2, 0, 2, 2, 2]]),
         maps=maps,
     )
-    embeddings, rows = read_training(head, known, torch.tensor([2]), [])
-    assert rows.tolist() == [1, 1, 2]
+    places = known.instances("cells", torch.tensor([2, 1]), known.ids)
+    assert [x.gt_ids.tolist() for x in places] == [[6, 6, 7], []]
+    embeddings, rows = head.read(known.features(["p2"], torch.tensor([2, 1])), places, (1, 1))
+    assert rows.tolist() == [[0, 0], [0, 1], [0, 2]]
     everything = head(known.features(["p2"], torch.arange(3)))[0]
     expected = torch.stack([everything[2, :, 1, 1], everything[2, :, 1, 2], everything[2, :, 2, 2]])
     torch.testing.assert_close(embeddings, expected)
     own = torch.stack([everything[0, :, 0, 0], everything[2, :, 1, 2], everything[2, :, 2, 2]])
-    torch.testing.assert_close(embed_detections(head, known, []), own)
+    torch.testing.assert_close(embed_detections(head, known), own)
 
 
 def test_concatenation_renumbers():
@@ -100,13 +84,13 @@ def test_an_image_lesson_draws_views_of_the_same_stills():
     drawn = []
 
     class Spy(InstanceEmbeddingHead):
-        def embedding_losses(self, embeddings, ids):
-            drawn.append(ids)
-            return super().embedding_losses(embeddings, ids)
+        def losses(self, features, instances, padded_size):
+            drawn.append(torch.cat([x.gt_ids for x in instances]))
+            return super().losses(features, instances, padded_size)
 
     head = linear_head()
     head.__class__ = Spy
-    losses = ImageLesson(cfg, known, WIDTHS, 8)(head)
+    losses = ImageLesson(cfg, known, 8)(head)
     ids, counts = drawn[0].unique(return_counts=True)
     assert len(ids) == 4 * 2 and set(counts.tolist()) == {2}
     assert losses["loss_embed_contrast"] > 0
@@ -116,7 +100,7 @@ def test_clips_keep_their_intervals():
     cfg = load_config(overrides=["INPUT.UNLABELLED.NUM_FRAMES", "3", "INPUT.UNLABELLED.INTERVAL", "[4.0, 8.0]"])
     known = pictures(5, 20)
     known.times *= 2  # every second frame is there
-    lesson = TrackletLesson(cfg, known, known.ids, WIDTHS, 9)
+    lesson = VideoLesson(cfg, OBJECTIVES["tracklet"](cfg), known, 9, known.ids)
     for _ in range(20):
         chosen = lesson.draw()
         assert len(chosen) == 9 and len(set(chosen.tolist())) == 9
@@ -125,8 +109,8 @@ def test_clips_keep_their_intervals():
         assert ((times.diff(dim=1) >= 4) & (times.diff(dim=1) <= 8)).all()
 
 
-@pytest.mark.parametrize("lesson", [TrackletLesson, InstanceWalkLesson])
-def test_video_lessons_learn_and_leave_out_what_is_on_no_tracklet(lesson):
+@pytest.mark.parametrize("objective", ["tracklet", "instance_walk"])
+def test_video_lessons_learn_and_leave_out_what_is_on_no_tracklet(objective):
     cfg = load_config(overrides=["INPUT.UNLABELLED.NUM_FRAMES", "3", "INPUT.UNLABELLED.INTERVAL", "[1.0, 2.0]"])
     known = pictures(4, 8, per_picture=3)
     tracklets = known.ids.clone()
@@ -137,7 +121,7 @@ def test_video_lessons_learn_and_leave_out_what_is_on_no_tracklet(lesson):
         known.pooled[2::3] = value
         np.random.seed(0)
         torch.manual_seed(0)
-        (loss,) = lesson(cfg, known, tracklets, WIDTHS, 12)(head).values()
+        (loss,) = VideoLesson(cfg, OBJECTIVES[objective](cfg), known, 12, tracklets)(head).values()
         losses.append(loss.item())
     assert losses[0] == losses[1] > 0
     loss.backward()
@@ -147,8 +131,8 @@ def test_video_lessons_learn_and_leave_out_what_is_on_no_tracklet(lesson):
 def test_colours_are_averaged():
     known = pictures(1, 2)
     known.colors = torch.tensor([[1.0, 3.0], [5.0, 7.0]]).expand(2, 3, 2, 2)
-    clips = CachedClips(known, torch.tensor([1, 0]), 2)
-    colors, valid = clips.colors((1, 1), clips.frame)
+    clips = CachedClips(known, torch.tensor([1, 0]), 2, 1)
+    colors, valid = clips.colors((1, 1), (1, 1))
     assert colors.flatten().tolist() == [4.0] * 6 and valid.all()
     assert clips.frames.tolist() == [1, 0]
 

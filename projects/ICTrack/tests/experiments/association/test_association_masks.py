@@ -6,9 +6,9 @@ import torch
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
+from experiments.association.head_bank import HeadBank
 from experiments.association.masks import (
     DetectedClip,
-    HeadBank,
     appearance_method,
     detect_clips,
     measure,
@@ -19,6 +19,7 @@ from experiments.association.masks import (
 )
 from ictrack.engine.setup import load_config
 from ictrack.evaluation.metrics import AssociationCounts, count_sequence, evaluate_videos
+from ictrack.modeling.embedding import EmbeddingHead
 from ictrack.structures.tracks import encode_mask
 
 HEIGHT, WIDTH, LENGTH = 40, 120, 9
@@ -33,18 +34,20 @@ def disc(frame: int, which: int) -> np.ndarray:
     return (rows - (14 + 12 * which)) ** 2 + (cols - x) ** 2 <= 36
 
 
-class ColourHead(nn.Module):
+class ColourHead(EmbeddingHead):
     """Stands for a trained head: embeds the discs as orthogonal vectors."""
 
-    def embed(self, features, masks, cells=None):
-        return [torch.eye(2)[: len(mask)] for mask in masks]
+    in_features, reads = (), "masks"
+
+    def embed(self, features, instances, padded_size):
+        return [torch.eye(2)[: len(x)] for x in instances]
 
 
-class SameHead(nn.Module):
+class SameHead(ColourHead):
     """Stands for a useless head: all alike."""
 
-    def embed(self, features, masks, cells=None):
-        return [torch.ones(len(mask), 3) for mask in masks]
+    def embed(self, features, instances, padded_size):
+        return [torch.ones(len(x), 3) for x in instances]
 
 
 class DiscDetector(nn.Module):
@@ -60,7 +63,7 @@ class DiscDetector(nn.Module):
         instances = Instances((HEIGHT, WIDTH), pred_masks=masks, scores=torch.tensor([0.9, 0.8, 0.01]))
         instances.pred_classes = torch.zeros(3, dtype=torch.int64)
         instances.pred_boxes = Boxes(torch.zeros(3, 4))
-        embeddings = self.bank.embed({}, [masks[:2]])[0]
+        embeddings = self.bank.embed({}, [instances[:2]], (HEIGHT, WIDTH))[0]
         instances.embeddings = torch.cat([embeddings, embeddings[:1]])
         return [{"instances": instances}]
 
