@@ -73,7 +73,7 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
         "dist_url": "auto" if is_default and args.num_machines == 1 else args.dist_url,
     }
     if args.num_gpus * args.num_machines == 1:
-        _keep_tracebacks_of_user_errors_from_log()
+        _log_user_errors_in_one_line()
         launch(main, 1, **options, args=(args,))
         return
     cfg = checked_config(args)
@@ -91,25 +91,27 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
 
 
 def _run_process(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace, messages: Any) -> None:
-    _keep_tracebacks_of_user_errors_from_log()
+    _log_user_errors_in_one_line(others_are_fine=messages.empty)
     try:
         main(args)
     except Exception as error:
         message = user_error(error)
-        if message is None:
+        if message is not None:
+            messages.put(message)
+        elif messages.empty():
             raise
-        messages.put(message)
         sys.exit(1)
 
 
-def _keep_tracebacks_of_user_errors_from_log() -> None:
-    """Detectron2's training loop logs every exception with its traceback before it goes on its way."""
-    logging.getLogger("detectron2.engine.train_loop").addFilter(_without_traceback_of_user_error)
+def _log_user_errors_in_one_line(others_are_fine: Callable[[], bool] = lambda: True) -> None:
+    """Keep tracebacks of user errors, and of what these do to other processes, out of the log of Detectron2's training
+    loop, which has every exception with its traceback."""
 
+    def shorten(record: logging.LogRecord) -> bool:
+        error = record.exc_info[1] if record.exc_info else None
+        message = user_error(error) if error is not None else None
+        if message is not None or (error is not None and not others_are_fine()):
+            record.msg, record.args, record.exc_info = f"Training stopped: {message or 'see another process'}", (), None
+        return True
 
-def _without_traceback_of_user_error(record: logging.LogRecord) -> bool:
-    error = record.exc_info[1] if record.exc_info else None
-    message = user_error(error) if error is not None else None
-    if message is not None:
-        record.msg, record.args, record.exc_info = f"Training stopped: {message}", (), None
-    return True
+    logging.getLogger("detectron2.engine.train_loop").addFilter(shorten)

@@ -2,9 +2,11 @@
 
 import argparse
 import json
+import logging
 
 import pytest
 from coco_squares import content_of
+from detectron2.utils import comm
 from torch.multiprocessing import ProcessRaisedException
 
 from ictrack.engine import launch as launching
@@ -80,17 +82,46 @@ def test_mistakes_are_found_before_any_process_starts(monkeypatch, squares):
 
 
 def fail(args: argparse.Namespace) -> None:
-    """What each process runs instead of a training."""
-    raise {"mistake": ValueError, "fault": TypeError}[args.kind]("of a\nprocess")
+    """What each process runs instead of a training: only the second one stops by itself."""
+    if comm.get_rank() == 1:
+        raise {"mistake": ValueError, "fault": TypeError}[args.kind]("of a\nprocess")
+    try:
+        comm.synchronize()
+    except RuntimeError:  # if it is not ended before
+        logging.getLogger("detectron2.engine.train_loop").exception("Exception during training:")
+        raise
 
 
 @pytest.mark.parametrize(
     ("kind", "error", "message"),
-    [("mistake", TrainingError, "^of a process$"), ("fault", ProcessRaisedException, "TypeError: of a\nprocess")],
+    [("mistake", TrainingError, "^of a process$"), ("fault", ProcessRaisedException, "Error")],
 )
 def test_what_is_heard_of_a_process(kind, error, message, capfd):
     args = arguments("--num-gpus", "2", "--eval-only", "MODEL.DEVICE", "cpu", "DATASETS.TEST", "()")
     args.kind = kind
     with pytest.raises(error, match=message):
         launch_training(args, fail)
-    assert "Traceback" not in "".join(capfd.readouterr())
+    assert kind == "fault" or "Traceback" not in "".join(capfd.readouterr())
+
+
+def test_a_log_without_tracebacks_of_mistakes(caplog):
+    others_are_fine = [True]
+    logger = logging.getLogger("detectron2.engine.train_loop")
+    before = list(logger.filters)
+    launching._log_user_errors_in_one_line(lambda: others_are_fine[0])
+
+    def logged(error):
+        caplog.clear()
+        try:
+            raise error
+        except type(error):
+            logger.exception("Exception during training:")
+        return caplog.records[0].getMessage(), caplog.records[0].exc_info is not None
+
+    try:
+        assert logged(ValueError("no image")) == ("Training stopped: no image", False)
+        assert logged(RuntimeError("a fault")) == ("Exception during training:", True)
+        others_are_fine[0] = False
+        assert logged(RuntimeError("connection closed")) == ("Training stopped: see another process", False)
+    finally:
+        logger.filters[:] = before
