@@ -66,7 +66,7 @@ def checked_config(args: argparse.Namespace) -> CfgNode:
     training = not getattr(args, "eval_only", False)
     check_dataset_files(cfg, training=training)
     if training:
-        _check_frozen(cfg)
+        check_frozen(cfg)
     state_detector_classes(cfg, training=training)
     if training:
         check_batch(cfg, getattr(args, "num_gpus", 1) * getattr(args, "num_machines", 1))
@@ -94,15 +94,17 @@ def check_batch(cfg: CfgNode, num_processes: int) -> None:
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
-    """The frozen configuration of a run, with logging set up and its folder made. Raises as :func:`checked_config`."""
+    """The frozen configuration of a run, with logging set up, its folder made, and for a training that needs them
+    tracklets mined. Raises as :func:`checked_config` and :func:`with_tracklets`."""
     cfg = checked_config(args)
     cfg.freeze()
     default_setup(cfg, args)
     setup_logger(cfg.OUTPUT_DIR, distributed_rank=comm.get_rank(), name="ictrack")
-    return cfg
+    return cfg if getattr(args, "eval_only", False) else with_tracklets(cfg)
 
 
-def _check_frozen(cfg: CfgNode) -> None:
+def check_frozen(cfg: CfgNode) -> None:
+    """Raises ConfigError if the detector would be trained without anything that teaches it."""
     video = cfg.MODEL.VIDEO_EMBEDDING
     trains_video_alone = video.ENABLED and cfg.DATASETS.UNLABELLED and not cfg.DATASETS.TRAIN
     if trains_video_alone and "detector" not in cfg.MODEL.FREEZE and not video.BACKPROP_TO_FEATURES:
@@ -117,7 +119,7 @@ def train_or_evaluate(args: argparse.Namespace) -> Any:
     cfg = setup(args)
     if args.eval_only:
         return ICTrackTrainer.evaluate(cfg, resume=args.resume)
-    trainer = ICTrackTrainer(with_tracklets(cfg))
+    trainer = ICTrackTrainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()
 

@@ -27,7 +27,8 @@ class Trainer(ICTrackTrainer):
 
 def main(args: argparse.Namespace) -> Any:
     """Train, or evaluate with ``--eval-only``, in each process."""
-    cfg = setup(args)  # defaults, YAML and KEY VALUE pairs; the data sets are registered and checked
+    # Defaults, YAML, KEY VALUE pairs; registers and checks the data sets, and mines tracklets where they are needed.
+    cfg = setup(args)
     if args.eval_only:
         return Trainer.evaluate(cfg, resume=args.resume)
     trainer = Trainer(cfg)
