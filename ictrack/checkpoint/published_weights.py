@@ -207,7 +207,7 @@ def _load_detector(model: nn.Module, weights: Mapping[str, Tensor], prefixes: tu
     Args:
         model: a detector.
         weights: under the model's names; counters of training batches are skipped where the model's
-            normalisation (FrozenBN) has none.
+            normalization (FrozenBN) has none.
 
     Raises:
         CheckpointError: tensors that the model lacks, that it needs, or of another shape; the message lists them all

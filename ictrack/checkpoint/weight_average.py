@@ -14,7 +14,7 @@ class WeightAverage:
     """Keeps ``average <- decay * average + (1 - decay) * weights`` of what training changes in a model's state dict.
 
     The decay is ``min(decay, (1 + n) / (10 + n))`` at the n-th update, so that early averages forget the
-    initialisation (Polyak averaging with warm-up). Integer buffers are copied; frozen parameters are left alone.
+    initialization (Polyak averaging with warm-up). Integer buffers are copied; frozen parameters are left alone.
 
     A checkpoint holds the average under "model", because that is what inference uses; ``state_dict`` holds the
     training weights, so that a resumed run goes on where it stopped.

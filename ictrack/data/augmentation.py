@@ -41,10 +41,10 @@ class ColorTransform(Transform):
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
         """``img``: (H, W, 3) uint8."""
         weights = np.array([0.299, 0.587, 0.114])
-        grey = weights if self.channel_order == "RGB" else weights[::-1]
-        # All three are linear, so one matrix does them: contrast about the mean, then saturation about the grey value.
+        gray = weights if self.channel_order == "RGB" else weights[::-1]
+        # All three are linear, so one matrix does them: contrast about the mean, then saturation about the gray value.
         gain = self.contrast * self.brightness
-        matrix = gain * (self.saturation * np.eye(3) + (1 - self.saturation) * grey)
+        matrix = gain * (self.saturation * np.eye(3) + (1 - self.saturation) * gray)
         offset = (1 - self.contrast) * self.brightness * np.mean(cv2.mean(img)[:3])
         image = cv2.transform(img, np.column_stack([matrix, np.full(3, offset)]))
         if self.hue:

@@ -1,6 +1,6 @@
 """Random windows onto frames, with the mapping back to the frame known to the pixel.
 
-All coordinates are continuous: the centre of the first pixel is (0.5, 0.5), a frame of width w reaches from 0 to w.
+All coordinates are continuous: the center of the first pixel is (0.5, 0.5), a frame of width w reaches from 0 to w.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def is_mirrored(affine: np.ndarray) -> bool:
 
 
 def _between_pixel_centers(affine: np.ndarray) -> np.ndarray:
-    """The same map in OpenCV's coordinates, where the first pixel is centred at (0, 0)."""
+    """The same map in OpenCV's coordinates, where the first pixel is centered at (0, 0)."""
     result = affine.copy()
     result[:, 2] += result[:, :2] @ [0.5, 0.5] - 0.5
     return result
@@ -121,7 +121,7 @@ def _between_pixel_centers(affine: np.ndarray) -> np.ndarray:
 def visible_cells(
     affine: np.ndarray, source_size: tuple[int, int], output_size: tuple[int, int], stride: int
 ) -> np.ndarray:
-    """(height / stride, width / stride) bool: the centre of a cell of the output lies inside the source frame."""
+    """(height / stride, width / stride) bool: the center of a cell of the output lies inside the source frame."""
     rows, columns = (np.arange(side // stride) * stride + stride / 2 for side in output_size)
     x = affine[0, 0] * columns + affine[0, 1] * rows[:, None] + affine[0, 2]
     y = affine[1, 0] * columns + affine[1, 1] * rows[:, None] + affine[1, 2]

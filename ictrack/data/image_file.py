@@ -55,7 +55,7 @@ class ImageReadError(ValueError):
 class SourceFrame(NamedTuple):
     """A decoded frame.
 
-    In continuous coordinates, in which the first pixel's centre is (0.5, 0.5), a point (x, y) of ``image`` is
+    In continuous coordinates, in which the first pixel's center is (0.5, 0.5), a point (x, y) of ``image`` is
     (reduction * x, reduction * y) of the source.
     """
 

@@ -22,7 +22,7 @@ from .labelled_image_mapper import LabelledImageMapper
 class LabelledPoseMapper(LabelledImageMapper):
     """As :class:`LabelledImageMapper`, with gt_boxes, gt_classes, gt_keypoints and gt_ids, but no masks.
 
-    Crowds and people without a labelled joint are left out; of a view also people whose box's centre is outside, and
+    Crowds and people without a labelled joint are left out; of a view also people whose box's center is outside, and
     those without a labelled joint there. The augmentations get the boxes of the people.
 
     Args:

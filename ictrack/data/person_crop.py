@@ -36,7 +36,7 @@ class CropTransform(Transform):
         return self._warp(img, factors, cv2.INTER_LINEAR if interp is None else interp, self.fill)
 
     def _warp(self, img: np.ndarray, factors: np.ndarray, interp: int, fill: tuple[float, ...]) -> np.ndarray:
-        # OpenCV counts from the centre of the first pixel.
+        # OpenCV counts from the center of the first pixel.
         matrix = np.column_stack([np.diag(factors), self.offset + (factors - 1) / 2])
         return cv2.warpAffine(img, matrix, self.size[::-1], flags=interp, borderValue=fill)
 
@@ -48,7 +48,7 @@ class CropTransform(Transform):
 
 
 class RandomPersonCrop(T.Augmentation):
-    """A crop of fixed size around the centre of a random person's box, or of the image where there is nobody."""
+    """A crop of fixed size around the center of a random person's box, or of the image where there is nobody."""
 
     def __init__(
         self, scale: Sequence[float], size: Sequence[int], fill: Sequence[float], of_pixels: bool = False

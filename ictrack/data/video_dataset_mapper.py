@@ -29,9 +29,9 @@ class VideoDatasetMapper:
 
     The result holds ``video_name``, ``file_name``, ``frame_indices`` (T of them, ascending), ``height`` and ``width``
     (of the first source frame), and for each frame: the image; the colours it had before they were jittered, as Lab
-    scaled to about -1 to 1, averaged over cells of ``color_stride`` pixels; whether the cell's centre shows the frame
+    scaled to about -1 to 1, averaged over cells of ``color_stride`` pixels; whether the cell's center shows the frame
     and not what lies beyond its edge; and the affine map from the pixels of the image to those of the source frame, in
-    continuous coordinates (the first pixel's centre is (0.5, 0.5)). With H, W the size of the images and h, w = H, W
+    continuous coordinates (the first pixel's center is (0.5, 0.5)). With H, W the size of the images and h, w = H, W
     divided by ``color_stride``:
 
     ======== ================================= =====================================  =============================

@@ -1,8 +1,8 @@
-"""Affinities between two sets of features, without ever storing a whole matrix where memory matters.
+"""Affinities between two sets of features, computed in blocks where the whole matrix would not fit into memory.
 
-The affinity of P queries and Q keys is A = softmax_Q(X Y^T / tau): each row says where among the keys a query is found.
-The rows of features of one frame's grid against another's are P = Q = 1600 and more, so every function here can work on
-``block_size`` rows at a time and compute them again in the backward pass; the result is the same.
+The affinity of P queries and Q keys is A = softmax_Q(X Y^T / tau): each row is a query's distribution over the keys.
+Two frames' grids have P = Q = 1600 and more, so every function can work on ``block_size`` rows at a time and recompute
+them in the backward pass; the result is the same.
 
 Naming convention:
     B: frame pairs, P: queries, Q: keys, D: embedding dimension, C: channels of the values
@@ -21,9 +21,9 @@ def affinity(queries: Tensor, keys: Tensor, *, temperature: float = 1.0, key_val
     """A = softmax over the keys of X Y^T / ``temperature``.
 
     Args:
-        queries: (B, P, D): all locations of a frame, or of a patch of it.
-        keys: (B, Q, D), usually all locations of the other frame.
-        temperature: divides the dot products.
+        queries: (B, P, D) features at all locations of a frame, or of a patch of it.
+        keys: (B, Q, D) features, usually at all locations of the other frame.
+        temperature: Divisor of the dot products.
         key_valid: (B, Q) bool; False takes a key out of the softmax. Without any valid key all count.
 
     Returns:
@@ -41,10 +41,10 @@ def transport(
     key_valid: Tensor | None = None,
     block_size: int | None = None,
 ) -> Tensor:
-    """A V: the values (B, Q, C) of the keys, carried to the queries. See :func:`affinity`.
+    """Product A V: the values (B, Q, C) of the keys, carried to the queries. See :func:`affinity`.
 
     Args:
-        block_size: queries at a time; None: all at once, without recomputation.
+        block_size: Queries at a time; None: all at once, without recomputation.
 
     Returns:
         (B, P, C).
@@ -66,10 +66,10 @@ def transport_transposed(
     key_valid: Tensor | None = None,
     block_size: int | None = None,
 ) -> Tensor:
-    """A^T V: the values (B, P, C) of the queries, carried to the keys by the *same* A, not normalised again.
+    """Product A^T V: the values (B, P, C) of the queries, carried to the keys by the *same* A, not normalized again.
 
     Args:
-        block_size: rows or columns at a time; None: all at once, without recomputation.
+        block_size: Rows or columns at a time; None: all at once, without recomputation.
 
     Returns:
         (B, Q, C); weighted means of the values only where A is close to a permutation.
@@ -94,7 +94,7 @@ def log_normalizer(
     key_valid: Tensor | None = None,
     block_size: int | None = None,
 ) -> Tensor:
-    """(B, P) logarithms of the softmax's denominators: the log-sum-exp of every row of logits."""
+    """Logarithms (B, P) of the softmax's denominators: the log-sum-exp of every row of logits."""
     usable = _usable(key_valid)
     return over_blocks(
         lambda rows: _logits(queries[:, rows], keys, temperature, usable).logsumexp(dim=2),
@@ -112,9 +112,9 @@ def round_trip_log_probability(
     key_valid: Tensor | None = None,
     block_size: int | None = None,
 ) -> Tensor:
-    """Log-probability that a walk query -> key -> query comes back to where it started.
+    """Log-probability that a walk query -> key -> query returns to its start.
 
-    The diagonal of softmax(G) softmax(G^T), G = X Y^T / ``temperature``, each softmax over its own targets.
+    It is the diagonal of softmax(G) softmax(G^T), G = X Y^T / ``temperature``, each softmax over its own targets.
 
     Args:
         query_valid: (B, P) bool; False takes a query out of the way back.
@@ -135,18 +135,17 @@ def round_trip_log_probability(
 
 
 def over_blocks(function: Callable[[slice], Tensor], size: int, block_size: int | None, dim: int = 1) -> Tensor:
-    """``function(slice(0, size))``, computed in slices of ``block_size`` that are concatenated along ``dim``.
+    """Result of ``function(slice(0, size))``, computed in slices of ``block_size`` and concatenated along ``dim``.
 
-    With more than one block nothing but the results is kept for the backward pass.
+    With more than one block only the results are kept for the backward pass.
     """
     if block_size is None or size <= block_size:
         return function(slice(0, size))
     if block_size < 1:
-        raise ValueError(f"block_size is a positive number of rows, not {block_size}")
-    starts = range(0, size, block_size)
+        raise ValueError(f"block_size must be a positive number of rows, not {block_size}")
     blocks = [
         checkpoint(function, slice(start, start + block_size), use_reentrant=False, preserve_rng_state=False)
-        for start in starts
+        for start in range(0, size, block_size)
     ]
     return torch.cat(blocks, dim=dim)
 
@@ -159,5 +158,5 @@ def _logits(queries: Tensor, keys: Tensor, temperature: float, usable: Tensor | 
 
 
 def _usable(valid: Tensor | None) -> Tensor | None:
-    """All of a row that has nothing valid: a softmax over nothing would be NaN."""
+    """``valid``, with rows that have no valid key set to all True; a softmax over an empty set would be NaN."""
     return None if valid is None else valid | ~valid.any(dim=1, keepdim=True)

@@ -1,11 +1,11 @@
-"""Associative embedding (AE) loss: the tags of a person's joints pull together, those of different people push apart.
+"""Associative embedding (AE) loss: tags of one person's joints are pulled together, tags of different people apart.
 
 Newell et al., "Associative Embedding: End-to-End Learning for Joint Detection and Grouping", NIPS 2017, in the form of
-github.com/princeton-vl/pose-ae-train. It groups joints inside an image, and is the baseline of the supplementary of
+github.com/princeton-vl/pose-ae-train. It groups joints inside an image, and is the baseline in the supplement to
 Fu et al., CVPR 2021 (arXiv 2104.00287).
 
 Naming convention:
-    R: tags read at joints, of all images of the mini-batch, N: people, D: dimension of a tag
+    R: tags read at joints in all images of the mini-batch, N: people, D: dimension of a tag
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .instance_contrastive import instance_centers
 
 
 class AssociativeEmbeddingLoss(NamedTuple):
-    """The unweighted terms, each a scalar."""
+    """Unweighted terms, each a scalar."""
 
     pull: Tensor
     push: Tensor
@@ -28,21 +28,21 @@ class AssociativeEmbeddingLoss(NamedTuple):
 def associative_embedding_loss(
     tags: Tensor, people: Tensor, images: Tensor, num_images: int
 ) -> AssociativeEmbeddingLoss:
-    """Both terms, the means over images of (t_nr is tag r of person n, m_n the mean of its R_n tags)
+    """Pull and push term, the means over images of (t_nr is tag r of person n, m_n the mean of its R_n tags)
 
         pull = 1/N sum_n 1/R_n sum_r mean_d (t_nr - m_n)^2
         push = 1/2 * 1/(N (N - 1)) sum_{n != n'} exp(-|m_n - m_n'|^2)
 
-    of the N people of an image. Pull is 0 for an image without people, push for one with fewer than two. A person
-    that several anchors predict has a tag for each joint of each; with one anchor this is the original.
+    for the N people of an image. Pull is 0 for an image without people, push for one with fewer than two. A person
+    that several anchors predict has a tag for each joint of each anchor; with one anchor this is the original loss.
 
-    Everything runs in at least float32, also under autocast, and is connected to ``tags`` even where there is none.
+    Everything runs in at least float32, also under autocast, and is connected to ``tags`` even if R is 0.
 
     Args:
-        tags: (R, D).
-        people: (R,) integers, unique to a person and an image.
-        images: (R,) int64 index of the image of each tag.
-        num_images: of the mini-batch.
+        tags: (R, D) tags.
+        people: (R,) integer id of each tag's person, unique over images.
+        images: (R,) int64 index of each tag's image.
+        num_images: Number of images in the mini-batch.
 
     Raises:
         ValueError: the shapes do not fit together.
@@ -54,8 +54,8 @@ def associative_embedding_loss(
         tags = tags.to(torch.promote_types(tags.dtype, torch.float32))
         unique, person = torch.unique(people, return_inverse=True)
         means, counts = instance_centers(tags, person, len(unique))
-        image = images.new_zeros(len(unique)).index_copy(0, person, images)  # (N,) of each person
-        per_image = torch.bincount(image, minlength=num_images).to(tags.dtype)[image]  # (N,) people of that image
+        image = images.new_zeros(len(unique)).index_copy(0, person, images)  # (N,) image of each person
+        per_image = torch.bincount(image, minlength=num_images).to(tags.dtype)[image]  # (N,) people in that image
 
         spread = (tags - means[person]).square().mean(dim=1)
         pull = (spread / (counts * per_image)[person]).sum()

@@ -6,16 +6,15 @@ from torch import Tensor
 
 
 def dice_loss(probabilities: Tensor, targets: Tensor, eps: float = 1e-3) -> Tensor:
-    """``1 - 2 sum(p q) / (sum(p^2) + eps + sum(q^2) + eps)`` of every mask.
+    """Dice loss of every mask: ``1 - 2 sum(p q) / (sum(p^2) + eps + sum(q^2) + eps)``.
 
     Args:
         probabilities: (N, ...) foreground probabilities in [0, 1].
         targets: (N, ...) ground truth of the same shape, boolean or in [0, 1].
-        eps: added to each of the two squared sums, which keeps a pair of empty masks finite.
+        eps: Summand of each of the two squared sums, which keeps a pair of empty masks finite.
 
     Returns:
-        (N,) float32 loss of each mask, not reduced. Computed in float32 whatever the inputs' type, because the
-        sums run over whole masks.
+        (N,) float32, not reduced. Computed in float32 whatever the inputs' type, because the sums run over whole masks.
     """
     if probabilities.shape != targets.shape:
         raise ValueError(f"dice_loss: {tuple(probabilities.shape)} probabilities, {tuple(targets.shape)} targets")

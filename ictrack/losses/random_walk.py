@@ -1,7 +1,7 @@
-"""Contrastive random walk: over a palindrome of frames, a walker should come back to the node where it started.
+"""Contrastive random walk: over a palindrome of frames, a walker should return to the node where it started.
 
 Jabri, Owens, Efros, "Space-Time Correspondence as a Contrastive Random Walk", NeurIPS 2020 (facts from
-github.com/ajabri/videowalk). Nodes are the locations of a grid, or the instances that a detector found.
+github.com/ajabri/videowalk). Nodes are the locations of a grid, or detected instances.
 
 Naming convention:
     B: clips, T: frames, N_t: nodes of frame t, D: embedding dimension
@@ -21,10 +21,10 @@ from .affinity import over_blocks
 
 
 class _Step(NamedTuple):
-    """The edges between the nodes of a frame and those of the next one that do not exist; None: all do."""
+    """Dropped edges between the nodes of two consecutive frames; None: no edge is dropped."""
 
     dropped: Tensor | None  # (B, N_t, N_t+1) bool, on the way there
-    dropped_back: Tensor | None  # (B, N_t+1, N_t) bool
+    dropped_back: Tensor | None  # (B, N_t+1, N_t) bool, on the way back
 
 
 def random_walk_loss(
@@ -37,30 +37,33 @@ def random_walk_loss(
 ) -> Tensor:
     """Mean over k = 1 .. T-1 of the cross-entropy of the walk 0 -> 1 .. k .. 1 -> 0 against the identity.
 
-    A step from s to t has the probabilities A_st = softmax(X_s X_t^T / ``temperature``) of L2-normalised nodes; with
-    ``edge_dropout`` some edges do not exist, which makes nodes of one object stand in for each other. The walk's
-    transition is the product of its steps, and the loss -1/N_0 sum_i log (A_01 .. A_10)_ii.
+    A step from s to t has the probabilities A_st = softmax(X_s X_t^T / ``temperature``) of L2-normalized nodes; with
+    ``edge_dropout`` some edges are dropped, which makes nodes of one object stand in for each other. The walk's
+    transition is the product of its steps, and the loss is -1/N_0 sum_i log (A_01 .. A_10)_ii.
 
     Everything runs in at least float32, also under autocast.
 
     Args:
         nodes: T tensors (B, N_t, D), in the frames' order.
-        temperature: videowalk's is 0.05 to 0.07.
-        edge_dropout: probability that an edge is dropped (videowalk: 0.1); a node never loses its last one.
-        block_size: nodes at a time, for which N_t^2 is reduced to ``block_size`` N_t numbers (with edge dropout, one
-            byte an edge besides) at the price of computing transitions again for each block. The gradient is then taken
-            in the forward pass, and cannot be differentiated again. None: all at once.
-        generator: of the dropout, on the nodes' device.
+        temperature: Divisor of the cosines (videowalk: 0.05 to 0.07).
+        edge_dropout: Probability that an edge is dropped (videowalk: 0.1); a node never loses its last edge.
+        block_size: Nodes at a time; memory is then ``block_size`` N_t instead of N_t^2 numbers (and with edge dropout
+            one byte an edge), and transitions are recomputed for each block. The gradient is taken in the forward
+            pass, so it cannot be differentiated again. None: all at once.
+        generator: Source of the dropout, on the nodes' device.
 
     Returns:
-        A scalar, at least 0; log N_0 if the nodes tell nothing. A zero that is connected to the nodes where there are
-        fewer than two frames, or none that has nodes.
+        Scalar, at least 0; log N_0 if all nodes look alike. A zero that is connected to the nodes if there are fewer
+        than two frames with nodes.
+
+    Raises:
+        ValueError: ``edge_dropout`` is no probability below 1, or nodes are not (B, N_t, D).
     """
     if not 0 <= edge_dropout < 1:
-        raise ValueError(f"edge_dropout is a probability below 1, not {edge_dropout}")
+        raise ValueError(f"edge_dropout must be a probability below 1, not {edge_dropout}")
     if any(x.dim() != 3 for x in nodes):
         raise ValueError(f"expected (B, N_t, D) nodes a frame, got {[tuple(x.shape) for x in nodes]}")
-    # Where nothing was found no walker passes: the clip ends before such a frame.
+    # No walker passes a frame without nodes: the clip ends before it.
     count = next((t for t, x in enumerate(nodes) if x.shape[1] == 0), len(nodes))
     if count < 2 or len(nodes[0]) == 0:
         return sum((0 * x.sum() for x in nodes), torch.zeros(()))
@@ -90,14 +93,15 @@ def instance_walk_loss(
     edge_dropout: float = 0.0,
     generator: torch.Generator | None = None,
 ) -> Tensor:
-    """:func:`random_walk_loss` over the instances predicted in each frame, whose number differs from frame to frame.
+    """Random walk loss over the instances predicted in each frame, whose number differs from frame to frame.
 
     Args:
-        videos: for each clip T tensors (N_t, D).
+        videos: T tensors (N_t, D) for each clip.
+        temperature, edge_dropout, generator: See :func:`random_walk_loss`.
 
     Returns:
-        A scalar: the mean over the clips with something to walk on, at least two instances in the first frame and one
-        in the second; a zero that is connected to the embeddings where there is none.
+        Scalar: the mean over the clips with at least two instances in the first frame and one in the second; a zero
+        that is connected to the embeddings if there is no such clip.
     """
     losses = [
         random_walk_loss(
@@ -112,7 +116,7 @@ def instance_walk_loss(
 
 
 def _dropped_edges(start: Tensor, end: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor | None:
-    """(B, N, M) bool, leaving each of the N nodes at least one edge."""
+    """Mask (B, N, M) of dropped edges, leaving each of the N nodes at least one; None without dropout."""
     if dropout == 0:
         return None
     shape = (len(start), start.shape[1], end.shape[1])
@@ -123,7 +127,7 @@ def _dropped_edges(start: Tensor, end: Tensor, dropout: float, generator: torch.
 def _return_probabilities(
     rows: slice, frames: Sequence[Tensor], steps: Sequence[_Step], temperature: float, block_size: int | None
 ) -> Tensor:
-    """(B, n, T-1) probabilities that walkers from the nodes ``rows`` of the first frame come back to these.
+    """Probabilities (B, n, T-1) that walkers from the nodes ``rows`` of the first frame return to their own node.
 
     The walk 0 .. k .. 0 returns to i with probability sum_m (A_01 .. )_im ( .. A_10)_mi: row i of the way there, and
     column i of the way back, both of which grow by one factor a frame.
@@ -141,7 +145,7 @@ def _return_probabilities(
 def _walk(
     walkers: Tensor, start: Tensor, end: Tensor, dropped: Tensor | None, temperature: float, block_size: int | None
 ) -> Tensor:
-    """(B, n, N) at the nodes ``start`` times the transition to ``end``: (B, n, M)."""
+    """Walkers (B, n, N) at the nodes ``start`` times the transition to ``end``: (B, n, M)."""
     everything = slice(None)
     normalizer = over_blocks(
         lambda rows: _logits(start, end, dropped, temperature, rows, everything).logsumexp(dim=2),
@@ -159,7 +163,7 @@ def _walk(
 def _walk_back(
     walkers: Tensor, start: Tensor, end: Tensor, dropped: Tensor | None, temperature: float, block_size: int | None
 ) -> Tensor:
-    """(B, n, M) at the nodes ``end`` times the transposed transition from ``start``: (B, n, N)."""
+    """Walkers (B, n, M) at the nodes ``end`` times the transposed transition from ``start``: (B, n, N)."""
 
     def block(rows: slice) -> Tensor:
         transition = _logits(start, end, dropped, temperature, rows, slice(None)).softmax(dim=2)
@@ -176,8 +180,8 @@ def _logits(
 
 
 class _SumOfBlocks(torch.autograd.Function):
-    """Sum over blocks of a scalar function of all tensors. Each block's gradient is taken at once, so that nothing of
-    a block outlives it; a checkpoint inside a checkpoint would keep all that it computes again."""
+    """Sum over blocks of a scalar function of all tensors. Each block's gradient is taken in the forward pass, so that
+    nothing of a block outlives it; nested checkpoints would keep everything that they recompute."""
 
     @staticmethod
     def forward(ctx: Any, function: Callable[..., Tensor], blocks: Sequence[slice], *tensors: Tensor) -> Tensor:

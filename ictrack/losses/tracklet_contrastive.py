@@ -20,32 +20,35 @@ def tracklet_contrastive_loss(
     """InfoNCE (van den Oord et al., 2018) between detections of one tracklet, against those of other instances.
 
     With s_ij = e_i . e_j / ``temperature``, P_i the detections of i's tracklet at least ``min_gap`` frames away, and
-    N_i those that are certainly other instances:
+    N_i the detections that are certainly other instances:
 
         L = mean over all pairs (i, j in P_i) of -log(exp s_ij / (exp s_ij + sum_{n in N_i} exp s_in))
 
-    Certainly other are the detections of other videos, and those of tracklets of the same video that share a frame with
-    i's; two tracklets of a video that never meet may be one object that was lost and found again, and are left out.
+    Certain negatives are the detections in other videos, and in tracklets of the same video that share a frame with
+    i's. Two tracklets of a video that never meet may be one object that was lost and found again, and are left out.
 
     Everything runs in at least float32, also under autocast.
 
     Args:
-        embeddings: (M, D), of all frames and videos of the batch.
-        tracklets: (M,) integers, naming a tracklet within its video.
-        frames: (M,) integers, the frame within its video.
-        videos: (M,) integers.
-        temperature: divides the similarities.
-        min_gap: smallest distance in frames of a positive pair; large gaps are what augmentation cannot imitate.
-        normalize: compare by cosine instead of by raw dot product.
+        embeddings: (M, D) embeddings of the detections in all frames and videos of the batch.
+        tracklets: (M,) integer id of each detection's tracklet, unique in its video.
+        frames: (M,) integer index of each detection's frame in its video.
+        videos: (M,) integer id of each detection's video.
+        temperature: Divisor of the similarities.
+        min_gap: Smallest distance in frames of a positive pair; augmentation cannot imitate large gaps.
+        normalize: Whether to compare by cosine instead of by raw dot product.
 
     Returns:
-        A scalar, at least 0; a zero that is connected to ``embeddings`` where no pair is far enough apart.
+        Scalar, at least 0; a zero that is connected to ``embeddings`` if no pair is far enough apart.
+
+    Raises:
+        ValueError: the shapes do not fit together, or ``min_gap`` is below 1.
     """
     if embeddings.dim() != 2 or any(x.shape != embeddings.shape[:1] for x in (tracklets, frames, videos)):
         shapes = [tuple(x.shape) for x in (embeddings, tracklets, frames, videos)]
         raise ValueError(f"expected (M, D) embeddings and three times (M,) integers, got {shapes}")
     if min_gap < 1:
-        raise ValueError(f"a positive pair is at least 1 frame apart, not {min_gap}")
+        raise ValueError(f"a positive pair must be at least 1 frame apart, not {min_gap}")
     with torch.autocast(device_type=embeddings.device.type, enabled=False):
         x = embeddings.to(torch.promote_types(embeddings.dtype, torch.float32))
         if normalize:
@@ -66,11 +69,11 @@ def tracklet_contrastive_loss(
 
 
 def _tracklets_meet(instances: Tensor, together: Tensor) -> Tensor:
-    """(M, M) bool: the tracklets of two detections share a frame.
+    """Mask (M, M) of the pairs of detections whose tracklets share a frame.
 
     Args:
         instances: (M,) index of each detection's tracklet.
-        together: (M, M) bool, two detections are in one frame.
+        together: (M, M) mask of the pairs in one frame.
     """
     num_instances = int(instances.max()) + 1 if len(instances) else 0
     meets = torch.zeros((num_instances, num_instances), dtype=torch.bool, device=instances.device)

@@ -24,7 +24,7 @@ OVIS_CATEGORIES = (
 )  # fmt: skip
 
 # What a category is called elsewhere, where its own name is missing there. After the map that Detectron2's video
-# instance segmentation projects share (VITA, DVIS, CAVIS), which folds the last ones of each line into a neighbour.
+# instance segmentation projects share (VITA, DVIS, CAVIS), which folds the last ones of each line into a neighbor.
 _ALSO_CALLED = {
     "motorcycle": ("motorbike",),
     "bicycle": ("motorbike",),

@@ -35,7 +35,7 @@ _LAP_MAX_ASPECT = 1.2
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """L2-normalise the rows of ``vectors`` (..., D); a zero row stays zero (its cosine with anything is 0)."""
+    """L2-normalize the rows of ``vectors`` (..., D); a zero row stays zero (its cosine with anything is 0)."""
     norms = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
     return vectors / np.maximum(norms, _TINY)[..., None]
 
@@ -106,7 +106,7 @@ def bidirectional_softmax(
     QDTrack's similarity (github.com/SysCV/qdtrack), which the paper takes over because there is no trained "new
     object" class. In its literal form a 1 x 1 matrix gives 1 whatever the similarity, so the only detection of a
     frame can never be a new object beside a single track. A dummy column ("none of the tracks") and a dummy row
-    ("none of the detections") with the logit ``dummy_logit`` take part in the two normalisations and are cut off
+    ("none of the detections") with the logit ``dummy_logit`` take part in the two normalizations and are cut off
     again; then 1 x 1 gives sigmoid(logit - dummy_logit).
 
     Args:
@@ -164,7 +164,7 @@ def settle_by_position(
     """Similarities (N, M) in which equals tie but for a hair, which goes to the nearer pair.
 
     Pairs of equals get the mean of their similarities, so that rounding does not order them, and up to _HAIR more the
-    smaller the distance of their centres is, relative to the track's size. All other pairs are left as they are.
+    smaller the distance of their centers is, relative to the track's size. All other pairs are left as they are.
 
     Args:
         similarity: (N, M).
@@ -310,7 +310,7 @@ def point_distance(
     """Mean Euclidean distance (N, M) over the points that are valid on both sides; infinite where there are none.
 
     Args:
-        detections, tracks: (N, P, D) and (M, P, D): a centre (P = 1) or joints in pixels (D = 2), or embeddings.
+        detections, tracks: (N, P, D) and (M, P, D): a center (P = 1) or joints in pixels (D = 2), or embeddings.
         detections_valid, tracks_valid: (N, P) and (M, P) bool.
     """
     distances = np.linalg.norm(detections[:, None] - tracks, axis=3)  # (N, M, P)

@@ -28,7 +28,7 @@ from .base_tracker import MemoryTracker
 from .detections import TrackerInputError, require_field, to_numpy
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
-# How embeddings are compared, from which component on they are a vector that is L2-normalised (None: from none), and
+# How embeddings are compared, from which component on they are a vector that is L2-normalized (None: from none), and
 # the similarity of equal ones.
 SIMILARITIES = {
     "cosine": (cosine_similarity, 0, 1.0),
@@ -45,7 +45,7 @@ class EmbeddingTracker(MemoryTracker):
     post-processing is on, Eq. (1) adds confidence, box IoU with the track's last box, and category. Without it,
     categories play no part. Masks and keypoints are never read: they pass through.
 
-    Embeddings are L2-normalised as they enter; a matched track's becomes
+    Embeddings are L2-normalized as they enter; a matched track's becomes
     unit(momentum * new + (1 - momentum) * old), so the memory holds unit vectors. Those of several parts, (N, P, D),
     are so part by part, and compared by the mean over the parts that both have; an absent part is 0.
 
@@ -53,8 +53,8 @@ class EmbeddingTracker(MemoryTracker):
     row of equal bottles keeps its identities. The literal form (no ``new_object_cosine``) has no such rule.
 
     Scalar tags of associative embedding have no direction: they are compared by minus their distance, and nothing is
-    normalised. With a video head beside them, an embedding is a tag and then the video head's vector: the similarity is
-    the mean of minus the tags' distance and the vectors' cosine, and the vectors alone are normalised.
+    normalized. With a video head beside them, an embedding is a tag and then the video head's vector: the similarity is
+    the mean of minus the tags' distance and the vectors' cosine, and the vectors alone are normalized.
     """
 
     @configurable

@@ -25,7 +25,7 @@ class SpatialTracker(MemoryTracker):
     """Greedy association by position with each track's last known position, however long ago.
 
     * ``cost="distance"``: distance between mask centroids (mean distance of the joints valid in both where there are
-      keypoints and no masks, distance of box centres where there is neither) over the square root of the track's
+      keypoints and no masks, distance of box centers where there is neither) over the square root of the track's
       area; at most ``max_distance``. The paper names a "spatial distance" baseline without details: this reading is
       inferred.
     * ``cost="iou"``: IoU of masks, or of boxes where there are no masks; at least ``min_iou``.
@@ -33,7 +33,7 @@ class SpatialTracker(MemoryTracker):
       ``min_oks``.
 
     Every unmatched detection of score >= ``new_track_score`` starts a track; there is no separate rule for lost
-    conflicts, as a near neighbour is no sign of a duplicate.
+    conflicts, as a near neighbor is no sign of a duplicate.
     """
 
     @configurable
@@ -157,7 +157,7 @@ def _masks(instances: Instances, rows: np.ndarray) -> torch.Tensor:
 
 
 def _mask_centers(masks: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (N, 2), x and y in pixels with pixel centres at .5, and areas (N,), of ``masks`` (N, H, W)."""
+    """Centroids (N, 2), x and y in pixels with pixel centers at .5, and areas (N,), of ``masks`` (N, H, W)."""
     # int32: PyTorch's default of int64 takes nine times as long on a CPU.
     counts = [masks.sum(dim=axis, dtype=torch.int32) for axis in (1, 2)]
     columns, rows = (to_numpy(count).astype(np.float32) for count in counts)  # (N, W), (N, H)

@@ -30,7 +30,7 @@ def draw_skeleton(
         min_score: see ``pose``.
     """
     valid = (pose[:, 2] > min_score) & np.isfinite(pose).all(axis=1)
-    # OpenCV counts from the centre of the first pixel.
+    # OpenCV counts from the center of the first pixel.
     points = [(round((x - 0.5) * 2**_SHIFT), round((y - 0.5) * 2**_SHIFT)) if ok else None
               for (x, y, _), ok in zip(pose.tolist(), valid)]  # fmt: skip
     dark = tuple(channel // 4 for channel in color[::-1])  # a rim that shows on bright backgrounds, too

@@ -53,7 +53,7 @@ def load_coco(json_file: str, image_root: str) -> list[dict[str, Any]]:
 
 
 def coco_records(data: dict[str, Any], image_root: str) -> list[dict[str, Any]]:
-    """Dataset dicts of what :func:`read_coco` gives. The first pixel's centre is (0.5, 0.5)."""
+    """Dataset dicts of what :func:`read_coco` gives. The first pixel's center is (0.5, 0.5)."""
     contiguous = {category: i for i, category in enumerate(_categories(data))}
     records: dict[int, dict[str, Any]] = {
         image["id"]: {

@@ -27,7 +27,7 @@ from ictrack.structures.json_files import AnnotationError, is_finite, read_json,
 
 from .pose_records import pose_record, register_pose_images
 
-# The centre of the first pixel is (1, 1) in the files and (0.5, 0.5) here.
+# The center of the first pixel is (1, 1) in the files and (0.5, 0.5) here.
 _SHIFT = -0.5
 _LAYOUT = {
     **{f"mpii_{split}": f"annotations/mpii_{split}.json" for split in ("train", "val", "trainval")},

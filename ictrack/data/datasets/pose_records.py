@@ -1,7 +1,7 @@
 """Dataset dicts of images with labelled people, in the joints of one set, whatever data set they are from.
 
 A record is Detectron2's: ``file_name``, ``image_id``, ``annotations`` with ``bbox``, ``keypoints`` (x, y, visibility:
-0 not labelled, 1 occluded, 2 visible) and so on, where coordinates are continuous (the centre of the first pixel is
+0 not labelled, 1 occluded, 2 visible) and so on, where coordinates are continuous (the center of the first pixel is
 (0.5, 0.5)). It has one more key, ``annotated_joints``, with False for the joints that the data set labels on nobody.
 """
 
@@ -64,7 +64,7 @@ def pose_record(
 
 
 def joint_box(pose: np.ndarray) -> list[float]:
-    """XYXY box of the labelled joints of (J, 3), enlarged by BOX_MARGIN about its centre; at least a pixel large."""
+    """XYXY box of the labelled joints of (J, 3), enlarged by BOX_MARGIN about its center; at least a pixel large."""
     points = pose[pose[:, 2] > 0, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     half = np.maximum((high - low) * BOX_MARGIN, 1) / 2

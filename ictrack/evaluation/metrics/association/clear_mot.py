@@ -31,7 +31,7 @@ CLEAR_SUMMED = CLEAR_COUNTS[:-1]
 def clear_counts(sequence: TrackedSequence) -> dict[str, float]:
     """CLEAR MOT's counts (``CLEAR_COUNTS``) of one sequence. They add up over sequences.
 
-    In each frame a one-to-one assignment that first continues the pairs of the previous frame, then maximises the
+    In each frame a one-to-one assignment that first continues the pairs of the previous frame, then maximizes the
     similarity. IDSW counts matches to another track than the last one ever matched; MT, PT and ML are ground truths
     matched in more than 80 %, at least 20 %, and fewer of their frames; Frag counts resumed matches; CLR_Frames is the
     sequence's length if it has both ground truth and detections, and else 0; MOTP_sum is the matches' similarity.
