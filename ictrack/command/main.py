@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from ictrack import __version__
+from ictrack.structures.command_line import run_command
 
 # Sub-command, which is the module of this package that has its function `run`, and what it does.
 COMMANDS = {
@@ -53,8 +54,5 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = sys.argv[1:] if argv is None else list(argv)
     name = make_parser().parse_args(arguments[:1]).command
-
-    # Even NumPy, which these import, would slow down --help.
-    from ictrack.structures.command_line import run_command
-
+    # A sub-command is imported when it is asked for: --help is fast, and the doctor comes where packages are missing.
     return run_command(lambda: importlib.import_module(f"{__package__}.{name}").run(arguments[1:]))

@@ -1,6 +1,7 @@
 """``ictrack``: its help, its sub-commands, and the one line that a user's mistake is told in."""
 
 import importlib
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -106,11 +107,40 @@ def test_benchmarks_are_in_a_checkout_only(monkeypatch, tmp_path, capsys):
     assert capsys.readouterr().err == "error: benchmarks are in tools/ of the repository, not in an installed ICTrack\n"
 
 
-def test_a_missing_package_is_told_with_advice(monkeypatch, tmp_path, capsys):
-    monkeypatch.setitem(sys.modules, "detectron2.utils.logger", None)
-    monkeypatch.delitem(sys.modules, "ictrack.command.log", raising=False)
-    assert main(["track", "--input", "a.mp4", "--output", str(tmp_path / "a.mp4")]) == 1
-    assert "`ictrack doctor`" in capsys.readouterr().err
+WITHOUT_PACKAGES = f"""
+import sys
+sys.modules.update(dict.fromkeys({(*HEAVY, "pycocotools", "scipy", "av", "torchvision")!r}))  # cannot be imported
+from ictrack.command.main import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["track", "--input", "a.mp4", "--output", "a.mp4"],
+        ["train"],
+        ["evaluate", "ytvis", "--gt", "a.json", "--results", "a.json"],
+        ["validate", "--format", "ytvis", "--gt", "a.json", "--results", "a.json"],
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_missing_packages_are_told_in_one_line(arguments, tmp_path):
+    command = [sys.executable, "-c", WITHOUT_PACKAGES, *arguments]
+    done = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1
+    assert done.stderr.startswith("error: ") and "`ictrack doctor`" in done.stderr
+
+
+def test_the_doctor_comes_where_packages_are_missing(tmp_path):
+    command = [sys.executable, "-c", WITHOUT_PACKAGES, "doctor"]
+    done = subprocess.run(command, cwd=tmp_path, env=_environment(), capture_output=True, text=True)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert "FAIL  evaluation: cannot import numpy" in done.stdout and "FAIL  PyTorch" in done.stdout
+
+
+def _environment():
+    return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
 def test_as_a_module():
