@@ -1,4 +1,4 @@
-"""Train and measure every row of the ablation table on the sample data. See README."""
+"""Train and measure every row of the ablation table on synthetic data. See README."""
 
 import argparse
 from pathlib import Path
@@ -22,7 +22,7 @@ PRESETS = {
 
 
 def seed_range(text: str) -> range:
-    """Seeds 1 to 3 for "3", and 4 to 6 for "4-6"."""
+    """Range of seeds: 1 to 3 for "3", 4 to 6 for "4-6"."""
     first, _, last = text.rpartition("-")
     seeds = range(int(first or 1), int(last) + 1)
     if not seeds or seeds[0] < 0:
@@ -33,12 +33,12 @@ def seed_range(text: str) -> range:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--preset", choices=sorted(PRESETS), default="quickstart")
-    parser.add_argument("--seeds", type=seed_range, default="3", help="3: seeds 1 to 3; 4-6: these")
+    parser.add_argument("--seeds", type=seed_range, default="3", help="3: seeds 1 to 3; 4-6: seeds 4 to 6")
     parser.add_argument("--output", type=Path, default=Path("output/ablation"), help="data, weights and caches")
     parser.add_argument("--results", type=Path, default=PROJECT / "results", help="tables")
     parser.add_argument("--rows", nargs="+", metavar="NAME", help="methods, or form:method; default: all")
     parser.add_argument("--num-processes", type=int, default=default_num_processes())
-    parser.add_argument("--table-only", action="store_true", help="make the table again from the results")
+    parser.add_argument("--table-only", action="store_true", help="only write the tables from the results")
     arguments = parser.parse_args()
     configs = {name: str(PROJECT.parents[1] / "configs" / path) for name, path in PRESETS[arguments.preset].items()}
     output, results = arguments.output, arguments.results

@@ -1,10 +1,10 @@
 """Generate the synthetic data of the quick-starts and of the ablation.
 
 python projects/ICTrack/generate_data.py characters OUTPUT [--seed N] [--workers N]
-    composes pictures and clips of characters, with masks, from the assets in synthetic/assets
+    images and clips of characters, with masks, from the assets in synthetic/assets
 
 python projects/ICTrack/generate_data.py people OUTPUT [--seed N] [--workers N]
-    the same for poses: people who walk, wave and sit, with their joints
+    images and clips of people who walk, wave and sit, with their joints
 
 python projects/ICTrack/generate_data.py assets EMOJI_FOLDER MEDIA_FOLDER ... [--output FOLDER]
     rebuilds those assets (for maintainers): EMOJI_FOLDER holds index.json, still/ and animated/; the photos and
@@ -30,8 +30,8 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(dest="command", required=True)
     for name in GENERATORS:
-        generate = commands.add_parser(name, help=f"compose pictures and clips of {name}")
-        generate.add_argument("output", type=Path, help="folder to write to; earlier data there are replaced")
+        generate = commands.add_parser(name, help=f"generate images and clips of {name}")
+        generate.add_argument("output", type=Path, help="folder to write to; synthetic data in it are replaced")
         generate.add_argument("--seed", type=non_negative_int, default=0)
         generate.add_argument("--workers", type=positive_int, default=None, help="processes (default: one a core)")
     assets = commands.add_parser("assets", help="rebuild the assets")

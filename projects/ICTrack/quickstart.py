@@ -1,4 +1,4 @@
-"""Learn from composed stills and unlabelled clips, track others, compare, and write a report. See README."""
+"""Train on synthetic images and unlabelled clips, track others, compare, and write a report. See README."""
 
 import argparse
 import sys
@@ -13,8 +13,8 @@ OUTPUTS = {"masks": Path("output/quickstart"), "pose": Path("output/quickstart_p
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--task", choices=sorted(OUTPUTS), default="masks", help="what is tracked")
-    parser.add_argument("--output", type=Path, help="default: output/quickstart, of poses output/quickstart_pose")
+    parser.add_argument("--task", choices=sorted(OUTPUTS), default="masks", help="kind of tracked object")
+    parser.add_argument("--output", type=Path, help="default: output/quickstart, or output/quickstart_pose for poses")
     parser.add_argument("--seed", type=non_negative_int, default=1)
     parser.add_argument("--num-processes", type=positive_int, default=default_num_processes())
     parser.add_argument("--real-clip", type=Path, metavar="DIR", help="poses: a folder of frames to track as well")

@@ -1,7 +1,7 @@
-"""A self-contained HTML report: film strips, tables, loss curves, videos and text in one file.
+"""Self-contained HTML report: film strips, tables, loss curves, videos and text in one file.
 
-A report is a title and a list of sections, plain data each; :func:`write_report` turns them into a page that needs no
-network, follows the reader's light or dark scheme, and prints.
+A report is a title and a list of sections, each plain data; :func:`write_report` turns them into a page that needs no
+network, follows the reader's light or dark scheme, and prints well.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ _PAGE = Path(__file__).with_name("html_report.html")
 
 
 class Section(Protocol):
-    """One part of a report."""
+    """Part of a report."""
 
     title: str
 
     def body(self, folder: Path) -> str:
-        """HTML of what comes below the title; ``folder`` is the report's, for relative links."""
+        """HTML below the title; ``folder`` is the report's, for relative links."""
 
 
 @dataclass
@@ -43,8 +43,8 @@ class Text:
     """Paragraphs of plain text; `` `code` `` and ``**bold**`` are rendered.
 
     Attributes:
-        title: heading, or "" for none.
-        paragraphs: one string each.
+        title: Heading, or "" for none.
+        paragraphs: Paragraphs.
     """
 
     title: str
@@ -59,10 +59,10 @@ class FilmstripRow:
     """Frames of one tracker.
 
     Attributes:
-        label: what made them.
-        images: BGR uint8 (H, W, 3), one a column.
-        note: small print below the label.
-        marks: column -> a word to flag that frame with, such as ``{4: "id switch"}``.
+        label: Name of the tracker.
+        images: (H, W, 3) uint8 BGR images, one a column.
+        note: Small print below the label.
+        marks: Column -> flag on that frame, such as ``{4: "id switch"}``.
     """
 
     label: str
@@ -73,14 +73,14 @@ class FilmstripRow:
 
 @dataclass
 class Filmstrip:
-    """Rows of frames aligned column by column, so that what differs between trackers meets the eye.
+    """Rows of frames aligned column by column, to compare trackers.
 
     Attributes:
-        title: heading.
-        rows: of equally many images each.
-        columns: heading of each column, such as "frame 12"; or None.
-        caption: below the figure.
-        width: least width of an image in CSS pixels; a click shows it in full size.
+        title: Heading.
+        rows: Rows of equally many images.
+        columns: Heading of each column, such as "frame 12"; or None.
+        caption: Text below the figure.
+        width: Smallest width of an image in CSS pixels; a click shows it in full size.
     """
 
     title: str
@@ -116,16 +116,16 @@ class Filmstrip:
 
 @dataclass
 class Table:
-    """Results, the best of each column in bold.
+    """Table of results, the best of each column in bold.
 
     Attributes:
-        title: heading.
-        columns: headings; the first is that of the rows' names.
-        rows: one cell a column: a name, then numbers (None shows a dash) or text.
-        better: column heading -> "max" or "min"; columns that are not named have no best.
-        formats: column heading -> format specification of its numbers; by default ".3f", and "d" for integers.
-        highlight: names of rows to set off, such as our own.
-        caption: below the table.
+        title: Heading.
+        columns: Column headings; the first is that of the rows' names.
+        rows: Cells of each row: a name, then numbers (None shows a dash) or text.
+        better: Column heading -> "max" or "min"; other columns have no best.
+        formats: Column heading -> format of its numbers; by default ".3f", and "d" for integers.
+        highlight: Names of the rows to set off, such as our own.
+        caption: Text below the table.
     """
 
     title: str
@@ -157,7 +157,7 @@ class Table:
             line = f'<tr{style}><th scope="row">{_inline(str(name))}</th>'
             for column, cell in zip(self.columns[1:], cells):
                 shown = self._show(column, cell)
-                # As shown: what rounds to the same is equally good.
+                # Compared as shown: numbers that round to the same are equally good.
                 line += f"<td><strong>{shown}</strong></td>" if shown == best[column] else f"<td>{shown}</td>"
             lines.append(line + "</tr>")
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(lines)}</tbody></table>"
@@ -180,13 +180,13 @@ class Table:
 
 @dataclass
 class LossCurves:
-    """One small chart a quantity, raw and smoothed, over the iterations.
+    """Small charts of one quantity each, raw and smoothed, over the iterations.
 
     Attributes:
-        title: heading.
-        curves: name -> (iterations (N,), values (N,)); see :func:`read_metrics`.
-        caption: below the figure.
-        smoothing: share of the curve's length over which the smoothed line averages.
+        title: Heading.
+        curves: Name -> (iterations (N,), values (N,)); see :func:`read_metrics`.
+        caption: Text below the figure.
+        smoothing: Window of the smoothed line as a share of the curve's length.
     """
 
     title: str
@@ -205,7 +205,7 @@ class LossCurves:
         if not len(x):
             return f'<div class="chart"><div class="head"><b>{_text(name)}</b></div><p>no finite values</p></div>'
         smooth = _smooth(y, max(1, round(self.smoothing * len(y))))
-        # The first iterations of a training dwarf the rest; the smoothed line is always inside.
+        # The first losses dwarf the rest: outliers are cut off, but never the smoothed line.
         top = max(float(np.quantile(y, 0.98)), float(smooth.max()))
         y_ticks = _ticks(min(0.0, float(smooth.min())), top)
         x_ticks = _ticks(float(x.min()), float(x.max()))
@@ -226,7 +226,7 @@ class LossCurves:
         for tick in (tick for tick in x_ticks if x0 <= tick <= x1):
             px = left + (tick - x0) / (x1 - x0) * (width - left - right)
             lines.append(f'<text x="{px:.1f}" y="{height - 8}" text-anchor="middle">{_thousands(tick)}</text>')
-        keep = np.unique(np.linspace(0, len(x) - 1, 400).round().astype(int))  # more than the chart has pixels
+        keep = np.unique(np.linspace(0, len(x) - 1, 400).round().astype(int))  # more points than the chart has pixels
         lines.append(f'<polyline class="raw" points="{place(x[keep], y[keep])}"/>')
         lines.append(f'<polyline class="smooth" points="{place(x[keep], smooth[keep])}"/>')
         label = f"{name}: from {smooth[0]:.3g} to {smooth[-1]:.3g} in {x[-1]:g} iterations"
@@ -238,12 +238,12 @@ class LossCurves:
 
 @dataclass
 class Videos:
-    """Videos side by side, linked by their path relative to the report (a report moves together with its videos).
+    """Videos side by side, linked by their path relative to the report.
 
     Attributes:
-        title: heading.
-        paths: label -> mp4.
-        caption: below the figure.
+        title: Heading.
+        paths: Label -> path of an mp4.
+        caption: Text below the figure.
     """
 
     title: str
@@ -266,13 +266,13 @@ def write_report(path: str | os.PathLike, title: str, sections: Sequence[Section
     """Write a report.
 
     Args:
-        path: the HTML file; its folder is made.
-        title: of the page.
-        sections: in their order.
-        summary: a sentence or two below the title.
+        path: HTML file; its folder is made.
+        title: Title of the page.
+        sections: Sections in their order.
+        summary: Text below the title.
 
     Raises:
-        ValueError: if a section's data do not fit together; the message names the section.
+        ValueError: If a section's data are inconsistent; the message names the section.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -296,14 +296,14 @@ def write_report(path: str | os.PathLike, title: str, sections: Sequence[Section
 def read_metrics(
     path: str | os.PathLike, names: Sequence[str] | None = None
 ) -> dict[str, tuple[list[float], list[float]]]:
-    """Curves in a ``metrics.json`` as Detectron2's JSONWriter makes it, one JSON object a line.
+    """Curves of a ``metrics.json`` of Detectron2's JSONWriter, one JSON object a line.
 
     Args:
-        path: the file. A line that is not JSON, such as one cut off by a crash, is left out with a warning.
-        names: quantities to read; by default ``total_loss`` and all that start with ``loss_`` or ``health/``.
+        path: File. Lines that are not JSON, such as one cut off by a crash, are skipped with a warning.
+        names: Quantities to read; by default ``total_loss`` and all that start with ``loss_`` or ``health/``.
 
     Returns:
-        name -> (iterations, values), in the order of ``names`` or else of first appearance, ``total_loss`` first.
+        Name -> (iterations, values), in the order of ``names`` or else of first appearance, ``total_loss`` first.
     """
     curves: dict[str, tuple[list[float], list[float]]] = {name: ([], []) for name in names or ("total_loss",)}
     num_bad = 0
@@ -322,7 +322,7 @@ def read_metrics(
                     iterations.append(record["iteration"])
                     values.append(value)
     if num_bad:
-        logger.warning(f"{path}: {num_bad} lines are not JSON; left out")
+        logger.warning(f"{path}: {num_bad} lines are not JSON; skipped")
     return {name: points for name, points in curves.items() if points[0]}
 
 
@@ -340,7 +340,7 @@ def _inline(text: str) -> str:
 
 
 def _data_url(image: np.ndarray) -> str:
-    """A BGR uint8 image as a JPEG data URL."""
+    """JPEG data URL of a uint8 BGR image."""
     ok, encoded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 88])
     if not ok:
         raise ValueError(f"an image of shape {image.shape} and type {image.dtype} cannot be encoded")
@@ -348,7 +348,7 @@ def _data_url(image: np.ndarray) -> str:
 
 
 def _smooth(values: np.ndarray, window: int) -> np.ndarray:
-    """Centred moving average over ``window`` values, over fewer at the ends."""
+    """Centered moving average over ``window`` values, over fewer at the ends."""
     sums = np.concatenate([[0.0], np.cumsum(values)])
     index = np.arange(len(values))
     start, end = np.maximum(index - window // 2, 0), np.minimum(index + window // 2 + 1, len(values))
@@ -356,7 +356,7 @@ def _smooth(values: np.ndarray, window: int) -> np.ndarray:
 
 
 def _ticks(low: float, high: float, count: int = 4) -> list[float]:
-    """About ``count`` numbers, 1, 2 or 5 times a power of ten apart, from at most ``low`` to at least ``high``."""
+    """About ``count`` round numbers from at most ``low`` to at least ``high``, 1, 2 or 5 times a power of ten apart."""
     if not high > low:
         high = low + (abs(low) or 1.0)
     raw = (high - low) / count

@@ -1,4 +1,4 @@
-"""Generated tables inside a README, between markers."""
+"""Generated tables in a README, between markers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def show_in_readme(readme: Path, name: str, text: str) -> None:
-    """Put ``text`` between the markers of the table ``name`` in a README, where there is one that has them."""
+    """Insert ``text`` between the markers of table ``name``, if the README exists and has them."""
     begin, end = f"<!-- {name} table: begin -->", f"<!-- {name} table: end -->"
     if not readme.is_file():
         return

@@ -1,4 +1,4 @@
-"""What a study has made already: files of tensors, each stamped with all that it depends on."""
+"""Cache of a study: files of tensors, each stamped with a fingerprint of everything it depends on."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ictrack.structures.atomic_file import replacing
 
 
 def fingerprint(*parts: Any) -> str:
-    """A short name of settings: strings, numbers, and lists, tuples and dictionaries of them."""
+    """Short hash of settings: strings, numbers, and lists, tuples and dictionaries of them."""
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 class Cache:
-    """A folder of files ``<name>.pt`` of tensors, numbers and strings. Nothing is unpickled that could run code."""
+    """Folder of files ``<name>.pt`` of tensors, numbers and strings, read without unpickling code."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -37,7 +37,7 @@ class Cache:
             torch.save({"stamp": stamp, **content}, file)
 
     def read(self, name: str) -> dict[str, Any]:
-        """The content of a file; large tensors stay on disk until they are used."""
+        """Content of a file; its tensors are memory-mapped."""
         return torch.load(self._path(name), weights_only=True, mmap=True)
 
     def _path(self, name: str) -> Path:

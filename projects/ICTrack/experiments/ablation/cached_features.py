@@ -1,7 +1,7 @@
-"""Frozen features of pictures and of the instances in them, from which embedding heads learn without the pictures.
+"""Frozen features of images and of their instances, on which embedding heads are trained without a detector.
 
 Naming convention:
-    V: pictures, M: instances of all pictures, P: grid cells, C: channels
+    V: images, M: instances of all images, P: grid cells, C: channels
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from torch import Tensor
 
 from ictrack.modeling.embedding import InstanceEmbeddingHead
 
-# Pictures that are embedded at a time where nothing is learnt.
+# Images embedded at a time in inference.
 _BLOCK = 64
-# Size of cached pictures: what is cached of them has no pixels.
+# Image size of the Instances; nothing in them is in pixels.
 _SIZE = (1, 1)
 
 
 @dataclass
-class Pictures:
-    """What heads read of V pictures.
+class CachedFeatures:
+    """Features of V images that embedding heads read.
 
     Attributes:
-        sources: (V,) int64, the still, frame or clip that each picture shows.
-        times: (V,) int64, which view of its source it is, or which frame of the clip.
-        owners: (M,) int64, ascending, the picture that each instance is in.
-        ids: (M,) int64; equal ids are one object. -1 where that is not known.
-        pooled: (M, sum of C_l) float16, the backbone taps averaged over the instance's mask, one behind the other.
-        own_cells: (M, 3) int64 (level, row, column), the cell that detected each instance; (0, 3) for stills.
-        cells: (P, 5) int64 rows (picture, level, row, column, instance), the cells that SOLO assigns to each mask.
+        sources: (V,) int64 image, frame or clip that each row is a view of.
+        times: (V,) int64 number of the view, or of the frame in its clip.
+        owners: (M,) int64, ascending; image of each instance.
+        ids: (M,) int64 identity of each instance; -1 where unknown.
+        pooled: (M, sum of C_l) float16 backbone taps, averaged over the instance's mask and concatenated.
+        own_cells: (M, 3) int64 (level, row, column) of the cell that detected each instance; (0, 3) for images.
+        cells: (P, 5) int64 (image, level, row, column, instance) of the cells that SOLO assigns to each mask.
         maps: feature name -> (V, C, h, w) float16. Pyramid levels at the resolution of SOLO's grids, taps averaged
             over large cells.
         colors: (V, 3, h, w) float32 Lab, scaled to about -1 to 1; (0,) where they are not needed.
@@ -53,15 +53,15 @@ class Pictures:
         return len(self.sources)
 
     @staticmethod
-    def concatenate(parts: Sequence[Pictures]) -> Pictures:
-        """All pictures of at least one part."""
-        first_picture = [sum(len(p) for p in parts[:i]) for i in range(len(parts))]
+    def concatenate(parts: Sequence[CachedFeatures]) -> CachedFeatures:
+        """Concatenation of at least one part; images and instances are renumbered."""
+        first_image = [sum(len(p) for p in parts[:i]) for i in range(len(parts))]
         first_instance = [sum(len(p.owners) for p in parts[:i]) for i in range(len(parts))]
-        offsets = [torch.tensor([v, 0, 0, 0, m]) for v, m in zip(first_picture, first_instance)]
-        return Pictures(
+        offsets = [torch.tensor([v, 0, 0, 0, m]) for v, m in zip(first_image, first_instance)]
+        return CachedFeatures(
             sources=torch.cat([p.sources for p in parts]),
             times=torch.cat([p.times for p in parts]),
-            owners=torch.cat([p.owners + v for p, v in zip(parts, first_picture)]),
+            owners=torch.cat([p.owners + v for p, v in zip(parts, first_image)]),
             ids=torch.cat([p.ids for p in parts]),
             pooled=torch.cat([p.pooled for p in parts]),
             own_cells=torch.cat([p.own_cells for p in parts]),
@@ -71,20 +71,20 @@ class Pictures:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Tensors by name; the inverse is ``Pictures(**d)``."""
+        """Fields by name; the inverse is ``CachedFeatures(**d)``."""
         return dict(vars(self))
 
     def features(self, names: Sequence[str], chosen: Tensor) -> dict[str, Tensor]:
-        """float32 maps of chosen pictures (V',)."""
+        """float32 maps of the chosen (V',) images."""
         return {name: self.maps[name][chosen].float() for name in names}
 
     def instances(self, reads: str, chosen: Tensor, ids: Tensor) -> list[Instances]:
-        """Instances of chosen pictures (V',) as the losses of embedding heads take them.
+        """Instances of the chosen (V',) images, as the losses of embedding heads take them.
 
         Args:
-            reads: of the head, "masks" (averaged features in their place) or "cells" (those that SOLO assigns).
-            chosen: pictures.
-            ids: (M,) int64, gt_ids of the instances; those with a negative one are left out.
+            reads: ``EmbeddingHead.reads``: "masks" (pooled features) or "cells" (those that SOLO assigns).
+            chosen: (V',) int64 images.
+            ids: (M,) int64 gt_ids of the instances; negative ones are left out.
         """
         if reads == "cells":
             owners, index = self.cells[:, 0].contiguous(), self.cells[:, 4]
@@ -94,15 +94,15 @@ class Pictures:
             name, field = "pooled_features", self.pooled
         result = []
         for rows in _rows_of(owners, chosen):
-            of_picture = index[rows]
-            known = ids[of_picture] >= 0
+            of_image = index[rows]
+            known = ids[of_image] >= 0
             place = field[rows][known]
             fields = {name: place.float() if name == "pooled_features" else place}
-            result.append(Instances(_SIZE, gt_ids=ids[of_picture][known], gt_index=of_picture[known], **fields))
+            result.append(Instances(_SIZE, gt_ids=ids[of_image][known], gt_index=of_image[known], **fields))
         return result
 
     def detections(self, chosen: Tensor) -> list[Instances]:
-        """All instances of chosen pictures as a detector gives them to an embedding head."""
+        """All instances of the chosen (V',) images, as a detector gives them to an embedding head."""
         return [
             Instances(_SIZE, pooled_features=self.pooled[rows].float(), grid_cells=self.own_cells[rows])
             for rows in _rows_of(self.owners, chosen)
@@ -110,17 +110,17 @@ class Pictures:
 
 
 def _rows_of(owners: Tensor, chosen: Tensor) -> list[slice]:
-    """The rows of each chosen picture among rows that are sorted by their owner."""
+    """Rows of each chosen image; ``owners`` is sorted."""
     first, last = (torch.searchsorted(owners, chosen, right=right).tolist() for right in (False, True))
     return [slice(a, b) for a, b in zip(first, last)]
 
 
 @torch.no_grad()
-def embed_detections(head: InstanceEmbeddingHead, pictures: Pictures) -> Tensor:
-    """(M, D): the embedding of each detected instance as a tracker gets it."""
+def embed_detections(head: InstanceEmbeddingHead, cached: CachedFeatures) -> Tensor:
+    """(M, D) embeddings of all detected instances."""
     embedded: list[Tensor] = []
-    for start in range(0, len(pictures), _BLOCK):
-        chosen = torch.arange(start, min(start + _BLOCK, len(pictures)))
-        features = pictures.features(head.in_features, chosen) if head.reads == "cells" else {}
-        embedded += head.embed(features, pictures.detections(chosen), _SIZE)
+    for start in range(0, len(cached), _BLOCK):
+        chosen = torch.arange(start, min(start + _BLOCK, len(cached)))
+        features = cached.features(head.in_features, chosen) if head.reads == "cells" else {}
+        embedded += head.embed(features, cached.detections(chosen), _SIZE)
     return torch.cat(embedded)

@@ -1,4 +1,4 @@
-"""Measures a row: the same detections, associated by its feature, thresholds tuned on other clips."""
+"""Scores of a row: the same detections, associated by its feature, with thresholds tuned on other clips."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from experiments.association.masks import (
     DetectedClip,
     Method,
     appearance_method,
-    ground_truth_of,
+    gt_of,
     spatial_methods,
     track_clip,
     track_results,
@@ -25,24 +25,24 @@ from ictrack.modeling.embedding.video_embedding import fuse_embeddings
 
 from .train_heads import set_feature
 
-# Smallest detection scores that tuning tries, beside each method's own thresholds.
+# Detection score thresholds tried in tuning, besides each method's own thresholds.
 MIN_SCORES = (0.2, 0.3, 0.4)
 
 Clips = Sequence[DetectedClip]
 
 
 class Measurement:
-    """Clips to tune on and clips to measure on, at all frame skips."""
+    """Tuning and evaluation clips at all frame skips."""
 
     def __init__(
         self, cfg: CfgNode, tune_clips: Clips, val_clips: Clips, skips: Sequence[int], categories: list[dict[str, Any]]
     ) -> None:
         """
         Args:
-            cfg: of the trackers.
-            tune_clips, val_clips: every ``skips[0]``-th frame; features are set as they are needed.
-            skips: ascending multiples of the first.
-            categories: of the ground truth.
+            cfg: Configuration of the trackers.
+            tune_clips, val_clips: Clips of every ``skips[0]``-th frame; their features are set as they are needed.
+            skips: Ascending multiples of the first.
+            categories: Categories of the ground truth.
         """
         self._cfg = cfg
         self._clips = {"tune": list(tune_clips), "val": list(val_clips)}
@@ -55,10 +55,11 @@ class Measurement:
         self.skips = list(skips)
 
     def plain(self, name: str, pooled: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-        """:meth:`rows` of a method without a head, a name in ``PLAIN_METHODS``.
+        """Scores of a method without a head, as :meth:`rows` gives them.
 
         Args:
-            pooled: of "tune" and "val" the (M, C) features of all detections.
+            name: Name in ``PLAIN_METHODS``.
+            pooled: Split, "tune" or "val" -> (M, C) frozen features of all detections.
         """
         spatial = dict(zip(("spatial", "iou"), spatial_methods()))
         if name in spatial:
@@ -68,11 +69,14 @@ class Measurement:
         return self.rows(pooled)
 
     def rows(self, features: Mapping[str, Tensor]) -> list[dict[str, Any]]:
-        """Scores of the embedding tracker on (M, D) features of the detections of "tune" and "val".
+        """Scores of the embedding tracker.
+
+        Args:
+            features: Split, "tune" or "val" -> (M, D) embeddings of all detections.
 
         Returns:
-            For each frame skip {"frame_skip", "video_ap" (all categories as one), "idf1", "assa", "id_switches",
-            "seconds" (CPU, of tuning and measuring), "counts"}; "counts" are the ``IDENTITY_COUNTS`` of each video.
+            Scores at each frame skip: {"frame_skip", "video_ap" (class-agnostic), "idf1", "assa", "id_switches",
+            "seconds" (CPU time of tuning and measuring), "counts" (the ``IDENTITY_COUNTS`` of each video)}.
         """
         for split, clips in self._clips.items():
             set_feature(clips, "row", features[split])
@@ -95,11 +99,11 @@ class Measurement:
                 results += track_results(part, tracked, self._categories)
                 counts.add(video, count_sequence(tracked_sequence(part, tracked)))
         measured = [part for parts in videos for part in parts]
-        truth = ground_truth_of(measured, self._categories)
+        gt = gt_of(measured, self._categories)
         scores = counts.scores()
         return {
             "frame_skip": skip,
-            "video_ap": evaluate_video_ap(truth, results, class_agnostic=True).summary()["AP"],
+            "video_ap": evaluate_video_ap(gt, results, class_agnostic=True).summary()["AP"],
             "idf1": scores["identity"]["IDF1"],
             "assa": scores["hota"]["AssA"],
             "id_switches": scores["clear"]["IDSW"],
@@ -111,11 +115,12 @@ class Measurement:
 
 
 def fused(cfg: CfgNode, heads: Sequence[dict[str, Any]], split: str) -> Tensor:
-    """The embeddings of one head, or of two as :class:`VideoEmbedding` fuses them.
+    """Embeddings of one head, or of two fused as by :class:`VideoEmbedding`.
 
     Args:
-        cfg: gives ``MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT``.
-        heads: contents of the cache.
+        cfg: Configuration with ``MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT``.
+        heads: Cached contents of the heads, see ``train_heads.head_content``.
+        split: "tune" or "val".
     """
     if len(heads) == 1:
         return heads[0][split]

@@ -1,4 +1,4 @@
-"""The rows of the ablation table, the heads that they are made of, and the claims that are tested."""
+"""Rows of the ablation table, the heads they use, and the claims that are tested."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ FORMS = ("strong", "paper")
 
 
 @dataclass(frozen=True)
-class HeadRecipe:
-    """How one embedding head is trained.
+class HeadConfig:
+    """Training of one embedding head.
 
     Attributes:
-        lessons: what it learns from, names in ``lessons.LESSONS``; several share the batch. None: it stays untrained.
-        is_detectors: it is not trained here, but has been along with the detector.
-        overrides: KEY, VALUE, ... of the form's configuration.
-        is_second: it starts from the weights that all heads beside the image head start from.
+        objectives: Names in ``objectives.CACHED_OBJECTIVES``, which share the batch. Empty: the head stays untrained.
+        overrides: KEY, VALUE, ... on top of the form's configuration.
+        is_second: Whether the initial weights are those of second heads, which differ from the image head's.
+        is_detectors: Whether the head is the detector's own, trained along with it.
     """
 
-    lessons: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ()
     overrides: tuple[str, ...] = ()
     is_second: bool = True
     is_detectors: bool = False
@@ -31,54 +31,54 @@ def _pairs(smallest: int, largest: int) -> tuple[str, ...]:
 _ENTROPY, _LAMBDA = "MODEL.EMBEDDING.ENTROPY_WEIGHT", "MODEL.EMBEDDING.CONTRASTIVE_WEIGHT"
 _TEMPERATURE, _OBJECTIVE = "MODEL.EMBEDDING.TEMPERATURE", "MODEL.VIDEO_EMBEDDING.OBJECTIVE"
 _ALL_LEVELS = ("MODEL.VIDEO_EMBEDDING.LEVELS", "[]")
-# Of each picture all cells are compared with all of the next: fewer pictures do, and more would take most of the time.
+# Pixel-level objectives compare all cells of two frames; larger batches would take most of the time.
 _PIXELS = ("SOLVER.IMS_PER_BATCH", "16")
 _WALK_FRAMES = ("INPUT.UNLABELLED.NUM_FRAMES", "4")
 _CORRESPONDENCE = (_OBJECTIVE, "correspondence", *_pairs(2, 8), *_PIXELS)
 
-# The image head that second heads are fused with, and that finds the tracklets.
+# Image head of each form: second heads are fused with it, and it mines the tracklets.
 IMAGE_HEADS = {"strong": "detector", "paper": "ic"}
 
 HEADS = {
-    "detector": HeadRecipe(is_second=False, is_detectors=True),
-    "ic": HeadRecipe(("stills",), is_second=False),
-    "ic without entropy": HeadRecipe(("stills",), (_ENTROPY, "0.0"), is_second=False),
-    "ic entropy 0.1": HeadRecipe(("stills",), (_ENTROPY, "0.1"), is_second=False),
-    "ic entropy 1": HeadRecipe(("stills",), (_ENTROPY, "1.0"), is_second=False),
-    "ic lambda 0.5": HeadRecipe(("stills",), (_LAMBDA, "0.5"), is_second=False),
-    "ic lambda 2": HeadRecipe(("stills",), (_LAMBDA, "2.0"), is_second=False),
-    "ic temperature 0.05": HeadRecipe(("stills",), (_TEMPERATURE, "0.05"), is_second=False),
-    "ic temperature 0.2": HeadRecipe(("stills",), (_TEMPERATURE, "0.2"), is_second=False),
-    "joint": HeadRecipe(("stills", "tracklets"), is_second=False),
-    "untrained": HeadRecipe(),
-    "second ic": HeadRecipe(("stills",)),
-    # Two views, so that what it learns from a frame is the augmentation, also where stills have one.
-    "augmented": HeadRecipe(("augmented",), ("INPUT.NUM_VIEWS", "2")),
-    "warped": HeadRecipe(("warped",), ("INPUT.NUM_VIEWS", "2")),
-    "true ids": HeadRecipe(("true ids",)),
-    "tracklets": HeadRecipe(("tracklets",)),
-    "tracklets interval 1": HeadRecipe(("tracklets",), _pairs(1, 1)),
-    "tracklets interval 2-8": HeadRecipe(("tracklets",), _pairs(2, 8)),
-    "tracklets interval 8-32": HeadRecipe(("tracklets",), _pairs(8, 32)),
-    "tracklets scales": HeadRecipe(("tracklets at scales",)),
-    "correspondence": HeadRecipe(("pixels",), _CORRESPONDENCE),
-    "correspondence levels": HeadRecipe(("pixels",), (*_CORRESPONDENCE, *_ALL_LEVELS)),
-    "correspondence half size": HeadRecipe(("pixels at half size",), _CORRESPONDENCE),
-    "correspondence scales": HeadRecipe(("pixels at scales",), _CORRESPONDENCE),
-    "correspondence levels scales": HeadRecipe(("pixels at scales",), (*_CORRESPONDENCE, *_ALL_LEVELS)),
-    "random walk": HeadRecipe(("pixels",), (_OBJECTIVE, "random_walk", *_WALK_FRAMES, *_PIXELS)),
-    "instance walk": HeadRecipe(("instance walk",), _WALK_FRAMES),
+    "detector": HeadConfig(is_second=False, is_detectors=True),
+    "ic": HeadConfig(("stills",), is_second=False),
+    "ic without entropy": HeadConfig(("stills",), (_ENTROPY, "0.0"), is_second=False),
+    "ic entropy 0.1": HeadConfig(("stills",), (_ENTROPY, "0.1"), is_second=False),
+    "ic entropy 1": HeadConfig(("stills",), (_ENTROPY, "1.0"), is_second=False),
+    "ic lambda 0.5": HeadConfig(("stills",), (_LAMBDA, "0.5"), is_second=False),
+    "ic lambda 2": HeadConfig(("stills",), (_LAMBDA, "2.0"), is_second=False),
+    "ic temperature 0.05": HeadConfig(("stills",), (_TEMPERATURE, "0.05"), is_second=False),
+    "ic temperature 0.2": HeadConfig(("stills",), (_TEMPERATURE, "0.2"), is_second=False),
+    "joint": HeadConfig(("stills", "tracklets"), is_second=False),
+    "untrained": HeadConfig(),
+    "second ic": HeadConfig(("stills",)),
+    # Two views, so that the augmentation is learned also where INPUT.NUM_VIEWS is 1.
+    "augmented": HeadConfig(("augmented",), ("INPUT.NUM_VIEWS", "2")),
+    "warped": HeadConfig(("warped",), ("INPUT.NUM_VIEWS", "2")),
+    "true ids": HeadConfig(("true ids",)),
+    "tracklets": HeadConfig(("tracklets",)),
+    "tracklets interval 1": HeadConfig(("tracklets",), _pairs(1, 1)),
+    "tracklets interval 2-8": HeadConfig(("tracklets",), _pairs(2, 8)),
+    "tracklets interval 8-32": HeadConfig(("tracklets",), _pairs(8, 32)),
+    "tracklets scales": HeadConfig(("tracklets at scales",)),
+    "correspondence": HeadConfig(("pixels",), _CORRESPONDENCE),
+    "correspondence levels": HeadConfig(("pixels",), (*_CORRESPONDENCE, *_ALL_LEVELS)),
+    "correspondence half size": HeadConfig(("pixels at half size",), _CORRESPONDENCE),
+    "correspondence scales": HeadConfig(("pixels at scales",), _CORRESPONDENCE),
+    "correspondence levels scales": HeadConfig(("pixels at scales",), (*_CORRESPONDENCE, *_ALL_LEVELS)),
+    "random walk": HeadConfig(("pixels",), (_OBJECTIVE, "random_walk", *_WALK_FRAMES, *_PIXELS)),
+    "instance walk": HeadConfig(("instance walk",), _WALK_FRAMES),
 }
 
 
 @dataclass(frozen=True)
 class Row:
-    """One row of the table.
+    """Row of the table.
 
     Attributes:
-        method: its name.
+        method: Name of the method.
         form: "strong" or "paper".
-        heads: names in ``HEADS``; two are fused. None: the method has no head.
+        heads: Names in ``HEADS``; two are fused. Empty for a method without a head.
     """
 
     method: str
@@ -86,10 +86,10 @@ class Row:
     heads: tuple[str, ...] = ()
 
 
-# Methods without a head. What they read of a detection is the same in both forms.
+# Methods without a head; they are the same in both forms.
 PLAIN_METHODS = ("spatial", "iou", "mean_colour", "frozen")
 
-_IMAGE = "image"  # stands for IMAGE_HEADS
+_IMAGE = "image"  # placeholder for the form's head in IMAGE_HEADS
 _HEADS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "untrained": ("untrained",),
     "ic_no_entropy": ("ic without entropy",),
@@ -115,7 +115,7 @@ _HEADS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "ic+video interval 2-8": (_IMAGE, "tracklets interval 2-8"),
     "ic+video interval 8-32": (_IMAGE, "tracklets interval 8-32"),
 }
-# Those of the strong form that the paper's has, too ...
+# Methods of both forms.
 _PAPER_METHODS = (
     "untrained",
     "ic_no_entropy",
@@ -129,7 +129,7 @@ _PAPER_METHODS = (
     "ic+video",
     "ic+correspondence",
 )
-# ... and those of the paper's form alone: only its head has levels of its own, and only it has the entropy term.
+# Methods of the paper's form only: only its head has levels of its own and the entropy term.
 _HEADS_OF_PAPER_METHOD: dict[str, tuple[str, ...]] = {
     "ic+video scales": (_IMAGE, "tracklets scales"),
     "ic+correspondence levels": (_IMAGE, "correspondence levels"),
@@ -156,10 +156,10 @@ ROWS = (
 
 
 def select_rows(names: list[str] | None) -> tuple[Row, ...]:
-    """The rows of these methods in all forms, or with "form:method" in one; None: all rows.
+    """Rows of the named methods, "method" in all forms or "form:method" in one; all rows for None.
 
     Raises:
-        ValueError: there is no such row.
+        ValueError: If there is no such row.
     """
     if names is None:
         return ROWS
@@ -171,7 +171,7 @@ def select_rows(names: list[str] | None) -> tuple[Row, ...]:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A claim: at the largest frame skip the first method's IDF1 is above the second's."""
+    """Claim that at the largest frame skip one method's IDF1 is above another's."""
 
     target: str
     form: str

@@ -1,4 +1,4 @@
-"""Detected clips as tensors and strings, and as instances that a mapper or a target assigner takes."""
+"""Conversion of detected clips: to and from the cache's tensors and strings, and to pseudo-labels."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from torch import Tensor
 
 from experiments.association.masks import DetectedClip, DetectedFrame
 
-# Mask IoU from which on a detection is taken to be an object, as in IDF1.
+# Smallest mask IoU at which a detection matches an object, as in IDF1.
 MATCH_IOU = 0.5
 
 
 def pack_clips(clips: Sequence[DetectedClip]) -> list[dict[str, Any]]:
-    """Clips as :meth:`Cache.write` stores them, with the feature "colour" and no other."""
+    """Clips as :meth:`Cache.write` stores them; of their features only "colour" is kept."""
     return [
         {
             "video_id": clip.video["id"],
@@ -29,7 +29,7 @@ def pack_clips(clips: Sequence[DetectedClip]) -> list[dict[str, Any]]:
                     "classes": frame.detections.pred_classes,
                     "counts": [rle["counts"] for rle in frame.rles],
                     "colour": frame.features["colour"],
-                    "truth": torch.from_numpy(frame.truth),
+                    "gt_index": torch.from_numpy(frame.gt_index),
                     "similarity": torch.from_numpy(frame.similarity),
                 }
                 for frame in clip.frames
@@ -39,14 +39,14 @@ def pack_clips(clips: Sequence[DetectedClip]) -> list[dict[str, Any]]:
     ]
 
 
-def unpack_clips(packed: Sequence[dict[str, Any]], ground_truth: dict[str, Any]) -> list[DetectedClip]:
-    """The inverse of :func:`pack_clips`; the ground truth is that with which the clips were detected."""
-    videos = {video["id"]: video for video in ground_truth["videos"]}
+def unpack_clips(packed: Sequence[dict[str, Any]], gt: dict[str, Any]) -> list[DetectedClip]:
+    """Inverse of :func:`pack_clips`; ``gt`` is the annotation file's content that the clips were detected with."""
+    videos = {video["id"]: video for video in gt["videos"]}
     clips = []
     for clip in packed:
         video = videos[clip["video_id"]]
         size = (video["height"], video["width"])
-        annotations = [a for a in ground_truth["annotations"] if a["video_id"] == video["id"]]
+        annotations = [a for a in gt["annotations"] if a["video_id"] == video["id"]]
         clips.append(DetectedClip(video, annotations, [_unpack_frame(frame, size) for frame in clip["frames"]]))
     return clips
 
@@ -60,25 +60,25 @@ def _unpack_frame(frame: dict[str, Any], size: tuple[int, int]) -> DetectedFrame
         row=torch.arange(len(frame["scores"])),
     )
     rles = [{"size": list(size), "counts": counts} for counts in frame["counts"]]
-    truth, similarity = frame["truth"].numpy(), frame["similarity"].numpy()
-    return DetectedFrame(detections, rles, {"colour": frame["colour"]}, truth, similarity)
+    gt_index, similarity = frame["gt_index"].numpy(), frame["similarity"].numpy()
+    return DetectedFrame(detections, rles, {"colour": frame["colour"]}, gt_index, similarity)
 
 
 def true_identities(clips: Sequence[DetectedClip]) -> Tensor:
-    """(M,) int64: the annotation that each detection overlaps best, -1 where none by at least ``MATCH_IOU``."""
-    found: list[np.ndarray] = []
+    """(M,) int64 annotation that each detection overlaps most; -1 below ``MATCH_IOU``."""
+    identities: list[np.ndarray] = []
     for clip in clips:
         for frame in clip.frames:
             ids = np.full(len(frame.rles), -1)
             if frame.similarity.size:
                 hit = frame.similarity.max(axis=0) >= MATCH_IOU
-                ids[hit] = frame.truth[frame.similarity.argmax(axis=0)[hit]]
-            found.append(ids)
-    return torch.from_numpy(np.concatenate(found))
+                ids[hit] = frame.gt_index[frame.similarity.argmax(axis=0)[hit]]
+            identities.append(ids)
+    return torch.from_numpy(np.concatenate(identities))
 
 
 def predicted_instances(frame: DetectedFrame) -> Instances:
-    """The detections of a frame in the place of ground truth: gt_masks, gt_boxes, gt_classes."""
+    """Detections of a frame as pseudo-labels: gt_masks, gt_boxes and gt_classes."""
     size = frame.detections.image_size
     masks = coco_mask.decode(frame.rles) if frame.rles else np.zeros((*size, 0), np.uint8)
     return Instances(
@@ -90,8 +90,8 @@ def predicted_instances(frame: DetectedFrame) -> Instances:
 
 
 def pseudo_labelled(clip: DetectedClip, image_root: str, stride: int, min_score: float) -> list[dict[str, Any]]:
-    """Every ``stride``-th frame of a clip as a labelled image (a Detectron2 dataset dict): the detections of at least
-    ``min_score`` are its annotations. Frames without any are left out."""
+    """Dataset dicts of every ``stride``-th frame of a clip, annotated with its detections of at least ``min_score``.
+    Frames without any are left out."""
     records = []
     for index in range(0, len(clip.frames), stride):
         frame = clip.frames[index]
@@ -102,7 +102,7 @@ def pseudo_labelled(clip: DetectedClip, image_root: str, stride: int, min_score:
                 "bbox_mode": BoxMode.XYWH_ABS,
                 "category_id": int(frame.detections.pred_classes[row]),
                 "iscrowd": 0,
-                # As bytes, which is how pycocotools itself writes them, and what Detectron2 recognises.
+                # Bytes, as pycocotools writes them and Detectron2 recognizes them.
                 "segmentation": {"size": frame.rles[row]["size"], "counts": frame.rles[row]["counts"].encode()},
             }
             for row in rows

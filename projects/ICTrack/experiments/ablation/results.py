@@ -1,4 +1,4 @@
-"""The ablation's results on disk: ``ablation.csv``, and the counts of each video from which intervals are computed."""
+"""Results of the ablation on disk: ``ablation.csv``, and the counts of each video for confidence intervals."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import numpy as np
 from ictrack.evaluation.metrics.association.identity import IDENTITY_COUNTS
 
 COLUMNS = ("method", "form", "seed", "frame_skip", "video_ap", "idf1", "assa", "id_switches", "seconds")
-FIGURES = COLUMNS[4:]
+SCORES = COLUMNS[4:]
 COUNT_COLUMNS = (*COLUMNS[:4], "video", *IDENTITY_COUNTS)
 RESULTS_FILE, COUNTS_FILE = "ablation.csv", "ablation_counts.csv.gz"
 _DECIMALS = {"id_switches": 0, "seconds": 1}
@@ -25,19 +25,19 @@ Key = tuple[str, str, int]  # method, form, frame skip
 
 
 class ResultsError(ValueError):
-    """A results file that cannot be used; the message names file, line and what is wrong."""
+    """Unusable results file; the message names the file, the line and what is wrong."""
 
 
 @dataclass(frozen=True)
 class Results:
-    """What was measured.
+    """Results of all rows and seeds.
 
     Attributes:
-        figures: of each method, form and skip: seed -> figure (``FIGURES``) -> value.
-        counts: of each: (seed, video) -> (3,) ``IDENTITY_COUNTS``.
+        scores: (method, form, skip) -> seed -> score (a name in ``SCORES``) -> value.
+        counts: (method, form, skip) -> (seed, video) -> (3,) ``IDENTITY_COUNTS``.
     """
 
-    figures: dict[Key, dict[int, dict[str, float]]]
+    scores: dict[Key, dict[int, dict[str, float]]]
     counts: dict[Key, dict[tuple[int, int], np.ndarray]]
 
 
@@ -45,18 +45,19 @@ def write_results(folder: Path, rows: Iterable[Mapping[str, Any]]) -> None:
     """Write both files.
 
     Args:
-        rows: {"method", "form", "seed", "figures"}, the last as :meth:`Measurement.rows` gives them.
+        folder: Folder of the files; it is made.
+        rows: Rows {"method", "form", "seed", "scores"}; "scores" as :meth:`Measurement.rows` returns them.
     """
-    figures: list[list[Any]] = []
+    scores: list[list[Any]] = []
     counts: list[list[Any]] = []
     for row in rows:
-        for one in row["figures"]:
+        for one in row["scores"]:
             key = [row["method"], row["form"], row["seed"], one["frame_skip"]]
-            figures.append([*key, *(f"{one[name]:.{_DECIMALS.get(name, 5)}f}" for name in FIGURES)])
-            counts += [[*key, video, *(f"{n:.0f}" for n in found)] for video, found in enumerate(one["counts"])]
+            scores.append([*key, *(f"{one[name]:.{_DECIMALS.get(name, 5)}f}" for name in SCORES)])
+            counts += [[*key, video, *(f"{n:.0f}" for n in values)] for video, values in enumerate(one["counts"])]
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / RESULTS_FILE).write_text(_csv(COLUMNS, figures), encoding="utf-8")
-    # Without a time stamp, so that the same counts are the same bytes.
+    (folder / RESULTS_FILE).write_text(_csv(COLUMNS, scores), encoding="utf-8")
+    # No time stamp: equal counts give equal bytes.
     (folder / COUNTS_FILE).write_bytes(gzip.compress(_csv(COUNT_COLUMNS, counts).encode(), mtime=0))
 
 
@@ -64,19 +65,19 @@ def read_results(folder: Path) -> Results:
     """Read both files.
 
     Raises:
-        ResultsError: one is missing or malformed, or a row has figures but no counts.
+        ResultsError: If one is missing or malformed, or a row has scores but no counts.
     """
     results = Results({}, {})
     path = folder / RESULTS_FILE
     for where, line in _lines(path, COLUMNS):
-        values = {name: _number(line[name], where, name) for name in FIGURES}
-        results.figures.setdefault(_key(line, where), {})[_integer(line["seed"], where, "seed")] = values
+        values = {name: _number(line[name], where, name) for name in SCORES}
+        results.scores.setdefault(_key(line, where), {})[_integer(line["seed"], where, "seed")] = values
     path = folder / COUNTS_FILE
     for where, line in _lines(path, COUNT_COLUMNS):
         unit = (_integer(line["seed"], where, "seed"), _integer(line["video"], where, "video"))
-        found = np.array([_number(line[name], where, name) for name in IDENTITY_COUNTS])
-        results.counts.setdefault(_key(line, where), {})[unit] = found
-    for (method, form, skip), by_seed in results.figures.items():
+        identity = np.array([_number(line[name], where, name) for name in IDENTITY_COUNTS])
+        results.counts.setdefault(_key(line, where), {})[unit] = identity
+    for (method, form, skip), by_seed in results.scores.items():
         counted = {seed for seed, _ in results.counts.get((method, form, skip), {})}
         if missing := sorted(set(by_seed) - counted):
             raise ResultsError(f"{path}: no counts of {method} ({form}), frame skip {skip}, seeds {missing}")
@@ -92,7 +93,7 @@ def _csv(columns: Sequence[str], lines: Iterable[Sequence[Any]]) -> str:
 
 
 def _lines(path: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, str]]]:
-    """Each line of a file, and where it is."""
+    """(position for messages, column -> text) of each line of a file."""
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if path.suffix == ".gz" else data).decode("utf-8")
@@ -101,7 +102,7 @@ def _lines(path: Path, columns: Sequence[str]) -> list[tuple[str, dict[str, str]
     reader = csv.reader(io.StringIO(text))
     header = next(reader, [])
     if tuple(header) != tuple(columns):
-        raise ResultsError(f"{path}: the columns are {header}, not {list(columns)}")
+        raise ResultsError(f"{path}: the columns are {header}, but must be {list(columns)}")
     lines = []
     for line in reader:
         where = f"{path}: line {reader.line_num}"

@@ -1,4 +1,4 @@
-"""Runs the ablation: for each seed data, detector, caches, heads and rows; what is there already is not made again."""
+"""Ablation runner: data, detector, feature caches, heads and rows of each seed; finished parts are reused."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from synthetic.characters import SampleConfig, dataset_options, generate_sample
 from .cache import fingerprint
 from .methods import HEADS, IMAGE_HEADS, ROWS, Row
 from .results import write_results
-from .study import DERIVED_PICTURES, SKIPS, Plan, SeedStudy, needs_tracklets
+from .study import DERIVED_SETS, SKIPS, Plan, SeedStudy, needs_tracklets
 from .table import write_table
 from .training_data import shard_names
 
-# More unlabelled video and more clips to measure on than the quick-start has; no stills to measure on.
+# More unlabelled video and evaluation clips than the quick-start has; no evaluation images.
 SAMPLE = SampleConfig(
     val_stills=0,
     unlabelled_clips=40,
@@ -53,14 +53,13 @@ def run_ablation(
     """Measure rows for each seed, and write ``ablation.csv``, counts and ``ablation.md`` after each.
 
     Args:
-        configs: configuration files of the "detector" and of the forms "strong" and "paper".
-        output: folder for data, weights and caches. What a former run finished there with the same settings is used,
-            its rows are in the results.
-        results: folder for the tables.
-        seeds: of data, initial weights and order of training.
-        rows: see ``rows.py``.
-        num_processes: that share the work; must divide the detector's batch.
-        sample: sizes of the sample data.
+        configs: Configuration files of the "detector" and of the forms "strong" and "paper".
+        output: Folder for data, weights and caches. Everything in it that has the same settings is reused.
+        results: Folder for the tables.
+        seeds: Seeds of data, initial weights and order of training.
+        rows: Rows to measure, see ``methods.py``; finished rows of other names in ``output`` stay in the results.
+        num_processes: Number of processes; must divide the detector's batch.
+        sample: Sizes of the synthetic data.
         overrides: KEY, VALUE, ... for each of ``configs``.
     """
     plan = Plan(configs, output, rows, sample, overrides or {})
@@ -78,17 +77,17 @@ def _generate(plan: Plan, seed: int) -> None:
     root, stamp = plan.folder(seed) / "sample", plan.folder(seed) / "sample.stamp"
     if stamp.is_file() and stamp.read_text() == plan.sample_stamp(seed):
         return
-    with _Stage(seed, "composing the sample data"):
+    with _Stage(seed, "generating the synthetic data"):
         stamp.unlink(missing_ok=True)
         generate_sample(root, seed, plan.sample)
         stamp.write_text(plan.sample_stamp(seed))
 
 
 def _run_seed(plan: Plan, seed: int) -> None:
-    """What each process does."""
+    """Work of each process on one seed."""
     cfg, model, stamp = _detector(plan, seed)
     study = SeedStudy(plan, cfg, model, seed, stamp)
-    with _Stage(seed, "what is to be done") as stage:
+    with _Stage(seed, "planning") as stage:
         pending = [row for row in plan.rows if not study.cache.holds(_name(row), study.row_stamp(_name(row)))]
         heads = sorted({f"heads/{row.form}/{name}" for row in pending for name in row.heads})
         forms = sorted({job.split("/")[1] for job in heads if needs_tracklets(job.split("/")[2])})
@@ -98,12 +97,12 @@ def _run_seed(plan: Plan, seed: int) -> None:
         later = sorted(filter(_late, heads), key=_cost)
         stage.note = f"{len(pending)} of {len(plan.rows)} rows, {len(heads)} heads"
     if pending:
-        recorded = [name for kind in ("stills", "unlabelled", "tune", "val") for name in shard_names(kind)]
-        _share_out(study, seed, "caching features", recorded, study.shard_stamp, study.record_shard)
-        lessons = {lesson for head in heads for lesson in HEADS[head.split("/")[2]].lessons}
-        kinds = sorted({DERIVED_PICTURES[lesson] for lesson in lessons & DERIVED_PICTURES.keys()})
+        shards = [name for kind in ("stills", "unlabelled", "tune", "val") for name in shard_names(kind)]
+        _share_out(study, seed, "caching features", shards, study.shard_stamp, study.cache_shard)
+        objectives = {objective for head in heads for objective in HEADS[head.split("/")[2]].objectives}
+        kinds = sorted({DERIVED_SETS[objective] for objective in objectives & DERIVED_SETS.keys()})
         derived = [name for kind in kinds for name in shard_names(kind)]
-        _share_out(study, seed, "caching augmented frames and windows", derived, study.shard_stamp, study.record_shard)
+        _share_out(study, seed, "caching augmented frames and windows", derived, study.shard_stamp, study.cache_shard)
         _share_out(study, seed, "training heads on images and cells", first, study.head_stamp, study.train)
         tracklets = [f"tracklets_{form}" for form in forms]
         _share_out(study, seed, "mining tracklets", tracklets, study.tracklets_stamp, study.mine)
@@ -113,7 +112,7 @@ def _run_seed(plan: Plan, seed: int) -> None:
         for form in forms:
             print(f"seed {seed}: {form}: purity of tracklets {study.cache.read(f'tracklets_{form}')['purity']:.3f}")
         measured = [
-            {"method": row.method, "form": row.form, "seed": seed, "figures": study.cache.read(_name(row))["figures"]}
+            {"method": row.method, "form": row.form, "seed": seed, "scores": study.cache.read(_name(row))["scores"]}
             for row in ROWS
             if study.cache.holds(_name(row), study.row_stamp(_name(row)))
         ]
@@ -129,9 +128,9 @@ def _share_out(
     stamp: Callable[[str], str],
     work: Callable[[str], None],
 ) -> None:
-    """Do the jobs that are not done, every process its share, and wait for all."""
+    """Do the missing jobs, each process its share, and wait for all."""
     missing = [job for job in jobs if not study.cache.holds(job, stamp(job))]
-    comm.synchronize()  # nobody has begun while another still looks
+    comm.synchronize()  # no process starts before all have looked
     with _Stage(seed, name) as stage:
         for job in missing[comm.get_rank() :: comm.get_world_size()]:
             work(job)
@@ -140,7 +139,7 @@ def _share_out(
 
 
 def _detector(plan: Plan, seed: int) -> tuple[CfgNode, Any, str]:
-    """The detector of a seed, trained unless a training with the same settings has finished, and the stamp of these."""
+    """(configuration, model, stamp) of a seed's detector; it is trained unless one of the same stamp has been."""
     folder = plan.folder(seed)
     paths = [*dataset_options(folder / "sample"), "OUTPUT_DIR", str(folder / "train")]
     opts = [*paths, "SEED", str(seed), "DATASETS.TEST", "()", *plan.overrides.get("detector", ())]
@@ -158,24 +157,24 @@ def _detector(plan: Plan, seed: int) -> tuple[CfgNode, Any, str]:
         if comm.is_main_process():
             stamp_file.write_text(stamp)
         comm.synchronize()
-    # One pass over small pictures, and heads on what is kept of it: nothing that a GPU would be needed for.
+    # One pass over small images, then heads on cached features: no GPU is needed.
     model = build_model(cfg).to("cpu").eval()
     SafeCheckpointer(model).load(str(weights))
     return cfg, model, stamp
 
 
 def detector_stamp(plan: Plan, cfg: CfgNode) -> str:
-    """Of all that the detector's training depends on, the seed among it, but not of where its files are."""
+    """Fingerprint of everything the detector's training depends on, its seed included, except the paths."""
     settings = cfg.clone()
     settings.defrost()
     settings.OUTPUT_DIR = ""
     settings.DATASETS.REGISTER = []
-    pictures = ("height", "width", "train_stills", "min_visible_still")
-    return fingerprint(settings.dump(), {key: asdict(plan.sample)[key] for key in pictures})
+    keys = ("height", "width", "train_stills", "min_visible_still")
+    return fingerprint(settings.dump(), {key: asdict(plan.sample)[key] for key in keys})
 
 
 class _Stage:
-    """Says on the main process how long something took, and how much of it this process computed."""
+    """Stage of a seed; the main process prints its wall time and its own CPU time."""
 
     def __init__(self, seed: int, name: str) -> None:
         self._seed, self._name, self.note = seed, name, ""
@@ -200,5 +199,5 @@ def _late(head: str) -> bool:
 
 
 def _cost(head: str) -> tuple[bool, str]:
-    """Long jobs first, so that processes end together."""
+    """Sort key that puts long jobs first, so that the processes finish together."""
     return "/paper/" not in head, head

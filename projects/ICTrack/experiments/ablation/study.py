@@ -1,4 +1,4 @@
-"""One seed of the ablation in one process: what is to be made, what it depends on, and how."""
+"""Jobs of one seed of the ablation, and the stamps of what they depend on."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ from synthetic.characters.generate import UNLABELLED_TRUTH
 
 from . import cache_features
 from .cache import Cache, fingerprint
-from .cache_features import Recorder
+from .cache_features import FeatureExtractor
 from .evaluate import MIN_SCORES, Measurement, fused
 from .methods import FORMS, HEADS, IMAGE_HEADS, PLAIN_METHODS, ROWS, Row
 from .pack_detections import pseudo_labelled, true_identities, unpack_clips
-from .train_heads import head_content, mine_tracklets, purity, recipe_config
-from .training_data import AUGMENTED, MAP_STRIDE, NUM_SHARDS, WINDOWS, Material
+from .train_heads import config_of_head, head_content, mine_tracklets, purity
+from .training_data import AUGMENTED, MAP_STRIDE, NUM_SHARDS, WINDOWS, TrainingData
 
-# The clips are associated with every 4th, 8th and 16th frame.
+# Frame skips of the evaluation clips.
 SKIPS = (4, 8, 16)
-# Stills whose views are cached, and frames of unlabelled clips: every so many.
+# Number of training images whose views are cached, and stride of the unlabelled frames whose views are.
 NUM_STILLS, VIEW_STRIDE = 1200, 4
-# Lessons that need tracklets.
+# Objectives that need tracklets.
 _ON_TRACKLETS = {"tracklets", "true ids", "instance walk", "tracklets at scales"}
-# Sets of pictures that lessons need beside stills and the frames of clips.
-DERIVED_PICTURES = {
+# Objective -> the cached set it needs besides the views of images and the frames of clips.
+DERIVED_SETS = {
     **{name: name for name in AUGMENTED},
     "pixels at half size": "half size",
     "pixels at scales": "scales",
@@ -47,13 +47,13 @@ _UNLABELLED = "ictrack_ablation_unlabelled"
 
 @dataclass(frozen=True)
 class Plan:
-    """What an ablation is made of.
+    """Settings of an ablation.
 
     Attributes:
-        configs: configuration files of the "detector" and of the forms.
-        output: folder for data, weights and caches.
-        rows: to be measured.
-        sample: sizes of the sample data.
+        configs: Configuration files of the "detector" and of the forms.
+        output: Folder for data, weights and caches.
+        rows: Rows to measure.
+        sample: Sizes of the synthetic data.
         overrides: KEY, VALUE, ... for each of ``configs``.
     """
 
@@ -64,23 +64,23 @@ class Plan:
     overrides: Mapping[str, Sequence[str]]
 
     def folder(self, seed: int) -> Path:
-        """Of a seed."""
+        """Working folder of one seed."""
         return self.output / f"seed_{seed}"
 
     def sample_stamp(self, seed: int) -> str:
-        """Of a seed's sample data."""
+        """Fingerprint of a seed's synthetic data."""
         return fingerprint("sample", seed, asdict(self.sample))
 
 
 class SeedStudy:
-    """The jobs of one seed. A job is a name in the cache; each can be done by any process once what it needs is there.
+    """Jobs of one seed, each named after its entry in the cache; any process can do one once its inputs are there.
 
     Args:
-        plan: of the ablation.
-        cfg: of the detector, with all paths.
-        model: the trained detector, in evaluation mode.
-        seed: of the study.
-        detector_stamp: of the detector's training.
+        plan: Settings of the ablation.
+        cfg: Configuration of the detector, with all paths.
+        model: Trained detector in evaluation mode.
+        seed: Seed of the study.
+        detector_stamp: Fingerprint of the detector's training.
     """
 
     def __init__(self, plan: Plan, cfg: CfgNode, model: SOLO, seed: int, detector_stamp: str) -> None:
@@ -95,11 +95,12 @@ class SeedStudy:
         for catalog in (DatasetCatalog, MetadataCatalog):
             if _UNLABELLED in catalog.list():
                 catalog.remove(_UNLABELLED)
-        truth_file = str(root / UNLABELLED_TRUTH)
-        register_youtube_vis(_UNLABELLED, truth_file, str(self._unlabelled_root), thing_classes=CATEGORIES)
+        gt_file = str(root / UNLABELLED_TRUTH)
+        register_youtube_vis(_UNLABELLED, gt_file, str(self._unlabelled_root), thing_classes=CATEGORIES)
         clips = {split: f"ictrack_sample_clips_{split}_skip{SKIPS[0]}" for split in ("tune", "val")}
         self._datasets = {**clips, "unlabelled": _UNLABELLED}
         self._stamp = fingerprint(
+            "features",
             detector_stamp,
             plan.sample_stamp(seed),
             [
@@ -114,76 +115,76 @@ class SeedStudy:
         )
 
     @cached_property
-    def _ground_truth(self) -> dict[str, dict[str, Any]]:
+    def _gt(self) -> dict[str, dict[str, Any]]:
         return {split: read_ground_truth(MetadataCatalog.get(n).json_file) for split, n in self._datasets.items()}
 
     @cached_property
-    def _recorder(self) -> Recorder:
-        return Recorder(self._model, self._cfg)
+    def _extractor(self) -> FeatureExtractor:
+        return FeatureExtractor(self._model, self._cfg)
 
     @cached_property
-    def materials(self) -> dict[str, Material]:
-        """What heads of each form learn from."""
-        return {form: Material(self.cache, form, self._ground_truth) for form in FORMS}
+    def training_data(self) -> dict[str, TrainingData]:
+        """Training data of each form's heads."""
+        return {form: TrainingData(self.cache, form, self._gt) for form in FORMS}
 
     @cached_property
     def measurement(self) -> Measurement:
-        """Of all rows."""
-        tune_clips, val_clips = (self.materials["strong"].clips(split) for split in ("tune", "val"))
-        return Measurement(self._cfg, tune_clips, val_clips, SKIPS, self._ground_truth["val"]["categories"])
+        """Evaluation shared by all rows."""
+        tune_clips, val_clips = (self.training_data["strong"].clips(split) for split in ("tune", "val"))
+        return Measurement(self._cfg, tune_clips, val_clips, SKIPS, self._gt["val"]["categories"])
 
-    def record_shard(self, name: str) -> None:
-        """Fill one shard, called ``<set>_<shard>``. Those of ``DERIVED_PICTURES`` need the unlabelled ones."""
-        pictures, _, shard = name.rpartition("_")
+    def cache_shard(self, name: str) -> None:
+        """Fill one shard, called ``<set>_<shard>``. Shards of ``DERIVED_SETS`` need the unlabelled ones."""
+        kind, _, shard = name.rpartition("_")
         seed_all_rng(self._seed * NUM_SHARDS + int(shard))
         content: dict[str, Any]
-        if pictures == "stills":
+        if kind == "stills":
             stills = DatasetCatalog.get("ictrack_sample_train")[:NUM_STILLS]
-            content = self._recorder.views(stills[int(shard) :: NUM_SHARDS])
-        elif pictures in DERIVED_PICTURES.values():
-            clips = unpack_clips(self.cache.read(f"unlabelled_{shard}")["clips"], self._ground_truth["unlabelled"])
+            content = self._extractor.views(stills[int(shard) :: NUM_SHARDS])
+        elif kind in DERIVED_SETS.values():
+            clips = unpack_clips(self.cache.read(f"unlabelled_{shard}")["clips"], self._gt["unlabelled"])
             root = str(self._unlabelled_root)
-            if pictures in AUGMENTED:
+            if kind in AUGMENTED:
                 min_score = self._cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_SCORE
                 frames = [x for clip in clips for x in pseudo_labelled(clip, root, VIEW_STRIDE, min_score)]
-                content = self._recorder.views(frames, AUGMENTED[pictures])
+                content = self._extractor.views(frames, AUGMENTED[kind])
             else:
-                count, zoom = WINDOWS[pictures]
+                count, zoom = WINDOWS[kind]
                 sources = [
                     NUM_SHARDS * count * i + int(shard) * count + j for i in range(len(clips)) for j in range(count)
                 ]
                 sparse = [clip.every(MAP_STRIDE) for clip in clips]
-                content = {"pictures": self._recorder.windows(sparse, root, sources, zoom).to_dict()} if clips else {}
+                content = {"features": self._extractor.windows(sparse, root, sources, zoom).to_dict()} if clips else {}
         else:
-            truth = self._ground_truth[pictures]
-            videos = range(int(shard), len(truth["videos"]), NUM_SHARDS)
-            detect = self._recorder.unlabelled if pictures == "unlabelled" else self._recorder.clips
-            content = detect(self._datasets[pictures], truth, list(videos))
+            gt = self._gt[kind]
+            videos = range(int(shard), len(gt["videos"]), NUM_SHARDS)
+            detect = self._extractor.unlabelled if kind == "unlabelled" else self._extractor.clips
+            content = detect(self._datasets[kind], gt, list(videos))
         self.cache.write(name, self._stamp, content)
 
     def shard_stamp(self, name: str) -> str:
-        """Of every shard."""
+        """Fingerprint that every cached shard depends on."""
         return self._stamp
 
     def head_stamp(self, job: str) -> str:
-        """Of a head, called ``heads/<form>/<name>``."""
+        """Fingerprint of a head, called ``heads/<form>/<name>``."""
         _, form, name = job.split("/")
-        recipe, cfg = HEADS[name], self._form_cfgs[form]
+        head_config, cfg = HEADS[name], self._form_cfgs[form]
         settings = [str(cfg.MODEL.EMBEDDING), str(cfg.MODEL.VIDEO_EMBEDDING), str(cfg.INPUT), str(cfg.SOLVER)]
         needed = [self.tracklets_stamp(f"tracklets_{form}")] if needs_tracklets(name) else []
-        return fingerprint(self._stamp, asdict(recipe), settings, needed)
+        return fingerprint(self._stamp, asdict(head_config), settings, needed)
 
     def train(self, job: str) -> None:
         """Train a head, and embed all detections with it."""
         _, form, name = job.split("/")
-        cfg, recipe = recipe_config(self._form_cfgs[form], HEADS[name]), HEADS[name]
+        cfg, head_config = config_of_head(self._form_cfgs[form], HEADS[name]), HEADS[name]
         splits = ["tune", "val", *(["unlabelled"] if name == IMAGE_HEADS[form] else [])]
-        weights = self._detectors_head if recipe.is_detectors else None
-        content = head_content(cfg, recipe, self.materials[form], self._shapes, self._seed, splits, weights)
+        weights = self._detectors_head if head_config.is_detectors else None
+        content = head_content(cfg, head_config, self.training_data[form], self._shapes, self._seed, splits, weights)
         self.cache.write(job, self.head_stamp(job), content)
 
     def tracklets_stamp(self, job: str) -> str:
-        """Of a form's tracklets, called ``tracklets_<form>``."""
+        """Fingerprint of a form's tracklets, called ``tracklets_<form>``."""
         form = job.rpartition("_")[2]
         return fingerprint(
             self.head_stamp(f"heads/{form}/{IMAGE_HEADS[form]}"), str(self._form_cfgs[form].TRACKER_HEADS)
@@ -192,14 +193,14 @@ class SeedStudy:
     def mine(self, job: str) -> None:
         """Track through the unlabelled clips with the form's image head."""
         form = job.rpartition("_")[2]
-        clips = self.materials[form].clips("unlabelled")
+        clips = self.training_data[form].clips("unlabelled")
         embeddings = self.cache.read(f"heads/{form}/{IMAGE_HEADS[form]}")["unlabelled"]
         mined, true = mine_tracklets(self._form_cfgs[form], clips, embeddings), true_identities(clips)
         content = {"mined": mined, "true": true, "purity": purity(mined, true)}
         self.cache.write(job, self.tracklets_stamp(job), content)
 
     def row_stamp(self, job: str) -> str:
-        """Of a row, called ``rows/<form>/<method>``."""
+        """Fingerprint of a row, called ``rows/<form>/<method>``."""
         row = _row(job)
         heads = [self.head_stamp(f"heads/{row.form}/{name}") for name in row.heads]
         return fingerprint(self._stamp, row.method, heads, SKIPS, MIN_SCORES, str(self._cfg.TRACKER_HEADS))
@@ -209,20 +210,20 @@ class SeedStudy:
         row = _row(job)
         seconds = 0.0
         if row.method in PLAIN_METHODS:
-            pooled = {split: self.materials["strong"].detections(split).pooled for split in ("tune", "val")}
-            figures = self.measurement.plain(row.method, pooled)
+            pooled = {split: self.training_data["strong"].detections(split).pooled for split in ("tune", "val")}
+            scores = self.measurement.plain(row.method, pooled)
         else:
             heads = [self.cache.read(f"heads/{row.form}/{name}") for name in row.heads]
             seconds = sum(head["seconds"] for head in heads)
             features = {split: fused(self._form_cfgs[row.form], heads, split) for split in ("tune", "val")}
-            figures = self.measurement.rows(features)
-        figures = [{**one, "seconds": one["seconds"] + seconds} for one in figures]
-        self.cache.write(job, self.row_stamp(job), {"figures": figures})
+            scores = self.measurement.rows(features)
+        scores = [{**one, "seconds": one["seconds"] + seconds} for one in scores]
+        self.cache.write(job, self.row_stamp(job), {"scores": scores})
 
 
 def needs_tracklets(head: str) -> bool:
-    """Whether a head of this name learns from tracklets."""
-    return bool(_ON_TRACKLETS & set(HEADS[head].lessons))
+    """Whether the named head is trained on tracklets."""
+    return bool(_ON_TRACKLETS & set(HEADS[head].objectives))
 
 
 def _row(job: str) -> Row:

@@ -1,4 +1,4 @@
-"""The ablation's Markdown table: means and deviations over seeds, intervals by video, and which claims hold."""
+"""Markdown table of the ablation: means and deviations over seeds, intervals by video, and which claims hold."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ictrack.evaluation.metrics import paired_bootstrap
 from ictrack.evaluation.metrics.association.counts import ASSOCIATION_METRICS
 
 from .methods import COMPARISONS, ROWS, Comparison
-from .results import FIGURES, Key, Results, read_results
+from .results import SCORES, Key, Results, read_results
 
 TABLE_FILE = "ablation.md"
 REFERENCE = "ic"
@@ -33,12 +33,12 @@ _TARGETS = {
 
 @dataclass(frozen=True)
 class Difference:
-    """IDF1 of one method minus another's over all videos of the seeds that both have.
+    """Difference in IDF1 of two methods over all videos of their common seeds.
 
     Attributes:
-        value: the difference.
-        low, high: of its 95 % interval, by a paired bootstrap of videos.
-        seeds: number of seeds.
+        value: IDF1 of the first minus that of the second, as a fraction.
+        low, high: 95 % interval of ``value``, by a paired bootstrap of videos.
+        seeds: Number of common seeds.
     """
 
     value: float
@@ -48,7 +48,7 @@ class Difference:
 
 
 def difference(results: Results, better: Key, worse: Key) -> Difference | None:
-    """None where the two have no video in common."""
+    """Difference in IDF1 of two rows; None where they have no video in common."""
     ours, theirs = results.counts.get(better, {}), results.counts.get(worse, {})
     units = sorted(set(ours) & set(theirs))
     if not units:
@@ -65,10 +65,10 @@ def difference(results: Results, better: Key, worse: Key) -> Difference | None:
 
 
 def format_results(results: Results) -> str:
-    """A Markdown table for each frame skip, and the claims."""
-    skips = sorted({skip for _, _, skip in results.figures})
-    seeds = sorted({seed for by_seed in results.figures.values() for seed in by_seed})
-    measured = {(method, form) for method, form, _ in results.figures}
+    """Markdown table of each frame skip, and the claims."""
+    skips = sorted({skip for _, _, skip in results.scores})
+    seeds = sorted({seed for by_seed in results.scores.values() for seed in by_seed})
+    measured = {(method, form) for method, form, _ in results.scores}
     known = [(row.method, row.form) for row in ROWS]
     rows = [row for row in known if row in measured] + sorted(measured - set(known))
     parts = [
@@ -87,18 +87,17 @@ def format_results(results: Results) -> str:
 
 
 def write_table(folder: Path) -> None:
-    """Write ``ablation.md`` from the results beside it, and show it in ``README.md`` of the folder above, if there is
-    one with the markers."""
+    """Write ``ablation.md`` from the results beside it, and insert it between the markers of ``../README.md``."""
     text = format_results(read_results(folder))
     (folder / TABLE_FILE).write_text(text, encoding="utf-8")
     show_in_readme(folder.parent / "README.md", "ablation", text)
 
 
 def _row(results: Results, method: str, form: str, skip: int) -> list[str]:
-    by_seed = results.figures.get((method, form, skip))
+    by_seed = results.scores.get((method, form, skip))
     if by_seed is None:
         return []
-    values = {name: np.array([figures[name] for figures in by_seed.values()]) for name in FIGURES}
+    values = {name: np.array([scores[name] for scores in by_seed.values()]) for name in SCORES}
     against = None
     if method != REFERENCE:
         against = difference(results, (method, form, skip), (REFERENCE, form, skip))

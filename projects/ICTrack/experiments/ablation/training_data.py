@@ -1,4 +1,4 @@
-"""What heads of one form learn from: the cached pictures, read when they are first asked for."""
+"""Training data of the heads of one form: cached features, read when they are first used."""
 
 from __future__ import annotations
 
@@ -10,87 +10,86 @@ from torch import Tensor
 from experiments.association.masks import DetectedClip
 
 from .cache import Cache
-from .cached_features import Pictures
+from .cached_features import CachedFeatures
 from .pack_detections import unpack_clips
 
-# Unlabelled frames of which maps are kept: every so many.
+# Stride of the unlabelled frames whose maps are cached.
 MAP_STRIDE = 2
-# Parts of every set of pictures: units of work that processes share out.
+# Shards of every cached set; processes share them out.
 NUM_SHARDS = 8
-# Sets of augmented views of single unlabelled frames, and whether these keep their own colours.
+# Set of augmented views of single unlabelled frames -> whether they keep their own colours.
 AUGMENTED = {"augmented": False, "warped": True}
-# Sets of windows onto the unlabelled clips at half the size at which these are tracked, as full-scale training has it:
-# how many windows of a clip, and (smallest, largest) zoom. At 2 things are as large as where they are tracked.
+# Set of windows onto the unlabelled clips, at half the size at which these are tracked (as in full-scale training) ->
+# windows of a clip, and (smallest, largest) zoom. At zoom 2 objects are as large as where they are tracked.
 WINDOWS = {"half size": (1, (1.0, 1.0)), "scales": (3, (1.0, 2.0))}
 
 
-class Material:
-    """The pictures of one form.
+class TrainingData:
+    """Cached training data of one form.
 
     Args:
-        cache: with the shards of ``record.py``.
+        cache: Cache with the shards of ``cache_features.py``.
         form: "strong" or "paper".
-        ground_truth: of "tune", "val" and "unlabelled", the content of YouTube-VIS files.
+        gt: Split, "tune", "val" or "unlabelled" -> content of its YouTube-VIS file.
     """
 
-    def __init__(self, cache: Cache, form: str, ground_truth: dict[str, dict[str, Any]]) -> None:
+    def __init__(self, cache: Cache, form: str, gt: dict[str, dict[str, Any]]) -> None:
         self._cache = cache
         self._form = form
-        self._ground_truth = ground_truth
-        self._detections: dict[str, Pictures] = {}
+        self._gt = gt
+        self._detections: dict[str, CachedFeatures] = {}
 
     @cached_property
-    def stills(self) -> Pictures:
-        """Augmented views of labelled stills."""
-        return self._pictures("stills", with_maps=self._form == "paper")
+    def stills(self) -> CachedFeatures:
+        """Augmented views of labelled images."""
+        return self._read("stills", with_maps=self._form == "paper")
 
     @cached_property
-    def augmented(self) -> Pictures:
+    def augmented(self) -> CachedFeatures:
         """Augmented views of single frames of unlabelled clips, with predicted masks."""
-        return self._pictures("augmented", with_maps=self._form == "paper")
+        return self._read("augmented", with_maps=self._form == "paper")
 
     @cached_property
-    def warped(self) -> Pictures:
-        """As ``augmented``, in the frames' own colours."""
-        return self._pictures("warped", with_maps=self._form == "paper")
+    def warped(self) -> CachedFeatures:
+        """Augmented views of single unlabelled frames in their own colours, with predicted masks."""
+        return self._read("warped", with_maps=self._form == "paper")
 
     @cached_property
-    def video(self) -> Pictures:
-        """Frames of unlabelled clips, for what learns from instances."""
-        return self._pictures("unlabelled") if self._form == "strong" else self.grids
+    def video(self) -> CachedFeatures:
+        """Frames of unlabelled clips, for objectives on instances."""
+        return self._read("unlabelled") if self._form == "strong" else self.grids
 
     @cached_property
-    def grids(self) -> Pictures:
-        """Frames of unlabelled clips with their maps, for what learns from cells."""
-        return self._pictures("unlabelled", "sparse")
+    def grids(self) -> CachedFeatures:
+        """Frames of unlabelled clips with their maps, for objectives on cells."""
+        return self._read("unlabelled", "sparse")
 
     @cached_property
-    def half_size(self) -> Pictures:
-        """As ``grids``, at half the size."""
+    def half_size(self) -> CachedFeatures:
+        """Frames of ``grids`` at half their size."""
         return self._windows("half size")
 
     @cached_property
-    def scales(self) -> Pictures:
+    def scales(self) -> CachedFeatures:
         """Windows onto the clips of ``grids`` at several scales; ``ids`` are rows of the instances of ``grids``."""
         return self._windows("scales")
 
     @cached_property
     def mined(self) -> Tensor:
-        """(M,) int64, the mined tracklet of each instance of ``video``; -1: none."""
+        """(M,) int64 mined tracklet of each instance of ``video``; -1 for none."""
         return self._cache.read(f"tracklets_{self._form}")["mined"]
 
     @cached_property
     def true_ids(self) -> Tensor:
-        """(M,) int64, the true identity of each instance of ``video``; -1: a false alarm."""
+        """(M,) int64 true identity of each instance of ``video``; -1 for a false positive."""
         return self._cache.read(f"tracklets_{self._form}")["true"]
 
-    def detections(self, split: str) -> Pictures:
-        """The frames of "tune" or "val" clips, detection by detection as :meth:`clips` has them; those of "unlabelled"
-        clips as in ``video``."""
+    def detections(self, split: str) -> CachedFeatures:
+        """Features of a split's frames ("tune", "val" or "unlabelled"), in the order of detections in :meth:`clips`."""
         if split == "unlabelled":
             return self.video
         if split not in self._detections:
-            self._detections[split] = self._pictures(split, with_maps=self._form == "paper")
+            self._detections[split] = self._read(split, with_maps=self._form == "paper")
         return self._detections[split]
 
     def clips(self, split: str) -> list[DetectedClip]:
@@ -98,31 +97,31 @@ class Material:
         clips = [
             clip
             for shard in shard_names(split)
-            for clip in unpack_clips(self._cache.read(shard)["clips"], self._ground_truth[split])
+            for clip in unpack_clips(self._cache.read(shard)["clips"], self._gt[split])
         ]
         sparse = split == "unlabelled" and self._form == "paper"
         return [clip.every(MAP_STRIDE) for clip in clips] if sparse else clips
 
-    def _pictures(self, name: str, key: str = "pictures", with_maps: bool = True) -> Pictures:
+    def _read(self, name: str, key: str = "features", with_maps: bool = True) -> CachedFeatures:
         shards = [self._cache.read(shard) for shard in shard_names(name)]
-        parts = [Pictures(**shard[key]) for shard in shards if key in shard]
+        parts = [CachedFeatures(**shard[key]) for shard in shards if key in shard]
         if not parts:
-            raise ValueError(f"there are no {name} pictures to learn from: nothing was detected, or there is no clip")
+            raise ValueError(f"no {name} features are cached: the detector found nothing, or there is no clip")
         if not with_maps:
             for part in parts:
                 part.maps = {}
-        return Pictures.concatenate(parts)
+        return CachedFeatures.concatenate(parts)
 
-    def _windows(self, name: str) -> Pictures:
+    def _windows(self, name: str) -> CachedFeatures:
         parts, first = [], 0
         for shard, source in zip(shard_names(name), shard_names("unlabelled")):
             content = self._cache.read(shard)
-            if "pictures" in content:
-                part = Pictures(**content["pictures"])
+            if "features" in content:
+                part = CachedFeatures(**content["features"])
                 part.ids = part.ids + first
                 parts.append(part)
                 first += len(self._cache.read(source)["sparse"]["owners"])
-        return Pictures.concatenate(parts)
+        return CachedFeatures.concatenate(parts)
 
 
 def shard_names(name: str) -> list[str]:

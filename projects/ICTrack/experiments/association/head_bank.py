@@ -1,4 +1,4 @@
-"""Several embedding heads in the place of one, so that one training and one pass serve a comparison."""
+"""Several embedding heads in one, so that a comparison takes one training and one pass."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ictrack.modeling.embedding import EmbeddingHead
 
 
 class HeadBank(EmbeddingHead):
-    """Heads side by side. No gradient of theirs may pass into what they share, or they would not be comparable.
+    """Embedding heads side by side. To be comparable they must not pass gradients into shared features.
 
     Args:
-        heads: name -> head; they read the same of an instance. Names are parts of the checkpoint's: letters, digits and
+        heads: Name -> head, all with the same ``reads``. Names are part of checkpoint keys: letters, digits and
             underscores.
-        trained: names of the heads that have losses; the others keep their weights.
+        trained: Names of the heads that are trained; the others are frozen.
     """
 
     def __init__(self, heads: Mapping[str, EmbeddingHead], trained: Sequence[str] = ()) -> None:
@@ -38,7 +38,7 @@ class HeadBank(EmbeddingHead):
     def losses(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
-        """See :class:`EmbeddingHead`. The head's name is appended to the names of its losses."""
+        """Losses of the trained heads, "<loss>_<head>" by name; see :class:`EmbeddingHead`."""
         return {
             f"{loss}_{name}": value
             for name in self.trained
@@ -48,12 +48,12 @@ class HeadBank(EmbeddingHead):
     def embed(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Tensor]:
-        """(N_i, sum of the numbers that the heads give an instance), to be taken apart by :meth:`split`."""
+        """(N_i, sum of D) concatenated embeddings of each image; :meth:`split` takes them apart."""
         parts = {name: self[name].embed(features, instances, padded_size) for name in self.heads}
         self._shapes = {name: part[0].shape[1:] for name, part in parts.items()}
         return [torch.cat([x.flatten(1) for x in image], dim=1) for image in zip(*parts.values())]
 
     def split(self, embeddings: Tensor) -> dict[str, Tensor]:
-        """(N, ...) embeddings of the last call of ``embed`` -> head name -> (N, D) or (N, P, D)."""
+        """Head name -> (N, D) or (N, P, D), from (N, sum of D) embeddings of the last call of ``embed``."""
         parts = embeddings.split([shape.numel() for shape in self._shapes.values()], dim=1)
         return {name: part.unflatten(1, shape) for (name, shape), part in zip(self._shapes.items(), parts)}

@@ -1,7 +1,7 @@
-"""Association methods compared on the same detections.
+"""Comparison of association methods on the same detected masks.
 
-A detector runs once over every frame; all that the trackers need of a frame is kept in encoded form. Each method
-then tracks those detections, with its thresholds tuned on one set of clips and measured on another.
+The detector runs once over every frame, and its detections are kept in encoded form. Each method then tracks them, with
+its thresholds tuned on one set of clips and evaluated on another.
 """
 
 from __future__ import annotations
@@ -25,37 +25,40 @@ from ictrack.tracking import build_tracker, current_detections
 
 from .head_bank import HeadBank
 
+# (rows of the tracked detections, their track ids) of each frame.
+Tracks = Sequence[tuple[np.ndarray, np.ndarray]]
+
 
 @dataclass
 class DetectedFrame:
-    """The detections of one frame and how they overlap the ground truth.
+    """Detections of one frame and their overlap with the ground truth.
 
     Attributes:
-        detections: pred_boxes, scores, pred_classes and, of a detector with a grid, grid_cells of N detections; `row`
-            numbers them.
-        rles: N encoded masks.
-        features: name -> (N, D) embeddings to compare.
-        truth: (G,) positions in the annotation list of the clip, of the objects that are in this frame.
-        similarity: (G, N) mask IoU.
+        detections: N detections with pred_boxes, scores, pred_classes, their number `row` and, from a detector with
+            grids, grid_cells.
+        rles: N run-length encoded masks.
+        features: Name -> (N, D) embeddings.
+        gt_index: (G,) int64 positions, in the clip's annotations, of the objects in this frame.
+        similarity: (G, N) mask IoU of objects and detections.
     """
 
     detections: Instances
     rles: list[dict[str, Any]]
     features: dict[str, Tensor]
-    truth: np.ndarray
+    gt_index: np.ndarray
     similarity: np.ndarray
 
 
 @dataclass
 class DetectedClip:
-    """A clip with ground truth (entries of a YouTube-VIS file) and the detections of all its frames."""
+    """Clip with the detections of its frames; ``video`` and ``annotations`` are entries of a YouTube-VIS file."""
 
     video: dict[str, Any]
     annotations: list[dict[str, Any]]
     frames: list[DetectedFrame]
 
     def every(self, skip: int, first: int = 0) -> DetectedClip:
-        """The clip that keeps frames first, first + skip, first + 2 skip, ..., as a video with an id of its own."""
+        """Clip of frames first, first + skip, first + 2 skip, ..., with a video id of its own."""
         kept = slice(first, None, skip)
         names = self.video["file_names"][kept]
         video = {**self.video, "id": skip * self.video["id"] + first, "file_names": names, "length": len(names)}
@@ -71,20 +74,21 @@ class DetectedClip:
         return DetectedClip(video, annotations, self.frames[kept])
 
     def all_phases(self, skip: int) -> list[DetectedClip]:
-        """Every frame once, in ``skip`` sparse clips."""
+        """``skip`` sparse clips that share out all frames."""
         return [self.every(skip, first) for first in range(skip)]
 
 
 @dataclass(frozen=True)
 class Method:
-    """A row of the comparison: which tracker, on which feature, and the threshold that is tuned.
+    """Association method: a tracker, the feature it compares and the threshold that is tuned.
 
     Attributes:
-        name: as shown in tables.
-        tracker_name: name in TRACKER_HEADS.
-        threshold_key: configuration key (below TRACKER_HEADS) of the tuned threshold, with its candidates.
-        feature: name of the feature in ``DetectedFrame.features``; None for a spatial method.
-        settings: further configuration keys (below TRACKER_HEADS).
+        name: Name shown in tables.
+        tracker_name: Name in TRACKER_HEADS.
+        threshold_key: Configuration key (below TRACKER_HEADS) of the tuned threshold.
+        candidates: Values that tuning tries for it.
+        feature: Name in ``DetectedFrame.features``; None for a spatial method.
+        settings: Further (key below TRACKER_HEADS, value) pairs.
     """
 
     name: str
@@ -95,7 +99,7 @@ class Method:
     settings: tuple[tuple[str, Any], ...] = field(default=())
 
     def tracker(self, cfg: CfgNode, threshold: float, min_score: float) -> Any:
-        """The method's tracker at a setting, for clips of any size; to be reset before each."""
+        """Tracker with the given thresholds, for clips of any size; reset it before each."""
         cfg = cfg.clone()
         cfg.defrost()
         heads = cfg.TRACKER_HEADS
@@ -108,7 +112,7 @@ class Method:
 
 
 def spatial_methods() -> list[Method]:
-    """The paper's spatial-distance baseline, and mask IoU."""
+    """Spatial-distance baseline of the paper, and mask IoU."""
     return [
         spatial_method("spatial distance", "distance", "MAX_DISTANCE", (0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)),
         spatial_method("mask IoU", "iou", "MIN_IOU", (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)),
@@ -116,13 +120,13 @@ def spatial_methods() -> list[Method]:
 
 
 def spatial_method(name: str, cost: str, threshold_key: str, candidates: tuple[float, ...]) -> Method:
-    """The spatial tracker with a TRACKER_HEADS.SPATIAL.COST; what is tuned is a key beside it."""
+    """Spatial tracker with the given TRACKER_HEADS.SPATIAL.COST; ``threshold_key`` is a key below SPATIAL."""
     settings = (("SPATIAL.COST", cost), ("SPATIAL.SAME_CATEGORY", False))
     return Method(name, "SpatialTracker", f"SPATIAL.{threshold_key}", candidates, settings=settings)
 
 
 def appearance_method(name: str, feature: str) -> Method:
-    """The embedding tracker on a feature; what is tuned is the cosine from which on two objects may be the same."""
+    """Embedding tracker on a feature; the smallest cosine of a match is tuned."""
     candidates = (-0.2, 0.0, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7)
     return Method(name, "EmbeddingTracker", "EMBEDDING.NEW_OBJECT_COSINE", candidates, feature)
 
@@ -132,22 +136,28 @@ def detect_clips(
     model: nn.Module,
     bank: HeadBank,
     loader: Iterable[list[dict[str, Any]]],
-    ground_truth: dict[str, Any],
+    gt: dict[str, Any],
     *,
     min_score: float,
     max_detections: int,
 ) -> list[DetectedClip]:
-    """Run ``model``, whose embedding head is ``bank``, over a video test loader.
+    """Run a detector over a video test loader and keep its detections.
 
-    Of each frame the ``max_detections`` best detections of at least ``min_score`` are kept: no tracker sees others.
+    Args:
+        model: Detector whose embedding head is ``bank``.
+        bank: Embedding heads.
+        loader: Video test loader with batches of one frame.
+        gt: Content of a YouTube-VIS file.
+        min_score: Smallest score of the detections that are kept.
+        max_detections: Number of best detections kept of each frame.
 
     Returns:
-        The clips of ``ground_truth`` (content of a YouTube-VIS file) that the loader yields. The features are those of
-        the bank and "colour", the mean CIELAB colour inside the mask.
+        Clips that the loader yields. Their features are those of the bank and "colour", the mean CIELAB colour inside
+        the mask.
     """
     clips = {
-        video["id"]: DetectedClip(video, [a for a in ground_truth["annotations"] if a["video_id"] == video["id"]], [])
-        for video in ground_truth["videos"]
+        video["id"]: DetectedClip(video, [a for a in gt["annotations"] if a["video_id"] == video["id"]], [])
+        for video in gt["videos"]
     }
     model.eval()
     for inputs in loader:
@@ -158,10 +168,10 @@ def detect_clips(
         masks = instances.pred_masks.numpy()
         rles = [encode_mask(mask) for mask in masks]
         segmentations = [a["segmentations"][len(clip.frames)] for a in clip.annotations]
-        truth = np.array([i for i, segmentation in enumerate(segmentations) if segmentation], dtype=np.int64)
-        present = [segmentations[i] for i in truth]
-        similarity = np.zeros((len(truth), len(rles)))
-        if len(truth) and rles:
+        gt_index = np.array([i for i, segmentation in enumerate(segmentations) if segmentation], dtype=np.int64)
+        present = [segmentations[i] for i in gt_index]
+        similarity = np.zeros((len(gt_index), len(rles)))
+        if len(gt_index) and rles:
             similarity = np.asarray(coco_mask.iou(present, rles, [False] * len(rles)))
         detections = Instances(
             instances.image_size,
@@ -173,51 +183,51 @@ def detect_clips(
         )
         features = bank.split(instances.embeddings)
         features["colour"] = _mean_colour(inputs[0]["image"], masks)
-        clip.frames.append(DetectedFrame(detections, rles, features, truth, similarity))
+        clip.frames.append(DetectedFrame(detections, rles, features, gt_index, similarity))
     return [clip for clip in clips.values() if clip.frames]
 
 
-def track_clip(clip: DetectedClip, feature: str | None, tracker: Any) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Track a clip by one of its features, or by masks where ``feature`` is None.
+def track_clip(clip: Any, feature: str | None, tracker: Any) -> Tracks:
+    """Track a :class:`DetectedClip` or a ``PoseClip`` by a feature, or by masks or keypoints where ``feature`` is None.
 
     Returns:
-        Per frame: which detections (rows) were tracked, and their ids.
+        (rows, ids) of the tracked detections of each frame.
     """
     tracker.reset()
     tracked = []
     for frame in clip.frames:
-        detections = Instances(frame.detections.image_size, **frame.detections.get_fields())
-        if feature is None:
-            size = frame.detections.image_size
+        size = frame.detections.image_size
+        detections = Instances(size, **frame.detections.get_fields())
+        if feature is not None:
+            detections.embeddings = frame.features[feature]
+        elif isinstance(frame, DetectedFrame):
             masks = coco_mask.decode(frame.rles) if frame.rles else np.zeros((*size, 0), np.uint8)
             detections.pred_masks = torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()
-        else:
-            detections.embeddings = frame.features[feature]
         result = current_detections(tracker.update(detections))
         tracked.append((result.row.numpy(), result.ID.numpy()))
     return tracked
 
 
-def tracked_sequence(clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]]) -> TrackedSequence:
-    """A tracked clip as metrics take it, all classes as one."""
-    names = np.unique(np.concatenate([ids for _, ids in tracked])) if tracked else np.zeros(0, np.int64)
-    present = np.unique(np.concatenate([frame.truth for frame in clip.frames]))
+def tracked_sequence(clip: DetectedClip, tracked: Tracks) -> TrackedSequence:
+    """Tracked clip as association metrics take it, class-agnostic."""
+    pred = np.unique(np.concatenate([ids for _, ids in tracked])) if tracked else np.zeros(0, np.int64)
+    present = np.unique(np.concatenate([frame.gt_index for frame in clip.frames]))
     return TrackedSequence(
-        gt_ids=[np.searchsorted(present, frame.truth) for frame in clip.frames],
-        pred_ids=[np.searchsorted(names, ids) for _, ids in tracked],
+        gt_ids=[np.searchsorted(present, frame.gt_index) for frame in clip.frames],
+        pred_ids=[np.searchsorted(pred, ids) for _, ids in tracked],
         similarity=[frame.similarity[:, rows] for frame, (rows, _) in zip(clip.frames, tracked)],
         num_gt=len(present),
-        num_pred=len(names),
+        num_pred=len(pred),
     )
 
 
-def track_results(
-    clip: DetectedClip, tracked: Sequence[tuple[np.ndarray, np.ndarray]], categories: Sequence[dict[str, Any]]
-) -> list[dict[str, Any]]:
-    """A tracked clip as entries of a YouTube-VIS results file.
+def track_results(clip: DetectedClip, tracked: Tracks, categories: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Tracked clip as entries of a YouTube-VIS results file.
 
     Args:
-        categories: of the ground truth, in the order of the detector's classes.
+        clip: Detected clip.
+        tracked: (rows, ids) of each frame, from :func:`track_clip`.
+        categories: Categories of the ground truth, in the order of the detector's classes.
     """
     recorder = TrackRecorder()
     for index, (frame, (rows, ids)) in enumerate(zip(clip.frames, tracked)):
@@ -231,8 +241,8 @@ def track_results(
     return list(recorder.results(clip.video["id"], len(clip.frames), [category["id"] for category in categories]))
 
 
-def ground_truth_of(clips: Sequence[DetectedClip], categories: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The content of a YouTube-VIS file with the clips' ground truth."""
+def gt_of(clips: Sequence[DetectedClip], categories: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Ground truth of the clips as the content of a YouTube-VIS file."""
     return {
         "videos": [clip.video for clip in clips],
         "annotations": [annotation for clip in clips for annotation in clip.annotations],
@@ -241,7 +251,7 @@ def ground_truth_of(clips: Sequence[DetectedClip], categories: Sequence[dict[str
 
 
 def idf1_of(sequences: Iterable[TrackedSequence]) -> float:
-    """IDF1 of several sequences together, as a fraction."""
+    """IDF1 over all sequences, as a fraction."""
     counts = AssociationCounts(1, ("identity",))
     for sequence in sequences:
         counts.add(0, count_sequence(sequence, ("identity",)))
@@ -251,7 +261,7 @@ def idf1_of(sequences: Iterable[TrackedSequence]) -> float:
 def tune(
     method: Method, clips: Sequence[DetectedClip], cfg: CfgNode, min_scores: Sequence[float]
 ) -> tuple[float, float]:
-    """The (threshold, smallest detection score) of highest IDF1 on ``clips``; every method tries equally many."""
+    """(threshold, smallest detection score) of highest IDF1 on ``clips``."""
 
     def idf1(setting: tuple[float, float]) -> float:
         tracker = method.tracker(cfg, *setting)
@@ -267,11 +277,14 @@ def measure(
     setting: tuple[float, float],
     categories: Sequence[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Video AP (per class and class-agnostic) and association scores of a method on clips, as fractions and counts.
+    """Video AP (per class and class-agnostic) and association scores of a method, as fractions and counts.
 
     Args:
-        setting: from :func:`tune`.
-        categories: of the ground truth, in the order of the detector's classes.
+        method: Association method.
+        clips: Evaluation clips.
+        cfg: Configuration of the tracker.
+        setting: (threshold, smallest detection score) from :func:`tune`.
+        categories: Categories of the ground truth, in the order of the detector's classes.
     """
     tracker = method.tracker(cfg, *setting)
     results: list[dict[str, Any]] = []
@@ -280,9 +293,9 @@ def measure(
         tracked = track_clip(clip, method.feature, tracker)
         results += track_results(clip, tracked, categories)
         counts.add(position, count_sequence(tracked_sequence(clip, tracked), ("clear", "identity")))
-    ground_truth = ground_truth_of(clips, categories)
-    per_class = evaluate_video_ap(ground_truth, results).summary()
-    agnostic = evaluate_video_ap(ground_truth, results, class_agnostic=True).summary()
+    gt = gt_of(clips, categories)
+    per_class = evaluate_video_ap(gt, results).summary()
+    agnostic = evaluate_video_ap(gt, results, class_agnostic=True).summary()
     scores = counts.scores()
     return {
         "threshold": setting[0],
@@ -299,11 +312,11 @@ def measure(
 
 
 def _mean_colour(image: Tensor, masks: np.ndarray) -> Tensor:
-    """(N, 3) mean CIELAB colour, centred on mid-grey so that its direction is the colour's.
+    """(N, 3) mean CIELAB colour inside each mask, relative to mid-gray, so that cosines compare hues.
 
     Args:
-        image: (3, H, W) uint8, RGB.
-        masks: (N, H, W) bool.
+        image: (3, H, W) uint8 RGB image.
+        masks: (N, H, W) bool masks.
     """
     lab = cv2.cvtColor(np.ascontiguousarray(image.numpy().transpose(1, 2, 0)), cv2.COLOR_RGB2LAB)
     pixels = lab.reshape(-1, 3).astype(np.float32) - 128.0

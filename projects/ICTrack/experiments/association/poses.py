@@ -1,7 +1,7 @@
-"""Association methods compared on the same detected poses, in clips of PoseTrack18's format.
+"""Comparison of association methods on the same detected poses, in clips of PoseTrack18's format.
 
-As :mod:`.masks`: a detector runs once over every frame, and each method tracks what it found, with its
-thresholds tuned on one set of clips and measured on another.
+The detector runs once over every frame. Each method then tracks its detections, with its thresholds tuned on one set of
+clips and evaluated on another, as in :mod:`.masks`.
 """
 
 from __future__ import annotations
@@ -23,23 +23,22 @@ from ictrack.evaluation.metrics.posetrack.pose_mot import COUNTS
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints, submitted_poses
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import parse_pose_sequence
-from ictrack.tracking import current_detections
 from synthetic.people.annotations import subsample_posetrack
 
 from .head_bank import HeadBank
-from .masks import Method, idf1_of, spatial_method
+from .masks import Method, Tracks, idf1_of, spatial_method, track_clip
 
-# What a joint's score may have to be, of which the best for MOTA is chosen.
+# Candidates of the smallest joint score; the one of highest MOTA is chosen.
 JOINT_SCORES = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 @dataclass(frozen=True)
 class DetectedPoses:
-    """The people found in a frame.
+    """People detected in a frame.
 
     Attributes:
-        detections: pred_boxes, pred_keypoints, scores and pred_classes of N people; `row` numbers them.
-        features: name -> (N, D) or (N, P, D) embeddings to compare.
+        detections: N people with pred_boxes, pred_keypoints, scores, pred_classes and their number `row`.
+        features: Name -> (N, D) or (N, P, D) embeddings.
     """
 
     detections: Instances
@@ -48,13 +47,13 @@ class DetectedPoses:
 
 @dataclass
 class PoseClip:
-    """A clip with ground truth and what was found in its frames.
+    """Clip with ground truth and the detections of its frames.
 
     Attributes:
-        name: of the sequence.
-        data: content of its file, PoseTrack18's format.
-        frames: one for each of the file's images.
-        unit: of the clip that its frames are from.
+        name: Name of the sequence.
+        data: Content of its annotation file, in PoseTrack18's format.
+        frames: Detections in each of the file's images.
+        unit: Number of the full clip that the frames are from.
     """
 
     name: str
@@ -63,7 +62,7 @@ class PoseClip:
     unit: int
 
     def all_phases(self, skip: int) -> list[PoseClip]:
-        """Every frame once, in ``skip`` sparse clips."""
+        """``skip`` sparse clips that share out all frames."""
         return [
             PoseClip(
                 f"{self.unit * skip + first + 1:06d}_phase",
@@ -75,16 +74,13 @@ class PoseClip:
         ]
 
     @property
-    def truth(self) -> PoseSequence:
-        """The ground truth as metrics read it."""
+    def gt(self) -> PoseSequence:
+        """Ground truth as metrics take it."""
         return parse_pose_sequence(self.data, self.name, is_ground_truth=True)
 
 
-Tracks = Sequence[tuple[np.ndarray, np.ndarray]]
-
-
 def spatial_pose_methods() -> list[Method]:
-    """The baseline on the distances of joints, and OKS."""
+    """Baselines on distances of joints and on OKS."""
     return [
         spatial_method("spatial distance", "distance", "MAX_DISTANCE", (0.2, 0.35, 0.5, 0.75, 1.0, 1.5, 2.5, 5.0)),
         spatial_method("OKS", "oks", "MIN_OKS", (0.001, 0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.5)),
@@ -92,7 +88,7 @@ def spatial_pose_methods() -> list[Method]:
 
 
 def tag_method(name: str, feature: str) -> Method:
-    """The embedding tracker on the tags of associative embedding, which are compared by their distance."""
+    """Embedding tracker on the tags of associative embedding, compared by distance."""
     return Method(
         name,
         "EmbeddingTracker",
@@ -111,12 +107,17 @@ def detect_poses(
     min_score: float,
     max_detections: int,
 ) -> dict[str, list[DetectedPoses]]:
-    """Run ``model``, whose embedding head is ``bank``, over a video test loader.
+    """Run a detector over a video test loader and keep its detections.
 
-    Of each frame the ``max_detections`` best people of at least ``min_score`` are kept: no tracker sees others.
+    Args:
+        model: Detector whose embedding head is ``bank``.
+        bank: Embedding heads.
+        frames: Video test loader with batches of one frame.
+        min_score: Smallest score of the people that are kept.
+        max_detections: Number of best people kept of each frame.
 
     Returns:
-        Name of the video -> its frames.
+        Name of the video -> detections of its frames.
     """
     model.eval()
     videos: dict[str, list[DetectedPoses]] = {}
@@ -131,25 +132,8 @@ def detect_poses(
     return videos
 
 
-def track_poses(clip: PoseClip, feature: str | None, tracker: Any) -> Tracks:
-    """Track a clip by one of its features, or by where joints are if ``feature`` is None.
-
-    Returns:
-        Per frame: which detections (rows) were tracked, and their ids.
-    """
-    tracker.reset()
-    tracked = []
-    for frame in clip.frames:
-        detections = Instances(frame.detections.image_size, **frame.detections.get_fields())
-        if feature is not None:
-            detections.embeddings = frame.features[feature]
-        result = current_detections(tracker.update(detections))
-        tracked.append((result.row.numpy(), result.ID.numpy()))
-    return tracked
-
-
 def tracked_people(clip: PoseClip, tracked: Tracks, joints: JointSet) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Per frame the ids (N,) and keypoints (N, J, 3) of those who were tracked."""
+    """(N,) ids and (N, J, 3) keypoints of the tracked people of each frame."""
     people = []
     for frame, (rows, ids) in zip(clip.frames, tracked):
         keypoints = frame.detections.pred_keypoints[torch.from_numpy(rows)]
@@ -158,11 +142,13 @@ def tracked_people(clip: PoseClip, tracked: Tracks, joints: JointSet) -> list[tu
 
 
 def pose_sequence(clip: PoseClip, tracked: Tracks, joints: JointSet, min_joint_score: float = 0.0) -> PoseSequence:
-    """A tracked clip as metrics read it.
+    """Tracked clip as metrics take it.
 
     Args:
-        joints: of the detector.
-        min_joint_score: joints of a lower score, and people without others, are left out.
+        clip: Detected clip.
+        tracked: (rows, ids) of each frame, from :func:`track_clip`.
+        joints: Joint set of the detector.
+        min_joint_score: Smallest score of the joints that are kept; people without any are left out.
     """
     people = tracked_people(clip, tracked, joints)
     submitted, seen = submitted_poses(np.concatenate([pose for _, pose in people]), joints, min_joint_score)
@@ -188,14 +174,14 @@ def pose_sequence(clip: PoseClip, tracked: Tracks, joints: JointSet, min_joint_s
 
 
 def unit_counts(identity: np.ndarray, mot: np.ndarray) -> np.ndarray:
-    """Counts that IDF1 and MOTA of a clip are made of; they add up over clips.
+    """Additive counts of a clip for IDF1 and MOTA.
 
     Args:
-        identity: (3,) the ``IDENTITY_COUNTS``.
-        mot: (15, len(COUNTS)).
+        identity: (3,) ``IDENTITY_COUNTS``.
+        mot: (15, len(COUNTS)) ``COUNTS`` of each joint.
 
     Returns:
-        (33,) the ``IDENTITY_COUNTS``, the errors of each joint, and its objects.
+        (33,) int64: ``IDENTITY_COUNTS``, errors of each joint and objects of each joint.
     """
     count = dict(zip(COUNTS, mot.T))
     errors = count["misses"] + count["switches"] + count["false_positives"]
@@ -203,7 +189,7 @@ def unit_counts(identity: np.ndarray, mot: np.ndarray) -> np.ndarray:
 
 
 def unit_scores(counts: np.ndarray) -> dict[str, float]:
-    """IDF1 and MOTA, as fractions, of a sum of :func:`unit_counts`."""
+    """IDF1 and MOTA as fractions, from summed :func:`unit_counts`."""
     identity, errors, objects = np.split(np.asarray(counts, dtype=float), [3, 18])
     idf1 = ASSOCIATION_METRICS["identity"].scores(identity)["IDF1"]
     seen = objects > 0
@@ -212,7 +198,7 @@ def unit_scores(counts: np.ndarray) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class PoseSetting:
-    """What is tuned of a method."""
+    """Tuned thresholds of a method."""
 
     threshold: float
     min_score: float
@@ -220,13 +206,13 @@ class PoseSetting:
 
 
 class PoseStudy:
-    """Clips to tune on and clips to measure on, at one frame skip.
+    """Tuning and evaluation clips at one frame skip.
 
     Args:
-        cfg: of the trackers.
-        joints: of the detector.
-        tune_clips, val_clips: sparse clips.
-        min_scores: smallest detection scores that tuning tries, beside each method's own thresholds.
+        cfg: Configuration of the trackers.
+        joints: Joint set of the detector.
+        tune_clips, val_clips: Sparse clips.
+        min_scores: Detection score thresholds tried in tuning, besides each method's own thresholds.
     """
 
     def __init__(
@@ -238,50 +224,49 @@ class PoseStudy:
         min_scores: Sequence[float],
     ) -> None:
         self._cfg, self._joints, self._min_scores = cfg, joints, tuple(min_scores)
-        self._tuning = [(clip, clip.truth) for clip in tune_clips]
-        self._measuring = [(clip, clip.truth) for clip in val_clips]
+        self._tuning = [(clip, clip.gt) for clip in tune_clips]
+        self._measuring = [(clip, clip.gt) for clip in val_clips]
 
     def tune(self, method: Method) -> PoseSetting:
-        """The threshold and detection score of highest IDF1 on the clips to tune on, then the joint score of highest
-        MOTA; every method tries equally many."""
+        """Threshold and detection score of highest IDF1 on the tuning clips, then the joint score of highest MOTA."""
 
         def idf1(setting: tuple[float, float]) -> float:
             tracks = self._track(method, self._tuning, *setting)
-            return idf1_of(pose_tracks(truth, pose_sequence(c, t, self._joints)) for (c, truth), t in tracks)
+            return idf1_of(pose_tracks(gt, pose_sequence(c, t, self._joints)) for (c, gt), t in tracks)
 
         threshold, min_score = max(itertools.product(method.candidates, self._min_scores), key=idf1)
         tracks = self._track(method, self._tuning, threshold, min_score)
 
         def mota(min_joint_score: float) -> float:
-            found = {c.name: pose_sequence(c, t, self._joints, min_joint_score) for (c, _), t in tracks}
-            truth = {c.name: t for c, t in self._tuning}
-            return evaluate_pose(truth, found, ("strict",)).scores["strict"]["MOT"]["mota"]["total"]
+            pred = {c.name: pose_sequence(c, t, self._joints, min_joint_score) for (c, _), t in tracks}
+            gt = {c.name: t for c, t in self._tuning}
+            return evaluate_pose(gt, pred, ("strict",)).scores["strict"]["MOT"]["mota"]["total"]
 
         return PoseSetting(threshold, min_score, max(JOINT_SCORES, key=mota))
 
     def measure(self, method: Method, setting: PoseSetting) -> dict[str, Any]:
-        """Scores of a method on the clips to measure on, by PoseTrack's strict protocol and, of whole people, by OKS.
+        """Scores of a method on the evaluation clips: PoseTrack's strict protocol, and association of people by OKS.
 
         Returns:
             "AP" (all joints), "MOTA" (joints above the tuned score), "IDF1", "AssA" and "HOTA" as fractions; "IDSW";
             the setting; and "counts", the :func:`unit_counts` of each unit.
         """
         tracks = self._track(method, self._measuring, setting.threshold, setting.min_score)
-        truth = {clip.name: sequence for clip, sequence in self._measuring}
+        gt = {clip.name: sequence for clip, sequence in self._measuring}
         every, confident = (
             {clip.name: pose_sequence(clip, tracked, self._joints, score) for (clip, _), tracked in tracks}
             for score in (0.0, setting.min_joint_score)
         )
-        counts = AssociationCounts(len(truth))
-        for position, name in enumerate(truth):
-            counts.add(position, count_sequence(pose_tracks(truth[name], every[name])))
+        counts = AssociationCounts(len(gt))
+        for position, name in enumerate(gt):
+            counts.add(position, count_sequence(pose_tracks(gt[name], every[name])))
         people = counts.scores()
-        mot = evaluate_pose(truth, confident, ("strict",))
+        mot = evaluate_pose(gt, confident, ("strict",))
         return {
             "threshold": setting.threshold,
             "min_score": setting.min_score,
             "min_joint_score": setting.min_joint_score,
-            "AP": evaluate_pose(truth, every, ("strict",)).scores["strict"]["AP"]["ap"]["total"],
+            "AP": evaluate_pose(gt, every, ("strict",)).scores["strict"]["AP"]["ap"]["total"],
             "MOTA": mot.scores["strict"]["MOT"]["mota"]["total"],
             "IDF1": people["identity"]["IDF1"],
             "AssA": people["hota"]["AssA"],
@@ -291,7 +276,7 @@ class PoseStudy:
         }
 
     def tracks(self, method: Method, setting: PoseSetting) -> list[tuple[PoseClip, Tracks]]:
-        """The clips to measure on, tracked."""
+        """Evaluation clips and their tracks."""
         tracked = self._track(method, self._measuring, setting.threshold, setting.min_score)
         return [(clip, one) for (clip, _), one in tracked]
 
@@ -299,10 +284,10 @@ class PoseStudy:
         self, method: Method, clips: Sequence[tuple[PoseClip, PoseSequence]], threshold: float, min_score: float
     ) -> list[tuple[tuple[PoseClip, PoseSequence], Tracks]]:
         tracker = method.tracker(self._cfg, threshold, min_score)
-        return [(one, track_poses(one[0], method.feature, tracker)) for one in clips]
+        return [(one, track_clip(one[0], method.feature, tracker)) for one in clips]
 
     def _counts_by_unit(self, identity: np.ndarray, mot: PoseEvaluation) -> list[list[int]]:
-        """``unit_counts`` of each unit, from the (S, 3) counts of the clips to measure on and their evaluation."""
+        """``unit_counts`` of each unit, from the evaluation clips' (S, 3) ``IDENTITY_COUNTS`` and their evaluation."""
         by_name = dict(zip(mot.sequence_names, mot.protocols["strict"].counts))
         units: dict[int, Any] = {}
         for (clip, _), row in zip(self._measuring, identity):

@@ -1,4 +1,4 @@
-"""Tracked clips as a submission for PoseTrack, read back to see that nothing is lost on the way."""
+"""Tracked clips as a PoseTrack submission, written, validated and read back."""
 
 from __future__ import annotations
 
@@ -21,18 +21,19 @@ from ictrack.structures.pose_sequence import PoseSequence
 def write_submission(
     folder: Path, tracks: Sequence[tuple[PoseClip, Tracks]], joints: JointSet, min_joint_score: float
 ) -> None:
-    """Write ``folder/truth`` and ``folder/results``, a file a clip in both.
+    """Write ``folder/truth`` and ``folder/results``, one file a clip in each.
 
     Args:
-        tracks: clips and who was tracked in each of their frames.
-        joints: of the detector.
-        min_joint_score: joints of a lower score, and people without others, are left out.
+        folder: Folder to write to.
+        tracks: Clips and their tracks.
+        joints: Joint set of the detector.
+        min_joint_score: Smallest score of the joints that are kept; people without any are left out.
     """
-    truth = folder / "truth"
-    truth.mkdir(parents=True, exist_ok=True)
+    gt = folder / "truth"
+    gt.mkdir(parents=True, exist_ok=True)
     writer = PoseTrackWriter(folder / "results")
     for clip, tracked in tracks:
-        (truth / f"{clip.name}.json").write_text(json.dumps(clip.data))
+        (gt / f"{clip.name}.json").write_text(json.dumps(clip.data))
         writer.start(clip.name, clip.data["images"])
         for index, (ids, keypoints) in enumerate(tracked_people(clip, tracked, joints)):
             poses, seen = submitted_poses(keypoints, joints, min_joint_score)
@@ -43,23 +44,22 @@ def write_submission(
 def check_submission(
     folder: Path, tracks: Sequence[tuple[PoseClip, Tracks]], joints: JointSet, min_joint_score: float
 ) -> dict[str, Any]:
-    """:func:`write_submission`, validate what was written, and score it once as it is in memory and once read back.
+    """Write a submission, validate it, and compare its scores in memory and read back. See :func:`write_submission`.
 
     Returns:
-        "errors" and "warnings", the validator's lines; "num_figures" that were compared; and their
-        "largest_difference", of fractions.
+        "errors" and "warnings" (lines of the validator), "num_figures" (number of scores compared) and
+        "largest_difference" (of scores as fractions).
     """
     write_submission(folder, tracks, joints, min_joint_score)
-    truth = {clip.name: clip.truth for clip, _ in tracks}
+    gt = {clip.name: clip.gt for clip, _ in tracks}
     in_memory = {
         clip.name: _numbered_by_appearance(pose_sequence(clip, tracked, joints, min_joint_score))
         for clip, tracked in tracks
     }
-    expected, found = (
-        dict(_flat(evaluate_pose(truth, results).scores))
-        for results in (in_memory, read_posetrack_results(folder / "results"))
+    expected, read_back = (
+        dict(_flat(evaluate_pose(gt, pred).scores)) for pred in (in_memory, read_posetrack_results(folder / "results"))
     )
-    differences = [_difference(value, found[key]) for key, value in expected.items()]
+    differences = [_difference(value, read_back[key]) for key, value in expected.items()]
     problems = list(validate_posetrack(folder / "truth", folder / "results"))
     return {
         "errors": [str(problem) for problem in problems if problem.severity == "error"],
@@ -70,7 +70,7 @@ def check_submission(
 
 
 def _numbered_by_appearance(sequence: PoseSequence) -> PoseSequence:
-    """With the numbers that the writer gives. Of people who fit equally well, evaluation takes the smaller number."""
+    """Sequence with track ids as the writer numbers them; evaluation breaks ties by the smaller id."""
     numbers: dict[int, int] = {}
     for track_id in sequence.track_ids.tolist():
         numbers.setdefault(track_id, len(numbers))
@@ -81,8 +81,8 @@ def _difference(a: float, b: float) -> float:
     return 0.0 if math.isnan(a) and math.isnan(b) else abs(a - b)
 
 
-def _flat(figures: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
-    for key, value in figures.items():
+def _flat(scores: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, float]]:
+    for key, value in scores.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{path}{key}.")
         else:

@@ -1,4 +1,4 @@
-"""The quick-start: sample data, both stages of training, a comparison of association methods, and a report."""
+"""Quick-start for masks: synthetic data, both training stages, a comparison of association methods and a report."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 from .masks_report import IMAGE_ONLY, OURS, write_quickstart_report
 
-# The clips are compared with every 4th, 8th and 16th frame; the detector runs once, over the first of these.
+# Frame skips of the comparison; the detector runs once, over every SKIPS[0]-th frame.
 SKIPS = (4, 8, 16)
-# Smallest detection scores that tuning tries, beside each method's own thresholds.
+# Detection score thresholds tried in tuning, besides each method's own thresholds.
 MIN_SCORES = (0.2, 0.25, 0.3)
 
 
 def methods() -> list[Method]:
-    """The rows of the quick-start's table."""
+    """Methods compared by the quick-start."""
     return [
         *spatial_methods(),
         appearance_method("mean mask colour", "colour"),
@@ -73,14 +73,14 @@ def methods() -> list[Method]:
 
 @dataclass(frozen=True)
 class MaskConfigs:
-    """Configuration files of the stages: detector and image head on labelled stills, video head on unlabelled clips."""
+    """Configuration files: detector and image head on labelled images, video head on unlabelled clips."""
 
     image: str
     video: str
 
     @classmethod
     def in_folder(cls, folder: Path) -> MaskConfigs:
-        """Those of the quick-start in ``configs/quickstart``."""
+        """Configuration files of ``configs/quickstart``."""
         return cls(*(str(folder / f"solo_lite0{stage}.yaml") for stage in ("", "_video")))
 
 
@@ -94,21 +94,20 @@ def run_quickstart(
     video_overrides: Sequence[str] = (),
     sample: SampleConfig | None = None,
 ) -> None:
-    """Generate the sample data for ``seed``, train, compare, and write ``report.html`` and ``metrics.json``.
+    """Generate synthetic data, train, compare, and write ``report.html`` and ``metrics.json``.
 
     Args:
-        configs: of the stages.
-        output: folder to write to.
-        seed: of the sample data, of the initial weights and of the order of training.
-        num_processes: at most so many for training and evaluation: GPUs, or processes on the CPU. Every process gets
-            equally many images of a batch.
+        configs: Configuration files of the stages.
+        output: Folder to write to.
+        seed: Seed of the data, the initial weights and the order of training.
+        num_processes: Largest number of processes (GPUs, or processes on the CPU); it must divide a batch.
         overrides: KEY VALUE pairs for both configurations.
-        video_overrides: further ones for the second.
-        sample: sizes of the sample data.
+        video_overrides: Further KEY VALUE pairs for the video stage.
+        sample: Sizes of the synthetic data.
     """
     start = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
-    with stage(f"composing the sample data (seed {seed})"):
+    with stage(f"generating the synthetic data (seed {seed})"):
         generate_sample(output / "sample", seed, sample)
     common = [*dataset_options((output / "sample").resolve()), "SEED", str(seed)]
     image_options = [*common, "OUTPUT_DIR", str(output / "train"), *overrides]
@@ -122,11 +121,11 @@ def run_quickstart(
 
 
 def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, seed: int, start: float) -> None:
-    """What each process does. ``cfg`` is of the second stage, whose model holds the first one's."""
+    """Work of each process; ``cfg`` is that of the video stage, whose model contains the image stage's."""
     image_cfg = setup(args)
-    with stage(f"training on stills for {image_cfg.SOLVER.MAX_ITER} iterations"):
+    with stage(f"training on labelled images for {image_cfg.SOLVER.MAX_ITER} iterations"):
         tested = train_stage(ICTrackTrainer, image_cfg)
-    with stage(f"learning from unlabelled clips for {cfg.SOLVER.MAX_ITER} iterations"):
+    with stage(f"training on unlabelled clips for {cfg.SOLVER.MAX_ITER} iterations"):
         seed_all_rng(seed)
         train_stage(ICTrackTrainer, cfg)
     model = build_model(cfg)
@@ -137,13 +136,13 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
         bank = HeadBank(heads)
         tune_clips = _detect(cfg, model, bank, "tune")
         val_clips = _detect(cfg, model, bank, "val")
-    with stage("tracking: tuning every method on one set of clips, measuring on another"):
+    with stage("tracking: tuning every method on one set of clips, evaluating on another"):
         table = _compare(cfg, tune_clips, val_clips)
     if not comm.is_main_process():
         return
     stills = MetadataCatalog.get(image_cfg.DATASETS.TEST[0]).json_file
     agnostic = class_agnostic_mask_ap(stills, Path(image_cfg.OUTPUT_DIR) / "coco_instances_results.json")
-    segm = tested.get("segm", {"AP": 0.0, "AP50": 0.0})  # COCOEvaluator leaves masks out where nothing was detected
+    segm = tested.get("segm", {"AP": 0.0, "AP50": 0.0})  # COCOEvaluator has no "segm" if nothing was detected
     metrics: dict[str, Any] = {
         "seed": seed,
         "stills": {"agnostic": agnostic, "AP": segm["AP"] / 100, "AP50": segm["AP50"] / 100},
@@ -154,7 +153,7 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        trainings = {"Training on stills": image_cfg, "Learning from unlabelled clips": cfg}
+        trainings = {"Training on labelled images": image_cfg, "Training on unlabelled clips": cfg}
         curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
         report = write_quickstart_report(curves, tracking_cfg, val_clips, methods(), metrics, output)
     metrics["seconds"] = time.perf_counter() - start
@@ -164,15 +163,15 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
 
 
 def processes_that_share(most: int, *cfgs: CfgNode) -> int:
-    """The most processes, up to ``most``, that can share out the batches of all configurations equally."""
-    # A view is never apart from the others of its picture.
+    """Largest number of processes, up to ``most``, that divides the batches of all configurations."""
+    # The views of an image stay together.
     batches = (cfg.SOLVER.IMS_PER_BATCH // (cfg.INPUT.NUM_VIEWS if cfg.DATASETS.TRAIN else 1) for cfg in cfgs)
     common = math.gcd(*batches)
     return max(count for count in range(1, most + 1) if common % count == 0)
 
 
 def train_stage(trainer_class: type[ICTrackTrainer], cfg: CfgNode) -> Any:
-    """Train what a configuration says, and return the figures of its last test."""
+    """Train by a configuration; returns the scores of the last evaluation, None without any."""
     Path(cfg.OUTPUT_DIR).mkdir(parents=True, exist_ok=True)
     trainer = trainer_class(with_tracklets(cfg))
     trainer.resume_or_load(resume=False)
@@ -182,19 +181,18 @@ def train_stage(trainer_class: type[ICTrackTrainer], cfg: CfgNode) -> Any:
 
 
 def _heads(cfg: CfgNode, model: SOLO, seed: int) -> dict[str, EmbeddingHead]:
-    """The two trained heads, together and the image head alone, a head of the same form that was never trained, and the
-    frozen features that all of them read."""
+    """Heads to compare: both trained heads fused, the image head alone, an untrained head, and the frozen features."""
     fused = model.embedding_head
     assert isinstance(fused, VideoEmbedding), "MODEL.VIDEO_EMBEDDING.ENABLED is False"
     shape = model.backbone.output_shape()
-    seed_all_rng(seed + 1)  # not the initialisation that training started from
+    seed_all_rng(seed + 1)  # another initialization than the trained head's
     untrained, frozen = (_build_head(cfg, shape, name) for name in (cfg.MODEL.EMBEDDING.NAME, "PooledFeatures"))
     heads = {"fused": fused, "image": fused.image_head, "untrained": untrained, "frozen": frozen}
     return {name: head.to(model.device).eval() for name, head in heads.items()}
 
 
 def _build_head(cfg: CfgNode, shape: dict[str, ShapeSpec], name: str) -> EmbeddingHead:
-    """An image head."""
+    """Image head of the given name in EMBEDDING_HEADS."""
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.EMBEDDING.NAME = name
@@ -205,7 +203,7 @@ def _build_head(cfg: CfgNode, shape: dict[str, ShapeSpec], name: str) -> Embeddi
 
 
 def _health(cfg: CfgNode, model: SOLO, heads: Mapping[str, EmbeddingHead]) -> dict[str, dict[str, float]]:
-    """Label-free figures of the heads on frames of the clips for tuning, on which nothing was trained."""
+    """Label-free health metrics of the heads on frames of the tuning clips."""
     records = find_videos(MetadataCatalog.get("ictrack_sample_clips_tune").image_root)
     samples = draw_pairs(ViewPairMapper(cfg, num_videos=len(records)), records, cfg.ADAPT.MEASURED_PAIRS, seed=0)
     fused = heads["fused"]
@@ -220,9 +218,9 @@ def _health(cfg: CfgNode, model: SOLO, heads: Mapping[str, EmbeddingHead]) -> di
 
 
 def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[DetectedClip]:
-    """The clips of a split at the smallest skip, on all processes."""
+    """Detected clips of a split at the smallest skip, on all processes."""
     name = f"ictrack_sample_clips_{split}_skip{SKIPS[0]}"
-    ground_truth = read_ground_truth(MetadataCatalog.get(name).json_file)
+    gt = read_ground_truth(MetadataCatalog.get(name).json_file)
     own_head = model.embedding_head
     model.embedding_head = bank
     try:
@@ -230,7 +228,7 @@ def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[Detec
             model,
             bank,
             build_video_test_loader(cfg, name),
-            ground_truth,
+            gt,
             min_score=min(MIN_SCORES),
             max_detections=cfg.TRACKER_HEADS.MAX_DETECTIONS,
         )
@@ -243,7 +241,7 @@ def _detect(cfg: CfgNode, model: SOLO, bank: HeadBank, split: str) -> list[Detec
 def _compare(
     cfg: CfgNode, tune_clips: Sequence[DetectedClip], val_clips: Sequence[DetectedClip]
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """skip -> method -> figures, on the main process; the work is shared out over all processes."""
+    """Skip -> method -> scores, on the main process; all processes share the work."""
     categories = read_ground_truth(MetadataCatalog.get(f"ictrack_sample_clips_val_skip{SKIPS[0]}").json_file)[
         "categories"
     ]
@@ -262,30 +260,30 @@ def _compare(
     }
 
 
-def _tracking_config(cfg: CfgNode, figures: dict[str, Any]) -> CfgNode:
-    """The configuration of the trained model, with the thresholds that were tuned for it."""
+def _tracking_config(cfg: CfgNode, scores: dict[str, Any]) -> CfgNode:
+    """Configuration of the trained model with its tuned thresholds."""
     cfg = cfg.clone()
     cfg.defrost()
     state_detector_classes(cfg, training=False)
     cfg.MODEL.WEIGHTS = str((Path(cfg.OUTPUT_DIR) / "model_final.pth").resolve())
-    cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = figures["min_score"]
-    cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = figures["threshold"]
+    cfg.TRACKER_HEADS.MIN_SCORE = cfg.TRACKER_HEADS.NEW_TRACK_SCORE = scores["min_score"]
+    cfg.TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE = scores["threshold"]
     return cfg
 
 
 def class_agnostic_mask_ap(annotation_file: str, results_file: Path) -> dict[str, float]:
-    """COCO mask AP and AP50 with all categories as one, as fractions; 0 without any detection.
+    """Class-agnostic COCO mask AP and AP50 as fractions; 0 without any detection.
 
     Args:
-        annotation_file: ground truth in COCO format.
-        results_file: detections in COCO's result format.
+        annotation_file: Ground truth in COCO format.
+        results_file: Detections in COCO's result format.
     """
     results = json.loads(results_file.read_text())
     if not results:
         return {"AP": 0.0, "AP50": 0.0}
     with redirect_stdout(StringIO()):  # pycocotools prints its progress
         coco = COCO(annotation_file)
-        # Without its boxes a result is scored, and its area measured, by its mask.
+        # Boxes are dropped so that areas are those of the masks.
         evaluation = COCOeval(
             coco, coco.loadRes([{k: v for k, v in r.items() if k != "bbox"} for r in results]), "segm"
         )
@@ -297,10 +295,10 @@ def class_agnostic_mask_ap(annotation_file: str, results_file: Path) -> dict[str
 
 
 def format_tables(metrics: dict[str, Any]) -> str:
-    """The results as text: the detector on stills, then a table for each frame skip."""
+    """Results as text: scores of the detector on images, then a table of each frame skip."""
     agnostic = metrics["stills"]["agnostic"]
     parts = [
-        f"Unseen stills: class-agnostic mask AP {agnostic['AP']:.3f}, AP50 {agnostic['AP50']:.3f}; "
+        f"Unseen images: class-agnostic mask AP {agnostic['AP']:.3f}, AP50 {agnostic['AP50']:.3f}; "
         f"per class AP {metrics['stills']['AP']:.3f}"
     ]
     for skip, rows in metrics["skips"].items():
@@ -315,7 +313,7 @@ def format_tables(metrics: dict[str, Any]) -> str:
 
 @contextmanager
 def stage(name: str, seconds: dict[str, float] | None = None, key: str = "") -> Iterator[None]:
-    """Announce a stage on the main process, and how long it took; ``seconds`` gets the latter under ``key``."""
+    """Stage whose start and duration the main process prints; ``seconds[key]`` is set to the duration."""
     shown = comm.is_main_process()
     if shown:
         print(f"quick-start: {name} ...", flush=True)
@@ -329,5 +327,5 @@ def stage(name: str, seconds: dict[str, float] | None = None, key: str = "") -> 
 
 
 def default_num_processes() -> int:
-    """GPUs, or on a machine without any two processes where there are two cores."""
+    """Number of GPUs; without any, two processes if there are two cores."""
     return torch.cuda.device_count() or min(2, os.cpu_count() or 1)

@@ -1,4 +1,4 @@
-"""The quick-start's report: film strips, videos, tables and curves."""
+"""Report of the mask quick-start: film strips, videos, tables and curves."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from ictrack.visualization.draw_tracks import TrackDrawer
 from synthetic.characters import real_clips
 
 IMAGE_ONLY, OURS, BASELINE = "learnt from stills", "learnt from stills and clips", spatial_methods()[0].name
-# IoU from which on a track counts as being on an object.
+# Smallest IoU of a track and its object.
 _MATCH_IOU = 0.5
-# Longest video that is drawn.
+# Frames drawn of each video.
 _VIDEO_FRAMES = 160
 
 
@@ -49,15 +49,15 @@ def write_quickstart_report(
     """Write ``output/report.html`` and the mp4s beside it.
 
     Args:
-        training_metrics: heading -> "metrics.json" of a training.
-        tracking_cfg: of the trained model with its tuned tracker, for the videos.
-        clips: the evaluation clips at the smallest skip.
-        methods: of the comparison; ``OURS`` and ``BASELINE`` are shown side by side.
-        metrics: what the quick-start measured ("skips" -> skip -> method -> figures, "health" -> head -> figures).
-        output: folder.
+        training_metrics: Heading -> "metrics.json" of a training.
+        tracking_cfg: Configuration of the trained model with its tuned tracker.
+        clips: Evaluation clips at the smallest skip.
+        methods: Methods of the comparison; ``OURS`` and ``BASELINE`` are shown side by side.
+        metrics: Results of the quick-start ("skips" -> skip -> method -> scores, "health" -> head -> metrics).
+        output: Folder to write to.
 
     Returns:
-        The report's path.
+        Path of the report.
     """
     by_name = {method.name: method for method in methods}
     shown = [by_name[OURS], by_name[BASELINE]]
@@ -79,7 +79,7 @@ def write_quickstart_report(
         )
         sections.append(Filmstrip(f"Clip {number + 1}: {description}", rows, columns, caption, width=180))
         if len(sections) == 2:
-            Image.fromarray(strip_picture(rows)).save(output / "tracks.jpg", quality=90)
+            Image.fromarray(strip_image(rows)).save(output / "tracks.jpg", quality=90)
     sections += [_table(int(skip), rows) for skip, rows in sorted(metrics["skips"].items(), key=lambda kv: -int(kv[0]))]
     numbers = sorted({index // step for index in picked.values()})
     sources = {f"Clip {number + 1}": (_root() / clips[number].video["file_names"][0]).parent for number in numbers}
@@ -89,7 +89,7 @@ def write_quickstart_report(
     videos = {
         name: track_source(tracker, source, output / f"{_file_name(name)}.mp4") for name, source in sources.items()
     }
-    sections.append(Videos("Videos", videos, f"Tracks by what was {OURS}. The detector has seen composed stills only."))
+    sections.append(Videos("Videos", videos, f"Tracks by what was {OURS}. The detector saw synthetic images only."))
     sections.append(_health_table(metrics["health"]))
     sections += training_curves(training_metrics)
     path = output / "report.html"
@@ -103,7 +103,7 @@ def write_quickstart_report(
 
 
 def training_curves(training_metrics: Mapping[str, Path]) -> list[LossCurves]:
-    """The curves in each training's "metrics.json", under its heading; without those that are 0 throughout."""
+    """Curves of each training's "metrics.json" under its heading, without those that are 0 throughout."""
     return [
         LossCurves(heading, {name: points for name, points in read_metrics(file).items() if any(points[1])})
         for heading, file in training_metrics.items()
@@ -111,7 +111,7 @@ def training_curves(training_metrics: Mapping[str, Path]) -> list[LossCurves]:
 
 
 def _pick_clips(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, int]:
-    """Where our tracks gain most, middling and least over the baseline's: positions among all phases of all clips."""
+    """Description -> position, among all phases of all clips, of the median, largest and smallest gain in IDF1."""
     gain = np.subtract(rows[OURS]["IDF1_per_clip"], rows[BASELINE]["IDF1_per_clip"])
     order = np.argsort(gain, kind="stable")
     return {
@@ -125,22 +125,22 @@ def _summary(metrics: dict[str, Any]) -> list[str]:
     stills = metrics["stills"]["agnostic"]
     paragraphs = [
         "All methods track **the same detections** of clips whose characters and backgrounds were in no training "
-        "picture. Each method's thresholds were chosen on a separate set of clips, with equally many tries. The "
-        "pictures are composed (rendered characters over real photos and clips): no figure here says anything about "
+        "image. Each method's thresholds were chosen on a separate set of clips, with equally many tries. The images "
+        "are synthetic (rendered characters over real photos and clips): no score here says anything about "
         "YouTube-VIS.",
-        f"On unseen stills the detector has a class-agnostic mask AP50 of **{stills['AP50']:.3f}**, "
+        f"On unseen images the detector has a class-agnostic mask AP50 of **{stills['AP50']:.3f}**, "
         f"AP {stills['AP']:.3f}.",
     ]
     for skip, rows in metrics["skips"].items():
         ours = f"With {every_nth(int(skip))} frame, what was {OURS} (IDF1 {rows[OURS]['IDF1']:.3f})"
-        ahead = [name for name, figures in rows.items() if figures["IDF1"] > rows[OURS]["IDF1"]]
+        ahead = [name for name, scores in rows.items() if scores["IDF1"] > rows[OURS]["IDF1"]]
         listed = ", ".join(f"{name} ({rows[name]['IDF1']:.3f})" for name in ahead)
         paragraphs.append(f"{ours} is **not** the best; ahead: {listed}." if ahead else f"{ours} has the highest IDF1.")
     return paragraphs
 
 
 def every_nth(number: int) -> str:
-    """Such as "every 4th"."""
+    """Text such as "every 4th"."""
     return "every " + str(number) + {1: "st", 2: "nd", 3: "rd"}.get(number, "th")
 
 
@@ -159,7 +159,7 @@ def _table(skip: int, rows: Mapping[str, Mapping[str, Any]]) -> Table:
 
 def _health_table(health: Mapping[str, Mapping[str, float]]) -> Table:
     columns = {
-        "places found again": "cell_retrieval",
+        "cell retrieval@1": "cell_retrieval",
         "mean cosine": "mean_cosine",
         "mean norm": "mean_norm",
         "R² of x": "position_r2_x",
@@ -168,17 +168,17 @@ def _health_table(health: Mapping[str, Mapping[str, float]]) -> Table:
     return Table(
         "Health of the embeddings, without labels",
         ["head", *columns],
-        [[name, *(figures[key] for key in columns.values())] for name, figures in health.items()],
-        better={"places found again": "max"},
-        caption="On frames of clips that nothing was trained on. Places found again: the cells of one view of a frame "
-        "whose nearest neighbour in another view shows the same place. A mean cosine near 1 is a collapse; R² says how "
-        "well a linear map reads the place of a cell from its embedding, which tells a tracker nothing about identity "
-        "(0 or less: not at all).",
+        [[name, *(scores[key] for key in columns.values())] for name, scores in health.items()],
+        better={"cell retrieval@1": "max"},
+        caption="On frames of clips that nothing was trained on. Cell retrieval@1: share of the cells of one view of a "
+        "frame whose nearest neighbor in another view shows the same location. A mean cosine near 1 is a collapse; R² "
+        "says how well a linear map predicts the location of a cell from its embedding, which tells a tracker nothing "
+        "about identity (0 or less: not at all).",
     )
 
 
-def _tracked_frames(clip: DetectedClip, method: Method, cfg: CfgNode, figures: Mapping[str, Any]) -> list[Instances]:
-    tracker = method.tracker(cfg, figures["threshold"], figures["min_score"])
+def _tracked_frames(clip: DetectedClip, method: Method, cfg: CfgNode, scores: Mapping[str, Any]) -> list[Instances]:
+    tracker = method.tracker(cfg, scores["threshold"], scores["min_score"])
     tracked = track_clip(clip, method.feature, tracker)
     return [_instances(frame, rows, ids) for frame, (rows, ids) in zip(clip.frames, tracked)]
 
@@ -193,39 +193,37 @@ def _instances(frame: DetectedFrame, rows: np.ndarray, ids: np.ndarray) -> Insta
 
 
 def _id_switches(clip: DetectedClip, tracked: Sequence[Instances]) -> dict[int, str]:
-    """Frame -> how many objects there carry another id than when they were last tracked."""
+    """Frame -> text with the number of objects whose id differs from when they were last tracked."""
     last: dict[int, int] = {}
     marks = {}
     for index, (frame, instances) in enumerate(zip(clip.frames, tracked)):
         switches = 0
-        for truth, similarity in zip(frame.truth, frame.similarity[:, instances.row.numpy()]):
+        for gt, similarity in zip(frame.gt_index, frame.similarity[:, instances.row.numpy()]):
             if len(similarity) and similarity.max() >= _MATCH_IOU:
                 identity = int(instances.ID[int(similarity.argmax())])
-                switches += last.get(truth, identity) != identity
-                last[truth] = identity
+                switches += last.get(gt, identity) != identity
+                last[gt] = identity
         if switches:
             marks[index] = f"{switches} id switch{'es' if switches > 1 else ''}"
     return marks
 
 
-def _strip_row(
-    clip: DetectedClip, method: Method, cfg: CfgNode, figures: Mapping[str, Any], index: int
-) -> FilmstripRow:
-    tracked = _tracked_frames(clip, method, cfg, figures)
+def _strip_row(clip: DetectedClip, method: Method, cfg: CfgNode, scores: Mapping[str, Any], index: int) -> FilmstripRow:
+    tracked = _tracked_frames(clip, method, cfg, scores)
     drawer = TrackDrawer(scale=2, show_scores=False, trail_length=0, emphasis=1.6)
     images = [drawer.draw(image, instances) for image, instances in zip(_read(clip), tracked)]
-    note = f"IDF1 {figures['IDF1_per_clip'][index]:.2f}"
+    note = f"IDF1 {scores['IDF1_per_clip'][index]:.2f}"
     return FilmstripRow(method.name, images, note, _id_switches(clip, tracked))
 
 
-def strip_picture(rows: Sequence[FilmstripRow]) -> np.ndarray:
-    """The film strip as one RGB picture, without its labels."""
+def strip_image(rows: Sequence[FilmstripRow]) -> np.ndarray:
+    """Film strip as one RGB image, without its labels."""
     gap = 12
     padded = [
         [np.pad(image, ((0, gap), (0, gap), (0, 0)), constant_values=255) for image in row.images] for row in rows
     ]
-    picture = np.concatenate([np.concatenate(images, axis=1) for images in padded])[:-gap, :-gap, ::-1]
-    return np.ascontiguousarray(picture)
+    strip = np.concatenate([np.concatenate(images, axis=1) for images in padded])[:-gap, :-gap, ::-1]
+    return np.ascontiguousarray(strip)
 
 
 def _read(clip: DetectedClip) -> list[np.ndarray]:
@@ -241,6 +239,6 @@ def _file_name(title: str) -> str:
 
 
 def track_source(tracker: VideoTracker, source: Path, path: Path) -> Path:
-    """Track a folder of frames or a video, and draw it."""
+    """Track a folder of frames or a video, and draw its tracks to ``path``."""
     track_video(tracker, str(source), path, max_frames=_VIDEO_FRAMES)
     return path

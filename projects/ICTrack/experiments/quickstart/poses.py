@@ -1,4 +1,4 @@
-"""The pose quick-start: sample people, training, a comparison of association methods, and a report, in one run."""
+"""Quick-start for poses: synthetic data, training, a comparison of association methods and a report."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ from .check_submission import check_submission
 from .masks import processes_that_share, stage, train_stage
 from .poses_report import setting_of, write_pose_report
 
-# The clips are compared with every 4th, 8th and 16th frame.
+# Frame skips of the comparison.
 SKIPS = (4, 8, 16)
-# Smallest detection scores that tuning tries, beside each method's own thresholds.
+# Detection score thresholds tried in tuning, besides each method's own thresholds.
 MIN_SCORES = (0.2, 0.3, 0.4, 0.5)
 SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabelled_clips=40, unlabelled_length=40)
 
-# Heads on the same frozen features, and KEY, VALUE of MODEL.EMBEDDING in which they differ from the configured one.
+# Head on the shared frozen features -> KEY, VALUE, ... of MODEL.EMBEDDING on top of the configuration.
 KEM, KEM_MEAN, VIDEO = "kem", "kem_mean", "kem_video"
 HEADS: dict[str, list[Any]] = {
     "untrained": [],
@@ -70,7 +70,7 @@ IMAGE_ONLY, OURS, BASELINE = "joint + person IC (KEM)", "KEM + video", "spatial 
 
 
 def methods() -> list[Method]:
-    """The rows of the table."""
+    """Methods compared by the quick-start."""
     return [
         *spatial_pose_methods(),
         appearance_method("untrained KEM", "untrained"),
@@ -85,7 +85,7 @@ def methods() -> list[Method]:
 
 
 class HeadBankTrainer(ICTrackTrainer):
-    """Trains all of ``HEADS`` beside one detector."""
+    """Trainer of all ``HEADS`` on one frozen detector."""
 
     @classmethod
     def build_model(cls, cfg: CfgNode) -> PointSetAnchor:
@@ -95,7 +95,7 @@ class HeadBankTrainer(ICTrackTrainer):
 
 
 def head_bank(cfg: CfgNode, model: PointSetAnchor) -> HeadBank:
-    """``HEADS`` for a model."""
+    """Bank of ``HEADS`` for a model."""
     assert not cfg.MODEL.EMBEDDING.BACKPROP_TO_FEATURES, "the heads would change the features that they share"
     shapes = model.backbone.output_shape()
     stride = shapes[cfg.MODEL.POINT_SET_ANCHOR.IN_FEATURES[0]].stride // 2
@@ -113,7 +113,7 @@ def head_bank(cfg: CfgNode, model: PointSetAnchor) -> HeadBank:
 
 @dataclass(frozen=True)
 class PoseConfigs:
-    """Configuration files of the stages: the pose detector, its embedding head, and the one on unlabelled clips."""
+    """Configuration files: pose detector, embedding head on labelled images, video head on unlabelled clips."""
 
     detector: str
     embedding: str
@@ -121,7 +121,7 @@ class PoseConfigs:
 
     @classmethod
     def in_folder(cls, folder: Path) -> PoseConfigs:
-        """Those of the quick-start in ``configs/quickstart``."""
+        """Configuration files of ``configs/quickstart``."""
         return cls(*(str(folder / f"pose_lite0{stage}.yaml") for stage in ("", "_embedding", "_video")))
 
 
@@ -136,27 +136,27 @@ def run_pose_quickstart(
     sample: PoseSampleConfig | None = None,
     real_clip: Path | None = None,
 ) -> None:
-    """Generate the sample people for ``seed``, train, compare, and write ``report.html`` and ``metrics.json``.
+    """Generate synthetic data, train, compare, and write ``report.html`` and ``metrics.json``.
 
     Args:
-        configs: of the stages.
-        output: folder to write to.
-        seed: of the sample data, of the initial weights and of the order of training.
-        num_processes: at most so many: GPUs, or processes on the CPU.
+        configs: Configuration files of the stages.
+        output: Folder to write to.
+        seed: Seed of the data, the initial weights and the order of training.
+        num_processes: Largest number of processes: GPUs, or processes on the CPU.
         overrides: KEY VALUE pairs for all configurations.
-        video_overrides: further ones for the last.
-        sample: sizes of the sample data; by default ``SAMPLE``.
-        real_clip: folder of frames to track as well.
+        video_overrides: Further KEY VALUE pairs for the video stage.
+        sample: Sizes of the synthetic data; ``SAMPLE`` by default.
+        real_clip: Folder of frames to track as well.
 
     Raises:
-        VideoReadError: there are no frames in ``real_clip``.
+        VideoReadError: If ``real_clip`` has no frames.
     """
     start = time.perf_counter()
     if real_clip is not None:
-        with open_frames(str(real_clip)):  # not only after all the training
+        with open_frames(str(real_clip)):  # fails before the training
             pass
     output.mkdir(parents=True, exist_ok=True)
-    with stage(f"composing the sample people (seed {seed})"):
+    with stage(f"generating the synthetic data (seed {seed})"):
         generate_sample_pose(output / "sample", seed, sample or SAMPLE)
     common = [*dataset_options((output / "sample").resolve()), "SEED", str(seed)]
 
@@ -190,7 +190,7 @@ def _train_and_compare(
     start: float,
     real_clip: Path | None,
 ) -> None:
-    """What each process does."""
+    """Work of each process."""
     detector_cfg = setup(args)
     seconds: dict[str, float] = {}
     with stage(f"training the detector for {detector_cfg.SOLVER.MAX_ITER} iterations", seconds, "detector"):
@@ -205,7 +205,7 @@ def _train_and_compare(
     if comm.is_main_process():
         SafeCheckpointer(model, str(output)).save(Path(IMAGE_WEIGHTS).stem)
     comm.synchronize()
-    with stage(f"learning from unlabelled clips for {video_cfg.SOLVER.MAX_ITER} iterations", seconds, "video"):
+    with stage(f"training on unlabelled clips for {video_cfg.SOLVER.MAX_ITER} iterations", seconds, "video"):
         _train(ICTrackTrainer, video_cfg, seed)
     video_model = build_model(video_cfg)
     SafeCheckpointer(video_model).load(_weights(video_cfg))
@@ -218,7 +218,7 @@ def _train_and_compare(
         clips = {split: _detect(cfg, model, bank, split) for split in ("tune", "val")}
     with stage("testing at several scales", seconds, "multi-scale"):
         multi_scale = _multi_scale(detector_cfg)
-    with stage("tracking: tuning every method on one set of clips, measuring on another", seconds, "tracking"):
+    with stage("tracking: tuning every method on one set of clips, evaluating on another", seconds, "tracking"):
         studies = {skip: _study(cfg, clips, skip) for skip in SKIPS}
         table = _compare(studies)
     if not comm.is_main_process():
@@ -238,7 +238,7 @@ def _train_and_compare(
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(video_cfg, setting)
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        trainings = {"Detector": detector_cfg, "Embedding heads": cfg, "Learning from unlabelled clips": video_cfg}
+        trainings = {"Detector": detector_cfg, "Embedding heads": cfg, "Training on unlabelled clips": video_cfg}
         curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
         report = write_pose_report(
             curves, tracking_cfg, studies, methods(), (OURS, BASELINE), metrics, output, real_clip
@@ -250,7 +250,7 @@ def _train_and_compare(
 
 
 def _train(trainer_class: type[ICTrackTrainer], cfg: CfgNode, seed: int) -> Any:
-    """One stage, whose random numbers do not depend on those before it."""
+    """Train one stage, with random numbers that do not depend on the stages before it."""
     seed_all_rng(seed)
     return train_stage(trainer_class, cfg)
 
@@ -260,11 +260,11 @@ def _weights(cfg: CfgNode) -> str:
 
 
 def _detect(cfg: CfgNode, model: PointSetAnchor, bank: HeadBank, split: str) -> list[PoseClip]:
-    """The clips of a split, every ``SKIPS[0]``-th frame, on all processes."""
+    """Detected clips of a split at the smallest skip, on all processes."""
     name = f"ictrack_sample_pose_clips_{split}_skip{SKIPS[0]}"
     loader = build_video_test_loader(cfg, name)
-    found = detect_poses(model, bank, loader, min(MIN_SCORES), cfg.TRACKER_HEADS.MAX_DETECTIONS)
-    everything = {video: frames for part in comm.all_gather(found) for video, frames in part.items()}
+    detected = detect_poses(model, bank, loader, min(MIN_SCORES), cfg.TRACKER_HEADS.MAX_DETECTIONS)
+    everything = {video: frames for part in comm.all_gather(detected) for video, frames in part.items()}
     files = {sequence_name(path.name): path for path in posetrack_files(MetadataCatalog.get(name).annotation_folder)}
     return [PoseClip(n, read_json(path), everything[n], unit) for unit, (n, path) in enumerate(files.items())]
 
@@ -277,7 +277,7 @@ def _study(cfg: CfgNode, clips: Mapping[str, Sequence[PoseClip]], skip: int) -> 
 
 
 def _compare(studies: Mapping[int, PoseStudy]) -> dict[str, dict[str, dict[str, Any]]]:
-    """skip -> method -> figures, on the main process; the work is shared out over all processes."""
+    """Skip -> method -> scores, on the main process; all processes share the work."""
     jobs = [(skip, method) for skip in studies for method in methods()]
     measured = {}
     for skip, method in jobs[comm.get_rank() :: comm.get_world_size()]:
@@ -292,7 +292,7 @@ def _compare(studies: Mapping[int, PoseStudy]) -> dict[str, dict[str, dict[str, 
 
 
 def _multi_scale(cfg: CfgNode) -> dict[str, Any]:
-    """COCO's figures of the detector on the unseen stills with test-time augmentation."""
+    """COCO scores of the detector with test-time augmentation on the unseen images."""
     name = cfg.DATASETS.TEST[0]
     cfg = cfg.clone()
     cfg.defrost()
@@ -304,13 +304,13 @@ def _multi_scale(cfg: CfgNode) -> dict[str, Any]:
 
 
 def _oks_ap(results: Mapping[str, Any] | None) -> dict[str, float]:
-    """AP and AP50 of poses as fractions; 0 without any detection."""
+    """OKS-AP and OKS-AP50 as fractions; 0 without any detection."""
     keypoints = (results or {}).get("keypoints", {})
     return {key: keypoints.get(key, 0.0) / 100 for key in ("AP", "AP50")}
 
 
 def _tracking_config(cfg: CfgNode, setting: PoseSetting) -> CfgNode:
-    """The configuration of the trained model, with the thresholds that were tuned for it."""
+    """Configuration of the trained model with its tuned thresholds."""
     cfg = cfg.clone()
     cfg.defrost()
     state_detector_classes(cfg, training=False)
@@ -322,10 +322,10 @@ def _tracking_config(cfg: CfgNode, setting: PoseSetting) -> CfgNode:
 
 
 def format_pose_tables(metrics: Mapping[str, Any]) -> str:
-    """The results as text: the detector on stills, then a table for each frame skip."""
+    """Results as text: scores of the detector on images, then a table of each frame skip."""
     single, multi = metrics["stills"]["single_scale"], metrics["stills"]["multi_scale"]
     parts = [
-        f"Unseen stills: OKS-AP {single['AP']:.3f}, AP50 {single['AP50']:.3f}; "
+        f"Unseen images: OKS-AP {single['AP']:.3f}, AP50 {single['AP50']:.3f}; "
         f"at several scales OKS-AP {multi['AP']:.3f}, AP50 {multi['AP50']:.3f}"
     ]
     for skip, rows in metrics["skips"].items():

@@ -1,4 +1,4 @@
-"""The pose quick-start's report: strips of skeletons, videos, tables and curves."""
+"""Report of the pose quick-start: film strips, videos, tables and curves."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from ictrack.engine.video_tracker import VideoTracker
 from ictrack.structures.joints import joint_set
 from ictrack.visualization.draw_tracks import TrackDrawer
 
-from .masks_report import every_nth, strip_picture, track_source, training_curves
+from .masks_report import every_nth, strip_image, track_source, training_curves
 
 # Joints of a lower score are not drawn.
 _DRAWN_SCORE = 0.15
@@ -48,17 +48,17 @@ def write_pose_report(
     """Write ``output/report.html``, the mp4s and ``tracks.jpg`` beside it.
 
     Args:
-        training_metrics: heading -> "metrics.json" of a training.
-        tracking_cfg: of the trained model with its tuned tracker, for the videos.
-        studies: skip -> the clips that were measured.
-        methods: of the comparison.
-        shown: names of two of them that are shown side by side, ours first.
-        metrics: what the quick-start measured ("skips" -> skip -> method -> figures).
-        output: folder.
-        real_clip: folder of frames of a real clip, or a video, to track as well.
+        training_metrics: Heading -> "metrics.json" of a training.
+        tracking_cfg: Configuration of the trained model with its tuned tracker.
+        studies: Skip -> study of the evaluation clips.
+        methods: Methods of the comparison.
+        shown: Names of two methods shown side by side, ours first.
+        metrics: Results of the quick-start ("skips" -> skip -> method -> scores).
+        output: Folder to write to.
+        real_clip: Video or folder of frames to track as well.
 
     Returns:
-        The report's path.
+        Path of the report.
     """
     skip = max(studies)
     by_name = {method.name: method for method in methods}
@@ -81,7 +81,7 @@ def write_pose_report(
         )
         sections.append(Filmstrip(f"Clip {unit + 1}: {description}", strip, columns, caption, width=235))
         if len(sections) == 2:
-            Image.fromarray(strip_picture(strip)).save(output / "tracks.jpg", quality=90)
+            Image.fromarray(strip_image(strip)).save(output / "tracks.jpg", quality=90)
     sections += [_table(int(k), metrics["skips"][k], shown[0]) for k in sorted(metrics["skips"], key=int, reverse=True)]
     if real_clip is not None:
         sources["Real clip"] = real_clip
@@ -90,7 +90,7 @@ def write_pose_report(
         name: track_source(tracker, source, output / f"{name.lower().replace(' ', '_')}.mp4")
         for name, source in sources.items()
     }
-    caption = "Tracks by what was learnt from stills and clips. The detector has seen composed stills only."
+    caption = "Tracks of our method. The detector has seen synthetic images only."
     sections.append(Videos("Videos", videos, caption))
     sections += training_curves(training_metrics)
     path = output / "report.html"
@@ -103,13 +103,13 @@ def write_pose_report(
     return path
 
 
-def setting_of(figures: Mapping[str, Any]) -> PoseSetting:
-    """The setting that figures were measured with."""
-    return PoseSetting(figures["threshold"], figures["min_score"], figures["min_joint_score"])
+def setting_of(scores: Mapping[str, Any]) -> PoseSetting:
+    """Setting that scores were measured with."""
+    return PoseSetting(scores["threshold"], scores["min_score"], scores["min_joint_score"])
 
 
 def _pick_clips(rows: Mapping[str, Mapping[str, Any]], shown: tuple[str, str]) -> dict[str, int]:
-    """Where the first method gains most, middling and least over the second: units of the evaluation clips."""
+    """Description -> unit of the median, largest and smallest gain in IDF1 of the first method over the second."""
     ours, theirs = ([unit_scores(counts)["IDF1"] for counts in rows[name]["counts"]] for name in shown)
     gain = np.subtract(ours, theirs)
     order = np.argsort(gain, kind="stable")
@@ -126,8 +126,12 @@ def _draw(cfg: CfgNode, root: Path, clip: PoseClip, tracks: Tracks) -> list[np.n
     )
     images = []
     for image, frame, (rows, ids) in zip(clip.data["images"], clip.frames, tracks):
-        found = frame.detections[torch.from_numpy(rows)]
-        people = Instances(found.image_size, pred_boxes=found.pred_boxes, pred_keypoints=found.pred_keypoints)
+        detections = frame.detections[torch.from_numpy(rows)]
+        people = Instances(
+            detections.image_size,
+            pred_boxes=detections.pred_boxes,
+            pred_keypoints=detections.pred_keypoints,
+        )
         people.ID = torch.from_numpy(ids)
         images.append(drawer.draw(utils.read_image(str(root / image["file_name"]), format="BGR"), people))
     return images
@@ -138,14 +142,14 @@ def _summary(metrics: Mapping[str, Any], ours: str) -> list[str]:
     submission = metrics["submission"]
     better = "no lower" if multi["AP"] >= single["AP"] else "**lower**"
     paragraphs = [
-        "All methods track **the same detections** of clips whose clothes and scenery were in no training picture. "
-        "Each method's thresholds were chosen on a separate set of clips, with equally many tries. The people are made "
-        "up and composed over real scenery: no figure here says anything about PoseTrack.",
-        f"On unseen stills the detector has an OKS-AP of **{single['AP']:.3f}** (AP50 {single['AP50']:.3f}). With "
+        "All methods track **the same detections** of clips whose clothes and scenery were in no training image. "
+        "Each method's thresholds were chosen on a separate set of clips, with equally many tries. The people are "
+        "synthetic, over real scenery: no score here says anything about PoseTrack.",
+        f"On unseen images the detector has an OKS-AP of **{single['AP']:.3f}** (AP50 {single['AP50']:.3f}). With "
         f"several scales it is {better}: {multi['AP']:.3f}.",
         f"The tracks of every frame that was looked at were written as a PoseTrack submission, with "
         f"{len(submission['errors'])} errors and {len(submission['warnings'])} warnings of the validator; "
-        f"{submission['num_figures']} figures of what was read back differ by at most "
+        f"{submission['num_figures']} scores of the submission read back differ by at most "
         f"{submission['largest_difference']:.1g} from those in memory.",
         *(f"`{line}`" for line in [*submission["errors"], *submission["warnings"]]),
     ]

@@ -1,4 +1,4 @@
-"""The pose quick-start over several seeds: results on disk, and their table with paired bootstrap intervals by clip."""
+"""Pose quick-start over several seeds: results on disk, and their table with paired bootstrap intervals by clip."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .poses import BASELINE, IMAGE_ONLY, OURS, PoseConfigs, run_pose_quickstart
 RESULTS_FILE, TABLE_FILE = "pose.json.gz", "pose.md"
 NUM_SAMPLES = 1000
 _HEADERS = ("method", "MOTA", "IDF1", "HOTA", "AP", "id switches", "IDF1 - KEM", "95 %")
-# At the largest frame skip the first is above the second.
+# Claims that the first method is above the second at the largest frame skip.
 CLAIMS = (
     (IMAGE_ONLY, BASELINE),
     (IMAGE_ONLY, "OKS"),
@@ -41,16 +41,16 @@ def run_pose_seeds(configs: PoseConfigs, output: Path, results: Path, seeds: Ite
         run_pose_quickstart(configs, folder, seed, num_processes, [])
         measured.append(json.loads((folder / "metrics.json").read_text()))
     results.mkdir(parents=True, exist_ok=True)
-    # Without a time stamp, so that the same results are the same bytes.
+    # No time stamp: equal results give equal bytes.
     (results / RESULTS_FILE).write_bytes(gzip.compress(json.dumps(measured).encode(), mtime=0))
     write_pose_table(results)
 
 
 def write_pose_table(results: Path) -> None:
-    """Write ``pose.md`` from the results beside it, and show it in ``README.md`` of the folder above.
+    """Write ``pose.md`` from the results beside it, and insert it between the markers of ``../README.md``.
 
     Raises:
-        OSError: there are no results.
+        OSError: If there are no results.
     """
     text = format_pose_results(json.loads(gzip.decompress((results / RESULTS_FILE).read_bytes())))
     (results / TABLE_FILE).write_text(text, encoding="utf-8")
@@ -58,10 +58,10 @@ def write_pose_table(results: Path) -> None:
 
 
 def format_pose_results(measured: Sequence[Mapping[str, Any]]) -> str:
-    """A Markdown table for each frame skip, and the claims.
+    """Markdown table of each frame skip, and the claims.
 
     Args:
-        measured: "metrics.json" of the pose quick-start, one a seed.
+        measured: Contents of the pose quick-start's "metrics.json", one a seed.
     """
     stills = {scale: np.array([one["stills"][scale]["AP"] for one in measured]) for scale in measured[0]["stills"]}
     minutes = ", ".join(f"{one['stage_seconds']['detector'] / 60:.1f}" for one in measured)
@@ -87,7 +87,7 @@ def format_pose_results(measured: Sequence[Mapping[str, Any]]) -> str:
 def difference(
     measured: Sequence[Mapping[str, Any]], skip: str, a: str, b: str
 ) -> dict[str, tuple[float, float, float]]:
-    """IDF1 and MOTA of method ``a`` minus those of ``b`` over all clips of all seeds: value, low, high (95 %)."""
+    """Differences in IDF1 and MOTA of methods ``a`` and ``b`` over all clips and seeds: (value, low, high), 95 %."""
     ours, theirs = (
         np.concatenate([np.array(one["skips"][skip][name]["counts"]) for one in measured]) for name in (a, b)
     )
@@ -103,9 +103,9 @@ def difference(
 
 
 def _row(measured: Sequence[Mapping[str, Any]], skip: str, name: str) -> list[str]:
-    figures = [one["skips"][skip][name] for one in measured]
-    shown = [_percent(np.array([f[key] for f in figures])) for key in ("MOTA", "IDF1", "HOTA", "AP")]
-    switches = f"{np.mean([f['IDSW'] for f in figures]):.0f}"
+    scores = [one["skips"][skip][name] for one in measured]
+    shown = [_percent(np.array([f[key] for f in scores])) for key in ("MOTA", "IDF1", "HOTA", "AP")]
+    switches = f"{np.mean([f['IDSW'] for f in scores]):.0f}"
     if name == IMAGE_ONLY:
         return [name, *shown, switches, "", ""]
     value, low, high = difference(measured, skip, name, IMAGE_ONLY)["IDF1"]
@@ -113,10 +113,10 @@ def _row(measured: Sequence[Mapping[str, Any]], skip: str, name: str) -> list[st
 
 
 def _claim(measured: Sequence[Mapping[str, Any]], skip: str, better: str, worse: str) -> str:
-    found = difference(measured, skip, better, worse)
+    differences = difference(measured, skip, better, worse)
     shown = ", ".join(
         f"{key} **{'holds' if low > 0 else 'does not hold'}** {100 * value:+.2f} [{100 * low:+.2f}, {100 * high:+.2f}]"
-        for key, (value, low, high) in found.items()
+        for key, (value, low, high) in differences.items()
     )
     return f"- {better} > {worse}: {shown}"
 

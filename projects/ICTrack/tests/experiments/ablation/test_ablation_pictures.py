@@ -1,4 +1,4 @@
-"""Heads on caches give what they give on the pictures' features; batches and tracklets are what they should be."""
+"""Heads on caches give what they give on the images' features; batches and tracklets are what they should be."""
 
 import numpy as np
 import pytest
@@ -7,9 +7,9 @@ from detectron2.layers import ShapeSpec
 from detectron2.structures import Boxes, Instances
 
 from experiments.ablation.cache import Cache, fingerprint
-from experiments.ablation.cached_features import Pictures, embed_detections
+from experiments.ablation.cached_features import CachedFeatures, embed_detections
 from experiments.ablation.methods import HEADS, ROWS, select_rows
-from experiments.ablation.objectives import CachedClips, ImageLesson, VideoLesson
+from experiments.ablation.objectives import CachedClips, CachedImageObjective, CachedVideoObjective
 from experiments.ablation.pack_detections import pack_clips, pseudo_labelled, true_identities, unpack_clips
 from experiments.ablation.train_heads import mine_tracklets, purity
 from experiments.association.masks import DetectedClip, DetectedFrame
@@ -28,28 +28,28 @@ def linear_head() -> InstanceEmbeddingHead:
     )
 
 
-def pictures(num_sources: int, num_times: int, per_picture: int = 2) -> Pictures:
-    """Picture by picture; instance i of a source has the same id in all of its pictures."""
+def cached_features(num_sources: int, num_times: int, per_image: int = 2) -> CachedFeatures:
+    """Image by image; instance i of a source has the same id in all of its images."""
     count = num_sources * num_times
     sources = torch.arange(num_sources).repeat_interleave(num_times)
-    return Pictures(
+    return CachedFeatures(
         sources=sources,
         times=torch.arange(num_times).repeat(num_sources),
-        owners=torch.arange(count).repeat_interleave(per_picture),
-        ids=(10 * sources[:, None] + torch.arange(per_picture)).flatten(),
-        pooled=torch.randn(count * per_picture, sum(WIDTHS)).half(),
-        own_cells=torch.zeros((count * per_picture, 3), dtype=torch.int64),
+        owners=torch.arange(count).repeat_interleave(per_image),
+        ids=(10 * sources[:, None] + torch.arange(per_image)).flatten(),
+        pooled=torch.randn(count * per_image, sum(WIDTHS)).half(),
+        own_cells=torch.zeros((count * per_image, 3), dtype=torch.int64),
         cells=torch.zeros((0, 5), dtype=torch.int64),
     )
 
 
-def test_the_cell_read_out_takes_the_chosen_pictures():
+def test_the_cell_read_out_takes_the_chosen_images():
     shapes = {"p2": ShapeSpec(channels=6)}
     head = InstanceEmbeddingHead(
         in_features=["p2"], input_shape=shapes, num_convs=0, dim=4, readout="cell", detector_grids=[3]
     )
     maps = {"p2": torch.randn(3, 6, 3, 3).half()}
-    known = Pictures(
+    known = CachedFeatures(
         sources=torch.arange(3),
         times=torch.zeros(3, dtype=torch.int64),
         owners=torch.tensor([0, 2, 2]),
@@ -71,16 +71,16 @@ def test_the_cell_read_out_takes_the_chosen_pictures():
 
 
 def test_concatenation_renumbers():
-    a, b = pictures(1, 2), pictures(1, 1)
+    a, b = cached_features(1, 2), cached_features(1, 1)
     b.cells = torch.tensor([[0, 1, 2, 3, 1]])
-    both = Pictures.concatenate([a, b])
+    both = CachedFeatures.concatenate([a, b])
     assert both.owners.tolist() == [0, 0, 1, 1, 2, 2]
     assert both.cells.tolist() == [[2, 1, 2, 3, 5]]
 
 
-def test_an_image_lesson_draws_views_of_the_same_stills():
+def test_an_image_objective_draws_views_of_the_same_stills():
     cfg = load_config(overrides=["INPUT.NUM_VIEWS", "2"])
-    known = pictures(6, 4)
+    known = cached_features(6, 4)
     drawn = []
 
     class Spy(InstanceEmbeddingHead):
@@ -90,7 +90,7 @@ def test_an_image_lesson_draws_views_of_the_same_stills():
 
     head = linear_head()
     head.__class__ = Spy
-    losses = ImageLesson(cfg, known, 8)(head)
+    losses = CachedImageObjective(cfg, known, 8)(head)
     ids, counts = drawn[0].unique(return_counts=True)
     assert len(ids) == 4 * 2 and set(counts.tolist()) == {2}
     assert losses["loss_embed_contrast"] > 0
@@ -98,11 +98,11 @@ def test_an_image_lesson_draws_views_of_the_same_stills():
 
 def test_clips_keep_their_intervals():
     cfg = load_config(overrides=["INPUT.UNLABELLED.NUM_FRAMES", "3", "INPUT.UNLABELLED.INTERVAL", "[4.0, 8.0]"])
-    known = pictures(5, 20)
+    known = cached_features(5, 20)
     known.times *= 2  # every second frame is there
-    lesson = VideoLesson(cfg, OBJECTIVES["tracklet"](cfg), known, 9, known.ids)
+    objective = CachedVideoObjective(cfg, OBJECTIVES["tracklet"](cfg), known, 9, known.ids)
     for _ in range(20):
-        chosen = lesson.draw()
+        chosen = objective.draw()
         assert len(chosen) == 9 and len(set(chosen.tolist())) == 9
         times = known.times[chosen].view(3, 3)
         assert (known.sources[chosen].view(3, 3).diff(dim=1) == 0).all()
@@ -110,9 +110,9 @@ def test_clips_keep_their_intervals():
 
 
 @pytest.mark.parametrize("objective", ["tracklet", "instance_walk"])
-def test_video_lessons_learn_and_leave_out_what_is_on_no_tracklet(objective):
+def test_video_objectives_learn_and_leave_out_what_is_on_no_tracklet(objective):
     cfg = load_config(overrides=["INPUT.UNLABELLED.NUM_FRAMES", "3", "INPUT.UNLABELLED.INTERVAL", "[1.0, 2.0]"])
-    known = pictures(4, 8, per_picture=3)
+    known = cached_features(4, 8, per_image=3)
     tracklets = known.ids.clone()
     tracklets[2::3] = -1
     head = linear_head()
@@ -121,7 +121,7 @@ def test_video_lessons_learn_and_leave_out_what_is_on_no_tracklet(objective):
         known.pooled[2::3] = value
         np.random.seed(0)
         torch.manual_seed(0)
-        (loss,) = VideoLesson(cfg, OBJECTIVES[objective](cfg), known, 12, tracklets)(head).values()
+        (loss,) = CachedVideoObjective(cfg, OBJECTIVES[objective](cfg), known, 12, tracklets)(head).values()
         losses.append(loss.item())
     assert losses[0] == losses[1] > 0
     loss.backward()
@@ -129,7 +129,7 @@ def test_video_lessons_learn_and_leave_out_what_is_on_no_tracklet(objective):
 
 
 def test_colours_are_averaged():
-    known = pictures(1, 2)
+    known = cached_features(1, 2)
     known.colors = torch.tensor([[1.0, 3.0], [5.0, 7.0]]).expand(2, 3, 2, 2)
     clips = CachedClips(known, torch.tensor([1, 0]), 2, 1)
     colors, valid = clips.colors((1, 1), (1, 1))
@@ -138,7 +138,7 @@ def test_colours_are_averaged():
 
 
 def make_clip(num_frames: int = 4) -> DetectedClip:
-    """Two objects, the second of which is found at half of its place."""
+    """Two objects, the second of which is detected on half of its area."""
     frames = []
     for _ in range(num_frames):
         masks = np.zeros((3, 8, 16), bool)
@@ -166,7 +166,7 @@ def test_clips_survive_the_cache(tmp_path):
         assert new.rles == old.rles
         assert torch.equal(new.detections.pred_boxes.tensor, old.detections.pred_boxes.tensor)
         assert torch.equal(new.features["colour"], old.features["colour"])
-        assert np.array_equal(new.similarity, old.similarity) and np.array_equal(new.truth, old.truth)
+        assert np.array_equal(new.similarity, old.similarity) and np.array_equal(new.gt_index, old.gt_index)
 
 
 def test_a_damaged_or_outdated_file_is_not_held(tmp_path):
@@ -183,7 +183,7 @@ def test_fingerprints_differ():
     assert fingerprint("a", {"b": 1}) == fingerprint("a", {"b": 1}) != fingerprint("a", {"b": 2})
 
 
-def test_truth_and_pseudo_labels():
+def test_gt_and_pseudo_labels():
     clip = make_clip()
     assert true_identities([clip]).tolist() == [0, -1, -1] * 4
     records = pseudo_labelled(clip, "root", stride=3, min_score=0.5)

@@ -6,18 +6,18 @@ from detectron2.modeling import build_model
 from tiny_video_model import solo_config, use_cells
 from torch.nn import functional as F
 
-from experiments.ablation.cache_features import Recorder, _RecordingDetector
+from experiments.ablation.cache_features import FeatureExtractor, _CachingDetector
 
 
 @pytest.fixture
-def recorder():
+def extractor():
     cfg = use_cells(solo_config(ENABLED=False))
     cfg.MODEL.SOLO.NUM_GRIDS = [7, 6, 4, 3]
     torch.manual_seed(0)
     model = build_model(cfg).eval()
     head = model.embedding_head
     cfg.MODEL.EMBEDDING.IN_FEATURES = ["res2", "res3"]
-    return Recorder(model, cfg), model, head
+    return FeatureExtractor(model, cfg), model, head
 
 
 @torch.no_grad()
@@ -32,16 +32,16 @@ def expected_maps(model, head, image):
     return dict(zip(model.in_features, resized))
 
 
-def test_maps_of_frames(recorder):
-    recorder, model, head = recorder
+def test_maps_of_frames(extractor):
+    extractor, model, head = extractor
     frame = {"image": torch.randint(256, (3, 64, 96), dtype=torch.uint8), "frame_index": 0}
     expected = expected_maps(model, head, frame["image"])
-    recorded = []
+    maps_of_frames = []
     with torch.no_grad():
-        _RecordingDetector(model, recorder._maps_of_frame, recorded, 1)([frame])
+        _CachingDetector(model, extractor._maps_of_frame, maps_of_frames, 1)([frame])
     for name, x in expected.items():
-        torch.testing.assert_close(recorded[0][name], x.half())
+        torch.testing.assert_close(maps_of_frames[0][name], x.half())
         raw = model.backbone(model.preprocess_image([frame]).tensor)["p2"]
     assert raw.shape[-2:] == (16, 24)  # which SOLO reads at half its size
     unlike = F.interpolate(raw, size=(7, 7), mode="bilinear", align_corners=False)
-    assert not torch.allclose(unlike.half(), recorded[0]["p2"], atol=1e-3)
+    assert not torch.allclose(unlike.half(), maps_of_frames[0]["p2"], atol=1e-3)

@@ -1,4 +1,4 @@
-"""The ablation end to end, on a few pictures, with a detector and heads that have hardly been trained."""
+"""The ablation end to end, on a few images, with a detector and heads that have hardly been trained."""
 
 import csv
 from pathlib import Path
@@ -121,7 +121,7 @@ def test_frames_without_time_are_learnt_from_in_jittered_and_in_their_own_colour
     lines = run(folder, ["strong:ic+augmented", "strong:ic+warped"])
     assert {"ic+augmented", "ic+warped"} <= {x["method"] for x in lines}
     cache = Cache(folder / "out" / "seed_3" / "cache")
-    jittered, own = (cache.read(f"{kind}_0")["pictures"]["pooled"] for kind in AUGMENTED)
+    jittered, own = (cache.read(f"{kind}_0")["features"]["pooled"] for kind in AUGMENTED)
     assert len(jittered) > 0 and len(own) > 0
     assert jittered.shape != own.shape or not torch.equal(jittered, own)
 
@@ -136,7 +136,7 @@ def test_windows_onto_clips_are_learnt_from(finished):
     cache = Cache(folder / "out" / "seed_3" / "cache")
     whole, half, scaled = (
         cache.read(name)[key]
-        for name, key in (("unlabelled_0", "sparse"), ("half size_0", "pictures"), ("scales_0", "pictures"))
+        for name, key in (("unlabelled_0", "sparse"), ("half size_0", "features"), ("scales_0", "features"))
     )
     count = WINDOWS["scales"][0]
     assert (len(half["sources"]), len(scaled["sources"])) == (len(whole["sources"]), count * len(whole["sources"]))

@@ -8,8 +8,8 @@ from experiments.ablation.table import TABLE_FILE, difference, format_results, w
 
 
 def row(method: str, seed: int, counts: list[list[float]], idf1: float, form: str = "paper") -> dict:
-    figures = {"video_ap": 0.25, "idf1": idf1, "assa": 0.5, "id_switches": 7.0, "seconds": 1.25}
-    return {"method": method, "form": form, "seed": seed, "figures": [{"frame_skip": 16, **figures, "counts": counts}]}
+    scores = {"video_ap": 0.25, "idf1": idf1, "assa": 0.5, "id_switches": 7.0, "seconds": 1.25}
+    return {"method": method, "form": form, "seed": seed, "scores": [{"frame_skip": 16, **scores, "counts": counts}]}
 
 
 # IDTP, IDFN, IDFP of two videos. All of `ic`: 20 / 40 = 0.5; of `ic+video`: 30 / 40.
@@ -29,7 +29,7 @@ def folder(tmp_path):
 
 def test_what_is_written_is_read(folder):
     results = read_results(folder)
-    assert results.figures["ic", "paper", 16][2] == {
+    assert results.scores["ic", "paper", 16][2] == {
         "video_ap": 0.25, "idf1": 0.4, "assa": 0.5, "id_switches": 7.0, "seconds": pytest.approx(1.25, abs=0.06)
     }  # fmt: skip
     assert results.counts["ic+video", "paper", 16][2, 1].tolist() == [7, 3, 3]

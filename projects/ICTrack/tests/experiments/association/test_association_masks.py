@@ -68,7 +68,7 @@ class DiscDetector(nn.Module):
         return [{"instances": instances}]
 
 
-def picture(frame: int) -> torch.Tensor:
+def image_of(frame: int) -> torch.Tensor:
     image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     for which in range(2):
         image[disc(frame, which)] = COLOURS[which]
@@ -76,7 +76,7 @@ def picture(frame: int) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def ground_truth():
+def gt():
     names = [f"clip/{frame:05d}.jpg" for frame in range(LENGTH)]
     annotations = []
     for which in range(2):
@@ -93,10 +93,10 @@ def ground_truth():
 
 
 @pytest.fixture(scope="module")
-def clip(ground_truth) -> DetectedClip:
+def clip(gt) -> DetectedClip:
     bank = HeadBank({"trained": ColourHead(), "useless": SameHead()})
-    loader = [[{"image": picture(frame), "video_id": 1, "frame_index": frame}] for frame in range(LENGTH)]
-    (clip,) = detect_clips(DiscDetector(bank), bank, loader, ground_truth, min_score=0.1, max_detections=10)
+    loader = [[{"image": image_of(frame), "video_id": 1, "frame_index": frame}] for frame in range(LENGTH)]
+    (clip,) = detect_clips(DiscDetector(bank), bank, loader, gt, min_score=0.1, max_detections=10)
     return clip
 
 
@@ -108,7 +108,7 @@ def cfg():
 def test_detections_are_filtered_and_matched(clip):
     frame = clip.frames[3]
     assert frame.detections.scores.tolist() == pytest.approx([0.9, 0.8])
-    assert frame.truth.tolist() == [0, 1]
+    assert frame.gt_index.tolist() == [0, 1]
     assert np.diag(frame.similarity).tolist() == [1.0, 1.0]
     assert frame.features["trained"].shape == (2, 2)
     assert frame.features["useless"].shape == (2, 3)
@@ -116,16 +116,16 @@ def test_detections_are_filtered_and_matched(clip):
     assert colours[0, 2] > 0 > colours[1, 2]  # CIELAB b: red is warm, blue is cold
 
 
-def test_a_frame_without_detections(ground_truth, cfg):
+def test_a_frame_without_detections(gt, cfg):
     bank = HeadBank({"trained": ColourHead()})
-    loader = [[{"image": picture(frame), "video_id": 1, "frame_index": frame}] for frame in range(LENGTH)]
-    (clip,) = detect_clips(DiscDetector(bank), bank, loader, ground_truth, min_score=0.99, max_detections=10)
+    loader = [[{"image": image_of(frame), "video_id": 1, "frame_index": frame}] for frame in range(LENGTH)]
+    (clip,) = detect_clips(DiscDetector(bank), bank, loader, gt, min_score=0.99, max_detections=10)
     assert all(len(frame.detections) == 0 and frame.features["colour"].shape == (0, 3) for frame in clip.frames)
     for method in (*spatial_methods(), appearance_method("trained", "trained")):
         assert measure(method, [clip], cfg, (0.5, 0.1), CATEGORIES)["IDF1"] == 0
 
 
-def test_every_keeps_truth_and_detections_together(clip):
+def test_every_keeps_gt_and_detections_together(clip):
     sparse = clip.every(4)
     assert len(sparse.frames) == len(sparse.video["file_names"]) == len(sparse.annotations[0]["segmentations"]) == 3
     assert sparse.frames[1] is clip.frames[4]
@@ -142,10 +142,10 @@ def test_phases_share_out_all_frames(clip):
 @pytest.mark.parametrize("feature", ["trained", "colour"])
 def test_appearance_survives_the_crossing(clip, cfg, feature):
     sparse = clip.every(8)
-    figures = measure(appearance_method(feature, feature), [sparse], cfg, (0.5, 0.1), CATEGORIES)
-    assert figures["IDF1"] == 1.0
-    assert figures["IDSW"] == 0
-    assert figures["agnostic_AP"] == pytest.approx(1.0)
+    scores = measure(appearance_method(feature, feature), [sparse], cfg, (0.5, 0.1), CATEGORIES)
+    assert scores["IDF1"] == 1.0
+    assert scores["IDSW"] == 0
+    assert scores["agnostic_AP"] == pytest.approx(1.0)
 
 
 def test_position_does_not(clip, cfg):
@@ -164,7 +164,7 @@ def test_tuning_takes_the_best_setting(clip, cfg):
     assert too_close["IDF1"] < 0.5
 
 
-def test_counts_equal_those_of_the_evaluator_on_files(clip, cfg, ground_truth):
+def test_counts_equal_those_of_the_evaluator_on_files(clip, cfg, gt):
     method = appearance_method("useless", "useless")
     tracked = track_clip(clip, method.feature, method.tracker(cfg, 0.5, 0.1))
     counts = AssociationCounts(1)
@@ -176,5 +176,5 @@ def test_counts_equal_those_of_the_evaluator_on_files(clip, cfg, ground_truth):
                 identity, {"video_id": 1, "category_id": 1, "score": 0.9, "segmentations": [None] * LENGTH}
             )
             track["segmentations"][index] = clip.frames[index].rles[row]
-    expected = evaluate_videos(ground_truth, list(results.values()))
+    expected = evaluate_videos(gt, list(results.values()))
     assert counts.scores() == {name: getattr(expected, name).total for name in ("hota", "clear", "identity")}

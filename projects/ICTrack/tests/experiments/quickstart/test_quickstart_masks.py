@@ -30,16 +30,16 @@ def test_the_whole_road(tmp_path, capfd):
     for skip, rows in metrics["skips"].items():
         assert list(rows) == [method.name for method in methods()]
         assert all(
-            0 <= figures["IDF1"] <= 1 and len(figures["IDF1_per_clip"]) == 2 * int(skip) // SKIPS[0]
-            for figures in rows.values()
+            0 <= scores["IDF1"] <= 1 and len(scores["IDF1_per_clip"]) == 2 * int(skip) // SKIPS[0]
+            for scores in rows.values()
         )
     report = (tmp_path / "report.html").read_text()
     for method in methods():
         assert method.name in report
     assert "YouTube-VIS" in report
     assert list(metrics["health"]) == ["untrained head", "image head", "video head", "both"]
-    assert all(0 <= figures["cell_retrieval"] <= 1 for figures in metrics["health"].values())
-    assert "Learning from unlabelled clips" in report and "places found again" in report
+    assert all(0 <= scores["cell_retrieval"] <= 1 for scores in metrics["health"].values())
+    assert "Training on unlabelled clips" in report and "cell retrieval@1" in report
     # What was learnt from stills stays as it was, and the video head has learnt something beside it.
     image, both = (weights(tmp_path / stage / "model_final.pth") for stage in ("train", "video"))
     assert all(torch.equal(value, both[in_pair(name)]) for name, value in image.items())

@@ -44,11 +44,11 @@ def test_every_method_is_measured(metrics):
     assert list(metrics["skips"]) == [str(skip) for skip in SKIPS]
     for rows in metrics["skips"].values():
         assert list(rows) == [method.name for method in methods()]
-        for figures in rows.values():
-            total = np.sum(figures["counts"], axis=0)
-            assert len(figures["counts"]) == TINY.val_clips and total[3:].any()
-            assert unit_scores(total)["IDF1"] == pytest.approx(figures["IDF1"])
-            assert unit_scores(total)["MOTA"] == pytest.approx(figures["MOTA"])
+        for scores in rows.values():
+            total = np.sum(scores["counts"], axis=0)
+            assert len(scores["counts"]) == TINY.val_clips and total[3:].any()
+            assert unit_scores(total)["IDF1"] == pytest.approx(scores["IDF1"])
+            assert unit_scores(total)["MOTA"] == pytest.approx(scores["MOTA"])
     assert {"single_scale", "multi_scale"} == set(metrics["stills"])
 
 
