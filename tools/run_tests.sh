@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck disable=SC1091
-source tools/setup_env.sh
+ICTRACK_TESTS=1 source tools/setup_env.sh
 python -m ictrack.doctor
 ruff check .
 ruff format --check .

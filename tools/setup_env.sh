@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs ICTrack and everything that the quick-start and the tests need. Safe to run again.
+# Installs ICTrack and what the quick-start needs, with ICTRACK_TESTS=1 also what the tests need. Safe to run again.
 #
 # Uses the active virtual environment (or conda environment); makes and uses .venv in the project's folder when none
 # is active. A Detectron2 that can be imported is used as it is (the main branch: release 0.6 has no
@@ -12,7 +12,7 @@
 # ICTRACK_TORCH overrides the versions, e.g. ICTRACK_TORCH="torch==2.6.0 torchvision==0.21.0".
 
 ictrack_setup() {
-  local root python site
+  local root python site extras
   root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
   if [ -z "${VIRTUAL_ENV:-}" ] && [ -z "${CONDA_PREFIX:-}" ]; then
     [ -f "$root/.venv/bin/activate" ] || python3 -m venv "$root/.venv" || return 1
@@ -22,6 +22,10 @@ ictrack_setup() {
   python="$(command -v python)"
   export PIP_DISABLE_PIP_VERSION_CHECK=1
   export PIP_NO_WARN_SCRIPT_LOCATION=1
+  # Where bytecode is not kept, as some container images have it, each of many processes compiles PyTorch and Detectron2
+  # from source again, which takes longer than all else that it does at its start.
+  unset PYTHONDONTWRITEBYTECODE
+  extras="detectron2-dependencies,sample${ICTRACK_TESTS:+,test}"
 
   # Detectron2's model zoo imports pkg_resources, which setuptools 81 dropped; before 71 it builds no wheels by itself.
   "$python" -c 'import setuptools, sys; sys.exit(not 71 <= int(setuptools.__version__.split(".")[0]) < 81)' 2>/dev/null ||
@@ -31,9 +35,9 @@ ictrack_setup() {
     # shellcheck disable=SC2086
     "$python" -m pip install --quiet --no-compile ${ICTRACK_TORCH:-torch==2.14.1 torchvision==0.29.1} || return 1
   fi
-  if ! "$python" "$root/tools/check_install.py" "$root"; then
-    echo "setup: installing ICTrack, its dependencies and the test tools ..."
-    "$python" -m pip install --quiet --no-compile --no-build-isolation -e "$root[detectron2-dependencies,sample,test]" || return 1
+  if ! "$python" "$root/tools/check_install.py" "$root" "$extras"; then
+    echo "setup: installing ICTrack and its dependencies ($extras) ..."
+    "$python" -m pip install --quiet --no-compile --no-build-isolation -e "$root[$extras]" || return 1
   fi
   if "$python" -c 'import detectron2' 2>/dev/null && ! "$python" -c 'import detectron2.tracking' 2>/dev/null; then
     echo "setup: the installed Detectron2 (release 0.6 or older) has no detectron2.tracking, which the main branch has:" \

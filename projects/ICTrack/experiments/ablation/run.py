@@ -15,7 +15,7 @@ from detectron2.engine import launch
 from detectron2.utils import comm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
-from ictrack.engine.launch import share_cores
+from ictrack.engine.launch import fork_data_workers, share_cores
 from ictrack.engine.setup import setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.modeling.build import build_model
@@ -85,6 +85,7 @@ def _generate(plan: Plan, seed: int) -> None:
 
 def _run_seed(plan: Plan, seed: int) -> None:
     """Work of each process on one seed."""
+    fork_data_workers()
     cfg, model, stamp = _detector(plan, seed)
     study = SeedStudy(plan, cfg, model, seed, stamp)
     with _Stage(seed, "planning") as stage:

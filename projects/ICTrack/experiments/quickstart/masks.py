@@ -40,7 +40,7 @@ from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.unlabelled_videos import find_videos
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.engine.embedding_health import heads_health
-from ictrack.engine.launch import share_cores
+from ictrack.engine.launch import fork_data_workers, share_cores
 from ictrack.engine.mine_tracklets import with_tracklets
 from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
@@ -56,7 +56,7 @@ from .masks_report import IMAGE_ONLY, OURS, write_quickstart_report
 # Frame skips of the comparison; the detector runs once, over every SKIPS[0]-th frame.
 SKIPS = (4, 8, 16)
 # Detection score thresholds tried in tuning, besides each method's own thresholds.
-MIN_SCORES = (0.2, 0.25, 0.3)
+MIN_SCORES = (0.2, 0.3)
 
 
 def methods() -> list[Method]:
@@ -122,6 +122,7 @@ def run_quickstart(
 
 def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, seed: int, start: float) -> None:
     """Work of each process; ``cfg`` is that of the video stage, whose model contains the image stage's."""
+    fork_data_workers()
     image_cfg = setup(args)
     with stage(f"training on labelled images for {image_cfg.SOLVER.MAX_ITER} iterations"):
         tested = train_stage(ICTrackTrainer, image_cfg)
@@ -150,6 +151,7 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
         "health": _health(cfg, model, heads),
         "seconds": time.perf_counter() - start,
     }
+    torch.set_num_threads(os.cpu_count() or 1)  # the other processes have ended
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())

@@ -35,7 +35,7 @@ IMAGE_ONLY, OURS, BASELINE = "learnt from stills", "learnt from stills and clips
 # Smallest IoU of a track and its object.
 _MATCH_IOU = 0.5
 # Frames drawn of each video.
-_VIDEO_FRAMES = 160
+_VIDEO_FRAMES = 80
 
 
 def write_quickstart_report(

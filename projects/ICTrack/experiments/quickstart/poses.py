@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import copy
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
+import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
 from detectron2.engine import launch
@@ -34,7 +36,7 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.posetrack import posetrack_files
 from ictrack.data.video_io import open_frames
-from ictrack.engine.launch import share_cores
+from ictrack.engine.launch import fork_data_workers, share_cores
 from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.evaluation.detector_classes import state_detector_classes
@@ -191,6 +193,7 @@ def _train_and_compare(
     real_clip: Path | None,
 ) -> None:
     """Work of each process."""
+    fork_data_workers()
     detector_cfg = setup(args)
     seconds: dict[str, float] = {}
     with stage(f"training the detector for {detector_cfg.SOLVER.MAX_ITER} iterations", seconds, "detector"):
@@ -235,6 +238,7 @@ def _train_and_compare(
     with stage("writing a submission and reading it back"):
         tracks = studies[SKIPS[0]].tracks(ours, setting)
         metrics["submission"] = check_submission(output / "submission", tracks, joints, setting.min_joint_score)
+    torch.set_num_threads(os.cpu_count() or 1)  # the other processes have ended
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(video_cfg, setting)
         (output / "config.yaml").write_text(tracking_cfg.dump())
