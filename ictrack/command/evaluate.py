@@ -3,7 +3,6 @@
 examples:
   ictrack evaluate ytvis     --gt GT.json --results RESULTS.json|.zip [--bootstrap 1000] [--json OUT]
   ictrack evaluate posetrack --gt FOLDER  --results FOLDER|.zip       [--bootstrap 1000] [--json OUT]
-  ictrack evaluate validate  --format ytvis|posetrack --gt ... --results ...    (the same as ictrack validate)
 """
 
 from __future__ import annotations
@@ -24,9 +23,17 @@ PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("officia
 def run(argv: Sequence[str]) -> int:
     parser = make_parser("evaluate", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    ytvis = commands.add_parser("ytvis", help="YouTube-VIS 2019, 2021, 2022, OVIS and their like")
-    posetrack = commands.add_parser("posetrack", help="PoseTrack17 (converted), 18 and 21")
-    validation = commands.add_parser("validate", help="all that a server would refuse, a line a problem")
+    ytvis = commands.add_parser(
+        "ytvis",
+        help="YouTube-VIS 2019, 2021, 2022, OVIS and their like",
+        epilog="example: ictrack evaluate ytvis --gt valid.json --results results.zip --json scores.json",
+    )
+    posetrack = commands.add_parser(
+        "posetrack",
+        help="PoseTrack17 (converted), 18 and 21",
+        epilog="example: ictrack evaluate posetrack --gt annotations/val --results predictions --bootstrap 1000",
+    )
+    validation = commands.add_parser("validate", help="as ictrack validate: what a server would refuse")
     ytvis.set_defaults(run=evaluate_youtube_vis)
     ytvis.add_argument("--by-category", action="store_true", help="a table with a row a category, too")
     posetrack.set_defaults(run=evaluate_posetrack)

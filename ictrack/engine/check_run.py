@@ -18,6 +18,7 @@ from ictrack.evaluation.detector_classes import detector_classes, state_detector
 from ictrack.structures.command_line import user_error
 
 from .check_classes import check_classes, check_test_set
+from .mine_tracklets import needs_mining
 from .setup import check_batch, check_frozen, load_config, resumes
 from .trainer import ICTrackTrainer
 
@@ -102,8 +103,9 @@ def _classes(cfg: CfgNode, training: bool) -> str:
 def _batches(cfg: CfgNode, num_processes: int) -> str:
     check_frozen(cfg)
     check_batch(cfg, num_processes)
+    mining = ", once tracklets are mined" if needs_mining(cfg) else ""
     build_train_loader(cfg)
-    return f"training batches: SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH}"
+    return f"training batches: SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH}{mining}"
 
 
 def _weights(cfg: CfgNode, args: argparse.Namespace) -> str:

@@ -28,6 +28,25 @@ from .video_tracker import VideoTracker
 logger = logging.getLogger(__name__)
 
 
+def needs_mining(cfg: CfgNode) -> bool:
+    """Whether the video objective needs tracklets and no file of them is named.
+
+    Raises:
+        CheckpointError: it does, and there are no weights to mine with.
+    """
+    video = cfg.MODEL.VIDEO_EMBEDDING
+    objective = OBJECTIVES.get(video.OBJECTIVE)
+    needed = video.ENABLED and cfg.DATASETS.UNLABELLED and objective is not None and objective.needs_tracklets
+    if not needed or cfg.DATASETS.UNLABELLED_TRACKLETS:
+        return False
+    if not cfg.MODEL.WEIGHTS:
+        raise CheckpointError(
+            f"the objective {video.OBJECTIVE!r} needs tracklets: give the image stage's MODEL.WEIGHTS, which finds "
+            "them, or a file as DATASETS.UNLABELLED_TRACKLETS"
+        )
+    return True
+
+
 def with_tracklets(cfg: CfgNode) -> CfgNode:
     """``cfg``, with a file of tracklets where the video objective needs one and none is named.
 
@@ -39,16 +58,8 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
         CheckpointError: there are no weights to mine with.
         ValueError: nothing was found in any video.
     """
-    video = cfg.MODEL.VIDEO_EMBEDDING
-    objective = OBJECTIVES.get(video.OBJECTIVE)
-    needed = video.ENABLED and cfg.DATASETS.UNLABELLED and objective is not None and objective.needs_tracklets
-    if not needed or cfg.DATASETS.UNLABELLED_TRACKLETS:
+    if not needs_mining(cfg):
         return cfg
-    if not cfg.MODEL.WEIGHTS:
-        raise CheckpointError(
-            f"the objective {video.OBJECTIVE!r} needs tracklets: give the image stage's MODEL.WEIGHTS, which finds "
-            "them, or a file as DATASETS.UNLABELLED_TRACKLETS"
-        )
     path = Path(cfg.OUTPUT_DIR) / "tracklets.json"
     records = unlabelled_records(cfg)
     tracking, shapes = mining_config(cfg), tracklet_shapes(cfg)

@@ -21,7 +21,7 @@ from ictrack.data.datasets.check_files import check_dataset_files
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.evaluation.detector_classes import state_detector_classes
 
-from .mine_tracklets import with_tracklets
+from .mine_tracklets import needs_mining, with_tracklets
 from .trainer import ICTrackTrainer
 
 
@@ -67,6 +67,7 @@ def checked_config(args: argparse.Namespace) -> CfgNode:
     check_dataset_files(cfg, training=training)
     if training:
         check_frozen(cfg)
+        needs_mining(cfg)
     state_detector_classes(cfg, training=training)
     if training:
         check_batch(cfg, getattr(args, "num_gpus", 1) * getattr(args, "num_machines", 1))

@@ -2,6 +2,8 @@
 
 import json
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from coco_squares import content_of
@@ -10,7 +12,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from ictrack.engine.check_run import check_run
 from ictrack.engine.launch import parse_training_arguments
 
-NAME = "checked"
+NAME, CLIP = "checked", "checked_clip"
 
 
 @pytest.fixture
@@ -37,9 +39,10 @@ def check(tmp_path):
         return [f.text for f in found if not f.is_mistake], [f.text for f in found if f.is_mistake]
 
     yield run
-    if NAME in DatasetCatalog:
-        DatasetCatalog.remove(NAME)
-        MetadataCatalog.remove(NAME)
+    for name in (NAME, CLIP):
+        if name in DatasetCatalog:
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
 
 
 def test_nothing_is_wrong(check):
@@ -81,6 +84,21 @@ def test_without_a_configuration_there_is_nothing_else_to_check(check):
     assert check(content_of(2), "MODEL.NO_SUCH_KEY", "1")[0] == []
     texts, mistakes = check(content_of(2), "MODEL.DEVICE", "nonsense")
     assert texts == [] and "MODEL.DEVICE 'nonsense' is no device" in mistakes[0]
+
+
+def test_tracklets_need_weights_to_be_mined_with(check, tmp_path):
+    (tmp_path / "clip").mkdir()
+    cv2.imwrite(str(tmp_path / "clip" / "0.png"), np.zeros((64, 96, 3), np.uint8))
+    row, clip = [NAME, "coco", str(tmp_path / "squares.json"), str(tmp_path)], [CLIP, "videos", str(tmp_path / "clip")]
+    keys = [
+        "DATASETS.REGISTER", str([row, clip]), "DATASETS.UNLABELLED", f"('{CLIP}',)", "DATASETS.TRAIN", "()",
+        "MODEL.EMBEDDING.NAME", "InstanceEmbeddingHead", "MODEL.EMBEDDING.READOUT", "mask",
+        "MODEL.VIDEO_EMBEDDING.ENABLED", "True", "MODEL.VIDEO_EMBEDDING.OBJECTIVE", "tracklet",
+    ]  # fmt: skip
+    (mistake,) = check(content_of(2), *keys)[1]
+    assert "MODEL.FREEZE" in mistake
+    (mistake,) = check(content_of(2), *keys, "MODEL.FREEZE", "['detector']")[1]
+    assert "the objective 'tracklet' needs tracklets" in mistake
 
 
 def test_an_evaluation_needs_no_training_data(check):
