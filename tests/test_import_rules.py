@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from pathlib import Path
 
 import pytest
@@ -181,3 +182,18 @@ def test_what_a_person_runs_is_short():
     for folder in ("tools", "projects/ICTrack"):
         for path in (ROOT / folder).glob("*.py"):
             assert len(path.read_text().splitlines()) <= 150, f"{path.name}: what is longer belongs in a package"
+
+
+def test_masks_or_poses_is_asked_in_one_module():
+    """Everything else asks `configured_joints` and `needs_masks`, or a head what it reads."""
+    asks = re.compile(
+        r"META_ARCHITECTURE (==|!=|in)\b|KEYPOINT_ON\b|isinstance\([^)]*(SOLO|PointSetAnchor|Keypoint\w*Module)"
+    )
+    found = {
+        path.relative_to(ROOT).as_posix()
+        for room in ("ictrack", "tools", "projects/ICTrack/experiments")
+        for path in (ROOT / room).rglob("*.py")
+        for line in path.read_text().splitlines()
+        if asks.search(line) and not line.lstrip().startswith(("#", "raise")) and '"""' not in line
+    }
+    assert found == {"ictrack/structures/joints.py"}

@@ -12,7 +12,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_tra
 from detectron2.data.build import filter_images_with_only_crowd_annotations
 from detectron2.utils import comm
 
-from ictrack.structures.joints import JointSet, configured_joints
+from ictrack.structures.joints import JointSet, configured_joints, needs_masks
 
 from .datasets.unlabelled_videos import exclude_videos
 from .labelled_image_mapper import LabelledImageMapper
@@ -104,13 +104,12 @@ def _labelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
     if joints is not None:
         _check_joints(cfg, joints)
         min_keypoints = cfg.MODEL.ROI_KEYPOINT_HEAD.MIN_KEYPOINTS_PER_IMAGE
-    needs_masks = cfg.MODEL.MASK_ON or cfg.MODEL.META_ARCHITECTURE == "SOLO"
     dataset = []
     for name in cfg.DATASETS.TRAIN:
         records = get_detection_dataset_dicts(name, filter_empty=False, min_keypoints=min_keypoints)
         if joints is None:
             source = MetadataCatalog.get(name).get("json_file", name)
-            records = with_masks(records, source, required=needs_masks)
+            records = with_masks(records, source, required=needs_masks(cfg))
         dataset += records
     if cfg.DATALOADER.FILTER_EMPTY_ANNOTATIONS:
         dataset = filter_images_with_only_crowd_annotations(dataset)

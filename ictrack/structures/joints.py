@@ -211,6 +211,11 @@ def configured_joints(cfg: Any) -> JointSet | None:
     return joints_of(cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS) if cfg.MODEL.KEYPOINT_ON else None
 
 
+def needs_masks(cfg: Any) -> bool:
+    """Whether a configuration's detector cannot be trained on boxes alone."""
+    return cfg.MODEL.MASK_ON or cfg.MODEL.META_ARCHITECTURE == "SOLO"
+
+
 def _neck(keypoints: np.ndarray, joints: JointSet) -> np.ndarray:
     return _middle(keypoints[:, joints.index("left_shoulder")], keypoints[:, joints.index("right_shoulder")])
 
