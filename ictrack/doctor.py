@@ -87,6 +87,8 @@ def check_torchvision_ops() -> Finding:
         nms(torch.tensor([[0.0, 0.0, 1.0, 1.0]]), torch.ones(1), 0.5)
         roi_align(torch.zeros(1, 1, 4, 4), torch.tensor([[0.0, 0.0, 0.0, 2.0, 2.0]]), (2, 2))
         deform_conv2d(torch.zeros(1, 1, 3, 3), torch.zeros(1, 18, 3, 3), torch.zeros(1, 1, 3, 3), padding=1)
+    except ModuleNotFoundError as error:
+        return Finding("torchvision operators", str(error), "pip install torch torchvision, or bash tools/setup_env.sh")
     except (ImportError, RuntimeError) as error:
         return Finding(
             "torchvision operators",

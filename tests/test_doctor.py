@@ -17,6 +17,7 @@ def test_this_environment_is_sound(capsys):
     ("module", "check", "advice"),
     [
         ("torch", doctor.check_torch, "setup_env.sh"),
+        ("torchvision", doctor.check_torchvision_ops, "pip install torch torchvision"),
         ("detectron2", doctor.check_detectron2, "no-build-isolation"),
         ("av", doctor.check_video, "av"),
         ("cv2", doctor.check_opencv, "opencv-python"),
@@ -27,7 +28,7 @@ def test_a_missing_package_gets_advice(monkeypatch, module, check, advice):
 
     def broken(name, *args, **kwargs):
         if name.split(".")[0] == module:
-            raise ImportError(f"No module named {name!r}")
+            raise ModuleNotFoundError(f"No module named {name!r}")
         return original(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", broken)

@@ -61,9 +61,10 @@ def test_every_command_has_help_with_an_example(name, capsys, monkeypatch):
 
 
 @pytest.mark.parametrize("name", TOOLS)
-def test_a_tool_is_its_command(name, capsys):
+def test_a_tool_is_its_command(name, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
     command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, env=None)
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
     assert done.stdout == text_of_help(capsys, TOOLS[name])
 
 
