@@ -1,4 +1,4 @@
-"""Fits the video embedding head to a user's own unlabelled videos; everything else of the model stays as it is."""
+"""Adaptation of the video embedding head to a user's unlabelled videos; the rest of the model is frozen."""
 
 from __future__ import annotations
 
@@ -30,53 +30,53 @@ from .trainer import ICTrackTrainer
 logger = logging.getLogger(__name__)
 
 DATASET = "ictrack_adapt_videos"
-Figures = dict[str, dict[str, float]]  # "image", "video" or "fused" head -> figures of heads_health
+HeadMetrics = dict[str, dict[str, float]]  # "image", "video" or "fused" head -> metrics of heads_health
 
 
 @dataclass(frozen=True)
 class Adaptation:
-    """What :func:`adapt` did.
+    """Result of :func:`adapt`.
 
     Attributes:
-        before, after: figures on the held-out frames.
-        config_file: of the adapted model, for ``ictrack track``; names its weights.
+        before, after: Health metrics on the held-out frames.
+        config_file: Configuration of the adapted model, with its weights, for ``ictrack track``.
     """
 
-    before: Figures
-    after: Figures
+    before: HeadMetrics
+    after: HeadMetrics
     config_file: Path
 
     def __str__(self) -> str:
         names = list(next(iter(self.before.values())))
         columns = {
-            f"{head} head, {when}": figures[head]
+            f"{head} head, {when}": metrics[head]
             for head in self.before
-            for when, figures in (("before", self.before), ("after", self.after))
+            for when, metrics in (("before", self.before), ("after", self.after))
         }
-        rows = [[name, *(figures[name] for figures in columns.values())] for name in names]
+        rows = [[name, *(metrics[name] for metrics in columns.values())] for name in names]
         return tabulate(rows, ["held-out frames", *columns], floatfmt=".3f")
 
 
 def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
-    """Train the video head on videos, and measure it before and after on the end of each, which is held out.
+    """Train the video head on videos, and measure it before and after on the held-out end of each.
 
     Args:
-        cfg: of the model, with ``MODEL.WEIGHTS``, and ``ADAPT``. A model without a video head gets one of the image
-            head's form.
-        videos: paths and globs, as for :func:`ictrack.data.datasets.unlabelled_videos.find_videos`.
-        output: folder for the weights, ``config.yaml`` and the logs.
+        cfg: Configuration of the model, with ``MODEL.WEIGHTS`` and ``ADAPT``. A model without a video head gets one of
+            the image head's form.
+        videos: Paths and globs, see :func:`ictrack.data.datasets.unlabelled_videos.find_videos`.
+        output: Folder for the weights, ``config.yaml`` and the logs.
 
     Raises:
-        CheckpointError: no weights.
-        VideoReadError: no video can be read.
-        ValueError: the configuration has no embedding head or does not fit, or no tracklet was found.
+        CheckpointError: If there are no weights.
+        VideoReadError: If no video can be read.
+        ValueError: If the configuration has no embedding head or invalid values, or no tracklet is found.
     """
     if not cfg.MODEL.WEIGHTS:
         raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
     if not cfg.MODEL.EMBEDDING.NAME:
-        raise ValueError("the model has no embedding to adapt: MODEL.EMBEDDING.NAME is empty")
+        raise ValueError("MODEL.EMBEDDING.NAME is empty: the model has no embedding to adapt")
     if cfg.ADAPT.ITERATIONS < 1 or not 0 < cfg.ADAPT.HELD_OUT < 1:
-        raise ValueError("ADAPT.ITERATIONS is at least 1, and ADAPT.HELD_OUT a share between 0 and 1")
+        raise ValueError("ADAPT.ITERATIONS must be at least 1, and ADAPT.HELD_OUT between 0 and 1")
     records = find_videos(list(videos))
     register_configured_datasets(cfg)
     output.mkdir(parents=True, exist_ok=True)
@@ -99,7 +99,7 @@ def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
 
 
 def adaptation_config(cfg: CfgNode, size: tuple[int, int], output: Path) -> CfgNode:
-    """The training's configuration: the video head alone, on pairs or clips of ``size`` (height, width)."""
+    """Configuration that trains only the video head, on pairs or clips of ``size`` (height, width)."""
     options = cfg.ADAPT
     cfg = cfg.clone()
     cfg.defrost()
@@ -128,7 +128,7 @@ def adaptation_config(cfg: CfgNode, size: tuple[int, int], output: Path) -> CfgN
 
 
 def tracking_config(cfg: CfgNode, training: CfgNode, output: Path) -> CfgNode:
-    """The given configuration with the adapted model in it."""
+    """Configuration ``cfg`` with the adapted model."""
     cfg = cfg.clone()
     cfg.defrost()
     state_detector_classes(cfg, training=False)
@@ -138,7 +138,7 @@ def tracking_config(cfg: CfgNode, training: CfgNode, output: Path) -> CfgNode:
 
 
 def measured_samples(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Views of one frame, to find cells again, and, where there are tracklets, pairs of frames to find instances."""
+    """Pairs of views of one frame, for cell retrieval, and with tracklets pairs of frames, for instance retrieval."""
     count = cfg.ADAPT.MEASURED_PAIRS
     samples = draw_pairs(ViewPairMapper(cfg, num_videos=len(records)), records, count, seed=0)
     if cfg.DATASETS.UNLABELLED_TRACKLETS:
@@ -151,18 +151,18 @@ def measured_samples(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> list[di
     return samples
 
 
-def _measure(model: Any, samples: Sequence[dict[str, Any]], cfg: CfgNode) -> Figures:
+def _measure(model: Any, samples: Sequence[dict[str, Any]], cfg: CfgNode) -> HeadMetrics:
     head = model.embedding_head
     assert isinstance(head, VideoEmbedding)
     model.eval()
     heads: dict[str, Any] = {"image": head.image_head, "video": head.video_head, "fused": head}
-    figures = heads_health(model, heads, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVELS)
+    metrics = heads_health(model, heads, samples, cfg.MODEL.VIDEO_EMBEDDING.LEVELS)
     model.train()
-    return figures
+    return metrics
 
 
 def _training_size(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> tuple[int, int]:
-    """The size at which the model will track the first video that can be opened, in whole cells of colour."""
+    """(height, width) at which the model tracks the first readable video, a multiple of COLOR_STRIDE."""
     errors = []
     for record in records:
         source = record["video_file"] if "video_file" in record else record["file_names"][0]

@@ -1,4 +1,4 @@
-"""What a configuration says of a detector's classes, compared with its data sets before anything is computed."""
+"""Comparison of a detector's configured classes with its data sets."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ictrack.modeling.freezing import frozen_parts
 
 logger = logging.getLogger(__name__)
 
-# Meta-architecture -> the key that it takes its number of classes from.
+# Meta-architecture -> key of its number of classes.
 _KEYS = {
     "SOLO": "MODEL.SOLO.NUM_CLASSES",
     "GeneralizedRCNN": "MODEL.ROI_HEADS.NUM_CLASSES",
@@ -23,11 +23,11 @@ _KEYS = {
 
 
 class ClassesError(ValueError):
-    """Classes of a detector that are not those of its data; the message names the key or the data set."""
+    """Classes of a detector that do not fit its data; the message names the key or the data set."""
 
 
 def num_classes_key(cfg: CfgNode) -> str | None:
-    """The key with the detector's number of classes, None where its meta-architecture is not known or has none."""
+    """Key of the detector's number of classes; None for an unknown meta-architecture or one without classes."""
     name = cfg.MODEL.META_ARCHITECTURE
     if name == "EmbeddedDetector":
         name = cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE
@@ -35,12 +35,10 @@ def num_classes_key(cfg: CfgNode) -> str | None:
 
 
 def check_classes(cfg: CfgNode) -> None:
-    """Compare the number of the detector's classes with the data's.
-
-    Too many classes are only logged: the last ones are never learnt.
+    """Compare the number of the detector's classes with the data's. Superfluous classes are only logged.
 
     Raises:
-        ClassesError: the detector has fewer classes than there are names for, or a test set of images has others.
+        ClassesError: If the detector has fewer classes than the data, or a test set of images has other classes.
     """
     names, key = detector_classes(cfg), num_classes_key(cfg)
     if names is None:
@@ -54,13 +52,13 @@ def check_classes(cfg: CfgNode) -> None:
             message = f"{source} has {len(names)} categories, {key} is {number}"
             if number < len(names):
                 raise ClassesError(message)
-            logger.warning("%s: classes from %d on are never learnt", message, len(names))
+            logger.warning("%s: classes from %d on are never trained", message, len(names))
     for dataset in cfg.DATASETS.TEST:
         check_test_set(names, dataset)
 
 
 def check_test_set(names: list[str] | None, dataset: str) -> None:
-    """Raises ClassesError if a test set of labelled images has other classes than ``names``, the detector's."""
+    """Raise ClassesError if a test set of labelled images has other classes than ``names``, the detector's."""
     metadata = MetadataCatalog.get(dataset)
     tested = metadata.get("thing_classes")
     is_images = metadata.get("evaluator_type", "coco") == "coco"

@@ -1,4 +1,4 @@
-"""What can be wrong with a run before its first iteration, looked for without training."""
+"""Checks of a run that need no training."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from .mine_tracklets import needs_mining
 from .setup import check_batch, check_frozen, load_config, resumes
 from .trainer import ICTrackTrainer
 
-# Names of classes that are shown.
+# Number of class names shown.
 _FEW = 10
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One line on a part of a run.
+    """Result of one check of a run.
 
     Attributes:
-        text: What there is, or what is wrong.
+        text: Description of the checked part, or of what is wrong with it.
         is_mistake: Whether the run would stop because of it.
     """
 
@@ -43,12 +43,12 @@ def check_run(args: argparse.Namespace) -> Iterator[Finding]:
     """Check configuration, data sets, classes, batch and weights of a run. Reads annotations, but no image.
 
     Args:
-        args: As Detectron2's ``default_argument_parser`` gives them. With ``eval_only``, what only a training needs is
-            not looked at.
+        args: Arguments of Detectron2's ``default_argument_parser``. With ``eval_only``, parts that only training needs
+            are not checked.
 
     Yields:
-        A finding for each part. Without a usable configuration there is only that one, and annotations are only read
-        where all files of the data sets are there.
+        Finding for each part. An unusable configuration is the only finding; annotations are read only if all files of
+        the data sets exist.
     """
     training = not args.eval_only
     try:
@@ -96,7 +96,7 @@ def _classes(cfg: CfgNode, training: bool) -> str:
         for dataset in cfg.DATASETS.TEST:
             check_test_set(names, dataset)
     if names is None:
-        return "classes: no data set tells their names, and MODEL.CLASSES is empty"
+        return "classes: unknown, no data set names them and MODEL.CLASSES is empty"
     return f"classes: {len(names)} ({', '.join(names[:_FEW])}{', ...' if len(names) > _FEW else ''})"
 
 

@@ -1,4 +1,4 @@
-"""Figures that tell, without any label, whether an embedding is learning something: pure functions, and their logging.
+"""Label-free health metrics of embeddings: pure functions, and their logging in training.
 
 Naming convention:
     N, P, Q: embeddings (of cells or of instances), D: embedding dimension, V: pairs of views
@@ -18,14 +18,14 @@ from ictrack.modeling.embedding import EmbeddingHead
 from ictrack.modeling.embedding.readout import at_rows
 from ictrack.modeling.embedding.video_clips import VideoClips
 
-# Weight of the ridge regression's penalty against the number of embeddings; the embeddings have unit variance.
+# Penalty of the ridge regression per embedding; embeddings have unit variance.
 RIDGE = 1e-3
-# Cells of a view that are looked at, evenly spread.
+# Largest number of cells of a view that are measured, evenly spread.
 MAX_CELLS = 256
 
 
 def mean_pairwise_cosine(embeddings: Tensor) -> float:
-    """Mean cosine of all pairs of different rows of (N, D): near 1, everything is one point (collapse)."""
+    """Mean cosine of all pairs of different rows of (N, D); near 1 is a collapse."""
     if len(embeddings) < 2:
         return float("nan")
     total = F.normalize(embeddings.double(), dim=1).sum(dim=0)
@@ -34,13 +34,12 @@ def mean_pairwise_cosine(embeddings: Tensor) -> float:
 
 
 def retrieval_at_1(queries: Tensor, keys: Tensor, correct: Tensor) -> float:
-    """Share of the queries (P, D) whose most similar key (Q, D), by cosine, is a correct one.
+    """Share of queries whose most similar key by cosine is correct, from 0 to 1; NaN without any query.
 
     Args:
-        correct: (P, Q) bool. Queries without a correct key do not count.
-
-    Returns:
-        From 0 to 1; NaN without any query.
+        queries: (P, D) embeddings.
+        keys: (Q, D) embeddings.
+        correct: (P, Q) bool. Queries without a correct key are ignored.
     """
     counted = correct.any(dim=1)
     if not counted.any():
@@ -49,20 +48,20 @@ def retrieval_at_1(queries: Tensor, keys: Tensor, correct: Tensor) -> float:
     return float(correct.gather(1, best[:, None])[counted].float().mean())
 
 
-def position_readability(embeddings: Tensor, places: Tensor, held_out: Tensor) -> tuple[float, float]:
-    """How well the place of a cell can be read from its embedding by a linear map: R^2 of a ridge regression.
+def position_readability(embeddings: Tensor, locations: Tensor, held_out: Tensor) -> tuple[float, float]:
+    """R^2 of a ridge regression of the locations of cells on their embeddings.
 
     Args:
-        embeddings: (N, D).
-        places: (N, 2) x, y.
-        held_out: (N,) bool; the map is fitted on the others and measured on these.
+        embeddings: (N, D) embeddings of cells.
+        locations: (N, 2) x, y of the cells.
+        held_out: (N,) bool, True for cells that R^2 is measured on; the regression is fitted on the others.
 
     Returns:
-        R^2 of x and of y, at most 1; 0 or less if nothing can be read, NaN if either part is empty.
+        R^2 of x and of y, at most 1; 0 or less if embeddings do not encode the location, NaN if either part is empty.
     """
     if held_out.all() or not held_out.any():
         return float("nan"), float("nan")
-    x, y = embeddings.double(), places.double()
+    x, y = embeddings.double(), locations.double()
     mean, deviation = x[~held_out].mean(dim=0), x[~held_out].std(dim=0, correction=0)
     x = (x - mean) / deviation.clamp(min=1e-9)
     center = y[~held_out].mean(dim=0)
@@ -78,17 +77,14 @@ def position_readability(embeddings: Tensor, places: Tensor, held_out: Tensor) -
 def matching_cells(
     first_to_source: Tensor, second_to_source: Tensor, centers: Tensor, cell: tuple[float, float], queries: Tensor
 ) -> Tensor:
-    """Which cells of one view of a frame show the same place as which of another.
+    """(P, Q) bool, True for cells of two views that show the same location of a frame: the center of the first is, in
+    the second view, less than a cell's side away from the second's center, in x and in y.
 
     Args:
-        first_to_source, second_to_source: (2, 3) from pixels of the views to pixels of the frame.
-        centers: (Q, 2) x, y in pixels of the centres of the second view's cells.
-        cell: height and width of a cell in pixels.
-        queries: (P, 2) centres of the first view's cells.
-
-    Returns:
-        (P, Q) bool: the centre of the first view's cell is seen in the second less than a cell's side from the centre
-        of that cell, in x and in y.
+        first_to_source, second_to_source: (2, 3) affine maps from pixels of the views to pixels of the frame.
+        centers: (Q, 2) x, y in pixels of the centers of the second view's cells.
+        cell: (height, width) of a cell in pixels.
+        queries: (P, 2) x, y in pixels of the centers of the first view's cells.
     """
     source = queries @ first_to_source[:, :2].T + first_to_source[:, 2]
     seen = torch.linalg.solve(second_to_source[:, :2], (source - second_to_source[:, 2]).T)  # (2, P)
@@ -97,22 +93,22 @@ def matching_cells(
 
 
 def cell_centers(size: tuple[int, int], cell: tuple[float, float]) -> Tensor:
-    """(h * w, 2) x, y in pixels of the centres of cells, row by row."""
+    """(h * w, 2) x, y in pixels of the centers of cells, row by row."""
     y = (torch.arange(size[0]) + 0.5) * cell[0]
     x = (torch.arange(size[1]) + 0.5) * cell[1]
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=2).flatten(0, 1)
 
 
 class _MeasuredMap:
-    """Cells of all pairs, and how well they are found again, for one level of one head."""
+    """Cells of all pairs and their retrieval, for one level of one head."""
 
     def __init__(self) -> None:
         self.cells: list[Tensor] = []  # (N_v, D) of each view, two a pair
-        self.places: list[Tensor] = []  # (N_v, 2)
+        self.locations: list[Tensor] = []  # (N_v, 2)
         self.retrieval: list[float] = []
 
     def add(self, maps: Tensor, sample: dict[str, Any], clips: VideoClips, padded_size: tuple[int, int]) -> None:
-        """Count a pair with maps (2, D, h, w) over ``padded_size``."""
+        """Add a pair with maps (2, D, h, w) over ``padded_size``."""
         full = (maps.shape[2], maps.shape[3])
         valid = clips.colors(full, padded_size)[1].flatten(1)  # (2, h w), False in the padding
         cell = (padded_size[0] / full[0], padded_size[1] / full[1])
@@ -121,65 +117,65 @@ class _MeasuredMap:
         chosen = [v.nonzero().squeeze(1) for v in valid]
         chosen = [index[:: -(-len(index) // MAX_CELLS) or 1] for index in chosen]
         self.cells += [flat[view, index] for view, index in enumerate(chosen)]
-        self.places += [centers[index] for index in chosen]
+        self.locations += [centers[index] for index in chosen]
         if sample["frame_indices"][0] == sample["frame_indices"][1]:
             mapping = [sample[key].to(maps) for key in ("image_to_source", "reference_image_to_source")]
             correct = matching_cells(mapping[0], mapping[1], centers[valid[1]], cell, centers[chosen[0]])
             self.retrieval.append(retrieval_at_1(flat[0, chosen[0]], flat[1, valid[1]], correct))
 
-    def figures(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, float]:
         cells = torch.cat(self.cells)
         odd = [torch.full((len(x),), view // 2 % 2 == 1, device=x.device) for view, x in enumerate(self.cells)]
-        x, y = position_readability(cells, torch.cat(self.places), torch.cat(odd))
-        figures = {
+        x, y = position_readability(cells, torch.cat(self.locations), torch.cat(odd))
+        metrics = {
             "mean_cosine": mean_pairwise_cosine(cells),
             "mean_norm": float(cells.norm(dim=1).mean()),
             "position_r2_x": x,
             "position_r2_y": y,
         }
         if self.retrieval:
-            figures["cell_retrieval"] = float(torch.tensor(self.retrieval).nanmean())
-        return figures
+            metrics["cell_retrieval"] = float(torch.tensor(self.retrieval).nanmean())
+        return metrics
 
 
 class _Measured:
-    """The levels and the instances of all pairs for one head."""
+    """Levels and instances of all pairs for one head."""
 
     def __init__(self) -> None:
         self.levels: dict[int, _MeasuredMap] = {}
         self.instances: list[tuple[Tensor, Tensor, Tensor]] = []
 
-    def figures(self) -> dict[str, float]:
-        by_level = {level: measured.figures() for level, measured in self.levels.items()}
+    def metrics(self) -> dict[str, float]:
+        by_level = {level: measured.metrics() for level, measured in self.levels.items()}
         names = list(next(iter(by_level.values())))
         rows = torch.tensor([[f[name] for name in names] for f in by_level.values()], dtype=torch.float64)
-        figures = dict(zip(names, rows.nanmean(dim=0).tolist()))
+        metrics = dict(zip(names, rows.nanmean(dim=0).tolist()))
         if self.instances:
             embeddings, ids, second = (torch.cat(parts) for parts in zip(*self.instances))
             same = (ids[~second][:, None] == ids[second]).all(dim=2)
-            figures["instance_retrieval"] = retrieval_at_1(embeddings[~second], embeddings[second], same)
+            metrics["instance_retrieval"] = retrieval_at_1(embeddings[~second], embeddings[second], same)
         if len(by_level) > 1:
-            figures.update({f"{n}_level_{level}": f[n] for level, f in by_level.items() for n in names})
-        return figures
+            metrics.update({f"{n}_level_{level}": f[n] for level, f in by_level.items() for n in names})
+        return metrics
 
 
 @torch.no_grad()
 def heads_health(
     model: Any, heads: Mapping[str, EmbeddingHead], samples: Sequence[dict[str, Any]], levels: Sequence[int] = ()
 ) -> dict[str, dict[str, float]]:
-    """The figures of heads on pairs of frames.
+    """Health metrics of heads on pairs of frames.
 
     Args:
-        model: a detector with ``extract_features``, in evaluation mode.
-        heads: that read its features.
-        samples: pairs of :class:`VideoDatasetMapper`; every other one is held out for the position.
-        levels: of the dense maps; empty: all of a head.
+        model: Detector with ``extract_features``, in evaluation mode.
+        heads: Name -> head on the detector's features.
+        samples: Pairs of :class:`VideoDatasetMapper`; every other one is held out for the position.
+        levels: Levels of the dense maps; empty: all of a head.
 
     Returns:
-        For each head "mean_cosine" and "mean_norm" of cells; "position_r2_x" and "position_r2_y"; "cell_retrieval" over
-        those pairs that are views of one frame; "instance_retrieval" over those that hold tracklets: of an instance in
-        the first frames among all instances in the second frames of all pairs. What is measured on cells is the mean
-        over the levels; with several there is also "mean_cosine_level_0" and so on, of each.
+        Name of a head -> "mean_cosine" and "mean_norm" of cells; "position_r2_x" and "position_r2_y"; "cell_retrieval"
+        (retrieval@1) on pairs of views of one frame; "instance_retrieval" on pairs with tracklets, of instances in
+        first frames among those in all second frames. Metrics of cells are means over the levels; with several there
+        is also "mean_cosine_level_0" and so on.
     """
     measured = {name: _Measured() for name in heads}
     for pair, sample in enumerate(samples):
@@ -190,7 +186,7 @@ def heads_health(
                 measured[name].levels.setdefault(level, _MeasuredMap()).add(maps.float(), sample, clips, padded_size)
             if "tracklets" in sample:
                 measured[name].instances.append(_instances(model, head, features, clips, padded_size, pair))
-    return {name: kept.figures() for name, kept in measured.items()}
+    return {name: kept.metrics() for name, kept in measured.items()}
 
 
 def _instances(
@@ -201,21 +197,20 @@ def _instances(
     padded_size: tuple[int, int],
     pair: int,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Embeddings of the tracklets in a pair, (N, 2) pair and tracklet, and (N,) whether in the second frame."""
-    tracklets = model.labeled_places(head, clips.tracklets(), padded_size)
+    """Embeddings of the tracklets in a pair, (N, 2) pair and tracklet, and (N,) bool, True in the second frame."""
+    tracklets = model.locate_ground_truth(head, clips.tracklets(), padded_size)
     embeddings, rows = head.read(features, tracklets, padded_size)
     ids = at_rows([x.gt_ids for x in tracklets], rows)
     return embeddings, torch.stack([torch.full_like(ids, pair), ids], dim=1), rows[:, 0] == 1
 
 
 class EmbeddingHealthHook(HookBase):
-    """Logs :func:`heads_health` of the video head as ``health/*``, on the main process: on all levels, whether the
-    objective trains them or not.
+    """Hook that logs :func:`heads_health` of the video head on all its levels as ``health/*``, on the main process.
 
     Args:
-        model: the detector, wrapped for data-parallel training or not.
-        samples: pairs of views.
-        period: iterations between two logs.
+        model: Detector, also if wrapped for data-parallel training.
+        samples: Pairs of views.
+        period: Iterations between two logs.
     """
 
     def __init__(self, model: nn.Module, samples: Sequence[dict[str, Any]], period: int) -> None:
@@ -229,6 +224,6 @@ class EmbeddingHealthHook(HookBase):
             return
         self._model.eval()
         heads = {"video": self._model.embedding_head.video_head}
-        figures = heads_health(self._model, heads, self._samples)["video"]
+        metrics = heads_health(self._model, heads, self._samples)["video"]
         self._model.train()
-        self.trainer.storage.put_scalars(**{f"health/{k}": v for k, v in figures.items()}, smoothing_hint=False)
+        self.trainer.storage.put_scalars(**{f"health/{k}": v for k, v in metrics.items()}, smoothing_hint=False)

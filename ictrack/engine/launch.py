@@ -1,4 +1,4 @@
-"""A training's processes: their number, their start, and what the user hears when one of them ends early."""
+"""Processes of a training: arguments, start, and user errors of any process in one line."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from .setup import ConfigError, checked_config, train_or_evaluate
 
 
 class TrainingError(ValueError):
-    """What a user did wrong, as one of the processes found out."""
+    """User error found by one of the processes."""
 
 
 def parse_training_arguments(argv: Sequence[str], *, prog: str, description: str | None) -> argparse.Namespace:
-    """Arguments of Detectron2's training scripts.
+    """Parse the arguments of Detectron2's training scripts.
 
     Raises:
-        SystemExit: ``--help``, or numbers of processes and machines that cannot be.
+        SystemExit: On ``--help`` or invalid numbers of processes and machines.
     """
-    parser = default_argument_parser(epilog=" ")  # which is shown below the arguments, instead of Detectron2's examples
+    parser = default_argument_parser(epilog=" ")  # instead of Detectron2's examples
     parser.prog, parser.description, parser.allow_abbrev = prog, description, False
     args = parser.parse_args(argv)
     for name in ("num_gpus", "num_machines"):
@@ -39,12 +39,12 @@ def parse_training_arguments(argv: Sequence[str], *, prog: str, description: str
     if not 0 <= args.machine_rank < args.num_machines:
         parser.error(f"--machine-rank: must be from 0 to {args.num_machines - 1}, not {args.machine_rank}")
     if args.num_machines > 1 and args.dist_url == "auto":
-        parser.error("--dist-url: several machines need an address of the first one, such as tcp://10.0.0.1:3000")
+        parser.error("--dist-url: several machines need the address of the first one, such as tcp://10.0.0.1:3000")
     return args
 
 
 def share_cores(num_processes: int) -> None:
-    """Let several processes on a machine without GPUs share its cores evenly, unless OMP_NUM_THREADS is set."""
+    """Set OMP_NUM_THREADS, unless it is set, so that processes on a machine without GPUs share its cores evenly."""
     if num_processes > 1 and not torch.cuda.is_available():
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // num_processes)))
 
@@ -60,23 +60,22 @@ def fork_data_workers() -> None:
 
 
 def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace], Any] = train_or_evaluate) -> None:
-    """Start ``args.num_gpus`` processes a machine: over NCCL with GPUs, over gloo on a machine without any.
+    """Start ``args.num_gpus`` processes a machine, over NCCL with GPUs and over gloo without.
 
-    Those of one machine meet at a free port unless ``--dist-url`` names one, so that several runs do not collide.
+    Processes of one machine meet at a free port unless ``--dist-url`` names one, so that several runs do not collide.
 
     Args:
-        args: As Detectron2's ``default_argument_parser`` gives them.
-        main: What each process does. A function of a module, since it is sent to other processes.
+        args: Arguments of Detectron2's ``default_argument_parser``.
+        main: Function that each process runs; it is pickled, so it must be one of a module.
 
     Raises:
-        ValueError, OSError: a user's mistake, found before any process starts or, as TrainingError, by one of them,
-            which prints nothing about it.
-        torch.multiprocessing.ProcessRaisedException: a fault of the program, with the traceback of its process.
+        ValueError, OSError: On a user error, found before any process starts or, as TrainingError, by one of them.
+        torch.multiprocessing.ProcessRaisedException: On a fault of the program, with its process's traceback.
     """
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ConfigError(f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()} GPUs")
     share_cores(args.num_gpus)
-    is_default = args.dist_url == default_argument_parser().get_default("dist_url")  # one port for all runs of a user
+    is_default = args.dist_url == default_argument_parser().get_default("dist_url")  # a fixed port
     options = {
         "num_machines": args.num_machines,
         "machine_rank": args.machine_rank,
@@ -89,12 +88,15 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
     cfg = checked_config(args)
     if not args.eval_only:
         check_classes(cfg)
-    # Else it tells of each process that it is ended because another one has failed.
+    # It would log every process that ends because another one has failed.
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     messages = multiprocessing.get_context("spawn").SimpleQueue()
     try:
         launch(_run_process, args.num_gpus, **options, args=(main, args, messages))
-    except (ProcessExitedException, ProcessRaisedException) as error:  # the latter where others lost touch with it
+    except (
+        ProcessExitedException,
+        ProcessRaisedException,
+    ) as error:  # the latter on a lost connection
         if messages.empty():
             raise
         raise TrainingError(messages.get()) from error
@@ -115,8 +117,8 @@ def _run_process(main: Callable[[argparse.Namespace], Any], args: argparse.Names
 
 
 def _log_user_errors_in_one_line(others_are_fine: Callable[[], bool] = lambda: True) -> None:
-    """Keep tracebacks of user errors, and of what these do to other processes, out of the log of Detectron2's training
-    loop, which has every exception with its traceback."""
+    """Log user errors, and their consequences in other processes, without the traceback that Detectron2's training loop
+    adds to every exception."""
 
     def shorten(record: logging.LogRecord) -> bool:
         error = record.exc_info[1] if record.exc_info else None

@@ -1,4 +1,4 @@
-"""Learning rate schedules beside Detectron2's."""
+"""Learning rate schedules in addition to Detectron2's."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from fvcore.common.param_scheduler import PolynomialDecayParamScheduler
 
 
 def build_scheduler(cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
-    """``SOLVER.LR_SCHEDULER_NAME`` "WarmupPolyLR", (1 - iteration / MAX_ITER) ** SOLVER.POLY_POWER after Detectron2's
-    warm-up, or one of Detectron2's own."""
+    """Scheduler ``SOLVER.LR_SCHEDULER_NAME``: "WarmupPolyLR", (1 - iteration / MAX_ITER) ** SOLVER.POLY_POWER after
+    Detectron2's warm-up, or one of Detectron2's own."""
     solver = cfg.SOLVER
     if solver.LR_SCHEDULER_NAME != "WarmupPolyLR":
         return build_lr_scheduler(cfg, optimizer)

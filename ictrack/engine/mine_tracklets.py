@@ -1,4 +1,4 @@
-"""Tracklets mined from unlabelled video: what the image stage tracks with confidence, the video head learns from."""
+"""Mining of tracklets in unlabelled video: confident tracks of the image stage, on which the video head is trained."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ logger = logging.getLogger(__name__)
 
 
 def needs_mining(cfg: CfgNode) -> bool:
-    """Whether the video objective needs tracklets and no file of them is named.
+    """Whether the video objective needs tracklets and no file of them is configured.
 
     Raises:
-        CheckpointError: it does, and there are no weights to mine with.
+        CheckpointError: If it does, and there are no weights to mine with.
     """
     video = cfg.MODEL.VIDEO_EMBEDDING
     objective = OBJECTIVES.get(video.OBJECTIVE)
@@ -41,22 +41,22 @@ def needs_mining(cfg: CfgNode) -> bool:
         return False
     if not cfg.MODEL.WEIGHTS:
         raise CheckpointError(
-            f"the objective {video.OBJECTIVE!r} needs tracklets: give the image stage's MODEL.WEIGHTS, which finds "
-            "them, or a file as DATASETS.UNLABELLED_TRACKLETS"
+            f"the objective {video.OBJECTIVE!r} needs tracklets: set MODEL.WEIGHTS to those of the image stage, to "
+            "mine them, or DATASETS.UNLABELLED_TRACKLETS to a file of them"
         )
     return True
 
 
 def with_tracklets(cfg: CfgNode) -> CfgNode:
-    """``cfg``, with a file of tracklets where the video objective needs one and none is named.
+    """``cfg``, with a file of mined tracklets where the video objective needs one and none is configured.
 
-    The present model (``cfg.MODEL.WEIGHTS``, the image head's embedding) tracks through ``cfg.DATASETS.UNLABELLED``,
-    the videos being shared out over all processes. The file is kept in ``cfg.OUTPUT_DIR``, and used again as long as
-    model, videos and thresholds are the same.
+    The model of ``cfg.MODEL.WEIGHTS`` tracks through ``cfg.DATASETS.UNLABELLED`` by the image head's embedding; all
+    processes share the videos. The file is kept in ``cfg.OUTPUT_DIR``, and reused while model, videos and thresholds
+    are the same.
 
     Raises:
-        CheckpointError: there are no weights to mine with.
-        ValueError: nothing was found in any video.
+        CheckpointError: If there are no weights.
+        ValueError: If no tracklet is found in any video.
     """
     if not needs_mining(cfg):
         return cfg
@@ -65,7 +65,7 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
     tracking, shapes = mining_config(cfg), tracklet_shapes(cfg)
     origin = _origin(tracking, records)
     if not all(comm.all_gather(_is_from(path, origin, shapes))):
-        # A training is the same whether its tracklets were there or not.
+        # Mining must not change the random numbers of the training.
         with torch.random.fork_rng(devices=[]):
             tracker = VideoTracker.from_config(tracking)
         mined = mine(tracker, records[comm.get_rank() :: comm.get_world_size()], cfg)
@@ -81,7 +81,7 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
 
 
 def mining_config(cfg: CfgNode) -> CfgNode:
-    """``cfg`` with the mining's thresholds, and the image head's embedding alone."""
+    """``cfg`` with the thresholds of mining, tracking by the image head alone."""
     options = cfg.MODEL.VIDEO_EMBEDDING.TRACKLET
     cfg = cfg.clone()
     cfg.defrost()
@@ -95,17 +95,17 @@ def mining_config(cfg: CfgNode) -> CfgNode:
 
 
 def mine(tracker: VideoTracker, records: Sequence[dict[str, Any]], cfg: CfgNode) -> list[dict[str, Any]]:
-    """Track through videos.
+    """Tracklets in videos.
 
     Args:
-        tracker: of the image stage.
-        records: videos, as :func:`ictrack.data.datasets.unlabelled_videos.find_videos` gives them. One that cannot be
-            read is named in the log and left out.
-        cfg: ``MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH`` is the fewest detections of a tracklet.
+        tracker: Tracker of the image stage.
+        records: Videos of :func:`ictrack.data.datasets.unlabelled_videos.find_videos`. Unreadable ones are logged and
+            left out.
+        cfg: Configuration with ``MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH``.
 
     Returns:
-        For each video with tracklets {"name", "height", "width", "length", "tracklets"}, the last being annotations of
-        a YouTube-VIS file, with the "score" of each and the "scores" of its frames.
+        {"name", "height", "width", "length", "tracklets"} of each video with tracklets; these are annotations of a
+        YouTube-VIS file, with the "score" of each and the "scores" of its frames.
     """
     min_length, shapes = cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH, tracklet_shapes(cfg)
     videos = []
@@ -113,10 +113,10 @@ def mine(tracker: VideoTracker, records: Sequence[dict[str, Any]], cfg: CfgNode)
         recorder = TrackRecorder()
         try:
             with _open(record) as frames:
-                for _, found in tracker.run(frames):
-                    ids, scores, classes = (x.tolist() for x in (found.ID, found.scores, found.pred_classes))
-                    # The index is the stream's: it passes over frames that cannot be read.
-                    recorder.add(tracker.num_frames - 1, ids, scores, classes, shapes.encode(found))
+                for _, tracks in tracker.run(frames):
+                    ids, scores, classes = (x.tolist() for x in (tracks.ID, tracks.scores, tracks.pred_classes))
+                    # The stream's index, which also counts unreadable frames.
+                    recorder.add(tracker.num_frames - 1, ids, scores, classes, shapes.encode(tracks))
                 size = {"height": frames.height, "width": frames.width, "length": tracker.num_frames}
         except VideoReadError as error:
             logger.warning("no tracklets: %s", error)
@@ -145,7 +145,7 @@ def _open(record: dict[str, Any]) -> FrameStream:
 
 
 def _origin(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """All that the tracklets depend on."""
+    """Hashes of everything the tracklets depend on."""
     weights = (
         hashlib.sha256(Path(cfg.MODEL.WEIGHTS).read_bytes()).hexdigest() if Path(cfg.MODEL.WEIGHTS).is_file() else ""
     )
@@ -164,7 +164,7 @@ def _is_from(path: Path, origin: dict[str, Any], shapes: TrackletShapes) -> bool
     except FileNotFoundError:
         return False
     except AnnotationError as error:
-        logger.warning("mining again: %s", error)
+        logger.warning("mining tracklets again: %s", error)
         return False
 
 

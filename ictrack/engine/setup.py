@@ -1,4 +1,4 @@
-"""From a command's arguments to a checked configuration, and from there to a run."""
+"""Configuration of a run from a command's arguments, its checks, and the run."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from .trainer import ICTrackTrainer
 
 
 class ConfigError(ValueError):
-    """A configuration file or a KEY VALUE pair that cannot be used; the message names it."""
+    """Unusable configuration file or KEY VALUE pair; the message names it."""
 
 
 def load_config(config_file: str = "", overrides: Sequence[str] = ()) -> CfgNode:
-    """Detectron2's and ICTrack's defaults, then the YAML file, then the KEY VALUE pairs.
+    """Configuration from Detectron2's and ICTrack's defaults, overridden by a YAML file and then by KEY VALUE pairs.
 
-    YAML tags that would run code are refused, unlike in Detectron2's default.
+    YAML tags that would run code are refused.
 
     Raises:
-        ConfigError: missing file, malformed YAML, unknown key (with the nearest known one), or a value of another type.
+        ConfigError: On a missing file, malformed YAML, an unknown key (with the nearest known one) or a wrong type.
     """
     cfg = get_cfg()
     add_ictrack_config(cfg)
@@ -53,13 +53,14 @@ def load_config(config_file: str = "", overrides: Sequence[str] = ()) -> CfgNode
 
 
 def checked_config(args: argparse.Namespace) -> CfgNode:
-    """Configuration of a run, once all of it that needs no reading of annotations or weights is checked.
+    """Configuration of a run, after all checks that read neither annotations nor weights.
 
     Args:
-        args: ``config_file`` and ``opts``; ``eval_only``, ``resume``, ``num_gpus`` and ``num_machines`` where they are.
+        args: Namespace with ``config_file`` and ``opts``, optionally ``eval_only``, ``resume``, ``num_gpus`` and
+            ``num_machines``.
 
     Raises:
-        ValueError: what is wrong, as ConfigError, DatasetFilesError or CheckpointError.
+        ValueError: ConfigError, DatasetFilesError or CheckpointError with what is wrong.
     """
     cfg = load_config(args.config_file, args.opts)
     register_configured_datasets(cfg)
@@ -79,14 +80,14 @@ def checked_config(args: argparse.Namespace) -> CfgNode:
 
 
 def resumes(cfg: CfgNode, args: argparse.Namespace) -> bool:
-    """Whether a run goes on from a checkpoint of its own."""
+    """Whether a run continues from its own checkpoint."""
     return getattr(args, "resume", False) and os.path.isfile(os.path.join(cfg.OUTPUT_DIR, "last_checkpoint"))
 
 
 def check_batch(cfg: CfgNode, num_processes: int) -> None:
-    """Raises ConfigError if ``SOLVER.IMS_PER_BATCH`` cannot be divided among the processes, in whole images."""
+    """Raise ConfigError if ``SOLVER.IMS_PER_BATCH`` cannot be divided among the processes in whole images."""
     batch, reference = cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.REFERENCE_WORLD_SIZE
-    # Detectron2 scales the batch of so many processes to those that there are.
+    # Detectron2 scales the batch of REFERENCE_WORLD_SIZE processes to the actual number.
     parts, what = (reference, "SOLVER.REFERENCE_WORLD_SIZE") if reference else (num_processes, "processes")
     views = cfg.INPUT.NUM_VIEWS if cfg.DATASETS.TRAIN else 1
     if batch <= 0 or batch % (parts * views):
@@ -95,8 +96,8 @@ def check_batch(cfg: CfgNode, num_processes: int) -> None:
 
 
 def setup(args: argparse.Namespace) -> CfgNode:
-    """The frozen configuration of a run, with logging set up, its folder made, and for a training that needs them
-    tracklets mined. Raises as :func:`checked_config` and :func:`with_tracklets`."""
+    """Frozen configuration of a run, after setting up logging and the output folder and, where training needs them,
+    mining tracklets. Raises as :func:`checked_config` and :func:`with_tracklets`."""
     cfg = checked_config(args)
     cfg.freeze()
     default_setup(cfg, args)
@@ -105,18 +106,18 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def check_frozen(cfg: CfgNode) -> None:
-    """Raises ConfigError if the detector would be trained without anything that teaches it."""
+    """Raise ConfigError if the detector would be trained without any loss."""
     video = cfg.MODEL.VIDEO_EMBEDDING
     trains_video_alone = video.ENABLED and cfg.DATASETS.UNLABELLED and not cfg.DATASETS.TRAIN
     if trains_video_alone and "detector" not in cfg.MODEL.FREEZE and not video.BACKPROP_TO_FEATURES:
         raise ConfigError(
-            "DATASETS.TRAIN is empty, and nothing else teaches the detector, which would decay: set MODEL.FREEZE "
+            "DATASETS.TRAIN is empty, so the detector has no loss and weight decay would ruin it: set MODEL.FREEZE to "
             '["detector", "image_head"]'
         )
 
 
 def train_or_evaluate(args: argparse.Namespace) -> Any:
-    """Training, or with ``--eval-only`` evaluation, in one process. Returns the results."""
+    """Train, or evaluate with ``--eval-only``, in one process; returns the results."""
     cfg = setup(args)
     if args.eval_only:
         return ICTrackTrainer.evaluate(cfg, resume=args.resume)
@@ -129,17 +130,17 @@ def _check_device(name: str) -> None:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise ConfigError(f"MODEL.DEVICE {name!r} is no device, such as cpu, cuda or cuda:1") from error
+        raise ConfigError(f"MODEL.DEVICE {name!r} is not a device, such as cpu, cuda or cuda:1") from error
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise ConfigError(f"MODEL.DEVICE {name!r}: this machine has {count} GPUs")
 
 
 def _keys(node: CfgNode, prefix: str = "") -> list[str]:
-    found = []
+    keys = []
     for key, value in node.items():
-        found += _keys(value, f"{prefix}{key}.") if isinstance(value, CfgNode) else [f"{prefix}{key}"]
-    return found
+        keys += _keys(value, f"{prefix}{key}.") if isinstance(value, CfgNode) else [f"{prefix}{key}"]
+    return keys
 
 
 def _merge(merge: Any, source: str, known: list[str]) -> None:

@@ -1,4 +1,4 @@
-"""One training step on any device."""
+"""Training step on any device."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from ictrack.modeling.mixed_precision import autocast
 
 
 class NonFiniteLossError(FloatingPointError):
-    """A loss is NaN or infinite; the message names the iteration, the losses and the images of the batch."""
+    """Loss that is NaN or infinite; the message names the iteration, the losses and the images of the batch."""
 
 
 class TrainStep(SimpleTrainer):
     """Detectron2's SimpleTrainer with automatic mixed precision on any device.
 
-    Detectron2's own AMPTrainer is for CUDA alone. On CUDA the step runs in float16 with loss scaling, elsewhere in
-    bfloat16, which needs none, or in float32 where the CPU has no bfloat16 instructions.
+    Detectron2's AMPTrainer supports only CUDA. On CUDA the step runs in float16 with loss scaling, elsewhere in
+    bfloat16 without, or in float32 where the CPU has no bfloat16 instructions.
 
     Args:
-        amp: run the forward pass in mixed precision.
-        max_gradient_norm: largest L2 norm of all gradients together; None: no limit.
+        amp: Whether to run the forward pass in mixed precision.
+        max_gradient_norm: Largest L2 norm of all gradients together; None: no limit.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class TrainStep(SimpleTrainer):
         self.optimizer.zero_grad()
         self._scaler.scale(total).backward()
         self._write_metrics(losses, data_time)
-        self._scaler.unscale_(self.optimizer)  # gradients are clipped, here or in step(), at their true size
+        self._scaler.unscale_(self.optimizer)  # clipping, here or in step(), needs the true gradients
         if self._max_gradient_norm is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self._max_gradient_norm)
         self._scaler.step(self.optimizer)
@@ -68,7 +68,7 @@ class TrainStep(SimpleTrainer):
         files = ", ".join(str(item.get("file_name", "?")) for item in batch)
         raise NonFiniteLossError(
             f"iteration {self.iter}: the loss is not finite ({values}); images of the batch: {files}. Lower "
-            f"SOLVER.BASE_LR, lengthen SOLVER.WARMUP_ITERS, or turn SOLVER.CLIP_GRADIENTS on."
+            f"SOLVER.BASE_LR, raise SOLVER.WARMUP_ITERS, or set SOLVER.CLIP_GRADIENTS.ENABLED to True."
         )
 
     def state_dict(self) -> dict[str, Any]:

@@ -30,7 +30,7 @@ from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import PoseTrackEvaluator
 from ictrack.evaluation.youtube_vis_evaluation import YouTubeVISEvaluator
 from ictrack.modeling.build import build_model
-from ictrack.modeling.frozen_features import remember_frozen_features
+from ictrack.modeling.frozen_features import cache_frozen_features
 
 from .check_classes import check_classes, check_test_set
 from .embedding_health import EmbeddingHealthHook
@@ -39,17 +39,17 @@ from .train_step import TrainStep
 
 logger = logging.getLogger(__name__)
 
-# What Detectron2's checkpointer calls the last checkpoint of a finished run.
+# Name of the last checkpoint of a finished run in Detectron2.
 _FINAL = "model_final.pth"
-# `evaluator_type` in a data set's metadata -> evaluator of its videos. All others are images in COCO format.
+# `evaluator_type` in a data set's metadata -> evaluator of its videos. Others are images in COCO format.
 _VIDEO_EVALUATORS = {"youtube_vis": YouTubeVISEvaluator, "posetrack": PoseTrackEvaluator}
 
 
 class ICTrackTrainer(DefaultTrainer):
-    """A DefaultTrainer whose steps, checkpoints, loaders and evaluators are ICTrack's.
+    """DefaultTrainer with ICTrack's steps, checkpoints, loaders and evaluators.
 
-    Automatic mixed precision works on any device, checkpoints are written atomically and read without running code
-    from them, and with ``SOLVER.EMA_DECAY`` evaluation and checkpoints use the moving average of the weights.
+    Automatic mixed precision works on any device, checkpoints are written atomically and read without unpickling code,
+    and with ``SOLVER.EMA_DECAY`` evaluation and checkpoints use the moving average of the weights.
     """
 
     def __init__(self, cfg: CfgNode) -> None:
@@ -62,8 +62,8 @@ class ICTrackTrainer(DefaultTrainer):
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
         if cfg.DATALOADER.REPLAY.TIMES > 1:
-            remember_frozen_features(model, model.backbone, cfg.DATALOADER.REPLAY.NUM_BATCHES)
-        # DistributedDataParallel wants no device ids for a model on the CPU.
+            cache_frozen_features(model, model.backbone, cfg.DATALOADER.REPLAY.NUM_BATCHES)
+        # DistributedDataParallel takes no device ids for a model on the CPU.
         on_cpu = next(model.parameters()).device.type == "cpu"
         wrapped = create_ddp_model(model, broadcast_buffers=False, **({"device_ids": None} if on_cpu else {}))
         clip = cfg.SOLVER.CLIP_GRADIENTS
@@ -91,7 +91,7 @@ class ICTrackTrainer(DefaultTrainer):
         self.register_hooks(self.build_hooks())
 
     def train(self) -> Any:
-        """As DefaultTrainer's; a finished run that is resumed has its ``model_final.pth`` afterwards, too."""
+        """Train as DefaultTrainer does; resuming a finished run also writes ``model_final.pth``."""
         if self.start_iter >= self.max_iter and not os.path.isfile(os.path.join(self.cfg.OUTPUT_DIR, _FINAL)):
             self.checkpointer.save(os.path.splitext(_FINAL)[0])
         return super().train()
@@ -111,11 +111,11 @@ class ICTrackTrainer(DefaultTrainer):
         return {**super().state_dict(), "world_size": self.cfg.SOLVER.REFERENCE_WORLD_SIZE}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Go on where a run stopped, at the same share of its samples where the number of processes has changed.
+        """Continue a run, at the same share of its samples if the number of processes differs.
 
-        ``SOLVER.REFERENCE_WORLD_SIZE``, the number of processes once the schedule is scaled, is part of the state:
+        ``SOLVER.REFERENCE_WORLD_SIZE`` (here the number of processes, as the schedule is scaled) is part of the state:
         with twice as many processes, an iteration has twice the samples and learning rate, and half of the iterations
-        are done. Where it is 0, the batch does not depend on the processes, nor do iterations.
+        are done. Where it is 0, batch and iterations do not depend on the number of processes.
         """
         base_lrs = list(self.scheduler.base_lrs)
         super().load_state_dict(state_dict)
@@ -125,7 +125,7 @@ class ICTrackTrainer(DefaultTrainer):
         stopped = int(state_dict["iteration"]) + 1
         done = rescaled_iterations(stopped, before, now)
         logger.warning(
-            f"The checkpoint is of a run with {before} processes, this one has {now}: its iteration {stopped} is "
+            f"The checkpoint is from a run with {before} processes, this run has {now}: its iteration {stopped} is "
             f"iteration {done} of {self.max_iter}"
         )
         self.iter = done - 1
@@ -136,7 +136,7 @@ class ICTrackTrainer(DefaultTrainer):
             group["initial_lr"], group["lr"] = base_lr, lr
 
     def resume_or_load(self, resume: bool = True) -> None:
-        """As DefaultTrainer's; the average of the weights starts from those that are loaded."""
+        """Load as DefaultTrainer does; the average of the weights starts from the loaded ones."""
         super().resume_or_load(resume)
         if self.weight_average is not None and self.start_iter == 0:
             self.weight_average.restart()
@@ -155,7 +155,7 @@ class ICTrackTrainer(DefaultTrainer):
     def _standard_hooks(self) -> list[HookBase]:
         average, period = self.weight_average, self.cfg.TEST.EVAL_PERIOD
         hooks = super().build_hooks()
-        if not period:  # Detectron2's hook evaluates at the end nevertheless
+        if not period:  # Detectron2's hook would still evaluate at the end
             hooks = [hook for hook in hooks if not isinstance(hook, EvalHook)]
         if average is None:
             return hooks
@@ -176,10 +176,10 @@ class ICTrackTrainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-        """``SOLVER.OPTIMIZER`` "SGD" (Detectron2's own), "ADAM" or "ADAMW".
+        """Optimizer ``SOLVER.OPTIMIZER``: "SGD" (Detectron2's), "ADAM" or "ADAMW".
 
-        ``SOLVER.CLIP_GRADIENTS.CLIP_TYPE`` "value" and "norm" (by parameter) are Detectron2's; "full_model", the norm
-        of all gradients together, is the training step's.
+        ``SOLVER.CLIP_GRADIENTS.CLIP_TYPE`` "value" and "norm" (by parameter) are applied here, "full_model" (norm of
+        all gradients together) by the training step.
         """
         if _clips_full_model(cfg):
             cfg = cfg.clone()
@@ -200,7 +200,7 @@ class ICTrackTrainer(DefaultTrainer):
             return maybe_add_gradient_clipping(cfg, adaptive[name])(
                 parameters, lr=cfg.SOLVER.BASE_LR, weight_decay=cfg.SOLVER.WEIGHT_DECAY
             )
-        raise ValueError(f"SOLVER.OPTIMIZER is SGD, ADAM or ADAMW, not {cfg.SOLVER.OPTIMIZER}")
+        raise ValueError(f"SOLVER.OPTIMIZER is {cfg.SOLVER.OPTIMIZER}, must be SGD, ADAM or ADAMW")
 
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
@@ -236,8 +236,8 @@ class _AverageWeights(HookBase):
 
 
 def rescaled_iterations(done: int, before: int, now: int) -> int:
-    """Iterations of ``now`` processes whose samples ``done`` ones of ``before`` processes have seen; rounded down, so
-    that no sample is left out."""
+    """Number of iterations of ``now`` processes that see as many samples as ``done`` of ``before`` processes, rounded
+    down."""
     return done * before // now
 
 

@@ -1,4 +1,4 @@
-"""Choice of the tracker's thresholds on a labelled data set of videos."""
+"""Tuning of the tracker's thresholds on a labelled data set of videos."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from .trainer import ICTrackTrainer
 
 logger = logging.getLogger(__name__)
 
-# Metric -> task and name of the score, by the data set's `evaluator_type`. A metric of masks matches tracks of any
-# category, but AP.
+# `evaluator_type` of the data set -> metric -> (task, name of the score). Metrics of masks other than AP are
+# class-agnostic.
 METRICS = {
     "youtube_vis": {
         "AP": ("segm_video", "AP"),
@@ -42,7 +42,7 @@ METRICS = {
         "IDF1": ("keypoints_tracking", "IDF1"),
     },
 }
-# Keys that only shape which detections and joints take part.
+# Keys of every tracker.
 _SHARED = {
     "TRACKER_HEADS.MIN_SCORE": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5),
     "TRACKER_HEADS.NEW_TRACK_SCORE": (0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6),
@@ -59,19 +59,19 @@ _SPATIAL = {
     "oks": {"TRACKER_HEADS.SPATIAL.MIN_OKS": (0.01, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6)},
 }
 _JOINTS = {"TEST.MIN_JOINT_SCORE": (0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)}
-# Passes over the keys, each of which takes every key's best value beside those of the others.
+# Passes of coordinate descent over the keys.
 _PASSES = 2
 
 
 @dataclass(frozen=True)
 class Tuning:
-    """What :func:`tune_tracker` chose.
+    """Result of :func:`tune_tracker`.
 
     Attributes:
-        metric: that was tuned for.
-        settings: configuration key -> value.
-        before, after: the metric in percent with the configuration's own values, and with the chosen ones.
-        trials: number of settings that were scored.
+        metric: Tuned metric.
+        settings: Configuration key -> chosen value.
+        before, after: Metric in percent with the configuration's own values and with the chosen ones.
+        trials: Number of settings that were scored.
     """
 
     metric: str
@@ -81,7 +81,7 @@ class Tuning:
     trials: int
 
     def write(self, path: Path, base: str = "") -> None:
-        """Write the settings as a configuration file, below the one ``base`` if there is one."""
+        """Write the settings as a configuration file, with ``base`` as its base file unless empty."""
         content: dict[str, Any] = {"_BASE_": str(Path(base).resolve())} if base else {}
         for key, value in self.settings.items():
             node = content
@@ -101,23 +101,23 @@ def tune_tracker(cfg: CfgNode, dataset_name: str, metric: str) -> Tuning:
     """Search the tracker's thresholds, kappa (``TRACKER_HEADS.EMBEDDING.SCALE``) and, of poses,
     ``TEST.MIN_JOINT_SCORE`` for the best ``metric``.
 
-    The detector runs once over every frame; then the keys are varied one after the other, twice, and the tracks scored
-    as ``train_net.py --eval-only`` does. Of equal values the configuration's own, then the first, is taken.
+    The detector runs once over every frame. Then the keys are varied one after the other, twice, and the tracks are
+    scored as by ``train_net.py --eval-only``. Ties go to the configuration's own value, then to the first candidate.
 
     Args:
-        cfg: of the model, with ``MODEL.WEIGHTS``; its data sets are registered.
-        dataset_name: of labelled videos.
-        metric: of masks "AP", "HOTA" or "IDF1"; of poses "AP", "MOTA", "HOTA" or "IDF1".
+        cfg: Configuration of the model, with ``MODEL.WEIGHTS``; its data sets are registered.
+        dataset_name: Name of a labelled data set of videos.
+        metric: "AP", "HOTA" or "IDF1" for masks; "AP", "MOTA", "HOTA" or "IDF1" for poses.
 
     Raises:
-        CheckpointError: no weights.
-        ValueError: the data set is unknown, has no videos or no labels, or the metric is none of its.
+        CheckpointError: If there are no weights.
+        ValueError: If the data set is unknown, has no videos or no labels, or lacks the metric.
     """
     if not cfg.MODEL.WEIGHTS:
         raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
     task, name = METRICS[_kind(dataset_name)].get(metric, ("", ""))
     if not task:
-        raise ValueError(f"{dataset_name} is tuned for {', '.join(METRICS[_kind(dataset_name)])}, not for {metric}")
+        raise ValueError(f"{dataset_name} can be tuned for {', '.join(METRICS[_kind(dataset_name)])}, not for {metric}")
     _check_labels(dataset_name)
     cfg = cfg.clone()
     cfg.defrost()
@@ -145,7 +145,7 @@ def tune_tracker(cfg: CfgNode, dataset_name: str, metric: str) -> Tuning:
 
 
 def candidates_of(cfg: CfgNode, dataset_name: str) -> dict[str, tuple[float, ...]]:
-    """Configuration keys that are tuned, and the values that are tried beside the configuration's own."""
+    """Tuned configuration key -> candidates besides the configuration's own value."""
     heads = cfg.TRACKER_HEADS
     keys: dict[str, tuple[float, ...]] = dict(_SHARED)
     if heads.TRACKER_NAME == "EmbeddingTracker":
@@ -155,7 +155,7 @@ def candidates_of(cfg: CfgNode, dataset_name: str) -> dict[str, tuple[float, ...
     elif heads.TRACKER_NAME == "SpatialTracker":
         keys.update(_SPATIAL[heads.SPATIAL.COST])
     else:
-        raise ValueError(f"EmbeddingTracker and SpatialTracker can be tuned, not {heads.TRACKER_NAME}")
+        raise ValueError(f"TRACKER_HEADS.TRACKER_NAME {heads.TRACKER_NAME} has no thresholds to tune")
     return {**keys, **_JOINTS} if _kind(dataset_name) == "posetrack" else keys
 
 
@@ -164,12 +164,12 @@ def _kind(dataset_name: str) -> str:
         raise ValueError(f"{dataset_name} is not a registered data set")
     kind = MetadataCatalog.get(dataset_name).get("evaluator_type")
     if kind not in METRICS:
-        raise ValueError(f"{dataset_name} holds no videos that tracks can be scored on")
+        raise ValueError(f"{dataset_name} has no videos that tracks can be scored on")
     return kind
 
 
 def _check_labels(dataset_name: str) -> None:
-    """Before the detector runs over every frame."""
+    """Raise ValueError if no video has labels."""
     videos = DatasetCatalog.get(dataset_name)
     labelled = [video.get("has_annotations", "annotations" in video) for video in videos]
     if not any(labelled):
@@ -182,7 +182,7 @@ def _check_labels(dataset_name: str) -> None:
 def _detections(
     model: nn.Module, loader: Iterable[list[dict[str, Any]]], min_score: float
 ) -> Iterator[tuple[dict[str, Any], Instances]]:
-    """Every frame's record, without the image, and its detections on the CPU, masks as run lengths ("rles")."""
+    """Record of each frame without the image, and its detections on the CPU, with run-length masks ("rles")."""
     for inputs in loader:
         for frame, output in zip(inputs, model(inputs)):
             instances = output["instances"]
@@ -202,7 +202,7 @@ def _score(
     task: str,
     name: str,
 ) -> float:
-    """One metric of the tracks that a setting gives, in percent; NaN where there is nothing to measure."""
+    """Score of the tracks with the given settings, in percent; NaN where there is nothing to measure."""
     trial = cfg.clone()
     trial.merge_from_list([item for pair in settings.items() for item in pair])
     with tempfile.TemporaryDirectory() as folder, _quiet():
@@ -227,7 +227,7 @@ def _decoded(instances: Instances) -> Instances:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the evaluators' tables, of which each trial makes one."""
+    """Context without logs, since every trial's evaluator would log its tables."""
     previous = logging.root.manager.disable
     logging.disable(logging.WARNING)
     try:

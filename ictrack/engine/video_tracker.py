@@ -1,4 +1,4 @@
-"""Detector and tracker over a stream of frames: a user's own video, with memory that does not grow with its length."""
+"""Detector and tracker on a user's own video, with memory that does not grow with its length."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 class VideoTracker:
-    """A detector and an online tracker, fed frame by frame.
+    """Detector and online tracker, fed frame by frame.
 
     Example::
 
@@ -45,11 +45,11 @@ class VideoTracker:
         for frame, instances in tracker.run("street.mp4"):
             print(instances.ID, instances.pred_classes, instances.scores)
 
-    Nothing of a frame is kept after its turn but what the tracker itself remembers.
+    Only the tracker's own memory is kept of past frames.
 
     Attributes:
-        tracker: of the current video; None before the first frame.
-        num_frames: frames of the current video so far, unreadable ones included.
+        tracker: Tracker of the current video; None before the first frame.
+        num_frames: Number of frames of the current video so far, including unreadable ones.
     """
 
     def __init__(
@@ -68,17 +68,17 @@ class VideoTracker:
     ):
         """
         Args:
-            model: any Detectron2 detector; it is put into evaluation mode.
-            make_tracker: makes a video's tracker from its (height, width).
-            min_size: the detector sees frames whose shorter side is resized to this; 0: as they are.
-            max_size: upper limit of the longer side after resizing.
-            image_format: "BGR" or "RGB", the channel order that the detector expects.
-            amp: run the detector in mixed precision where the hardware has it.
-            class_names, category_ids: of the contiguous categories, for labels and saved tracks.
-            joints, min_joint_score: of a pose detector, for drawing, see :class:`TrackDrawer`.
+            model: Any Detectron2 detector; it is put into evaluation mode.
+            make_tracker: Function from a video's (height, width) to its tracker.
+            min_size: Size to which the shorter side of frames is resized; 0: no resizing.
+            max_size: Largest longer side after resizing.
+            image_format: Channel order of the detector's input, "BGR" or "RGB".
+            amp: Whether to run the detector in mixed precision where the hardware has it.
+            class_names, category_ids: Names and ids of the contiguous categories, for labels and saved tracks.
+            joints, min_joint_score: Drawing options for a pose detector, see :class:`TrackDrawer`.
         """
         if image_format not in ("BGR", "RGB"):
-            raise ValueError(f"INPUT.FORMAT is {image_format!r}; video frames come as BGR or RGB")
+            raise ValueError(f"INPUT.FORMAT is {image_format!r}, must be BGR or RGB")
         self.model = model.eval()
         self.make_tracker = make_tracker
         self.resize = T.ResizeShortestEdge([min_size, min_size], max_size)
@@ -94,13 +94,13 @@ class VideoTracker:
 
     @classmethod
     def from_config(cls, cfg: CfgNode, *, amp: bool = False) -> VideoTracker:
-        """Build the model, load ``cfg.MODEL.WEIGHTS``, and take the tracker from ``cfg.TRACKER_HEADS``.
+        """Model of ``cfg`` with ``cfg.MODEL.WEIGHTS``, and the tracker of ``cfg.TRACKER_HEADS``.
 
-        Category names are :func:`ictrack.evaluation.detector_classes.detector_classes`. Data sets of the configuration
-        need not be there, as on a machine that only tracks: classes without a name are then "class <index>".
+        Class names are :func:`ictrack.evaluation.detector_classes.detector_classes`. The configuration's data sets need
+        not exist; classes without a name are then "class <index>".
 
         Raises:
-            CheckpointError: if the weights are missing or cannot be read.
+            CheckpointError: If the weights are missing or cannot be read.
         """
         model = build_model(cfg)
         SafeCheckpointer(model, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS).load(cfg.MODEL.WEIGHTS)
@@ -129,17 +129,17 @@ class VideoTracker:
         """Track through a video.
 
         Args:
-            source: what :func:`ictrack.data.video_io.open_frames` takes, or an open stream.
-            recorder: takes up each frame's tracks as encoded masks; the detector must then predict masks.
-            max_frames: stop after this many frames.
-            resume: go on with the tracker's state, as if ``source`` continued the video before; else start afresh.
+            source: Source of :func:`ictrack.data.video_io.open_frames`, or an open stream.
+            recorder: Recorder to which each frame's tracks are added as encoded masks; needs a detector of masks.
+            max_frames: Number of frames after which to stop.
+            resume: Whether to keep the tracker's state, as if ``source`` continued the previous video.
 
         Yields:
             BGR uint8 frame (H, W, 3), and its tracked Instances on the CPU at that size, with ``ID`` (N,) int64.
 
         Raises:
-            VideoReadError: if the source cannot be read, or its size differs from that of the video it continues.
-            TrackerInputError: if the detections lack what the tracker or the recorder needs.
+            VideoReadError: If the source cannot be read, or its size differs from that of the video it continues.
+            TrackerInputError: If the detections lack a field that the tracker or the recorder needs.
         """
         frames = source if isinstance(source, FrameStream) else open_frames(source)
         with frames:
@@ -162,13 +162,13 @@ class VideoTracker:
                 left_out = _num_left_out(self.tracker) - left_out
                 if left_out:
                     logger.warning(
-                        f"{frames.name}: {left_out} detections were not tracked, as there were more in their frames "
-                        f"than TRACKER_HEADS.MAX_DETECTIONS"
+                        f"{frames.name}: {left_out} detections were not tracked, since their frames had more than "
+                        f"TRACKER_HEADS.MAX_DETECTIONS"
                     )
 
     @torch.no_grad()
     def detect(self, frame: np.ndarray) -> Instances:
-        """Detections in one frame, BGR uint8 (H, W, 3), at the frame's size, on the model's device."""
+        """Detections in a BGR uint8 frame (H, W, 3), at the frame's size, on the model's device."""
         height, width = frame.shape[:2]
         image = frame[:, :, ::-1] if self.image_format == "RGB" else frame
         image = self.resize.get_transform(image).apply_image(image)
@@ -180,7 +180,7 @@ class VideoTracker:
 
 @dataclass(frozen=True)
 class TrackingSummary:
-    """Counts of one run of :func:`track_video`; ``seconds`` include reading, drawing and writing."""
+    """Counts of a run of :func:`track_video`; ``seconds`` include reading, drawing and writing."""
 
     frames: int
     bad_frames: int
@@ -207,17 +207,17 @@ def track_video(
     """Track through a video, draw it as an mp4, and save the tracks. Ctrl-C stops early and keeps both files.
 
     Args:
-        tracker: starts afresh.
-        source: what :func:`ictrack.data.video_io.open_frames` takes, or an open stream.
-        output: mp4 to write; small frames are enlarged so that labels can be read.
-        save_tracks: JSON to write, see :func:`write_tracks`.
-        max_frames: stop after this many frames.
-        fps: of the mp4, instead of what the source states (not for an open stream).
-        progress: show a progress bar.
+        tracker: Tracker; its state is reset.
+        source: Source of :func:`ictrack.data.video_io.open_frames`, or an open stream.
+        output: Path of the mp4; small frames are enlarged so that labels are legible.
+        save_tracks: Path of the JSON, see :func:`write_tracks`.
+        max_frames: Number of frames after which to stop.
+        fps: Frame rate of the mp4, instead of the source's (not for an open stream).
+        progress: Whether to show a progress bar.
 
     Raises:
-        VideoReadError: if the source cannot be read.
-        OutputError: before the first frame, if a file cannot be written or is one of the source's.
+        VideoReadError: If the source cannot be read.
+        OutputError: If a file cannot be written or is one of the source's; raised before the first frame.
     """
     frames = source if isinstance(source, FrameStream) else open_frames(source, fps)
     check_outputs([output, save_tracks], frames.files)
@@ -260,9 +260,8 @@ def write_tracks(
     class_names: Sequence[str] | None = None,
     category_ids: Sequence[int] | None = None,
 ) -> None:
-    """Save a video's tracks as a YouTube-VIS file that can be read alone.
-
-    It is the format of the data set's annotations, so it can also be registered as (pseudo-)labels::
+    """Save a video's tracks as a self-contained file in YouTube-VIS's annotation format, which can be registered as
+    (pseudo-)labels::
 
         {"videos": [{"id": 1, "width", "height", "length", "fps", "times": [seconds, ...],
                      "file_names": [...]}],
@@ -271,17 +270,17 @@ def write_tracks(
                           "segmentations": [RLE or null, ...], "bboxes": [[x, y, w, h] or null, ...],
                           "areas": [pixels or null, ...]}, ...]}
 
-    ``track_id`` is the identity that is drawn, ``id`` is one more (the official tools take id 0 for "no match"). The
-    entries of ``annotations`` are those of a results file with more keys. ``file_names`` are the images' own, or for a
-    video those under which its frames would be stored (``name/00000.jpg``).
+    ``track_id`` is the drawn identity, ``id`` is ``track_id`` + 1 (the official tools take id 0 for "no match").
+    ``annotations`` are entries of a results file with more keys. ``file_names`` are those of the images, or for a video
+    ``name/00000.jpg`` and so on.
 
     Args:
         path: JSON to write; it appears when it is complete.
-        recorder: the tracks.
-        frames: the video's stream.
-        length: frames of the video that were read.
-        class_names, category_ids: of the contiguous categories; a class without a name is "class <index>", and
-            further ids follow the largest, or are from 1.
+        recorder: Tracks.
+        frames: Stream of the video.
+        length: Number of frames that were read.
+        class_names, category_ids: Names and ids of the contiguous categories; classes without a name are
+            "class <index>", missing ids follow the largest or start at 1.
     """
     votes = [category for track in recorder.tracks.values() for category in track.votes]
     num_classes = max([len(class_names or category_ids or ()), *(category + 1 for category in votes)])
@@ -313,31 +312,31 @@ def write_tracks(
 
 
 def _num_left_out(tracker: BaseTracker) -> int:
-    """Detections beyond the limit; Detectron2's own trackers do not count them."""
+    """Number of detections beyond the limit; Detectron2's own trackers do not count them."""
     return getattr(tracker, "num_left_out", 0)
 
 
 def _record(recorder: TrackRecorder, index: int, instances: Instances) -> None:
     if not instances.has("pred_masks"):
-        raise TrackerInputError("tracks are saved as masks, but this detector predicts none (no field `pred_masks`)")
+        raise TrackerInputError("tracks are saved as masks, but the detector predicts none (no field `pred_masks`)")
     rles = [encode_mask(mask) for mask in instances.pred_masks.numpy()]
     recorder.add(index, instances.ID.tolist(), instances.scores.tolist(), instances.pred_classes.tolist(), rles)
 
 
 def _categories(cfg: CfgNode) -> tuple[list[str] | None, list[int] | None]:
-    """Names of the detector's classes and, where its training set tells them, their ids in files.
+    """Names of the detector's classes and, where its training set has them, their ids in files.
 
-    No names (None) are known of a detector that names no data set either; none at all ([]) where that is not there.
+    Names are None without MODEL.CLASSES and DATASETS.TRAIN, and [] where DATASETS.TRAIN cannot be read.
     """
     try:
         register_configured_datasets(cfg)
     except (OSError, ValueError) as error:
-        logger.warning("a data set of the configuration cannot be used, and is not needed to track: %s", error)
+        logger.warning("a data set of the configuration cannot be used; tracking goes on without it: %s", error)
     names = detector_classes(cfg)
     if names is None and cfg.DATASETS.TRAIN:
         names = []
         logger.warning(
-            'names of classes are not known, neither MODEL.CLASSES nor DATASETS.TRAIN (%s) tells: "class 0" and so on',
+            'names of classes are unknown and shown as "class 0" and so on: set MODEL.CLASSES (DATASETS.TRAIN is %s)',
             ", ".join(cfg.DATASETS.TRAIN),
         )
     metadata = MetadataCatalog.get(cfg.DATASETS.TRAIN[0]) if cfg.DATASETS.TRAIN else None

@@ -1,4 +1,4 @@
-"""Models. Importing this room registers them with Detectron2."""
+"""Models; importing this package registers them with Detectron2."""
 
 from .backbone import (
     HRFPN,

@@ -17,15 +17,15 @@ from .freezing import PartlyFrozen
 
 
 class TrackableDetector(PartlyFrozen):
-    """A detector whose detections have an embedding each.
+    """Detector whose detections have an embedding each.
 
-    A training batch is a flat list of labeled images and samples of unlabeled video. The former go through
-    :meth:`image_losses`, the latter to the video head, which asks the detector for features and cells.
+    A training batch is a flat list of labeled images and samples of unlabeled video. Images go through
+    :meth:`image_losses`, video through the video head, which asks the detector for features and cells.
 
     Attributes:
-        backbone: gives the features.
-        embedding_head: None is a detector without embeddings.
-        trainable: False: all but the embedding head is frozen.
+        backbone: Backbone of the detector.
+        embedding_head: Embedding head; None for a detector without embeddings.
+        trainable: Whether more than the embedding head is trained.
     """
 
     backbone: Any
@@ -35,11 +35,11 @@ class TrackableDetector(PartlyFrozen):
         """Freeze "backbone", or with "detector" in ``frozen`` the backbone and the detector's ``heads``.
 
         Raises:
-            ValueError: nothing would be left to train.
+            ValueError: If nothing is left to train.
         """
         self.trainable = "detector" not in frozen
         if not self.trainable and self.embedding_head is None:
-            raise ValueError("MODEL.FREEZE with detector leaves nothing to train without MODEL.EMBEDDING.NAME")
+            raise ValueError('MODEL.FREEZE ["detector"] leaves nothing to train without MODEL.EMBEDDING.NAME')
         if not self.trainable or "backbone" in frozen:
             self.freeze(self.backbone)
         if not self.trainable:
@@ -52,21 +52,21 @@ class TrackableDetector(PartlyFrozen):
 
     @abstractmethod
     def image_losses(self, batched_inputs: list[dict[str, Any]]) -> dict[str, Tensor]:
-        """Losses of labeled images, at least one: the detector's, unless frozen, and the embedding head's."""
+        """Losses of at least one labeled image: the detector's, unless frozen, and the embedding head's."""
 
     @abstractmethod
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
         """Features of images (C, h, w) for the embedding head, and (H, W) of the padded input."""
 
     def assign_cells(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> list[Instances]:
-        """Positive cells of ground truth, one row each, with grid_cells and gt_index.
+        """Positive cells of ground truth, as one Instances an image with grid_cells and gt_index of each cell.
 
         Raises:
-            ValueError: the detector has no grid.
+            ValueError: If the detector has no grid.
         """
-        raise ValueError("MODEL.EMBEDDING.READOUT cell needs a detector with a grid (SOLO)")
+        raise ValueError('MODEL.EMBEDDING.READOUT "cell" needs a detector with a grid (SOLO); set it to "mask"')
 
-    def labeled_places(
+    def locate_ground_truth(
         self,
         head: EmbeddingHead,
         instances: Sequence[Instances],
@@ -76,39 +76,39 @@ class TrackableDetector(PartlyFrozen):
         """Ground truth as the losses of an embedding head take it.
 
         Args:
-            head: that reads them.
-            instances: of each image, with what ``head.reads`` names, or for cells gt_masks, gt_boxes and gt_classes;
-                gt_ids where one object is in several images.
+            head: Embedding head.
+            instances: Instances of each image, with the fields that ``head.reads`` names (for cells: gt_masks, gt_boxes
+                and gt_classes), and gt_ids where one object is in several images.
             padded_size: (H, W) of the network's input with padding.
-            cells: :meth:`assign_cells` of the instances, where it was called before.
+            cells: Result of :meth:`assign_cells` for the instances, to reuse it.
 
         Returns:
             Instances on the padded input, on the model's device, with gt_ids and gt_index.
         """
         ids = instance_ids(instances)
         if head.reads == "cells":
-            places = self.assign_cells(instances, padded_size) if cells is None else cells
+            located = self.assign_cells(instances, padded_size) if cells is None else cells
         else:
-            places = [pad_instances(x, padded_size).to(self.device) for x in instances]
-            for x in places:
+            located = [pad_instances(x, padded_size).to(self.device) for x in instances]
+            for x in located:
                 x.gt_index = torch.arange(len(x), device=self.device)
-        for x, of_image in zip(places, ids):
+        for x, of_image in zip(located, ids):
             x.gt_ids = of_image.to(self.device)[x.gt_index]
-        return places
+        return located
 
     def training_losses(self, batch: Sequence[dict[str, Any]]) -> dict[str, Tensor]:
-        """Losses of both parts of a batch. Every parameter that trains gets a gradient, whatever the batch holds.
+        """Losses of a batch. Every trainable parameter gets a gradient, whatever the batch holds.
 
         Args:
-            batch: flat list of labeled images and samples of unlabeled video.
+            batch: Labeled images and samples of unlabeled video.
 
         Raises:
-            ValueError: unlabeled video, but no video head.
+            ValueError: If there is unlabeled video, but no video head.
         """
         labeled, samples = split_batch(batch)
         head = self.embedding_head
         if samples and not isinstance(head, VideoEmbedding):
-            raise ValueError("the batch holds unlabelled video, which needs MODEL.VIDEO_EMBEDDING.ENABLED")
+            raise ValueError("the batch holds unlabelled video: set MODEL.VIDEO_EMBEDDING.ENABLED to True")
         losses = self.image_losses(labeled) if labeled else {}
         if isinstance(head, VideoEmbedding):
             losses.update(head.video_losses(samples, self))

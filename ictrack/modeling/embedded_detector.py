@@ -1,4 +1,4 @@
-"""Any Detectron2 detector with an embedding head on its backbone."""
+"""Meta-architecture that adds an embedding head to any Detectron2 detector."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ from .freezing import frozen_parts
 
 @META_ARCH_REGISTRY.register()
 class EmbeddedDetector(TrackableDetector):
-    """A detector that also says by which embedding each of its detections is recognised in other frames.
+    """Detectron2 detector with an embedding head on its backbone.
 
-    The detector is used as it is: any meta-architecture with an attribute ``backbone`` that it calls once a batch on
-    the padded images, and that follows Detectron2's conventions for inputs and outputs. The head reads the backbone's
-    features, which a forward hook takes from the detector's own pass, so the backbone never runs twice. Instances are
-    read off by their masks, or by their boxes where there are no masks; by a head that reads keypoints, such as
-    :class:`KeypointEmbeddingModule`, at the joints of a Keypoint R-CNN.
+    The detector is any meta-architecture that follows Detectron2's conventions for inputs and outputs and calls its
+    ``backbone`` once a batch, on the padded images. A forward hook takes the features from that pass, so the backbone
+    never runs twice. Heads read instances by their masks, by their boxes where there are no masks, or at their
+    keypoints (:class:`KeypointEmbeddingModule` on a Keypoint R-CNN).
 
     Weights of the bare detector (names without ``detector.``, as in Detectron2's model zoo) load as they are.
     """
 
-    detector: Any  # an nn.Module; nothing declares its ``backbone`` and ``device``
+    detector: Any  # an nn.Module with ``backbone`` and ``device``
     embedding_head: EmbeddingHead
 
     @configurable
@@ -42,13 +41,13 @@ class EmbeddedDetector(TrackableDetector):
     ):
         """
         Args:
-            detector: a Detectron2 detector.
-            embedding_head: reads masks or keypoints, on features of ``detector.backbone``.
-            frozen: parts that do not train, as for :meth:`TrackableDetector.freeze_parts`.
+            detector: Detectron2 detector.
+            embedding_head: Head that reads masks or keypoints, on features of ``detector.backbone``.
+            frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
         """
         super().__init__()
         if embedding_head.reads == "cells":
-            raise ValueError("MODEL.EMBEDDING.READOUT cell needs a detector with a grid (SOLO); set it to mask")
+            raise ValueError('MODEL.EMBEDDING.READOUT "cell" needs a detector with a grid (SOLO); set it to "mask"')
         self.detector = detector
         self.embedding_head = embedding_head
         self.freeze_parts(frozen, self.detector)
@@ -59,7 +58,7 @@ class EmbeddedDetector(TrackableDetector):
         detector = META_ARCH_REGISTRY.get(cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE)(cfg)
         head = build_embedding_head(cfg, detector.backbone.output_shape())
         if head is None:
-            raise ValueError("EmbeddedDetector needs MODEL.EMBEDDING.NAME")
+            raise ValueError("MODEL.EMBEDDING.NAME is empty; EmbeddedDetector needs an embedding head")
         return {"detector": detector, "embedding_head": head, "frozen": frozen_parts(cfg)}
 
     @property
@@ -73,13 +72,13 @@ class EmbeddedDetector(TrackableDetector):
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """
         Args:
-            batched_inputs: what the detector takes. For training "instances" hold gt_masks (or only gt_boxes), and
+            batched_inputs: Inputs of the detector. In training their "instances" have gt_masks (or only gt_boxes), and
                 gt_ids where one instance is in several images (see :func:`instance_ids`). Samples of unlabelled video
                 (see ``VideoDatasetMapper``) train the video head of a :class:`VideoEmbedding`.
 
         Returns:
             In training the losses of the detector, unless frozen, and of the head. At test time the detector's outputs,
-            whose Instances have one more field ``embeddings``, (N, D) float32.
+            with the field ``embeddings``, (N, D) float32, added to their Instances.
         """
         if self.training:
             return self.training_losses(batched_inputs)
@@ -97,11 +96,11 @@ class EmbeddedDetector(TrackableDetector):
             losses, features, padded_size = self._detect(batched_inputs)
         else:
             features, padded_size = self.extract_features([x["image"] for x in batched_inputs])
-        places = self.labeled_places(self.embedding_head, [x["instances"] for x in batched_inputs], padded_size)
-        return {**losses, **self.embedding_head.losses(features, places, padded_size)}
+        located = self.locate_ground_truth(self.embedding_head, [x["instances"] for x in batched_inputs], padded_size)
+        return {**losses, **self.embedding_head.losses(features, located, padded_size)}
 
     def _detect(self, batched_inputs: list[dict]) -> tuple[Any, dict[str, Tensor], tuple[int, int]]:
-        """Outputs of the detector for a batch, the features that it read, and (H, W) of the padded input."""
+        """Outputs of the detector, features of its backbone, and (H, W) of the padded input."""
         with _backbone_pass(self.detector.backbone) as passes:
             outputs = self.detector(batched_inputs)
         if len(passes) != 1:
@@ -110,12 +109,12 @@ class EmbeddedDetector(TrackableDetector):
         return outputs, features, padded_size
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """The backbone's features of images (C, h, w), and (H, W) of the padded input."""
+        """Backbone features of images (C, h, w), and (H, W) of the padded input."""
         batch = self.detector.preprocess_image([{"image": image} for image in images]).tensor
         return self.detector.backbone(batch), (batch.shape[-2], batch.shape[-1])
 
     def rename_weights(self, weights: dict[str, Any], prefix: str = "", *_: object) -> None:
-        """Rename, in place, those of the bare detector (below ``prefix``) to those of this model."""
+        """Rename, in place, weights of the bare detector (below ``prefix``) to those of this model."""
         for name in self.detector.state_dict():
             if prefix + name in weights:
                 weights[f"{prefix}detector.{name}"] = weights.pop(prefix + name)
@@ -123,7 +122,7 @@ class EmbeddedDetector(TrackableDetector):
 
 @contextmanager
 def _backbone_pass(backbone: nn.Module) -> Iterator[list[tuple[tuple[int, int], dict[str, Tensor]]]]:
-    """Collect ((H, W) of the input, output features) of every pass through ``backbone`` inside the block."""
+    """List that collects ((H, W) of the input, output features) of every pass through ``backbone``."""
     passes: list[tuple[tuple[int, int], dict[str, Tensor]]] = []
     handle = backbone.register_forward_hook(
         lambda _module, inputs, output: passes.append((tuple(inputs[0].shape[-2:]), output))

@@ -1,4 +1,4 @@
-"""Parts of a model that do not train."""
+"""Frozen parts of a model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Model = TypeVar("Model", bound="PartlyFrozen")
 
 
 class PartlyFrozen(nn.Module):
-    """A module that can freeze parts of itself: they have no gradient and always stay in evaluation mode, so that the
-    statistics of their normalisation are frozen, too."""
+    """Module that can freeze parts of itself: they get no gradient and stay in evaluation mode, so that the statistics
+    of their normalization are frozen, too."""
 
     _frozen: tuple[nn.Module, ...] = ()
 
     def freeze(self, *parts: nn.Module) -> None:
-        """Freeze submodules for good."""
+        """Freeze submodules permanently."""
         for part in parts:
             part.requires_grad_(False).eval()
         self._frozen += parts
@@ -33,11 +33,11 @@ class PartlyFrozen(nn.Module):
 
 
 def frozen_parts(cfg: CfgNode) -> list[str]:
-    """Names of the parts that ``cfg.MODEL.FREEZE`` freezes, some of ``PARTS``.
+    """Entries of ``cfg.MODEL.FREEZE``.
 
     Raises:
-        ValueError: a name that is none of them.
+        ValueError: If one is not in ``PARTS``.
     """
     if unknown := [name for name in cfg.MODEL.FREEZE if name not in PARTS]:
-        raise ValueError(f"MODEL.FREEZE holds {unknown}, which are none of {list(PARTS)}")
+        raise ValueError(f"MODEL.FREEZE holds {unknown}, expected some of {list(PARTS)}")
     return list(cfg.MODEL.FREEZE)

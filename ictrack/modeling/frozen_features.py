@@ -1,4 +1,4 @@
-"""Memory of what the frozen parts of a backbone made of their last inputs."""
+"""Feature cache of the frozen parts of a backbone."""
 
 from __future__ import annotations
 
@@ -10,25 +10,24 @@ from typing import Any
 from torch import Tensor, nn
 
 
-def remember_frozen_features(model: nn.Module, backbone: nn.Module, num_inputs: int) -> int:
-    """Make the frozen parts of a backbone compute each of their last inputs only once while ``model`` trains.
+def cache_frozen_features(model: nn.Module, backbone: nn.Module, num_inputs: int) -> int:
+    """Cache the outputs of the frozen parts of a backbone for their last inputs, while ``model`` is in training mode.
 
-    A part is frozen when none of its parameters has a gradient and all of it is in evaluation mode, so that its output
-    depends on nothing but its input, which is recognised by its content. What is remembered equals what would be
-    computed, to the bit. In evaluation mode nothing is remembered.
+    A part is frozen when none of its parameters has a gradient and all of it is in evaluation mode: its output then
+    depends only on its input, which is recognized by its content. Cached outputs equal computed ones to the bit.
 
     Args:
-        model: whose mode counts.
-        backbone: whose largest frozen parts remember; each takes one tensor.
-        num_inputs: inputs (batches) that each part remembers; the oldest is forgotten first.
+        model: Model whose training mode turns the cache on.
+        backbone: Backbone whose largest frozen parts are cached; each takes one tensor.
+        num_inputs: Number of inputs (batches) cached by each part; the oldest is dropped first.
 
     Returns:
-        The number of parts that remember.
+        Number of cached parts.
     """
     parts = _frozen_parts(backbone)
     for part in parts:
-        # An attribute of the instance, which nn.Module.__call__ prefers: hooks and checkpoints see no difference.
-        part.forward = _Remembering(part.forward, model, num_inputs)
+        # nn.Module.__call__ prefers the instance's attribute: hooks and checkpoints see no difference.
+        part.forward = _CachedForward(part.forward, model, num_inputs)
     return len(parts)
 
 
@@ -41,8 +40,8 @@ def _frozen_parts(module: nn.Module) -> list[nn.Module]:
     return [part for child in module.children() for part in _frozen_parts(child)]
 
 
-class _Remembering:
-    """A forward method with a memory."""
+class _CachedForward:
+    """Forward method that caches its last outputs."""
 
     def __init__(self, forward: Callable[[Tensor], Any], model: nn.Module, num_inputs: int) -> None:
         self._forward, self._model, self._num_inputs = forward, model, num_inputs

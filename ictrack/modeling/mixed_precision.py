@@ -11,17 +11,17 @@ from torch import nn
 
 logger = logging.getLogger(__name__)
 
-# Slowdown of bfloat16 against float32 from which a CPU is said not to have it. Measured: 0.3 to 0.8 with the
-# instructions, 12 to 17 where they are emulated.
+# Slowdown of bfloat16 against float32 above which it counts as emulated. Measured: 0.3 to 0.8 with the instructions,
+# 12 to 17 emulated.
 _EMULATED = 3.0
 
 
 def autocast(device_type: str, enabled: bool, dtype: torch.dtype | None = None) -> torch.autocast:
-    """Context of mixed precision on a device; without effect where it is off or the hardware lacks it.
+    """Mixed-precision context, without effect where it is not enabled or the hardware lacks it.
 
     Args:
         device_type: "cpu", "cuda", ...
-        enabled: whether mixed precision is asked for.
+        enabled: Whether mixed precision is requested.
         dtype: ``torch.float16`` or ``torch.bfloat16``; None: :func:`lower_dtype`.
     """
     dtype = dtype or lower_dtype(device_type)
@@ -29,14 +29,13 @@ def autocast(device_type: str, enabled: bool, dtype: torch.dtype | None = None) 
 
 
 def lower_dtype(device_type: str) -> torch.dtype:
-    """The type that mixed precision computes in: float16 on CUDA, bfloat16, which needs no loss scaling, elsewhere."""
+    """Type of mixed precision: float16 on CUDA, elsewhere bfloat16, which needs no loss scaling."""
     return torch.float16 if device_type == "cuda" else torch.bfloat16
 
 
 def supports(device_type: str, dtype: torch.dtype) -> bool:
-    """Whether computing in ``dtype`` is worth while on a device. The first "no" is logged in one line.
-
-    On a CPU that emulates bfloat16, convolutions are 12 to 17 times slower than in float32.
+    """Whether ``dtype`` is fast on a device. On CPUs that emulate bfloat16, convolutions are 12 to 17 times slower than
+    in float32; that is logged once.
     """
     if device_type == "cpu":
         return dtype == torch.bfloat16 and _logged_cpu_has_bfloat16()
@@ -49,8 +48,8 @@ def supports(device_type: str, dtype: torch.dtype) -> bool:
 def cpu_has_bfloat16() -> bool:
     """Whether this CPU computes in bfloat16 natively (AVX512-BF16, AMX, or ARM's BF16).
 
-    Where the processor's list of instructions does not rule it out, one convolution is timed: the libraries may be
-    limited to fewer instructions than the processor has (``ONEDNN_MAX_CPU_ISA``).
+    Unless the list of instructions rules it out, one convolution is timed: libraries may be limited to fewer
+    instructions than the processor has (``ONEDNN_MAX_CPU_ISA``).
     """
     capabilities = _capabilities()
     flags = [has for name, has in capabilities.items() if "bf16" in name]
@@ -68,7 +67,7 @@ def _logged_cpu_has_bfloat16() -> bool:
 
 
 def _capabilities() -> dict[str, bool]:
-    """PyTorch's list of the CPU's instructions; empty before PyTorch 2.9."""
+    """Instruction sets of the CPU that PyTorch lists; empty before PyTorch 2.9."""
     get = getattr(torch.cpu, "get_capabilities", None)
     return {} if get is None else {name: has for name, has in get().items() if isinstance(has, bool)}
 
@@ -82,7 +81,7 @@ def _bfloat16_slowdown() -> float:
         for lower in (False, True):
             with torch.autocast("cpu", dtype=torch.bfloat16, enabled=lower):
                 runs = []
-                for _ in range(4):  # the first one also prepares the kernel
+                for _ in range(4):  # the first run also prepares the kernel
                     start = time.perf_counter()
                     convolution(x)
                     runs.append(time.perf_counter() - start)

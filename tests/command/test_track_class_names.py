@@ -72,7 +72,7 @@ def in_format(form, *paths):
 def test_a_training_set_that_is_gone(track, keys, caplog):
     classes = ["class 0", "class 1", "class 2"]
     assert track(*keys) == (0, classes, set(classes))
-    assert f"names of classes are not known, neither MODEL.CLASSES nor DATASETS.TRAIN ({NAME})" in caplog.text
+    assert f"set MODEL.CLASSES (DATASETS.TRAIN is {NAME})" in caplog.text
     names = ["red", "green", "blue"]
     assert track(*keys, "MODEL.CLASSES", str(names))[:2] == (0, names)
 

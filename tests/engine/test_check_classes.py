@@ -50,9 +50,9 @@ def test_fewer_classes_than_categories_are_refused(configured, model, key, caplo
         with pytest.raises(ValueError, match=rf"{TRAIN} has 3 categories, {key} is {number}"):
             check_classes(configured(*model, key, str(number)))
     check_classes(configured(*model, key, "3"))
-    assert "never learnt" not in caplog.text
+    assert "never trained" not in caplog.text
     check_classes(configured(*model, key, "80"))
-    assert f"{TRAIN} has 3 categories, {key} is 80: classes from 3 on are never learnt" in caplog.text
+    assert f"{TRAIN} has 3 categories, {key} is 80: classes from 3 on are never trained" in caplog.text
 
 
 def test_the_trainer_asks_before_it_makes_a_model(configured):

@@ -83,7 +83,7 @@ def test_missing_files_are_told_once(check, tmp_path):
 def test_without_a_configuration_there_is_nothing_else_to_check(check):
     assert check(content_of(2), "MODEL.NO_SUCH_KEY", "1")[0] == []
     texts, mistakes = check(content_of(2), "MODEL.DEVICE", "nonsense")
-    assert texts == [] and "MODEL.DEVICE 'nonsense' is no device" in mistakes[0]
+    assert texts == [] and "MODEL.DEVICE 'nonsense' is not a device" in mistakes[0]
 
 
 def test_tracklets_need_weights_to_be_mined_with(check, tmp_path):

@@ -144,10 +144,16 @@ def test_the_spatial_tracker_has_its_own_key(tool):
 @pytest.mark.parametrize(
     ("task", "metric", "options", "labelled", "message"),
     [
-        ("masks", "MOTA", [], True, "is tuned for AP, HOTA, IDF1, not for MOTA"),
+        ("masks", "MOTA", [], True, "can be tuned for AP, HOTA, IDF1, not for MOTA"),
         ("masks", "AP", [], False, "has no labels to tune on"),
         ("poses", "AP", [], False, "has no labels to tune on"),
-        ("masks", "AP", ["TRACKER_HEADS.TRACKER_NAME", "BBoxIOUTracker"], True, "can be tuned, not BBoxIOUTracker"),
+        (
+            "masks",
+            "AP",
+            ["TRACKER_HEADS.TRACKER_NAME", "BBoxIOUTracker"],
+            True,
+            "no thresholds to tune",
+        ),
         ("masks", "AP", ["MODEL.WEIGHTS", ""], True, "no weights"),
     ],
 )

@@ -121,7 +121,7 @@ def test_replayed_batches_pass_the_frozen_backbone_once(stage, monkeypatch):
         return trainer.model.embedding_head.state_dict()
 
     remembered, times = weights(), len(calls)
-    monkeypatch.setattr("ictrack.engine.trainer.remember_frozen_features", lambda *_: None)
+    monkeypatch.setattr("ictrack.engine.trainer.cache_frozen_features", lambda *_: None)
     computed = weights()
     assert len(calls) == 3 * times
     assert all(torch.equal(remembered[name], x) for name, x in computed.items())

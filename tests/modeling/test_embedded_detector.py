@@ -112,7 +112,7 @@ def test_ground_truth_is_read_in_the_padded_frame(mask_rcnn, masks):
     instances = training_input(masks=masks)["instances"]
     cell_column = torch.arange(24.0).expand(1, 24, 24)
     maps = torch.stack([cell_column, cell_column.mT], dim=1)
-    (places,) = mask_rcnn.labeled_places(mask_rcnn.embedding_head, [instances], (96, 96))
+    (places,) = mask_rcnn.locate_ground_truth(mask_rcnn.embedding_head, [instances], (96, 96))
     assert places.gt_index.tolist() == [0, 1] and len(places.gt_ids.unique()) == 2
     (centres,) = mask_readout([maps], [instance_masks(places, (24, 24))])
     expected = torch.from_numpy(SQUARES).view(2, 2, 2).mean(dim=1) / 4 - 0.5  # x, y in cells
@@ -192,7 +192,7 @@ def test_a_keypoint_rcnn_takes_the_keypoint_embedding_module():
     assert losses["loss_embed_person_contrast"] > 0
     sum(embedding_losses).backward()
     assert all(p.grad is not None for p in model.embedding_head.parameters())
-    places = model.labeled_places(model.embedding_head, [nobody["instances"]], (96, 96))
+    places = model.locate_ground_truth(model.embedding_head, [nobody["instances"]], (96, 96))
     assert all(
         loss == 0 for loss in model.embedding_head.losses({"p3": torch.rand(1, 16, 12, 12)}, places, (96, 96)).values()
     )

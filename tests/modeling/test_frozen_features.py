@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from ictrack.modeling.backbone import FPNWithTaps, TimmBackbone
-from ictrack.modeling.frozen_features import remember_frozen_features
+from ictrack.modeling.frozen_features import cache_frozen_features
 
 
 class Counting(nn.Conv2d):
@@ -44,7 +44,7 @@ def test_the_frozen_part_runs_once_for_each_input():
     net = Net()
     expected = [net(x) for x in images(0, 1)]
     net.frozen.calls = net.trained.calls = 0
-    assert remember_frozen_features(net, net, num_inputs=2) == 1
+    assert cache_frozen_features(net, net, num_inputs=2) == 1
     for _ in range(3):
         for x, y in zip(images(0, 1), expected):  # other tensors of equal content
             assert torch.equal(net(x), y)
@@ -53,7 +53,7 @@ def test_the_frozen_part_runs_once_for_each_input():
 
 def test_the_oldest_input_is_forgotten_first():
     net = Net()
-    remember_frozen_features(net, net, num_inputs=2)
+    cache_frozen_features(net, net, num_inputs=2)
     first, second, third = images(0, 1, 2)
     for x in (first, second, first, third):  # the second is the oldest now
         net(x)
@@ -66,14 +66,14 @@ def test_the_oldest_input_is_forgotten_first():
 
 def test_equal_values_in_another_shape_are_another_input():
     net = Net()
-    remember_frozen_features(net, net, num_inputs=4)
+    cache_frozen_features(net, net, num_inputs=4)
     x = torch.zeros(1, 3, 8, 16)
     assert net(x).shape[-2:] != net(x.view(1, 3, 16, 8)).shape[-2:]
 
 
 def test_nothing_is_remembered_in_evaluation_mode():
     net = Net()
-    remember_frozen_features(net, net, num_inputs=2)
+    cache_frozen_features(net, net, num_inputs=2)
     net.eval()
     (x,) = images(0)
     net(x), net(x)
@@ -82,7 +82,7 @@ def test_nothing_is_remembered_in_evaluation_mode():
 
 def test_hooks_run_and_names_of_weights_stay():
     net, names = Net(), list(Net().state_dict())
-    remember_frozen_features(net, net, num_inputs=2)
+    cache_frozen_features(net, net, num_inputs=2)
     assert list(net.state_dict()) == names
     seen = []
     net.frozen.register_forward_hook(lambda *args: seen.append(args[2]))
@@ -95,7 +95,7 @@ def test_hooks_run_and_names_of_weights_stay():
 def test_of_a_timm_backbone_under_a_pyramid_the_timm_model_is_frozen(freeze, parts):
     torch.manual_seed(0)
     backbone = FPNWithTaps(TimmBackbone("tf_efficientnet_lite0", freeze=freeze), out_channels=8)
-    assert remember_frozen_features(backbone, backbone, num_inputs=1) == parts
+    assert cache_frozen_features(backbone, backbone, num_inputs=1) == parts
     (x,) = images(0, size=(1, 3, 64, 64))
     taps = [backbone(x)["res3"] for _ in range(2)]
     torch.testing.assert_close(*taps)
@@ -106,7 +106,7 @@ def test_of_a_timm_backbone_under_a_pyramid_the_timm_model_is_frozen(freeze, par
 def test_of_a_backbone_that_is_frozen_as_a_whole_the_pyramid_is_remembered_too():
     backbone = FPNWithTaps(TimmBackbone("tf_efficientnet_lite0"), out_channels=8).requires_grad_(False).eval()
     model = nn.ModuleList([backbone])
-    assert remember_frozen_features(model, backbone, num_inputs=1) == 1
+    assert cache_frozen_features(model, backbone, num_inputs=1) == 1
     (x,) = images(0, size=(1, 3, 64, 64))
     model.training = True
     assert backbone(x) is backbone(x)

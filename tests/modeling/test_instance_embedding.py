@@ -277,7 +277,7 @@ def test_pooled_features_are_concatenated_means_and_learn_nothing():
     torch.testing.assert_close(torch.cat(embeddings)[:, :3], mask_readout([features["res2"]], masks)[0])
     assert module.losses(features, with_masks(masks), SIZE) == {}
     assert list(module.parameters()) == []
-    with pytest.raises(NotImplementedError, match="does not learn"):
+    with pytest.raises(NotImplementedError, match="is not trainable"):
         module.read(features, with_masks(masks), SIZE)
 
 

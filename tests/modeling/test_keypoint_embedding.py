@@ -240,7 +240,7 @@ def test_without_heatmaps_and_predicted_poses():
     means = torch.stack([row[ok].mean(dim=0) for row, ok in zip(read, valid)])
     expected = instance_contrastive_loss(means, torch.tensor([7, 8, 9]))
     torch.testing.assert_close(losses["loss_embed_person_contrast"], expected.contrastive)
-    with pytest.raises(ValueError, match="masks or boxes have none"):
+    with pytest.raises(ValueError, match="which the instances do not have"):
         head.losses(features, [Instances(SIZE, gt_ids=i, gt_index=i) for i in IDS], SIZE)
 
 

@@ -51,7 +51,7 @@ def test_keypoints_have_one_level():
         torch.manual_seed(0)
         losses.append(build_model(config(OBJECTIVE="correspondence", LEVELS=levels)).train()(batch))
     assert losses[0] == losses[1]
-    with pytest.raises(ValueError, match=r"LEVELS is \[0, 1\]: the video head has levels 0 to 0"):
+    with pytest.raises(ValueError, match=r"LEVELS is \[0, 1\], expected different levels from 0 to 0"):
         build_model(config(LEVELS=[0, 1]))
 
 
@@ -160,7 +160,7 @@ def test_the_tracklet_loss_is_that_of_joints_and_people():
 
 def test_masks_cannot_be_read_by_a_pose_detector():
     model = build_model(config(OBJECTIVE="tracklet")).train()
-    with pytest.raises(ValueError, match="masks or boxes have none"):
+    with pytest.raises(ValueError, match="which the instances do not have"):
         model([video_sample("a", 3)])
 
 
@@ -182,7 +182,7 @@ def tags_and_vectors(**video_keys):
 def test_scalar_tags_have_no_direction_to_fuse():
     with pytest.raises(ValueError, match=r"scalar_tags gives no vectors.*HEAD_OPTIONS"):
         build_model(tags_and_vectors())
-    with pytest.raises(ValueError, match=r"FUSION_WEIGHT is 0, 1 or \.inf beside scalar tags, not 0\.5"):
+    with pytest.raises(ValueError, match=r"FUSION_WEIGHT is 0\.5, must be 0, 1 or \.inf with scalar tags"):
         build_model(tags_and_vectors(HEAD_OPTIONS=["KEYPOINT.OBJECTIVE", "instance_contrastive"], FUSION_WEIGHT=0.5))
 
 

@@ -141,18 +141,18 @@ def test_bad_weights_are_refused_by_name(tmp_path):
     for name in ("garbage.safetensors", "garbage.pth"):
         garbage = tmp_path / name
         garbage.write_bytes(b"not a checkpoint")
-        assert f"{name} is not a state dict" in refusal(garbage)
+        assert f"{name}: not a state dict" in refusal(garbage)
     torch.save({"model": {}, "iteration": 3}, garbage)
     assert "more than tensors" in refusal(garbage)
     code = tmp_path / "code.pth"
     torch.save([print], code)
-    assert "code.pth is not a state dict" in refusal(code)
+    assert "code.pth: not a state dict" in refusal(code)
 
     wrong = timm.create_model("resnet10t").state_dict()
     wrong["conv1.0.weight"] = torch.zeros(1, 3, 3, 3)
     path = tmp_path / "wrong.pth"
     torch.save(wrong, path)
-    assert "conv1.0.weight would be (1, 3, 3, 3)" in refusal(path)
+    assert "conv1.0.weight is (1, 3, 3, 3)" in refusal(path)
 
 
 def test_bad_options_are_refused():

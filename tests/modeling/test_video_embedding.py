@@ -210,7 +210,7 @@ def test_every_level_is_trained():
 
 @pytest.mark.parametrize("levels", [[4], [-1], [1, 1]])
 def test_wrong_levels_are_refused_when_the_model_is_built(levels):
-    with pytest.raises(ValueError, match=r"VIDEO_EMBEDDING\.LEVELS is .*: the video head has levels 0 to 3, each once"):
+    with pytest.raises(ValueError, match=r"VIDEO_EMBEDDING\.LEVELS is .*, expected different levels from 0 to 3"):
         build_model(use_cells(solo_config(LEVELS=levels)))
 
 

@@ -1,4 +1,4 @@
-"""Backbones beyond Detectron2's own."""
+"""Backbones in addition to Detectron2's."""
 
 from .hrnet import HRFPN, HRNet, build_hrnet_backbone, build_hrnet_hrfpn_backbone
 from .timm_fpn import FPNWithTaps, TimmBackbone, build_timm_backbone, build_timm_fpn_backbone

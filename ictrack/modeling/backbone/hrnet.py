@@ -17,24 +17,24 @@ from .timm_weights import PretrainedWeightsError, imagenet_weights, read_state_d
 
 T = TypeVar("T")
 
-# Parts of an ImageNet classifier that a detector has no use for.
+# Parts of an ImageNet classifier that a detector does not use.
 _CLASSIFIER = ("incre_modules.", "downsamp_modules.", "final_layer.", "classifier.")
 # Strides of the four branches.
 _STRIDES = (4, 8, 16, 32)
 
 
 def hrnet_branch_weights(state_dict: Mapping[str, T]) -> dict[str, T]:
-    """The part of an ImageNet HRNet's state dict (name -> tensor) that makes its four branches.
+    """Entries of an ImageNet HRNet's state dict (name -> tensor) for its four branches.
 
-    The official checkpoints (github.com/HRNet/HRNet-Image-Classification) and timm's name these tensors alike.
+    Official checkpoints (github.com/HRNet/HRNet-Image-Classification) and timm's have the same names.
     """
     return {name: x for name, x in state_dict.items() if not name.startswith(_CLASSIFIER)}
 
 
 class HRNet(Backbone):
-    """The four branches of an HRNet's last stage: ``res2`` (stride 4, W channels) to ``res5`` (stride 32, 8 W).
+    """Four branches of an HRNet's last stage: ``res2`` (stride 4, W channels) to ``res5`` (stride 32, 8 W).
 
-    The network is timm's, without its classifier and the modules that widen the branches for it.
+    The network is timm's, without the classifier and its widening modules.
     """
 
     def __init__(
@@ -50,21 +50,22 @@ class HRNet(Backbone):
     ):
         """
         Args:
-            width: W, channels of the finest branch; each next one has twice as many.
-            num_modules: of the four stages; a module ends with an exchange between the branches.
-            num_blocks: residual blocks of every branch in a module of the four stages.
-            stage1_width: inner channels of the first stage's bottlenecks, whose outputs have four times as many.
-            in_channels: of the image.
-            norm_eval: BatchNorm uses its stored statistics in training, too; its affine parameters are trained
-                nevertheless.
-            weights: ImageNet weights: "" for none, "timm" from timm's hub, or a path to an official or timm
-                checkpoint (.pth, .safetensors), of which only tensors are unpickled.
+            width: W, channels of the finest branch; each coarser branch has twice as many.
+            num_modules: Number of modules of each stage; a module ends with an exchange between the branches.
+            num_blocks: Residual blocks per branch in a module of each stage.
+            stage1_width: Inner channels of the first stage's bottlenecks, whose outputs have four times as many.
+            in_channels: Channels of the image.
+            norm_eval: Whether BatchNorm uses its stored statistics in training; its affine parameters are still
+                trained.
+            weights: ImageNet weights: "" (random), "timm" (timm's hub), or a path of an official or timm checkpoint
+                (.pth, .safetensors), read without unpickling code.
 
         Raises:
-            PretrainedWeightsError: names the file, and the tensors that are missing, superfluous or of another shape.
+            PretrainedWeightsError: If tensors are missing, superfluous or of another shape; the message names them and
+                the file.
         """
         super().__init__()
-        from timm.models.hrnet import HighResolutionNetFeatures  # a heavy import that other backbones do not need
+        from timm.models.hrnet import HighResolutionNetFeatures  # slow to import
 
         channels = [width << branch for branch in range(len(_STRIDES))]
         options = {
@@ -93,7 +94,7 @@ class HRNet(Backbone):
         return _STRIDES[-1]
 
     def train(self, mode: bool = True) -> HRNet:
-        """As for any module, but with ``norm_eval`` BatchNorm stays in evaluation mode."""
+        """Set the training mode; with ``norm_eval`` BatchNorm stays in evaluation mode."""
         super().train(mode)
         if self.norm_eval:
             for module in self.modules():
@@ -111,7 +112,7 @@ class HRNet(Backbone):
 
             try:
                 state_dict = timm.create_model(f"hrnet_w{width}", pretrained=True).state_dict()
-            except Exception as error:  # the hub's client raises many kinds without a network
+            except Exception as error:  # the hub's client raises many kinds of errors
                 raise PretrainedWeightsError(
                     f'MODEL.HRNET.WEIGHTS "timm": no hrnet_w{width} from timm\'s hub ({_first_line(error)}); give the '
                     'path of an ImageNet checkpoint, "" for random weights, or a trained detector as MODEL.WEIGHTS'
@@ -137,21 +138,20 @@ def _shape(state_dict: Mapping[str, Tensor], name: str) -> tuple[int, ...] | Non
 
 
 class HRFPN(Backbone):
-    """The feature pyramid of HRNet's detectors, as PointSetAnchor uses it (github.com/FangyunWei/PointSetAnchor).
+    """Feature pyramid of HRNet detectors, as in PointSetAnchor (github.com/FangyunWei/PointSetAnchor).
 
     All branches are up-sampled to the finest one's stride, concatenated and reduced by a 1x1 convolution; level i is
-    an average pool of 2^i pixels and a 3x3 convolution of stride ``conv_stride``. No normalisation, no activation.
-    With stride 2 and three levels: ``p3``, ``p4``, ``p5`` at strides 8, 16, 32. The bottom-up features are returned,
-    too, for heads that read them.
+    an average pool of 2^i pixels and a 3x3 convolution of stride ``conv_stride``. No normalization, no activation.
+    With stride 2 and three levels: ``p3``, ``p4``, ``p5`` at strides 8, 16, 32. Bottom-up features are returned, too.
     """
 
     def __init__(self, bottom_up: Backbone, *, out_channels: int = 256, num_levels: int = 3, conv_stride: int = 2):
         """
         Args:
-            bottom_up: gives features, fine to coarse.
-            out_channels: of every level.
-            num_levels: of the pyramid.
-            conv_stride: of the levels' convolutions.
+            bottom_up: Backbone with features from fine to coarse.
+            out_channels: Channels of every level.
+            num_levels: Number of levels.
+            conv_stride: Stride of the levels' convolutions.
         """
         super().__init__()
         self.bottom_up = bottom_up
@@ -193,7 +193,7 @@ class HRFPN(Backbone):
 
 @BACKBONE_REGISTRY.register()
 def build_hrnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRNet:
-    """The HRNet of cfg.MODEL.HRNET: res2 to res5. See :func:`imagenet_weights`."""
+    """HRNet of cfg.MODEL.HRNET: res2 to res5. See :func:`imagenet_weights`."""
     options = cfg.MODEL.HRNET
     return HRNet(
         width=options.WIDTH,
@@ -208,7 +208,7 @@ def build_hrnet_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRNet:
 
 @BACKBONE_REGISTRY.register()
 def build_hrnet_hrfpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> HRFPN:
-    """The HRNet of cfg.MODEL.HRNET under its HRFPN: p3, p4, p5, and res2 to res5."""
+    """HRNet of cfg.MODEL.HRNET with an HRFPN: p3, p4, p5, and res2 to res5."""
     options = cfg.MODEL.HRNET
     return HRFPN(
         build_hrnet_backbone(cfg, input_shape),

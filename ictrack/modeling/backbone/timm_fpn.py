@@ -1,4 +1,4 @@
-"""Any timm model with feature taps as a Detectron2 backbone, with or without a feature pyramid."""
+"""timm models as Detectron2 backbones, with or without a feature pyramid."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from .timm_weights import imagenet_weights, load_timm_state_dict
 
 
 class TimmBackbone(Backbone):
-    """A timm model's feature maps: ``res2`` is its tap at stride 4, ``res3`` the one at stride 8, and so on.
+    """Feature taps of a timm model: ``res2`` at stride 4, ``res3`` at stride 8, and so on.
 
-    timm normalises pixels of range 0 to 1, Detectron2 pixels of range 0 to 255: MODEL.PIXEL_MEAN and PIXEL_STD are
-    255 times the mean and std of the timm model's ``default_cfg`` (tf_efficientnet_lite0: 0.5 and 0.5, hence 127.5
-    and 127.5), and INPUT.FORMAT is "RGB".
+    timm normalizes pixels of range 0 to 1, Detectron2 pixels of range 0 to 255: set MODEL.PIXEL_MEAN and PIXEL_STD to
+    255 times the mean and std of the timm model's ``default_cfg`` (tf_efficientnet_lite0: 127.5 and 127.5), and
+    INPUT.FORMAT to "RGB".
     """
 
     model: Any  # timm's feature extractors share no declared type
@@ -41,23 +41,23 @@ class TimmBackbone(Backbone):
     ):
         """
         Args:
-            name: of a timm model that has ``features_only``, with channels-first maps.
-            weights: "" (random), "timm" (timm's hub), or what :func:`load_timm_state_dict` takes.
-            out_strides: strides of the taps, ascending powers of two.
-            in_channels: of the image.
-            freeze: train nothing of the timm model, keep it in evaluation mode, and normalise its taps by a BatchNorm
-                without affine parameters, so that what reads them need not know their scales.
-            autocast: run the frozen model in bfloat16 where the hardware has it. Its taps are float32 nevertheless.
+            name: Name of a timm model with ``features_only`` and channels-first maps.
+            weights: "" (random), "timm" (timm's hub), or weights of :func:`load_timm_state_dict`.
+            out_strides: Strides of the taps, ascending powers of two.
+            in_channels: Channels of the image.
+            freeze: Whether to freeze the timm model, in evaluation mode, and normalize its taps by a BatchNorm without
+                affine parameters, so that heads need not know their scales.
+            autocast: Whether to run the frozen model in bfloat16 where the hardware has it; taps are float32.
 
         Raises:
-            PretrainedWeightsError: for weights that cannot be found or do not fit.
-            ValueError: for strides that the model does not have, or autocast without freeze.
+            PretrainedWeightsError: If weights cannot be found or do not fit.
+            ValueError: If the model lacks a stride, or for autocast without freeze.
         """
         super().__init__()
-        import timm  # a heavy import that other backbones do not need
+        import timm  # slow to import
 
         if autocast and not freeze:
-            raise ValueError("MODEL.TIMM.AUTOCAST needs MODEL.TIMM.FREEZE; a model that is trained has SOLVER.AMP")
+            raise ValueError("MODEL.TIMM.AUTOCAST needs MODEL.TIMM.FREEZE; for a trained model use SOLVER.AMP")
         options: dict = {"features_only": True, "in_chans": in_channels}
         if weights == "timm":
             options["pretrained"] = True
@@ -68,7 +68,7 @@ class TimmBackbone(Backbone):
         strides = every_tap.feature_info.reduction()
         if missing := [s for s in out_strides if s not in strides]:
             raise ValueError(f"MODEL.TIMM.OUT_STRIDES {missing} are not among timm model {name}'s strides {strides}")
-        with _no_warnings_of("timm.models._builder"):  # that the classifier of ``weights`` is not used
+        with _no_warnings_of("timm.models._builder"):  # about the unused classifier
             self.model = timm.create_model(name, out_indices=[strides.index(s) for s in out_strides], **options)
 
         self._out_features = [f"res{s.bit_length() - 1}" for s in out_strides]
@@ -88,7 +88,7 @@ class TimmBackbone(Backbone):
         return self._size_divisibility
 
     def train(self, mode: bool = True) -> TimmBackbone:
-        """As for any module, but a frozen timm model stays in evaluation mode."""
+        """Set the training mode; a frozen timm model stays in evaluation mode."""
         super().train(mode)
         if self.freeze:
             self.model.eval()
@@ -97,10 +97,10 @@ class TimmBackbone(Backbone):
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """
         Args:
-            x: (B, C, H, W) normalised images; H and W multiples of ``size_divisibility``.
+            x: (B, C, H, W) normalized images; H and W are multiples of ``size_divisibility``.
 
         Returns:
-            feature name -> (B, C_l, H / stride, W / stride)
+            Feature name -> (B, C_l, H / stride, W / stride).
         """
         if not self.freeze:
             return dict(zip(self._out_features, self.model(x)))
@@ -110,10 +110,10 @@ class TimmBackbone(Backbone):
 
 
 class FPNWithTaps(Backbone):
-    """A feature pyramid that also returns the bottom-up features which it is built on.
+    """Feature pyramid that also returns its bottom-up features.
 
-    ``res2``, ... are then there for whatever must not depend on how the pyramid is trained, such as a linear
-    embedding head on frozen features; ``p2``, ... for the detector.
+    ``p2``, ... are for the detector; ``res2``, ... for heads that must not depend on the training of the pyramid, such
+    as a linear embedding head on frozen features.
     """
 
     def __init__(
@@ -128,10 +128,10 @@ class FPNWithTaps(Backbone):
     ):
         """
         Args:
-            bottom_up: gives the taps.
-            in_features: the taps that enter the pyramid, fine to coarse; all by default.
-            out_channels, norm, fuse_type: as for Detectron2's :class:`FPN`.
-            num_extra_levels: coarser levels, each the one before at every other pixel, as Detectron2's p6.
+            bottom_up: Backbone of the taps.
+            in_features: Names of the taps that enter the pyramid, fine to coarse; all by default.
+            out_channels, norm, fuse_type: See Detectron2's :class:`FPN`.
+            num_extra_levels: Number of coarser levels, each every other pixel of the one before, as Detectron2's p6.
         """
         super().__init__()
         shapes = bottom_up.output_shape()
@@ -161,7 +161,7 @@ class FPNWithTaps(Backbone):
 
 
 class _GivenFeatures(Backbone):
-    """Stands for the bottom-up network in an FPN that is given features instead of images."""
+    """Bottom-up network of an FPN whose inputs are features instead of images."""
 
     def __init__(self, shapes: dict[str, ShapeSpec]):
         super().__init__()
@@ -175,7 +175,7 @@ class _GivenFeatures(Backbone):
 
 
 class _SubsampledLevels(nn.Module):
-    """Top block of an FPN, in the form that Detectron2's FPN expects."""
+    """Top block of a Detectron2 FPN: coarser levels by sub-sampling."""
 
     def __init__(self, in_feature: str, num_levels: int):
         super().__init__()
@@ -192,7 +192,7 @@ class _SubsampledLevels(nn.Module):
 
 @BACKBONE_REGISTRY.register()
 def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
-    """The timm model of cfg.MODEL.TIMM: res2, res3, ..."""
+    """timm model of cfg.MODEL.TIMM: res2, res3, ..."""
     options = cfg.MODEL.TIMM
     return TimmBackbone(
         options.NAME,
@@ -206,7 +206,7 @@ def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
 
 @BACKBONE_REGISTRY.register()
 def build_timm_fpn_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> FPNWithTaps:
-    """The timm model of cfg.MODEL.TIMM under the pyramid of cfg.MODEL.FPN: p2, p3, ..., and res2, res3, ..."""
+    """timm model of cfg.MODEL.TIMM with the pyramid of cfg.MODEL.FPN: p2, p3, ..., and res2, res3, ..."""
     return FPNWithTaps(
         build_timm_backbone(cfg, input_shape),
         in_features=cfg.MODEL.FPN.IN_FEATURES,

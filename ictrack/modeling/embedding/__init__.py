@@ -1,4 +1,4 @@
-"""Embedding heads: one vector an instance, by which it is recognised in other frames."""
+"""Embedding heads: one vector an instance, by which it is recognized in other frames."""
 
 from .head import EMBEDDING_HEADS, EmbeddingHead, build_embedding_head
 from .instance_embedding import InstanceEmbeddingHead, PooledFeatures

@@ -1,4 +1,4 @@
-"""The image embedding branch and its parameter-free baseline.
+"""Image embedding head and its parameter-free baseline.
 
 Naming convention:
     B: images, N_i: instances of image i, D: embedding dimension, (H_l, W_l): resolution of feature l,
@@ -23,8 +23,8 @@ from .head import EMBEDDING_HEADS, EmbeddingHead
 from .readout import at_rows, cell_readout, image_rows, instance_masks, mask_readout
 
 READOUTS = ("cell", "mask")
-# Field of Instances with features (N, sum of C_l) that were averaged over the masks before, in the order of the
-# head's in_features. A linear head that reads masks takes it instead of them.
+# Field of Instances with features (N, sum of C_l) already averaged over the masks, in the order of in_features, for
+# linear heads that read masks.
 POOLED = "pooled_features"
 PaddingMode = Literal["zeros", "reflect", "replicate", "circular"]
 
@@ -34,18 +34,18 @@ class InstanceEmbeddingHead(EmbeddingHead):
     """Instance embeddings, trained with the instance contrastive loss.
 
     By default the paper's branch (supplementary of arXiv 2104.00287): four 3x3 convolutions with GroupNorm and ReLU
-    and one more to D = 128, shared by all levels. With ``num_convs`` 0 it is one 1x1 convolution, a linear head.
-    Features of unequal channels, such as backbone taps, get a branch each.
+    and one more to D = 128, shared by all levels. ``num_convs`` 0 gives a linear head, one 1x1 convolution. Features of
+    unequal channels, such as backbone taps, have a branch each.
 
-    Two read-outs turn the maps into one embedding an instance:
+    Read-outs of one embedding an instance:
 
-    * ``"cell"``: every feature is resized to the detector's grid of its level (or a fixed one) before the branch, as
-      SOLO's category branch does; an instance is read at the grid cells that detect it. In training its positives are
-      those cells on all levels.
-    * ``"mask"``: the mean of the map inside the instance's mask, averaged over the features.
+    * ``"cell"``: every feature is resized to the detector's grid of its level (or a fixed one) before the branch, as in
+      SOLO's category branch; an instance is read at the grid cell that detects it, in training at its positive cells
+      on all levels.
+    * ``"mask"``: mean of the map inside the instance's mask, averaged over the features.
 
-    Negatives are all other instances of *this process's* mini-batch: in data-parallel training they are not
-    gathered from the other processes.
+    Negatives are all other instances of *this process's* mini-batch; data-parallel training does not gather them from
+    other processes.
     """
 
     @configurable
@@ -71,19 +71,19 @@ class InstanceEmbeddingHead(EmbeddingHead):
     ):
         """
         Args:
-            in_features: names of the features to read; for the cell read-out one a level of the detector.
-            input_shape: channels of (at least) those features.
-            num_convs, conv_dim, num_groups: 3x3 convolutions before the output convolution, their channels, and the
-                groups of their GroupNorm.
+            in_features: Names of the features to read; for the cell read-out one for each level of the detector.
+            input_shape: Shapes of (at least) those features.
+            num_convs, conv_dim, num_groups: Number of 3x3 convolutions before the output convolution, their channels,
+                and the groups of their GroupNorm.
             dim: D.
-            padding_mode: of the 3x3 convolutions, as for ``nn.Conv2d``.
+            padding_mode: Padding of the 3x3 convolutions, as for ``nn.Conv2d``.
             readout: "cell" or "mask".
-            detector_grids: S_l, one an in_feature; cell read-out only.
-            grid_size: side of every map of the cell read-out; 0 takes ``detector_grids``.
-            loss_weight: weight of all three terms.
-            contrastive_weight, entropy_weight: lambda of Eq. (5), and the weight of the maximum-entropy term.
-            normalize, temperature: see :func:`instance_contrastive_loss`.
-            backprop_to_features: let the gradient of the losses pass into the features.
+            detector_grids: S_l of each in_feature; for the cell read-out only.
+            grid_size: Side of every map of the cell read-out; 0 takes ``detector_grids``.
+            loss_weight: Weight of all three terms.
+            contrastive_weight, entropy_weight: Lambda of Eq. (5), and the weight of the maximum-entropy term.
+            normalize, temperature: See :func:`instance_contrastive_loss`.
+            backprop_to_features: Whether the gradient of the losses passes into the features.
         """
         super().__init__()
         if readout not in READOUTS:
@@ -92,8 +92,8 @@ class InstanceEmbeddingHead(EmbeddingHead):
             raise ValueError(f"MODEL.EMBEDDING.IN_FEATURES {missing} are not among the features {list(input_shape)}")
         if readout == "cell" and len(detector_grids) != len(in_features):
             raise ValueError(
-                f"the cell read-out needs a feature for each of the detector's {len(detector_grids)} grids, "
-                f"MODEL.EMBEDDING.IN_FEATURES are {list(in_features)}"
+                f"MODEL.EMBEDDING.IN_FEATURES are {list(in_features)}; the cell read-out needs a feature for each of "
+                f"the detector's {len(detector_grids)} grids"
             )
         self.in_features = list(in_features)
         self.reads = "cells" if readout == "cell" else "masks"
@@ -109,7 +109,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
 
         channels = self._widths = [input_shape[f].channels for f in self.in_features]
         if len(set(channels)) == 1:
-            channels = channels[:1]  # one branch, shared by all levels
+            channels = channels[:1]  # one branch for all levels
         self.branches = nn.ModuleList(_branch(c, num_convs, conv_dim, num_groups, dim, padding_mode) for c in channels)
 
     @classmethod
@@ -137,20 +137,20 @@ class InstanceEmbeddingHead(EmbeddingHead):
     def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
         """
         Args:
-            features: name -> (B, C_l, H_l, W_l).
+            features: Name -> (B, C_l, H_l, W_l).
 
         Returns:
-            One map an in_feature: (B, D, G_l, G_l) for the cell read-out, (B, D, H_l, W_l) for the mask read-out.
+            Map of each in_feature: (B, D, G_l, G_l) for the cell read-out, (B, D, H_l, W_l) for the mask read-out.
         """
         return self._embed_maps(self._inputs(features))
 
     def losses(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
-        """See :class:`EmbeddingHead`.
+        """Instance contrastive loss, see :class:`EmbeddingHead`.
 
         Returns:
-            "loss_embed_center" (Eq. 2), "loss_embed_contrast" (Eq. 4), "loss_embed_entropy"
+            "loss_embed_center" (Eq. 2), "loss_embed_contrast" (Eq. 4) and "loss_embed_entropy".
         """
         embeddings, rows = self.read(features, instances, padded_size)
         ids = at_rows([x.gt_ids for x in instances], rows)
@@ -202,17 +202,17 @@ class InstanceEmbeddingHead(EmbeddingHead):
 
     def _read_cells(self, features: dict[str, Tensor], instances: Sequence[Instances], rows: Tensor) -> Tensor:
         if not all(x.has("grid_cells") for x in instances):
-            raise ValueError("MODEL.EMBEDDING.READOUT cell needs a detector with a grid (SOLO)")
+            raise ValueError('MODEL.EMBEDDING.READOUT "cell" needs a detector with a grid (SOLO); set it to "mask"')
         cells = torch.cat([rows[:, :1], torch.cat([x.grid_cells for x in instances])], dim=1)  # (P, 4)
         return cell_readout(self._embed_maps(self._inputs(features)), cells, self.detector_grids)
 
     def _read_pooled(self, instances: Sequence[Instances]) -> Tensor:
         if not self.is_linear:
-            raise ValueError(f"only a linear head embeds {POOLED}: another one does not commute with averaging")
+            raise ValueError(f"{POOLED} need a linear head, which commutes with averaging: MODEL.EMBEDDING.NUM_CONVS 0")
         return self._embed_pooled(torch.cat([x.get(POOLED) for x in instances]).split(self._widths, dim=1))
 
     def _embed_pooled(self, pooled: Sequence[Tensor]) -> Tensor:
-        """(N, D) float32 embeddings of averaged features (N, C_l), one an in_feature, by a linear head."""
+        """(N, D) float32 embeddings by a linear head, from averaged features (N, C_l) of each in_feature."""
         projected = self._project([x[:, :, None, None] for x in pooled])
         return torch.stack([x.flatten(1) for x in projected]).mean(dim=0).float()
 
@@ -221,7 +221,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
         return inputs if self.backprop_to_features else [x.detach() for x in inputs]
 
     def _project(self, inputs: Sequence[Tensor]) -> list[Tensor]:
-        """Every input through the branch of its level."""
+        """Outputs of each level's branch."""
         shared = len(self.branches) == 1
         return [self.branches[0 if shared else level](x) for level, x in enumerate(inputs)]
 
@@ -235,7 +235,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
 
     def _embed_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
         if self.is_linear:
-            # The mean and a 1x1 convolution commute: N projected vectors instead of H x W.
+            # The mean and a 1x1 convolution commute: N vectors are projected instead of H x W.
             return self._embed_pooled(mask_readout(inputs, masks))
         pooled = mask_readout(self._project(inputs), masks)
         return torch.stack(pooled).mean(dim=0).float()  # (sum_i N_i, D)
@@ -243,10 +243,10 @@ class InstanceEmbeddingHead(EmbeddingHead):
 
 @EMBEDDING_HEADS.register()
 class PooledFeatures(EmbeddingHead):
-    """The features themselves as embeddings: their means inside the mask, concatenated. Nothing is learnt.
+    """Baseline without parameters: means of the features inside the mask, concatenated.
 
-    The baseline that a trained head must beat. The features' scales decide how much each counts; the taps of a frozen
-    :class:`TimmBackbone` have unit variance a channel.
+    The features' scales decide how much each counts; the taps of a frozen :class:`TimmBackbone` have unit variance per
+    channel.
     """
 
     @configurable
@@ -262,20 +262,20 @@ class PooledFeatures(EmbeddingHead):
     def losses(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
-        """None: there is nothing to learn."""
+        """No losses."""
         return {}
 
     def embed(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Tensor]:
-        """See :class:`EmbeddingHead`; D is the sum of the features' channels."""
+        """Embeddings as of :class:`EmbeddingHead`; D is the sum of the features' channels."""
         maps = [features[f] for f in self.in_features]
         pooled = mask_readout(maps, [instance_masks(x, maps[0].shape[-2:]) for x in instances])
         return list(torch.cat(pooled, dim=1).split([len(x) for x in instances]))
 
 
 def _mean_at(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
-    """Mean of (B, D, H_l, W_l) maps, resized to ``size``."""
+    """Mean (B, D, *size) of maps (B, D, H_l, W_l), resized to ``size``."""
     resized = [F.interpolate(x, size=(size[0], size[1]), mode="bilinear", align_corners=False) for x in maps]
     return torch.stack(resized).mean(dim=0)
 
@@ -293,6 +293,6 @@ def _branch(
         in_channels = conv_dim
     kernel_size = 3 if num_convs else 1
     output = nn.Conv2d(in_channels, dim, kernel_size, padding=kernel_size // 2, padding_mode=padding_mode)
-    # An offset common to all instances would make them alike before anything is learnt.
+    # A common offset would make all instances alike at the start of training.
     nn.init.zeros_(output.get_parameter("bias"))
     return nn.Sequential(*layers, output)

@@ -1,10 +1,10 @@
-"""The keypoint embedding module (KEM): an embedding a joint, and with it one a person.
+"""Keypoint embedding module (KEM): an embedding of each joint and, as their mean, of each person.
 
 Supplementary of Fu et al., CVPR 2021 (arXiv 2104.00287), sections 2.2 and 3.2.
 
 Naming convention:
-    B: images, N_i: poses of image i, of which in training several may stand for a person, R: poses of all images,
-    J: joints, D: embedding dimension
+    B: images, N_i: poses of image i (in training possibly several of a person), R: poses of all images, J: joints,
+    D: embedding dimension
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ HEATMAP = "heatmap"
 
 @EMBEDDING_HEADS.register()
 class KeypointEmbeddingModule(EmbeddingHead):
-    """Keypoint embeddings, read bilinearly at the predicted joints off one map (:class:`KeypointEncoderDecoder`).
+    """Keypoint embeddings, sampled bilinearly at joints from one map (:class:`KeypointEncoderDecoder`).
 
-    In training its Instances have gt_keypoints (N_i, J, 3). A detector that matches its own poses to people adds these
-    as rows, the third number being the person's visibility and not a score, with ``is_predicted`` (N_i,) bool.
+    In training the Instances have gt_keypoints (N_i, J, 3). A detector that matches its predicted poses to people adds
+    them as rows, with the visibility of the person's label, and marks them in ``is_predicted`` (N_i,) bool.
 
-    Three objectives:
+    Objectives:
 
-    * ``"instance_contrastive"`` (paper): the instance contrastive loss once for each joint, of which the mean or the
-      sum is taken, and once for people, whose embedding is the mean of their joints'. Negatives are all other people of
-      this process's mini-batch. Either level can be left out.
-    * ``"scalar_tags"``: associative embedding in its original form, a tag of one number for each joint, from a channel
-      of its own. It takes the place of both instance contrastive losses.
-    * ``"vector_tags"``: associative embedding of D-dimensional tags that are read as the embeddings above are.
+    * ``"instance_contrastive"`` (paper): instance contrastive loss of each joint (reduced to their mean or sum), and of
+      people, whose embedding is the mean over their joints. Negatives are all other people of this process's
+      mini-batch. Either level can be left out.
+    * ``"scalar_tags"``: associative embedding in its original form: a scalar tag for each joint from a channel of its
+      own.
+    * ``"vector_tags"``: associative embedding with D-dimensional tags.
 
-    A joint is valid if it is labelled (in training) or scores above ``min_joint_score`` (at test time), is not one of
-    ``ignored_joints``, and lies in the frame.
+    A joint is valid if it is labelled (in training) or scores above ``min_joint_score`` (at test time), is not in
+    ``ignored_joints``, and lies inside the padded input.
     """
 
     @configurable
@@ -83,31 +83,31 @@ class KeypointEmbeddingModule(EmbeddingHead):
     ):
         """
         Args:
-            feature: name of the feature that is read beside the heatmap.
-            input_shape: channels and strides of it and of "heatmap"; a detector without heatmaps leaves that out.
+            feature: Name of the feature to read, besides the heatmaps.
+            input_shape: Shapes of the feature and, if the detector has heatmaps, of "heatmap".
             num_joints: J.
-            conv_dim, num_groups, dim, output_conv: see :class:`KeypointEncoderDecoder`; with "scalar_tags" J takes the
-                place of ``dim``.
-            objective: one of the three.
-            levels: of the instance contrastive loss, of "joint" and "person".
+            conv_dim, num_groups, dim, output_conv: See :class:`KeypointEncoderDecoder`; "scalar_tags" uses J channels
+                instead of ``dim``.
+            objective: "instance_contrastive", "scalar_tags" or "vector_tags".
+            levels: Levels of the instance contrastive loss: "joint", "person" or both.
             joint_reduction: "mean" or "sum" of the joints' losses.
-            max_poses: predicted poses of a person in training, at random if there are more.
-            use_ground_truth: read at the labelled joints, too.
-            similarity: what is given to a tracker: "person" or "joints", see :meth:`embed`.
-            min_joint_score: score above which a predicted joint is valid.
-            ignored_joints: indices of joints that are never valid.
-            loss_weight: weight of all terms of the instance contrastive loss.
-            contrastive_weight, entropy_weight: lambda of Eq. (5), and the weight of the maximum-entropy term.
-            pull_weight, push_weight: of the two terms of associative embedding.
-            normalize, temperature: see :func:`instance_contrastive_loss`.
-            backprop_to_features: let the gradient of the losses pass into the feature. None ever passes into the
-                heatmaps and the places of the joints.
+            max_poses: Largest number of predicted poses per person in training, a random subset.
+            use_ground_truth: Whether training also reads the labelled joints.
+            similarity: Form of the embeddings for a tracker: "person" or "joints", see :meth:`embed`.
+            min_joint_score: Score above which a predicted joint is valid.
+            ignored_joints: Indices of joints that are never valid.
+            loss_weight: Weight of all terms of the instance contrastive loss.
+            contrastive_weight, entropy_weight: Lambda of Eq. (5), and the weight of the maximum-entropy term.
+            pull_weight, push_weight: Weights of the two terms of associative embedding.
+            normalize, temperature: See :func:`instance_contrastive_loss`.
+            backprop_to_features: Whether the gradient of the losses passes into the feature; it never passes into
+                heatmaps and joint locations.
         """
         super().__init__()
         if feature not in input_shape:
             raise ValueError(f"MODEL.EMBEDDING.IN_FEATURES {[feature]} are not among the features {list(input_shape)}")
         if HEATMAP in input_shape and input_shape[HEATMAP].channels != num_joints:
-            raise ValueError(f"the heatmaps are of {input_shape[HEATMAP].channels} joints, not {num_joints}")
+            raise ValueError(f"the heatmaps have {input_shape[HEATMAP].channels} joints, the head has {num_joints}")
         if objective not in OBJECTIVES:
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.OBJECTIVE is {objective!r}, expected one of {OBJECTIVES}")
         if not levels or not set(levels) <= set(LEVELS):
@@ -120,7 +120,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
             raise ValueError(f"MODEL.EMBEDDING.KEYPOINT.SIMILARITY is {similarity!r}, expected one of {SIMILARITIES}")
         if max_poses < 0 or not (max_poses or use_ground_truth):
             raise ValueError(
-                f"MODEL.EMBEDDING.KEYPOINT.MAX_POSES is {max_poses}: with USE_GROUND_TRUTH {use_ground_truth} there is "
+                f"MODEL.EMBEDDING.KEYPOINT.MAX_POSES is {max_poses}, USE_GROUND_TRUTH {use_ground_truth}: "
                 "nothing to train on"
             )
         self.reads = "keypoints"
@@ -156,7 +156,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
     def from_config(cls, cfg: CfgNode, input_shape: dict[str, ShapeSpec]) -> dict:
         emb, kem, joints = cfg.MODEL.EMBEDDING, cfg.MODEL.EMBEDDING.KEYPOINT, configured_joints(cfg)
         if joints is None:
-            raise ValueError("KeypointEmbeddingModule reads keypoints, and with MODEL.KEYPOINT_ON False there are none")
+            raise ValueError("KeypointEmbeddingModule reads keypoints: set MODEL.KEYPOINT_ON to True")
         names = emb.IN_FEATURES or list(input_shape)[:1]
         if len(names) != 1:
             raise ValueError(f"KeypointEmbeddingModule reads one feature; MODEL.EMBEDDING.IN_FEATURES are {names}")
@@ -193,26 +193,26 @@ class KeypointEmbeddingModule(EmbeddingHead):
     def forward(self, features: dict[str, Tensor]) -> Tensor:
         """
         Args:
-            features: name -> (B, C, H, W), and "heatmap" -> (B, J, h, w).
+            features: Name -> (B, C, H, W), and "heatmap" -> (B, J, h, w).
 
         Returns:
-            (B, D, 2H, 2W); J channels with "scalar_tags".
+            Embedding map (B, D, 2H, 2W); "scalar_tags" has J channels.
         """
         feature, *heatmaps = (features[name] for name in self.in_features)
         return self.map(feature if self.backprop_to_features else feature.detach(), *(h.detach() for h in heatmaps))
 
     def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
-        """The one map."""
+        """Embedding map (B, D, 2H, 2W), as the only level."""
         return [self(features)]
 
     def losses(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
-        """See :class:`EmbeddingHead`.
+        """Losses of the objective, see :class:`EmbeddingHead`.
 
         Returns:
             "loss_embed_joint_center" (Eq. 2), "..._contrast" (Eq. 4) and "..._entropy", means or sums over joints, and
-            "loss_embed_person_center" and so on; or "loss_embed_pull" and "loss_embed_push".
+            the same for "loss_embed_person_..."; or "loss_embed_pull" and "loss_embed_push".
         """
         chosen = [x[self._training_rows(x)] for x in instances]
         poses = self._keypoints(chosen, padded_size)
@@ -227,7 +227,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
         return {"loss_embed_pull": self.pull_weight * terms.pull, "loss_embed_push": self.push_weight * terms.push}
 
     def _training_rows(self, instances: Instances) -> Tensor:
-        """Indices of the poses of an image that the losses read: some predicted ones, then the labeled ones."""
+        """Indices of an image's poses that the losses read: predicted ones, then labeled ones."""
         device = instances.gt_index.device
         if not instances.has("is_predicted"):
             return torch.arange(len(instances), device=device)
@@ -238,16 +238,15 @@ class KeypointEmbeddingModule(EmbeddingHead):
     def embed(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Tensor]:
-        """Embeddings of detected people, as ``MODEL.EMBEDDING.KEYPOINT.SIMILARITY`` says. Someone without a valid
-        joint is read at all that are not ignored.
+        """Embeddings of detected people. A person without a valid joint is read at all joints that are not ignored.
 
         Returns:
-            B float32 tensors, for
+            B float32 tensors, for ``MODEL.EMBEDDING.KEYPOINT.SIMILARITY``
 
-            * "person": (N_i, D), the mean over valid joints, not normalised; D is 1 with "scalar_tags".
-            * "joints": (N_i, J, D), the L2-normalised embedding of each valid joint and 0 for the others. A tracker
-              then compares two people by the mean cosine over the joints that are valid in both. With "scalar_tags"
-              (N_i, J, 2), the tag and a 1, to be compared by distance.
+            * "person": (N_i, D), mean over valid joints, not normalized; D is 1 with "scalar_tags".
+            * "joints": (N_i, J, D), L2-normalized embedding of each valid joint, 0 for the others; a tracker compares
+              two people by the mean cosine over the joints that are valid in both. With "scalar_tags" (N_i, J, 2), the
+              tag and a 1, to be compared by distance.
         """
         embeddings, valid = self._read(self(features), self._keypoints(instances, padded_size), self.min_joint_score)
         valid = torch.where(valid.any(dim=1, keepdim=True), valid, self._selected(valid))
@@ -262,24 +261,24 @@ class KeypointEmbeddingModule(EmbeddingHead):
     def read(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """The mean over valid joints of each person who has one."""
+        """Mean over the valid joints of each person who has one, see :class:`EmbeddingHead`."""
         return _people(*self._read_rows(features, instances, padded_size))
 
     def read_levels(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[list[tuple[Tensor, Tensor]]]:
-        """The head's levels: each valid joint that is not ignored, people as :meth:`read` gives them, or both."""
+        """Readings of the head's levels: "joint" (parts are joints), "person" as :meth:`read`, or both."""
         return list(self._by_level(*self._read_rows(features, instances, padded_size)).values())
 
     def _read_rows(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """:meth:`_read`, and the (R, 2) rows (image, index in it) that it is of."""
+        """Results of :meth:`_read`, and the (R, 2) rows (image, index in it) of the poses."""
         embeddings, valid = self._read(self(features), self._keypoints(instances, padded_size), self.min_joint_score)
         return embeddings, valid, image_rows([len(x) for x in instances], valid.device)
 
     def _keypoints(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> list[Tensor]:
-        """B tensors (N_i, J, 3) in pixels of the padded input."""
+        """B tensors (N_i, J, 3) of keypoints in pixels of the padded input."""
         poses = []
         for image in instances:
             name = "pred_keypoints" if image.has("pred_keypoints") else "gt_keypoints"
@@ -289,13 +288,13 @@ class KeypointEmbeddingModule(EmbeddingHead):
                 height, width = image.image_size
                 poses.append(keypoints * keypoints.new_tensor([padded_size[1] / width, padded_size[0] / height, 1]))
             elif len(image):
-                raise ValueError("KeypointEmbeddingModule reads keypoints, and instances with masks or boxes have none")
-            else:  # Detectron2 gives images without people no keypoints
+                raise ValueError("KeypointEmbeddingModule reads keypoints, which the instances do not have")
+            else:  # in Detectron2, images without people have no keypoints
                 poses.append(torch.zeros((0, self.num_joints, 3), device=next(self.parameters()).device))
         return poses
 
     def _read(self, embedding_map: Tensor, poses: Sequence[Tensor], min_score: float) -> tuple[Tensor, Tensor]:
-        """Embeddings (R, J, D) at poses B x (N_i, J, 3), and (R, J) whether they are valid."""
+        """(R, J, D) embeddings at poses B x (N_i, J, 3), and (R, J) validity of the joints."""
         pose = torch.cat(list(poses)).detach()
         read = sample_joints(embedding_map, [p[..., :2].detach() for p in poses], self.stride)
         if self.objective == "scalar_tags":
@@ -304,7 +303,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
         return read, valid & self._selected(valid)
 
     def _selected(self, like: Tensor) -> Tensor:
-        """(J,) bool: the joints that are not ignored."""
+        """(J,) bool, True for joints that are not ignored."""
         selected = torch.zeros(like.shape[1], dtype=torch.bool, device=like.device)
         selected[self.joints] = True
         return selected
@@ -321,7 +320,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
         return losses
 
     def _by_level(self, embeddings: Tensor, valid: Tensor, labels: Tensor) -> dict[str, list[tuple[Tensor, Tensor]]]:
-        """For each level the embeddings (P, D) that are compared with each other, with their ``labels`` (R, ...)."""
+        """Level -> parts: (P, D) embeddings that are compared with each other, and their ``labels`` (R, ...)."""
         levels = {}
         if "joint" in self.levels:
             levels["joint"] = [(embeddings[valid[:, j], j], labels[valid[:, j]]) for j in self.joints]
@@ -334,18 +333,18 @@ class KeypointEmbeddingModule(EmbeddingHead):
 
 
 def _masked_mean(embeddings: Tensor, valid: Tensor) -> Tensor:
-    """(R, D): mean over the valid (R, J) of (R, J, D); each row has one."""
+    """(R, D) mean of (R, J, D) over the valid (R, J), of which each row has one."""
     return (embeddings * valid[..., None]).sum(dim=1) / valid.sum(dim=1, keepdim=True)
 
 
 def _people(embeddings: Tensor, valid: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean over valid joints (R, J) of (R, J, D), and the ``labels`` (R, ...), of poses that have one."""
+    """Means of (R, J, D) over valid joints (R, J), and ``labels`` (R, ...), of poses with a valid joint."""
     with_joints = valid.any(dim=1)
     return _masked_mean(embeddings[with_joints], valid[with_joints]), labels[with_joints]
 
 
 def _at_most(count: int, people: Tensor) -> Tensor:
-    """Indices of (P,) poses, at random at most ``count`` of each of the ``people`` (P,) that they belong to."""
+    """Indices of a random subset of P poses, at most ``count`` for each person in ``people`` (P,)."""
     order = torch.randperm(len(people), device=people.device)
     order = order[people[order].argsort(stable=True)]
     owner = people[order]

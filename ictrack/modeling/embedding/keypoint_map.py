@@ -1,4 +1,4 @@
-"""The map that keypoint embeddings are read from, and reading it at joints.
+"""Keypoint embedding map, and sampling it at joints.
 
 Naming convention:
     B: images, N_i: poses of image i, J: joints, C: channels, D: embedding dimension, (H, W): resolution of the feature
@@ -12,12 +12,12 @@ from torch.nn import functional as F
 
 
 class KeypointEncoderDecoder(nn.Module):
-    """From a feature, and the joints' heatmaps if there are any, to an embedding map of twice the feature's resolution.
+    """Embedding map of twice a feature's resolution, from the feature and the joints' heatmaps, if any.
 
-    One convolution (encoder) and one transposed convolution of stride 2 (decoder), as the supplementary of
-    arXiv 2104.00287 has it. By default both are followed by GroupNorm and ReLU, and a 1x1 convolution reduces the
-    channels to D (inferred, after PointSetAnchor's heatmap branch); without it, the literal reading, the decoder itself
-    gives D channels.
+    One convolution (encoder) and one transposed convolution of stride 2 (decoder), as in the supplementary of
+    arXiv 2104.00287. By default both are followed by GroupNorm and ReLU, and a 1x1 convolution reduces the channels to
+    D (inferred, after PointSetAnchor's heatmap branch); in the literal reading, without it, the decoder outputs D
+    channels.
     """
 
     def __init__(
@@ -26,11 +26,11 @@ class KeypointEncoderDecoder(nn.Module):
         """
         Args:
             in_channels: C of the feature.
-            num_heatmaps: J, or 0 for a detector that has none.
-            conv_dim: channels of the encoder, and of the decoder if there is an output convolution.
-            num_groups: of the GroupNorms.
+            num_heatmaps: J, or 0 for a detector without heatmaps.
+            conv_dim: Channels of the encoder, and of the decoder with ``output_conv``.
+            num_groups: Groups of the GroupNorms.
             dim: D.
-            output_conv: add the 1x1 convolution.
+            output_conv: Whether to add the 1x1 convolution.
         """
         super().__init__()
         self.encoder = nn.Sequential(
@@ -46,17 +46,17 @@ class KeypointEncoderDecoder(nn.Module):
             output = nn.Conv2d(width, dim, 1)
             layers += [nn.GroupNorm(num_groups, width), nn.ReLU(), output]
         self.decoder = nn.Sequential(*layers)
-        # An offset common to all people would make them alike before anything is learnt.
+        # A common offset would make all people alike at the start of training.
         nn.init.zeros_(output.get_parameter("bias"))
 
     def forward(self, feature: Tensor, heatmaps: Tensor | None = None) -> Tensor:
         """
         Args:
             feature: (B, C, H, W).
-            heatmaps: (B, J, h, w) of the same frame at any resolution; averaged to (H, W).
+            heatmaps: (B, J, h, w) of the same input at any resolution; averaged to (H, W).
 
         Returns:
-            (B, D, 2H, 2W)
+            (B, D, 2H, 2W) embedding map.
         """
         if heatmaps is None:
             return self.decoder(self.encoder(feature))
@@ -66,12 +66,12 @@ class KeypointEncoderDecoder(nn.Module):
 
 
 def sample_joints(embedding_map: Tensor, points: list[Tensor], stride: float) -> Tensor:
-    """Bilinear reading of a map at joints; outside the centres of its border cells, what is there.
+    """Bilinear samples of a map at joints; border cells are extended outward.
 
     Args:
         embedding_map: (B, D, h, w).
         points: B tensors (N_i, J, 2) x, y in continuous pixels, where the map's first cell is from 0 to ``stride``.
-        stride: of the map.
+        stride: Stride of the map.
 
     Returns:
         (sum_i N_i, J, D) float32, images in order.
@@ -87,6 +87,6 @@ def sample_joints(embedding_map: Tensor, points: list[Tensor], stride: float) ->
 
 
 def inside_map(embedding_map: Tensor, points: Tensor, stride: float) -> Tensor:
-    """(...) bool: whether points (..., 2) are in the frame that a map of ``stride`` covers."""
+    """(...) bool, True for points (..., 2) inside the area that a map of ``stride`` covers."""
     height, width = embedding_map.shape[-2:]
     return ((points >= 0) & (points <= points.new_tensor([width * stride, height * stride]))).all(dim=-1)

@@ -1,8 +1,8 @@
-"""Reading instances off feature maps: at grid cells, or as the mean inside a mask or box.
+"""Read-outs of instances from feature maps: at grid cells, or as the mean inside a mask or box.
 
 Naming convention:
     B: images, N: instances of one image, P: grid cells of all images, C: channels, (h, w): resolution of a mask,
-    (H, W): resolution of a feature map. Masks and maps cover the same area, the network's padded input.
+    (H, W): resolution of a feature map. Masks and maps cover the network's padded input.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from detectron2.structures import BitMasks, Instances, PolygonMasks
 from torch import Tensor
 from torch.nn import functional as F
 
-# Masks of an image that are read at once: bounds their float copy (64 MB at 800 x 1333).
+# Masks read at a time; bounds their float copy (64 MB at 800 x 1333).
 _MASK_BLOCK = 16
-# Fields of Instances with masks; predictions come first.
+# Fields of Instances with masks, predictions first.
 MASK_FIELDS = ("pred_masks", "gt_masks")
 
 
@@ -24,15 +24,15 @@ def cell_readout(maps: Sequence[Tensor], cells: Tensor, grids: Sequence[int]) ->
     """Embeddings at grid cells.
 
     A cell (row i, column j) of a detector's S x S grid is cell floor((i + 0.5) / S * G), likewise for j, of a
-    G x G map: the one that holds its centre.
+    G x G map: the one that holds its center.
 
     Args:
-        maps: one (B, C, G_l, G_l) map a level.
-        cells: (P, 4) int64 rows (image, level, row, column) on the detector's grids.
-        grids: S_l, cells along each side of the detector's grid of every level.
+        maps: (B, C, G_l, G_l) map of each level.
+        cells: (P, 4) int64 (image, level, row, column) on the detector's grids.
+        grids: S_l, cells along each side of the detector's grid of each level.
 
     Returns:
-        (P, C)
+        (P, C) embeddings.
     """
     sides = cells.new_tensor([m.shape[-1] for m in maps])  # G_l
     starts = (sides**2).cumsum(0) - sides**2  # where each level begins among the flattened cells
@@ -44,9 +44,9 @@ def cell_readout(maps: Sequence[Tensor], cells: Tensor, grids: Sequence[int]) ->
 
 
 def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:
-    """Area average of (N, h, w) masks at ``size`` = (H, W): (N, H, W) float32, the covered share of every cell.
+    """(N, H, W) float32 area averages of (N, h, w) masks at ``size`` = (H, W): the covered share of each cell.
 
-    However small a mask is, some cell has a weight above 0, which nearest or bilinear resizing would not ensure.
+    Unlike with nearest or bilinear resizing, even the smallest mask has a cell above 0.
     """
     height, width = size
     masks = masks.float()
@@ -56,22 +56,22 @@ def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def mask_readout(maps: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
-    """Mean of every map inside every mask, weighted by how much of a cell the mask covers.
+    """Means of each map inside each mask, weighted by the covered share of each cell.
 
     Args:
-        maps: (B, C_l, H_l, W_l), one a level.
-        masks: B tensors of shape (N_i, h_i, w_i), bool or soft (>= 0).
+        maps: (B, C_l, H_l, W_l) map of each level.
+        masks: B tensors (N_i, h_i, w_i), bool or soft (>= 0).
 
     Returns:
-        One (sum_i N_i, C_l) float32 tensor a level, images in order. Rows of empty masks are zero.
+        (sum_i N_i, C_l) float32 tensor of each level, images in order; 0 for empty masks.
     """
     finest = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
     pooled: list[list[Tensor]] = [[] for _ in maps]
-    # Not in half precision: the weights of a large mask would be subnormal numbers.
+    # In half precision the weights of a large mask would be subnormal.
     with torch.autocast(device_type=maps[0].device.type, enabled=False):
         for image, image_masks in enumerate(masks):
             for block in image_masks.split(_MASK_BLOCK):
-                # Full-size masks go down to the finest map once, and from there to the coarser ones.
+                # Full-size masks are reduced to the finest map once, and from there to the coarser ones.
                 weights = resize_masks(block, finest)
                 for level, feature in enumerate(maps):
                     shares = resize_masks(weights, feature.shape[-2:]).flatten(1)  # (N, HW)
@@ -81,21 +81,19 @@ def mask_readout(maps: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor
 
 
 def pad_instances(
-    instances: Instances, padded_size: tuple[int, int], input_size: tuple[int, int] | None = None
+    instances: Instances, padded_size: tuple[int, int], image_size: tuple[int, int] | None = None
 ) -> Instances:
-    """Instances on the padded input of the network, as :class:`EmbeddingHead` takes them.
+    """Instances on the network's padded input, as :class:`EmbeddingHead` takes them.
 
     The padding is at the bottom and on the right, so that only masks change.
 
     Args:
-        instances: ground truth or detections, of any resolution ``image_size``. Masks are tensors (N, h, w), BitMasks
-            or PolygonMasks.
+        instances: Ground truth or detections at any resolution. Masks are tensors (N, h, w), BitMasks or PolygonMasks.
         padded_size: (H, W) of the network's input with padding.
-        input_size: (h, w) of the network's input without padding, which shows the same as ``image_size``; None: equal
-            to it.
+        image_size: (h, w) of the network's input without padding; by default ``instances.image_size``.
     """
     height, width = instances.image_size
-    input_height, input_width = input_size or instances.image_size
+    input_height, input_width = image_size or instances.image_size
     padded = (round(padded_size[0] * height / input_height), round(padded_size[1] * width / input_width))
     result = Instances(padded)
     for name, field in instances.get_fields().items():
@@ -107,7 +105,7 @@ def pad_instances(
 
 
 def instance_masks(instances: Instances, size: Sequence[int]) -> Tensor:
-    """(N, h, w) masks of instances, or where there are none their boxes as soft masks of ``size``."""
+    """(N, h, w) masks of instances, or without any, their boxes as soft masks (N, *size)."""
     for name in MASK_FIELDS:
         if instances.has(name):
             return instances.get(name)
@@ -116,22 +114,22 @@ def instance_masks(instances: Instances, size: Sequence[int]) -> Tensor:
 
 
 def _bit_masks(masks: Tensor | BitMasks | PolygonMasks, height: int, width: int) -> Tensor:
-    """(N, height, width) masks, whatever their type."""
+    """(N, height, width) tensor of masks of any type."""
     if isinstance(masks, PolygonMasks):
         masks = BitMasks.from_polygon_masks(masks, height, width)
     return masks.tensor if isinstance(masks, BitMasks) else masks
 
 
 def box_masks(boxes: Tensor, image_size: Sequence[int], size: Sequence[int]) -> Tensor:
-    """Boxes as soft masks: the share of every cell that a box covers, exact for boxes smaller than a cell.
+    """Soft masks of boxes: the covered share of each cell, exact also for boxes smaller than a cell.
 
     Args:
         boxes: (N, 4) XYXY in pixels of an image of ``image_size``.
-        image_size: (height, width) in those pixels.
-        size: (H, W) of the result.
+        image_size: (height, width) of the image.
+        size: (H, W) of the masks.
 
     Returns:
-        (N, H, W) float32
+        (N, H, W) float32 masks.
     """
 
     def coverage(low: Tensor, high: Tensor, length: int) -> Tensor:
@@ -145,13 +143,9 @@ def box_masks(boxes: Tensor, image_size: Sequence[int], size: Sequence[int]) -> 
 
 
 def instance_ids(instances: Sequence[Instances]) -> list[Tensor]:
-    """Identities of the ground-truth instances of a mini-batch, ``gt_ids`` of :meth:`EmbeddingHead.losses`.
+    """Identities (N_i,) int64 of each image's ground-truth instances, for :meth:`EmbeddingHead.losses`.
 
-    Images whose instances have ``gt_ids`` (int64, >= 0; equal ids are the same instance, seen in several views) keep
-    them; any other instance is an identity of its own and gets a unique negative id.
-
-    Returns:
-        One (N_i,) int64 tensor an image.
+    ``gt_ids`` (>= 0; equal ids are the same instance) are kept; instances without get unique negative ids.
     """
     ids, unnamed = [], 0
     for image in instances:
@@ -165,12 +159,12 @@ def instance_ids(instances: Sequence[Instances]) -> list[Tensor]:
 
 
 def image_rows(counts: Sequence[int], device: torch.device) -> Tensor:
-    """(R, 2) int64 rows (image, index in it) of images with so many rows each."""
+    """(R, 2) int64 rows (image, index in it) of images with ``counts`` rows each."""
     indices = [torch.arange(count, device=device)[:, None] for count in counts]
     return torch.cat([F.pad(rows, (1, 0), value=image) for image, rows in enumerate(indices)])
 
 
 def at_rows(values: Sequence[Tensor], rows: Tensor) -> Tensor:
-    """The values at (P, 2) rows (image, index in it) of B tensors (N_i, ...)."""
+    """(P, ...) values of B tensors (N_i, ...) at (P, 2) rows (image, index in it)."""
     first = rows.new_tensor([0, *(len(v) for v in values)]).cumsum(0)
     return torch.cat(list(values)).to(rows.device)[first[rows[:, 0]] + rows[:, 1]]

@@ -1,7 +1,7 @@
 """Samples of unlabelled video in a training batch.
 
 Naming convention:
-    S: samples of the batch, T: frames of each, padded_size: (H, W) of the network's input with padding
+    S: samples of the batch, T: frames of each, (H, W): network's input with padding
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 
 def split_batch(batch: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """Labelled images, and samples of unlabelled video, which hold a "reference_image" or a "clip"."""
+    """(labelled images, samples of unlabelled video); the latter have a "reference_image" or a "clip"."""
     parts: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     for x in batch:
         parts["reference_image" in x or "clip" in x].append(x)
@@ -24,27 +24,27 @@ def split_batch(batch: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], 
 
 
 class VideoClips:
-    """The frames of all samples, sample by sample and each in order of time.
+    """Frames of all samples, sample by sample, each in order of time.
 
     Attributes:
         num_frames: T.
         images: S * T tensors (3, h, w).
-        frames: (S * T,) int64, each frame's index in its video.
-        videos: (S * T,) int64, equal for frames of the same video.
+        frames: (S * T,) int64 index of each frame in its video.
+        videos: (S * T,) int64 number of each frame's video.
     """
 
     def __init__(self, samples: Sequence[dict[str, Any]], device: torch.device) -> None:
         """
         Args:
-            samples: at least one, as ``VideoDatasetMapper`` makes them, all of the same number of frames.
-            device: of the results.
+            samples: At least one sample of ``VideoDatasetMapper``; all have the same number of frames.
+            device: Device of the results.
 
         Raises:
-            ValueError: the numbers of frames differ.
+            ValueError: If the numbers of frames differ.
         """
         lengths = {len(x["frame_indices"]) for x in samples}
         if len(lengths) != 1:
-            raise ValueError(f"samples of unlabelled video with {sorted(lengths)} frames in one batch")
+            raise ValueError(f"samples of unlabelled video in one batch differ in length: {sorted(lengths)} frames")
         self._samples, self._device = samples, device
         self.num_frames = lengths.pop()
         self.images: list[Tensor] = [image for x in samples for image in _frames(x, "image", "clip")]
@@ -57,14 +57,15 @@ class VideoClips:
         """Colours and validity at the resolution of a feature map.
 
         Args:
-            size: (h', w') of the map, which covers ``padded_size``.
+            size: (h', w') of the map.
             padded_size: (H, W).
 
         Returns:
-            (S * T, 3, h', w') float32 mean colours of what is valid, and (S * T, h', w') bool, where half of a cell is.
+            (S * T, 3, h', w') float32 mean colours of the valid area, and (S * T, h', w') bool, True for cells of which
+            at least half is valid.
 
         Raises:
-            ValueError: the padding is not a whole number of the cells in which the samples hold colours.
+            ValueError: If INPUT.UNLABELLED.COLOR_STRIDE does not divide ``padded_size``.
         """
         colors = torch.stack([c for x in self._samples for c in _frames(x, "colors", "clip_colors")])
         valid = torch.stack([v for x in self._samples for v in _frames(x, "valid", "clip_valid")])
@@ -82,21 +83,21 @@ class VideoClips:
         return means, share[:, 0] >= 0.5
 
     def inner_size(self, size: tuple[int, int], padded_size: tuple[int, int]) -> tuple[int, int]:
-        """Rows and columns of a map of ``size`` over ``padded_size`` that are not padding."""
+        """(rows, columns) of a map of ``size`` over ``padded_size`` that are not padding."""
         height, width = self.images[0].shape[-2:]
         return max(1, round(size[0] * height / padded_size[0])), max(1, round(size[1] * width / padded_size[1]))
 
     def tracklets(self) -> list[Instances]:
-        """Instances of each frame, with gt_masks (BitMasks) and gt_boxes or gt_keypoints, with gt_classes, and with
-        gt_ids, which say to which tracklet of the frame's video each belongs.
+        """Instances of each frame: gt_masks (BitMasks) and gt_boxes, or gt_keypoints; gt_classes; gt_ids, the number of
+        the tracklet in the frame's video.
 
         Raises:
-            ValueError: the samples hold none.
+            ValueError: If a sample has none.
         """
         if any("tracklets" not in x for x in self._samples):
             raise ValueError(
-                "the objective needs tracklets: give a file of them as DATASETS.UNLABELLED_TRACKLETS, as "
-                "ictrack.engine.mine_tracklets.with_tracklets makes it"
+                "the objective needs tracklets: set DATASETS.UNLABELLED_TRACKLETS to a file of "
+                "ictrack.engine.mine_tracklets.with_tracklets"
             )
         return [instances for x in self._samples for instances in x["tracklets"]]
 

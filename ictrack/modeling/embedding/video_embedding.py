@@ -1,7 +1,5 @@
-"""Two embedding heads in the place of one: the image head, and beside it the video head, which learns from unlabeled
-video (Fu et al., CVPR 2021, arXiv 2104.00287, Figure 2).
-
-Both have the same structure, each its own weights. What a tracker gets is one vector, so it knows nothing of them.
+"""Two embedding heads in one: an image head, and a video head that is trained on unlabeled video (Fu et al., CVPR 2021,
+arXiv 2104.00287, Figure 2). Both have the same structure and weights of their own; trackers get one fused vector.
 """
 
 from __future__ import annotations
@@ -28,13 +26,13 @@ if TYPE_CHECKING:
 
 
 def fuse_embeddings(image: Tensor, video: Tensor, weight: float, dim: int = -1) -> Tensor:
-    """z = (e_img / |e_img|, w e_vid / |e_vid|), so that the cosine of two z is (cos_img + w^2 cos_vid) / (1 + w^2).
+    """Fused embedding z = (e_img / |e_img|, w e_vid / |e_vid|): cos(z, z') = (cos_img + w^2 cos_vid) / (1 + w^2).
 
-    How the paper fuses them is not stated; w = 1, the mean of the two cosines, is inferred. An embedding that is 0
-    stays so; the cosine is then no longer this mean.
+    The paper does not state the fusion; w = 1, the mean of the two cosines, is inferred. The formula does not hold for
+    embeddings that are 0, which stay 0.
 
     Args:
-        image, video: of the two heads, their components along ``dim``; otherwise of equal shape.
+        image, video: Embeddings of the two heads, of equal shape except along ``dim``, the axis of components.
         weight: w > 0, finite.
     """
     return torch.cat([F.normalize(image, dim=dim), weight * F.normalize(video, dim=dim)], dim=dim)
@@ -44,17 +42,16 @@ def fuse_embeddings(image: Tensor, video: Tensor, weight: float, dim: int = -1) 
 class VideoEmbedding(PartlyFrozen, EmbeddingHead):
     """Two-head module: an image head (IC loss) and a video head (self-supervised), fused by concatenation.
 
-    Embeddings of several parts are fused part by part. Where the image head's are scalar tags, which have no direction,
-    the fused embedding is (tag, e_vid / |e_vid|), for a tracker's similarity "distance_and_cosine", and what compares
-    by cosine (``dense_maps``, ``read``) gets the video head's alone.
+    Embeddings of several parts are fused part by part. With scalar tags from the image head, the fused embedding is
+    (tag, e_vid / |e_vid|), for a tracker's similarity "distance_and_cosine"; ``dense_maps`` and ``read``, which are
+    compared by cosine, are the video head's alone.
 
-    Checkpoints of the image head alone load as they are: they miss the video head only.
+    Checkpoints of the image head alone load as they are, without weights of the video head.
 
     Attributes:
-        in_features: of both heads.
-        fusion_weight: w of :func:`fuse_embeddings`. With 0 the embedding is the image head's alone, with infinity the
-            video head's.
-        backprop_to_features: the gradient of the video objective passes into the features.
+        in_features: Features of both heads.
+        fusion_weight: w of :func:`fuse_embeddings`; 0 is the image head alone, infinity the video head alone.
+        backprop_to_features: Whether the gradient of the video objective passes into the features.
     """
 
     image_head: EmbeddingHead
@@ -74,21 +71,21 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
     ) -> None:
         """
         Args:
-            image_head, video_head: of one kind.
-            objective: of the video head.
-            fusion_weight, backprop_to_features: see above.
-            frames_at_a_time: that go through the detector where no gradient does.
-            freeze_image_head: the image head is not trained.
+            image_head, video_head: Heads that read the same of an instance.
+            objective: Objective of the video head.
+            fusion_weight, backprop_to_features: See above.
+            frames_at_a_time: Frames per pass of the detector without a gradient.
+            freeze_image_head: Whether the image head is frozen.
         """
         super().__init__()
         if not fusion_weight >= 0:
-            raise ValueError(f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is a number of at least 0, not {fusion_weight}")
+            raise ValueError(f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is {fusion_weight}, must be at least 0")
         self.image_head = image_head
         self.video_head = video_head
         self.objective = objective
         self.fusion_weight = fusion_weight
         if frames_at_a_time < 1:
-            raise ValueError(f"MODEL.VIDEO_EMBEDDING.FRAMES_AT_A_TIME is at least 1, not {frames_at_a_time}")
+            raise ValueError(f"MODEL.VIDEO_EMBEDDING.FRAMES_AT_A_TIME is {frames_at_a_time}, must be at least 1")
         self.backprop_to_features = backprop_to_features
         self.frames_at_a_time = frames_at_a_time
         self.in_features = list(dict.fromkeys([*image_head.in_features, *video_head.in_features]))
@@ -96,7 +93,7 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
         self.has_tags = getattr(image_head, "objective", "") == "scalar_tags"
         if self.has_tags and fusion_weight not in (0.0, 1.0, math.inf):
             raise ValueError(
-                f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is 0, 1 or .inf beside scalar tags, not {fusion_weight}"
+                f"MODEL.VIDEO_EMBEDDING.FUSION_WEIGHT is {fusion_weight}, must be 0, 1 or .inf with scalar tags"
             )
         self.trains_image_head = not freeze_image_head
         if freeze_image_head:
@@ -156,8 +153,7 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
     def embed(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Tensor]:
-        """See :func:`fuse_embeddings`, and the class for tags; D is the sum of the two heads', or one head's where the
-        other does not count."""
+        """Fused embeddings, see the class; D is the sum of both heads' D, or that of the only head with a weight."""
         if not self.has_tags or math.isinf(self.fusion_weight):
             return self._fused(lambda head: head.embed(features, instances, padded_size))
         tags = self.image_head.embed(features, instances, padded_size)
@@ -167,18 +163,18 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
         return [torch.cat([tag[..., :1], F.normalize(vector, dim=-1)], dim=-1) for tag, vector in zip(tags, vectors)]
 
     def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
-        """The fused dense maps of both heads, whose resolutions must be equal."""
+        """Fused dense maps of both heads, which must have equal resolutions."""
         if self.has_tags:
             return [F.normalize(x, dim=1) for x in self.video_head.dense_maps(features, levels)]
         return self._fused(lambda head: head.dense_maps(features, levels), dim=1)
 
     def video_losses(self, samples: Sequence[dict[str, Any]], detector: TrackableDetector) -> dict[str, Tensor]:
-        """The objective's losses.
+        """Losses of the objective.
 
         Args:
-            samples: of unlabeled video. Without any the losses are zeros that are connected to the video head's
+            samples: Samples of unlabeled video. Without any the losses are zeros that are connected to the video head's
                 parameters, as DistributedDataParallel expects.
-            detector: whose head this is; gives features, and the cells of tracklets.
+            detector: Detector of this head, for features and the cells of tracklets.
         """
         parameters = [p for p in self.video_head.parameters() if p.requires_grad]
         losses: dict[str, Tensor] = {}
@@ -187,13 +183,13 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
             features, padded_size = self._features(clips.images, detector)
             tracklets: list[Instances] = []
             if self.objective.needs_tracklets:
-                tracklets = detector.labeled_places(self.video_head, clips.tracklets(), padded_size)
+                tracklets = detector.locate_ground_truth(self.video_head, clips.tracklets(), padded_size)
             losses = self.objective(self.video_head, features, clips, tracklets, padded_size)
         zero = connected_zero(parameters)
         return {name: losses.get(name, 0.0) + zero for name in self.objective.loss_names}
 
     def _features(self, images: list[Tensor], detector: TrackableDetector) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """What the video head reads of all frames. Without a gradient nothing else of a frame is kept in memory."""
+        """Features of all frames that the video head reads. Without a gradient nothing else is kept in memory."""
         if self.backprop_to_features:
             return detector.extract_features(images)
         parts: dict[str, list[Tensor]] = {name: [] for name in self.video_head.in_features}
@@ -205,7 +201,7 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
         return {name: torch.cat(part) for name, part in parts.items()}, padded_size
 
     def _fused(self, embed: Callable[[EmbeddingHead], Sequence[Tensor]], dim: int = -1) -> list[Tensor]:
-        """``embed`` of both heads, fused; only of the one that counts where the other does not."""
+        """Fused results of ``embed`` for both heads, or of one head where the other has no weight."""
         if self.fusion_weight == 0 or math.isinf(self.fusion_weight):
             single = embed(self.video_head if self.fusion_weight else self.image_head)
             return [F.normalize(x, dim=dim) for x in single]
@@ -213,7 +209,7 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
         return [fuse_embeddings(image, video, self.fusion_weight, dim) for image, video in pairs]
 
     def rename_weights(self, weights: dict[str, Any], prefix: str = "", *_: object) -> None:
-        """Rename, in place, those of the image head alone (below ``prefix``) to those of the pair."""
+        """Rename, in place, weights of an image head alone (below ``prefix``) to those of this module."""
         for name in self.image_head.state_dict():
             if prefix + name in weights:
                 weights[f"{prefix}image_head.{name}"] = weights.pop(prefix + name)
@@ -222,11 +218,10 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
 def _check_levels(levels: Sequence[int], num_levels: int) -> None:
     if len(set(levels)) < len(levels) or not set(levels) <= set(range(num_levels)):
         raise ValueError(
-            f"MODEL.VIDEO_EMBEDDING.LEVELS is {list(levels)}: "
-            f"the video head has levels 0 to {num_levels - 1}, each once"
+            f"MODEL.VIDEO_EMBEDDING.LEVELS is {list(levels)}, expected different levels from 0 to {num_levels - 1}"
         )
 
 
 def connected_zero(parameters: Iterable[Tensor]) -> Tensor:
-    """A zero that gives every parameter a gradient of zeros."""
+    """Zero that gives every parameter a gradient of zeros."""
     return cast(Tensor, sum(0 * parameter.sum() for parameter in parameters))

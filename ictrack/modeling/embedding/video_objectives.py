@@ -1,8 +1,8 @@
 """Objectives of a video embedding head on unlabeled video, one class for each ``MODEL.VIDEO_EMBEDDING.OBJECTIVE``.
 
 Two are pixel-level, on the head's dense maps: correspondence (the paper's probable form) and the random walk. Two are
-instance-level, on tracklets of masks or, beside a pose detector, of poses: the contrastive loss, and the random walk
-from frame to frame, which does not use who is who.
+instance-level, on tracklets of masks or poses: the contrastive loss, and the random walk from frame to frame, which
+does not use identities.
 
 Naming convention:
     S: samples of video in the batch, T: frames of each, D: embedding dimension
@@ -32,8 +32,8 @@ class VideoObjective(ABC):
     """Losses of a head on a batch of unlabelled video.
 
     Attributes:
-        loss_names: of the losses.
-        needs_tracklets: of the samples.
+        loss_names: Names of the losses.
+        needs_tracklets: Whether the samples must have tracklets.
     """
 
     loss_names: tuple[str, ...]
@@ -48,23 +48,21 @@ class VideoObjective(ABC):
         tracklets: Sequence[Instances],
         padded_size: tuple[int, int],
     ) -> dict[str, Tensor]:
-        """The weighted losses.
+        """Weighted losses by name.
 
         Args:
-            head: that learns.
-            features: name -> (S * T, C_l, H_l, W_l) of all frames.
-            clips: the frames.
-            tracklets: S * T Instances as :meth:`EmbeddingHead.losses` takes them, gt_ids being the tracklet's number
-                in its video; none where ``needs_tracklets`` is False.
+            head: Embedding head to train.
+            features: Name -> (S * T, C_l, H_l, W_l), features of all frames.
+            clips: Frames.
+            tracklets: S * T Instances as :meth:`EmbeddingHead.losses` takes them, with the tracklet's number in its
+                video as gt_ids; empty where ``needs_tracklets`` is False.
             padded_size: (H, W) of the network's input with padding.
         """
 
 
 class PixelObjective(VideoObjective):
-    """An objective on dense maps: each term is the mean over ``MODEL.VIDEO_EMBEDDING.LEVELS``, so that the objective's
-    weight does not depend on how many there are. Levels are independent: a frame is compared with another at one
-    resolution at a time.
-    """
+    """Objective on dense maps. Each term is the mean over ``MODEL.VIDEO_EMBEDDING.LEVELS``, so that its weight does not
+    depend on their number; frames are compared at one level at a time."""
 
     def __init__(self, cfg: CfgNode) -> None:
         video = cfg.MODEL.VIDEO_EMBEDDING
@@ -80,12 +78,12 @@ class PixelObjective(VideoObjective):
         tracklets: Sequence[Instances],
         padded_size: tuple[int, int],
     ) -> dict[str, Tensor]:
-        by_level = [self.of_map(maps, clips, padded_size) for maps in head.dense_maps(features, self.levels)]
+        by_level = [self.map_losses(maps, clips, padded_size) for maps in head.dense_maps(features, self.levels)]
         return {name: torch.stack([losses[name] for losses in by_level]).mean() for name in self.loss_names}
 
     @abstractmethod
-    def of_map(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
-        """The weighted losses of one map (S * T, D, h, w); the rest as for ``__call__``."""
+    def map_losses(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
+        """Weighted losses by name of one map (S * T, D, h, w)."""
 
 
 class Correspondence(PixelObjective):
@@ -120,7 +118,7 @@ class Correspondence(PixelObjective):
             "block_size": self.block_size,
         }
 
-    def of_map(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
+    def map_losses(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
         colors, valid = clips.colors((embeddings.shape[2], embeddings.shape[3]), padded_size)
         by_sample = [x.unflatten(0, (-1, clips.num_frames)) for x in (embeddings, colors, valid)]
         target, target_colors, target_valid = (x[:, :-1].flatten(0, 1) for x in by_sample)
@@ -141,7 +139,7 @@ class Correspondence(PixelObjective):
 
 
 class RandomWalk(PixelObjective):
-    """The contrastive random walk over the cells of a dense map (:func:`random_walk_loss`)."""
+    """Contrastive random walk over the cells of a dense map (:func:`random_walk_loss`)."""
 
     loss_names = ("loss_video_walk",)
 
@@ -151,7 +149,7 @@ class RandomWalk(PixelObjective):
         self.temperature = options.TEMPERATURE
         self.edge_dropout = options.EDGE_DROPOUT
 
-    def of_map(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
+    def map_losses(self, embeddings: Tensor, clips: VideoClips, padded_size: tuple[int, int]) -> dict[str, Tensor]:
         rows, columns = clips.inner_size((embeddings.shape[2], embeddings.shape[3]), padded_size)
         nodes = embeddings[:, :, :rows, :columns].flatten(2).transpose(1, 2)  # (S * T, N, D)
         loss = random_walk_loss(
@@ -164,10 +162,9 @@ class RandomWalk(PixelObjective):
 
 
 class TrackletContrast(VideoObjective):
-    """The contrastive loss over tracklets (:func:`tracklet_contrastive_loss`).
+    """Contrastive loss over tracklets (:func:`tracklet_contrastive_loss`).
 
-    With a head that reads keypoints it is the sum over the head's levels, and at the level of joints the mean over
-    joints, as the head's own loss is.
+    For a head that reads keypoints, the sum over the head's levels, and at the level of joints the mean over joints.
     """
 
     loss_names = ("loss_video_tracklet",)
@@ -195,7 +192,7 @@ class TrackletContrast(VideoObjective):
         return {"loss_video_tracklet": self.weight * loss}
 
     def _loss(self, embeddings: Tensor, ids: Tensor, images: Tensor, clips: VideoClips) -> Tensor:
-        """Loss of embeddings (P, D) with the tracklet and the frame (P,) of each."""
+        """Loss of embeddings (P, D) with their tracklets ``ids`` (P,) and frames ``images`` (P,)."""
         return tracklet_contrastive_loss(
             embeddings,
             ids,
@@ -207,7 +204,7 @@ class TrackletContrast(VideoObjective):
 
 
 class InstanceWalk(VideoObjective):
-    """The random walk over the instances of each frame (:func:`instance_walk_loss`); their identities are not used."""
+    """Random walk over the instances of each frame (:func:`instance_walk_loss`); their identities are not used."""
 
     loss_names = ("loss_video_instance_walk",)
     needs_tracklets = True
@@ -248,7 +245,7 @@ OBJECTIVES: dict[str, Any] = {
 
 
 def build_video_objective(cfg: CfgNode) -> VideoObjective:
-    """The objective ``cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE``. Raises ValueError if there is none of this name."""
+    """Objective ``cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE``. Raises ValueError for an unknown name."""
     name = cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE
     if name not in OBJECTIVES:
         raise ValueError(f"MODEL.VIDEO_EMBEDDING.OBJECTIVE is {name!r}, expected one of {sorted(OBJECTIVES)}")

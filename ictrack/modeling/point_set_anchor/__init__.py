@@ -1,4 +1,4 @@
-"""PointSetAnchor: people by poses that stand in every cell (Wei et al., ECCV 2020)."""
+"""PointSetAnchor, pose estimation with pose anchors in every cell (Wei et al., ECCV 2020)."""
 
 from .oks_nms import oks_nms
 from .point_set_anchor import PointSetAnchor

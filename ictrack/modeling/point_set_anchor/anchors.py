@@ -1,9 +1,9 @@
-"""Point-set anchors: one mean pose at every cell of every level (method facts: github.com/FangyunWei/PointSetAnchor).
+"""Pose anchors: one mean pose at every cell of every level, as in github.com/FangyunWei/PointSetAnchor.
 
-Coordinates of this room are pixel indices of the network's input: the centre of the first pixel is (0, 0), where
+Coordinates in this package are pixel indices of the network's input: the center of the first pixel is (0, 0), where
 Detectron2's continuous coordinates have (0.5, 0.5). ``point_set_anchor.py`` converts between the two.
 
-Naming convention of this room:
+Naming convention of this package:
     B: images, A: anchors of all levels (level after level, cells row-major), J: joints, G: people of one image,
     l: level, (H_l, W_l): its resolution
 """
@@ -26,17 +26,15 @@ DEFAULT_TEMPLATE = Path(__file__).with_name("coco_pose_template.json")
 
 
 def load_pose_template(path: Path, joints: JointSet) -> np.ndarray:
-    """The mean pose of a file that ``ictrack prepare pose-template`` wrote, its mid-hip moved to the origin.
+    """(J, 2) float64 mean pose of a file of ``ictrack prepare pose-template``, its mid-hip at the origin; a person's
+    height is about 1.
 
     Args:
-        path: JSON of {"joint_set": name, "points": [[x, y], ...]}, y down; any origin.
-        joints: the expected set; a template of another is converted by :func:`convert_keypoints`.
-
-    Returns:
-        (J, 2) float64; a person's height is about 1.
+        path: JSON file of {"joint_set": name, "points": [[x, y], ...]}, y down, with any origin.
+        joints: Expected joint set; a template of another set is converted by :func:`convert_keypoints`.
 
     Raises:
-        ValueError: names the file and what is wrong.
+        ValueError: If the file is not a template of this joint set; the message names it and what is wrong.
     """
     try:
         content = read_json(path)
@@ -54,14 +52,14 @@ def load_pose_template(path: Path, joints: JointSet) -> np.ndarray:
 
 @dataclass(frozen=True)
 class PoseAnchors:
-    """The anchors of all levels.
+    """Anchors of all levels.
 
     Attributes:
         points: (A, J, 2) x, y.
         boxes: (A, 4) XYXY, both corners inside (legacy convention: the width is x1 - x0 + 1).
         origins: (A, 2) x, y of the cell: (column, row) * stride.
-        strides: (A,) of the level.
-        scales: (A,) unit of the point offsets.
+        strides: (A,) stride of the level.
+        scales: (A,) unit of the point offsets in pixels.
         level_sizes: (H_l, W_l) of every level.
     """
 
@@ -73,15 +71,15 @@ class PoseAnchors:
     level_sizes: list[tuple[int, int]]
 
     def split(self, x: Tensor, dim: int = 0) -> list[Tensor]:
-        """A tensor with an axis of A, cut into levels."""
+        """Parts of a tensor by level, along the axis ``dim`` of A anchors."""
         return list(x.split([height * width for height, width in self.level_sizes], dim))
 
 
 class PointSetAnchorGenerator(nn.Module):
-    """Places the template at every cell of every level.
+    """Generator of the template's poses at every cell of every level.
 
-    A level of stride s has the pose round(template * point_scale * s + (s - 1) / 2) at its first cell, a box of the
-    template's aspect ratio and area (box_scale * s)^2 around the same centre, and both moved by s from cell to cell.
+    The first cell of a level of stride s has the pose round(template * point_scale * s + (s - 1) / 2), and a box of the
+    template's aspect ratio and area (box_scale * s)^2 around the same center. Both move by s from cell to cell.
     """
 
     base_points: Tensor  # (L, J, 2), at each level's first cell
@@ -92,9 +90,9 @@ class PointSetAnchorGenerator(nn.Module):
         """
         Args:
             template: (J, 2) x, y of the mean pose, its mid-hip at the origin.
-            strides: one a level.
-            point_scale: length of the template's unit in strides.
-            box_scale: square root of a box's area in strides.
+            strides: Stride of each level.
+            point_scale: Length of the template's unit in strides.
+            box_scale: Square root of a box's area in strides.
         """
         super().__init__()
         self.point_scale = point_scale
@@ -113,7 +111,7 @@ class PointSetAnchorGenerator(nn.Module):
         self.register_buffer("strides", torch.tensor(strides), False)
 
     def forward(self, level_sizes: Sequence[tuple[int, int]]) -> PoseAnchors:
-        """Anchors of levels of resolutions ``level_sizes``."""
+        """Anchors of levels with resolutions ``level_sizes``."""
         origins, strides = [], []
         for stride, (height, width) in zip(self.strides, level_sizes):
             rows, cols = torch.meshgrid(
@@ -136,12 +134,12 @@ class PointSetAnchorGenerator(nn.Module):
 
 
 def decode_points(points: Tensor, deltas: Tensor, scales: Tensor) -> Tensor:
-    """Poses (..., A, J, 2) of anchors (..., A, J, 2) moved by deltas in units of (A,) scales."""
+    """Poses (..., A, J, 2): anchors (..., A, J, 2) moved by deltas in units of (A,) scales."""
     return points + deltas * scales[:, None, None]
 
 
 def clip_points(points: Tensor, maximum: Tensor) -> Tensor:
-    """Points (B, A, J, 2) clipped to [0, maximum], (B, 2) the largest x and y of each image."""
+    """Points (B, A, J, 2) clipped to [0, maximum]; ``maximum`` is (B, 2) x, y of each image."""
     return torch.minimum(points.clamp(min=0), maximum[:, None, None])
 
 

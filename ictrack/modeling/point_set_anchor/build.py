@@ -1,4 +1,4 @@
-"""The parts of a PointSetAnchor from a configuration."""
+"""Parts of a PointSetAnchor from a configuration."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from .targets import OKSMatcher
 def heads_from_config(
     cfg: CfgNode, shapes: dict[str, ShapeSpec]
 ) -> tuple[list[PointSetAnchorHead], HeatmapHead, ShapeSpec]:
-    """A head a stage, the heatmap head, and the shape of its heatmaps.
+    """Heads of the stages, heatmap head, and shape of the heatmaps.
 
     Args:
-        cfg: whole configuration.
-        shapes: of the backbone's features.
+        cfg: Whole configuration.
+        shapes: Shapes of the backbone's features.
 
     Raises:
-        ValueError: the features are missing, or have different numbers of channels.
+        ValueError: If features are missing or have different numbers of channels.
     """
     psa = cfg.MODEL.POINT_SET_ANCHOR
     if missing := [name for name in psa.IN_FEATURES if name not in shapes]:
@@ -66,12 +66,12 @@ def heads_from_config(
 
 
 def losses_from_config(cfg: CfgNode) -> dict[str, Any]:
-    """Constructor arguments of :class:`PointSetAnchor` that concern training."""
+    """Arguments of :class:`PointSetAnchor` for training."""
     psa = cfg.MODEL.POINT_SET_ANCHOR
     if len(psa.POSITIVE_OKS) != len(psa.NEGATIVE_OKS):
         raise ValueError(
-            "MODEL.POINT_SET_ANCHOR needs one entry a stage in POSITIVE_OKS and NEGATIVE_OKS, "
-            f"has {len(psa.POSITIVE_OKS)} and {len(psa.NEGATIVE_OKS)}"
+            "MODEL.POINT_SET_ANCHOR.POSITIVE_OKS and NEGATIVE_OKS need one entry a stage, "
+            f"have {len(psa.POSITIVE_OKS)} and {len(psa.NEGATIVE_OKS)}"
         )
     return {
         "matchers": [
@@ -94,7 +94,7 @@ def losses_from_config(cfg: CfgNode) -> dict[str, Any]:
 
 
 def inference_from_config(cfg: CfgNode, heatmap_stride: int) -> dict[str, Any]:
-    """Constructor arguments of :class:`PointSetAnchor` that concern testing."""
+    """Arguments of :class:`PointSetAnchor` for inference."""
     psa, augmentation = cfg.MODEL.POINT_SET_ANCHOR, cfg.TEST.AUG
     views = AugmentedViews(augmentation.MIN_SIZES, augmentation.MAX_SIZE, augmentation.FLIP)
     return {

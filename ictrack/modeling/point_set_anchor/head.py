@@ -1,4 +1,4 @@
-"""The head of one stage: class, keypoint and box branch, each of which looks where the anchor's points are."""
+"""Head of one stage: class, keypoint and box branch, which sample features at the anchor's points."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from torchvision.ops import DeformConv2d, deform_conv2d
 
 from .anchors import PoseAnchors
 
-# Sampling points of a 3x3 convolution in units of pixels, (dy, dx) row-major.
+# (dy, dx) in pixels of the taps of a 3x3 convolution, row-major.
 _REGULAR_GRID = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
 
 
 @dataclass(frozen=True)
 class StagePredictions:
-    """What a head says about every anchor.
+    """Predictions of a head for every anchor.
 
     Attributes:
-        logits: (B, A) of there being a person; None if nobody asked.
-        point_deltas: (B, A, J, 2) from the anchor's points, in units of the level's scale.
-        box_deltas: (B, A, 4) dx, dy, dlog w, dlog h from the anchor's box; None if nobody asked.
+        logits: (B, A) logits of a person; None if not computed.
+        point_deltas: (B, A, J, 2) offsets from the anchor's points, in units of the level's scale.
+        box_deltas: (B, A, 4) dx, dy, dlog w, dlog h from the anchor's box; None if not computed.
     """
 
     logits: Tensor | None
@@ -68,18 +68,15 @@ class PointAlignedBranch(nn.Module):
 
 
 def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
-    """torchvision's ``deform_conv2d`` with 3x3 kernels and padding 1.
+    """(B, D, H, W) result of torchvision's ``deform_conv2d`` with 3x3 kernels and padding 1.
 
-    On a CPU the taps are read by ``grid_sample``: there, the backward pass of torchvision's operator takes most of the
-    time of a training step, the more so as it also computes a gradient of the offsets, which nobody asks for.
+    On a CPU the taps are sampled by ``grid_sample``, since the backward pass of torchvision's operator would take most
+    of a training step; it also computes a gradient of the offsets, which is not needed.
 
     Args:
         x: (B, C, H, W).
-        offsets: (B, 18, H, W), dy and dx of each tap in cells; no gradient passes into them.
+        offsets: (B, 18, H, W) dy and dx of each tap in cells; no gradient passes into them.
         weight: (D, C, 3, 3).
-
-    Returns:
-        (B, D, H, W)
     """
     if x.device.type != "cpu":
         return deform_conv2d(x, offsets, weight, padding=1)
@@ -112,12 +109,12 @@ class PointSetAnchorHead(nn.Module):
     ):
         """
         Args:
-            in_channels: channels of every level.
+            in_channels: Channels of every level.
             num_joints: J.
-            sampled_joints: the nine joints at which features are sampled, in the order of the kernel's taps.
-            conv_dim, num_convs, num_groups: of every branch.
-            prior_prob: initial probability of a person.
-            init_std: standard deviation of the initial weights.
+            sampled_joints: Nine joints at which features are sampled, in the order of the kernel's taps.
+            conv_dim, num_convs, num_groups: Channels, number of convolutions and GroupNorm groups of every branch.
+            prior_prob: Initial probability of a person.
+            init_std: Standard deviation of the initial weights.
         """
         super().__init__()
         if len(sampled_joints) != len(_REGULAR_GRID) or not all(0 <= j < num_joints for j in sampled_joints):
@@ -149,9 +146,9 @@ class PointSetAnchorHead(nn.Module):
         """
         Args:
             features: (B, C, H_l, W_l) of every level.
-            points: (B, A, J, 2) where the anchors' points are in this stage, of every image or, with B = 1, of all.
-            anchors: cells and strides.
-            with_logits, with_boxes: run the class branch, the box branch.
+            points: (B, A, J, 2) points of the anchors in this stage; B is 1 where all images share them.
+            anchors: Cells and strides.
+            with_logits, with_boxes: Whether to run the class branch, the box branch.
         """
         offsets = self.sampling_offsets(features, points, anchors)
 
@@ -166,7 +163,7 @@ class PointSetAnchorHead(nn.Module):
     def sampling_offsets(self, features: Sequence[Tensor], points: Tensor, anchors: PoseAnchors) -> list[Tensor]:
         """Offsets (B, 18, H_l, W_l) that move each tap of a regular 3x3 kernel onto its point, in feature pixels.
 
-        A point at pixel index p lies at p / stride of the feature map: the first cell's centre is pixel index 0.
+        A point at pixel index p lies at p / stride of the feature map: the first cell's center is pixel index 0.
         """
         taps = (points[:, :, self.sampled_joints] - anchors.origins[:, None]) / anchors.strides[:, None, None]
         offsets = (taps.flip(-1) - taps.new_tensor(_REGULAR_GRID)).flatten(2)  # (B, A, 18): (dy, dx) a tap

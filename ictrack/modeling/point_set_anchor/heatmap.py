@@ -1,4 +1,4 @@
-"""The heatmap branch: where joints are, whosever they are, with sub-cell offsets; and snapping poses to its peaks.
+"""Heatmap branch: heatmaps of the joints of all people with sub-cell offsets, and snapping of poses to their peaks.
 
 Coordinates are pixel indices of the network's input; index x belongs to cell floor(x / stride).
 """
@@ -16,19 +16,19 @@ from torch.nn import functional as F
 
 class HeatmapHead(nn.Module):
     """Two equal branches on the finest level, for heatmaps and for offsets: 3x3 convolution, 4x4 transposed
-    convolution of stride 2 (each with normalisation and ReLU), 1x1 convolution, sigmoid."""
+    convolution of stride 2 (each with normalization and ReLU), 1x1 convolution, sigmoid."""
 
     def __init__(
         self, *, in_channels: int, num_joints: int, conv_dim: int, norm: str, init_std: float, min_probability: float
     ):
         """
         Args:
-            in_channels: of the feature.
+            in_channels: Channels of the feature.
             num_joints: J.
-            conv_dim: channels of both branches.
-            norm: Detectron2's name of the normalisation.
-            init_std: standard deviation of the initial weights.
-            min_probability: heatmaps are clamped to [min_probability, 1 - min_probability].
+            conv_dim: Channels of both branches.
+            norm: Detectron2's name of the normalization.
+            init_std: Standard deviation of the initial weights.
+            min_probability: Heatmaps are clamped to [min_probability, 1 - min_probability].
         """
         super().__init__()
         self.min_probability = min_probability
@@ -61,7 +61,7 @@ class HeatmapHead(nn.Module):
         return self.heatmaps(feature), self.offset(feature).float().sigmoid().unflatten(1, (-1, 2))
 
     def heatmaps(self, feature: Tensor) -> Tensor:
-        """The heatmaps alone."""
+        """Heatmaps (B, J, 2H, 2W) only."""
         return self.heatmap(feature).float().sigmoid().clamp(self.min_probability, 1 - self.min_probability)
 
 
@@ -70,9 +70,9 @@ class HeatmapTargets:
     """Targets of a batch with M labelled cells.
 
     Attributes:
-        heatmaps: (B, J, h, w), 1 in the cell of every labelled joint, Gaussians around it, the maximum over people.
+        heatmaps: (B, J, h, w) maximum over people of a Gaussian that is 1 in the cell of the labelled joint.
         cells: (M, 4) int64 (image, joint, row, column) with a labelled joint.
-        offsets: (M, 2) x, y in [0, 1): the joint's place in its cell; of several people the last one's.
+        offsets: (M, 2) x, y in [0, 1) of the joint in its cell, that of the last person where there are several.
     """
 
     heatmaps: Tensor
@@ -85,9 +85,9 @@ def heatmap_targets(keypoints: Sequence[Tensor], size: tuple[int, int], stride: 
     Args:
         keypoints: B tensors (G, J, 3) of x, y, visibility. Joints of visibility 0 or outside the map are left out.
         size: (h, w) of the map.
-        stride: of the map.
-        radius: cells around a joint's in which the Gaussian is not 0; its standard deviation is a sixth of the
-            diameter 2 * radius + 1 (CornerNet, Law and Deng, ECCV 2018).
+        stride: Stride of the map.
+        radius: Radius in cells of the Gaussians; their standard deviation is a sixth of the diameter 2 * radius + 1
+            (CornerNet, Law and Deng, ECCV 2018).
     """
     height, width = size
     num_joints = keypoints[0].shape[1]
@@ -122,11 +122,11 @@ def heatmap_targets(keypoints: Sequence[Tensor], size: tuple[int, int], stride: 
 
 
 def offset_loss(offsets: Tensor, targets: HeatmapTargets) -> Tensor:
-    """Mean absolute error over x and y of all labelled cells; 0 if there is none.
+    """Mean absolute error over x and y of all labelled cells; 0 without any.
 
     Args:
-        offsets: (B, J, 2, h, w).
-        targets: of the batch.
+        offsets: (B, J, 2, h, w) predicted offsets.
+        targets: Targets of the batch.
     """
     image, joint, row, column = targets.cells.unbind(1)
     error = (offsets[image, joint, :, row, column] - targets.offsets).abs()
@@ -139,7 +139,7 @@ class HeatmapPeaks:
 
     Attributes:
         points: (J, K, 2) x, y in pixel indices.
-        scores: (J, K) heatmap values, falling; 0 for those that fill up the K.
+        scores: (J, K) heatmap values in falling order; 0 where a joint has fewer peaks.
     """
 
     points: Tensor
@@ -147,13 +147,13 @@ class HeatmapPeaks:
 
 
 def find_peaks(heatmaps: Tensor, offsets: Tensor, stride: int, kernel_size: int, max_peaks: int) -> HeatmapPeaks:
-    """The highest local maxima of every joint. All cells of a plateau are maxima.
+    """Highest local maxima of every joint. All cells of a plateau are maxima.
 
     Args:
         heatmaps: (J, h, w).
         offsets: (J, 2, h, w) in cells.
-        stride: of the map.
-        kernel_size: odd side of the window in which a maximum is the highest.
+        stride: Stride of the map.
+        kernel_size: Odd side of the window whose maximum is a peak.
         max_peaks: K, per joint.
     """
     highest = F.max_pool2d(heatmaps[None], kernel_size, stride=1, padding=kernel_size // 2)[0]
@@ -166,16 +166,16 @@ def find_peaks(heatmaps: Tensor, offsets: Tensor, stride: int, kernel_size: int,
 
 
 def snap_to_peaks(points: Tensor, peaks: HeatmapPeaks, gate: float) -> tuple[Tensor, Tensor]:
-    """Replace every joint by the nearest peak of its heatmap.
+    """Poses with every joint replaced by the nearest peak of its heatmap.
 
     Args:
         points: (N, J, 2) x, y.
-        peaks: of the image.
-        gate: a joint farther from its peak than ``gate`` times the square root of its pose's area (w h) stays where
-            it is; 0: no limit, as published, so that a joint may land on another person.
+        peaks: Peaks of the image.
+        gate: Largest distance to a peak, in square roots of the pose's area (w h); 0: no limit, as published, so that
+            a joint may land on another person.
 
     Returns:
-        The poses, and (N, J) the score of the peak that a joint was moved to, 0 where it was not.
+        (N, J, 2) poses, and (N, J) scores of the peaks that joints were moved to, 0 where they were not.
     """
     squared = (points[:, :, None] - peaks.points).square().sum(-1)  # (N, J, K)
     nearest_squared, nearest = squared.masked_fill(peaks.scores == 0, torch.inf).min(dim=2)
@@ -189,7 +189,7 @@ def snap_to_peaks(points: Tensor, peaks: HeatmapPeaks, gate: float) -> tuple[Ten
 
 
 def sample_heatmaps(heatmaps: Tensor, points: Tensor, stride: int) -> Tensor:
-    """Heatmap values (N, J) in the cells of joints (N, J, 2); outside the map, those of the nearest cell."""
+    """(N, J) heatmap values in the cells of joints (N, J, 2); outside the map, those of the nearest cell."""
     num_joints, height, width = heatmaps.shape
     column, row = (points / stride).floor().long().unbind(-1)
     joint = torch.arange(num_joints, device=points.device).expand_as(row)

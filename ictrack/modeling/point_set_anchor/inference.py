@@ -1,4 +1,4 @@
-"""From predicted poses to people: candidates, their joints' scores, OKS-NMS, and test-time views of an image."""
+"""Selection of people from predicted poses: candidates, scores of joints, OKS-NMS, and test-time augmentation."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PoseCandidates:
 
     Attributes:
         points: (N, J, 2) x, y in pixel indices.
-        scores: (N,) of the person.
+        scores: (N,) scores of the people.
         heatmap_scores: (N, J) heatmap values at the joints.
     """
 
@@ -43,13 +43,13 @@ class PoseCandidates:
         return (self.points.amax(1) - self.points.amin(1)).prod(1)
 
     def mirrored(self, width: int, flip_permutation: Sequence[int]) -> PoseCandidates:
-        """The same people in the mirror image, of the same width in pixels."""
+        """Candidates in the mirrored image of ``width`` pixels."""
         permutation = list(flip_permutation)
         points = torch.stack([width - 1 - self.points[..., 0], self.points[..., 1]], dim=-1)[:, permutation]
         return PoseCandidates(points, self.scores, self.heatmap_scores[:, permutation])
 
     def resized(self, size: tuple[int, int], new_size: tuple[int, int]) -> PoseCandidates:
-        """The same people in an image of (height, width) ``size`` resized to ``new_size``; pixels are areas."""
+        """Candidates in the image resized from (height, width) ``size`` to ``new_size``; pixels are areas."""
         factors = self.points.new_tensor([new_size[1] / size[1], new_size[0] / size[0]])
         return PoseCandidates((self.points + 0.5) * factors - 0.5, self.scores, self.heatmap_scores)
 
@@ -64,18 +64,18 @@ class PoseCandidates:
 
 @dataclass(frozen=True)
 class PoseSelector:
-    """Makes candidates and picks people among them. The fields are those of the configuration.
+    """Selector of people; the fields are those of the configuration.
 
     Attributes:
         sigmas: OKS standard deviations of the joints.
-        pre_nms_topk: best anchors of a level that become candidates.
-        heatmap_stride: of the heatmaps.
-        snap: replace joints by heatmap peaks, see :func:`snap_to_peaks`.
-        snap_gate, peak_kernel, max_peaks: of that.
-        keypoint_score: a joint's score: the person's, the heatmap's value at the joint, or their product.
-        score_thresh: a candidate takes part iff its score is above this.
-        nms_oks: a candidate whose OKS with a better one is above this is suppressed.
-        max_detections: people per image.
+        pre_nms_topk: Number of best anchors of each level that become candidates.
+        heatmap_stride: Stride of the heatmaps.
+        snap: Whether joints are replaced by heatmap peaks, see :func:`snap_to_peaks`.
+        snap_gate, peak_kernel, max_peaks: See :func:`snap_to_peaks` and :func:`find_peaks`.
+        keypoint_score: Score of a joint: the person's, the heatmap's value at the joint, or their product.
+        score_thresh: Score above which a candidate is kept.
+        nms_oks: OKS with a better candidate above which a candidate is suppressed.
+        max_detections: Largest number of people per image.
     """
 
     sigmas: tuple[float, ...]
@@ -99,7 +99,7 @@ class PoseSelector:
             raise ValueError(f"MODEL.POINT_SET_ANCHOR.PEAK_KERNEL must be odd, is {self.peak_kernel}")
 
     def strongest(self, scores: Tensor, anchors: PoseAnchors) -> Tensor:
-        """Indices of the anchors (A,) whose ``scores`` are among the best of their level."""
+        """Indices of the anchors whose ``scores`` (A,) are among the best of their level."""
         index = torch.arange(len(scores), device=scores.device)
         return torch.cat(
             [
@@ -115,9 +115,9 @@ class PoseSelector:
 
         Args:
             points: (N, J, 2) regressed poses, inside the image.
-            scores: (N,).
+            scores: (N,) scores of the people.
             heatmaps: (J, h, w).
-            offsets: (J, 2, h, w).
+            offsets: (J, 2, h, w) in cells.
             image_size: (height, width) without padding.
         """
         heatmap_scores = sample_heatmaps(heatmaps, points, self.heatmap_stride)
@@ -130,7 +130,7 @@ class PoseSelector:
         return PoseCandidates(points, scores, heatmap_scores)
 
     def select(self, candidates: PoseCandidates) -> PoseCandidates:
-        """OKS-NMS over all candidates of an image, of one or several views of it; the best first."""
+        """Candidates kept by OKS-NMS over all views of an image, the best first."""
         candidates = candidates[(candidates.scores > self.score_thresh).nonzero().squeeze(1)]
         sigmas = candidates.points.new_tensor(self.sigmas)
         return candidates[
@@ -153,9 +153,9 @@ class AugmentedViews:
     """Resized and mirrored copies of an image (``cfg.TEST.AUG``).
 
     Attributes:
-        min_sizes: shorter side of the copies.
-        max_size: longest side of the copy of the largest min_size; of the others in proportion.
-        flip: add the mirror image of each.
+        min_sizes: Shorter sides of the copies.
+        max_size: Longest side of the copy of the largest min_size; it scales in proportion for the others.
+        flip: Whether each copy is also mirrored.
     """
 
     min_sizes: Sequence[int]

@@ -1,4 +1,4 @@
-"""The three losses of a stage."""
+"""Losses of PointSetAnchor."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class StageLosses:
     def __call__(self, predictions: StagePredictions, targets: StageTargets) -> dict[str, Tensor]:
         """
         Args:
-            predictions: of all three branches.
-            targets: of the stage.
+            predictions: Predictions of all three branches.
+            targets: Targets of the stage.
 
         Returns:
-            * class: sigmoid focal loss over all anchors that are not ignored.
+            * class: Sigmoid focal loss over all anchors that are not ignored.
             * keypoint: L1 distance of labelled joints, x and y summed, in units of the level's scale.
-            * box: smooth L1 of the four box deltas.
+            * box: Smooth L1 loss of the four box deltas.
         """
         assert predictions.logits is not None and predictions.box_deltas is not None
         positives = targets.images, targets.anchors
@@ -52,12 +52,13 @@ class StageLosses:
 def heatmap_loss(
     heatmaps: Tensor, targets: Tensor, background_weight: float, annotated: Tensor | None = None
 ) -> Tensor:
-    """Sum of squared errors over all pixels, joints and images, where the target is 0 times ``background_weight``.
+    """Sum of squared errors over all cells, joints and images, weighted by ``background_weight`` where the target is 0.
 
     Args:
         heatmaps: (B, J, h, w) probabilities.
-        targets: of the same shape.
-        annotated: (B, J) bool, False where an image's annotators left a joint out; by default True.
+        targets: (B, J, h, w).
+        background_weight: Weight of cells with target 0.
+        annotated: (B, J) bool, False for joints that are not annotated in an image; by default True.
     """
     weights = torch.where(targets > 0, 1.0, background_weight)
     if annotated is not None:

@@ -1,4 +1,4 @@
-"""Object keypoint similarity between poses, and non-maximum suppression with it.
+"""Object keypoint similarity (OKS) of poses, and non-maximum suppression by it.
 
 OKS is as in COCO's keypoint evaluation: the mean over joints of exp(-d^2 / (2 (2 sigma)^2 area)).
 """
@@ -10,12 +10,12 @@ from torch import Tensor
 
 
 def oks(squared_distances: Tensor, sigmas: Tensor, areas: Tensor) -> Tensor:
-    """Similarity of every joint, (..., J), not averaged.
+    """(..., J) similarity of each joint.
 
     Args:
         squared_distances: (..., J) in pixels^2.
-        sigmas: (J,) of the joints, as a share of the square root of an area.
-        areas: (...) in pixels^2; 0 gives similarity 0 but to coinciding joints.
+        sigmas: (J,) standard deviations of the joints, as a share of the square root of the area.
+        areas: (...) in pixels^2; 0 gives similarity 0 except for coinciding joints.
     """
     tiny = torch.finfo(areas.dtype).tiny
     return torch.exp(-squared_distances / (2 * sigmas) ** 2 / areas[..., None].clamp(min=tiny) / 2)
@@ -24,28 +24,25 @@ def oks(squared_distances: Tensor, sigmas: Tensor, areas: Tensor) -> Tensor:
 def oks_nms(
     points: Tensor, scores: Tensor, areas: Tensor, sigmas: Tensor, threshold: float, max_detections: int
 ) -> Tensor:
-    """Greedy suppression: the best pose removes all whose OKS with it is above the threshold, then the next best.
+    """Indices of the poses kept by greedy suppression, by falling score (ties in order of the input).
 
     Args:
         points: (N, J, 2) x, y.
         scores: (N,).
-        areas: (N,) pixels^2; the area of a pair is the mean of the two.
-        sigmas: (J,).
-        threshold: of the mean OKS over all joints.
-        max_detections: stop when so many are kept.
-
-    Returns:
-        Indices of the kept poses by falling score; of equal scores the first comes first.
+        areas: (N,) in pixels^2; the area of a pair is the mean of the two.
+        sigmas: (J,), see :func:`oks`.
+        threshold: OKS (mean over all joints) with a better kept pose above which a pose is suppressed.
+        max_detections: Largest number of poses kept.
     """
     remaining = scores.argsort(descending=True, stable=True)
     kept: list[Tensor] = []
-    # A device is waited for where poses are taken out: after the first best pose, two more, four more, and so on.
+    # Removing poses synchronizes with the device, so it is done after 1, 2, 4, ... kept poses.
     steps = 1
     while len(remaining) and len(kept) < max_detections:
         poses, pose_areas = points[remaining], areas[remaining]
         alive = torch.ones_like(remaining, dtype=torch.bool)
         for _ in range(min(steps, max_detections - len(kept), len(remaining))):
-            best = alive.byte().argmax().view(1)  # the first that is alive; nobody is: -1
+            best = alive.byte().argmax().view(1)  # the first one alive; -1 is kept if there is none
             kept.append(torch.where(alive[best], remaining[best], -1))
             squared = (poses - poses[best]).square().sum(-1)
             similarity = oks(squared, sigmas, (pose_areas + pose_areas[best]) / 2).mean(1)

@@ -1,4 +1,4 @@
-"""PointSetAnchor for poses as a Detectron2 meta-architecture, with room for an embedding head beside it."""
+"""PointSetAnchor for poses as a Detectron2 meta-architecture, optionally with an embedding head."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from .targets import OKSMatcher, StageTargets, anchor_oks, stage_targets
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage for a batch; B is 1 where all images share the anchors.
+    """Stage for a batch; B is 1 where all images share the anchors.
 
     Attributes:
-        points: (B, A, J, 2) of the anchors.
-        boxes: (B, A, 4) of the anchors.
-        predictions: of the stage's head.
-        poses: (B, A, J, 2) decoded, clipped to the images, without a gradient: the next stage's points.
+        points: (B, A, J, 2) points of the anchors.
+        boxes: (B, A, 4) boxes of the anchors.
+        predictions: Predictions of the stage's head.
+        poses: (B, A, J, 2) decoded poses, clipped to the images, without a gradient: the next stage's points.
     """
 
     points: Tensor
@@ -57,12 +57,11 @@ class Stage:
 class PointSetAnchor(TrackableDetector):
     """Wei et al., "Point-Set Anchors for Object Detection, Instance Segmentation and Pose Estimation", ECCV 2020.
 
-    Every cell of every level holds a mean pose. The first stage classifies and moves it, with features sampled at its
-    points; each further stage does so again from where the one before has moved it. The joints of the last stage's
-    poses are replaced by the nearest peaks of a heatmap. A keypoint embedding head (Fu et al., CVPR 2021) may read the
-    same features and the heatmap.
+    Every cell of every level has a mean pose as its anchor. Each stage classifies and refines the poses of the stage
+    before, with features sampled at their points. The joints of the last poses are replaced by the nearest heatmap
+    peaks. A keypoint embedding head (Fu et al., CVPR 2021) may read the same features and the heatmaps.
 
-    Inside, coordinates are pixel indices, as in the published weights; what comes in and goes out is in Detectron2's
+    Internal coordinates are pixel indices, as in the published weights; inputs and outputs are in Detectron2's
     continuous coordinates, which are larger by 0.5. See ``anchors.py`` for the naming convention.
     """
 
@@ -95,30 +94,31 @@ class PointSetAnchor(TrackableDetector):
     ):
         """
         Args:
-            backbone: gives the features.
-            anchor_generator: places the mean pose.
-            heads: one a stage.
-            heatmap_head: reads the first of ``in_features``.
-            joints: that are predicted.
-            in_features: one of the backbone's features a level, fine to coarse.
-            matchers: assign people to anchors, one a stage.
-            stage_losses: of every stage.
-            heatmap_radius, heatmap_background_weight: of the heatmaps' targets and loss.
-            heatmap_loss_weight, offset_loss_weight: of the two losses of the heatmap branch.
-            selector: picks people at test time.
-            pixel_mean, pixel_std: by channel, in the order of the input image.
-            frozen: parts that do not train, as for :meth:`TrackableDetector.freeze_parts`.
-            embedding_head: reads keypoints; None is a detector without embeddings.
-            views: test-time augmentation, None for none. One OKS-NMS runs over the poses of all views; embeddings are
-                read from the image as it came.
+            backbone: Backbone.
+            anchor_generator: Generator of pose anchors.
+            heads: Head of each stage.
+            heatmap_head: Heatmap branch on the first of ``in_features``.
+            joints: Joints to predict.
+            in_features: Backbone feature of each level, fine to coarse.
+            matchers: Assigner of people to anchors, for each stage.
+            stage_losses: Losses of every stage.
+            heatmap_radius: Radius in cells of the target heatmaps' Gaussians.
+            heatmap_background_weight: See :func:`heatmap_loss`.
+            heatmap_loss_weight, offset_loss_weight: Weights of the two losses of the heatmap branch.
+            selector: Selector of people at test time.
+            pixel_mean, pixel_std: Values by channel, in the order of the input image.
+            frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
+            embedding_head: Head that reads keypoints; None for a detector without embeddings.
+            views: Test-time augmentation, or None. OKS-NMS runs over the poses of all views; embeddings are read from
+                the original image.
         """
         super().__init__()
         if len(heads) != len(matchers):
             raise ValueError(f"PointSetAnchor needs a matcher a stage: {len(heads)} heads, {len(matchers)} matchers")
         if embedding_head is not None and embedding_head.reads != "keypoints":
             raise ValueError(
-                f"MODEL.EMBEDDING.NAME {type(embedding_head).__name__} reads {embedding_head.reads}, a head beside "
-                "PointSetAnchor keypoints"
+                f"MODEL.EMBEDDING.NAME {type(embedding_head).__name__} reads {embedding_head.reads}; PointSetAnchor "
+                "needs a head that reads keypoints"
             )
         self.backbone = backbone
         self.anchor_generator = anchor_generator
@@ -178,20 +178,19 @@ class PointSetAnchor(TrackableDetector):
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """
         Args:
-            batched_inputs: one dict an image, with
+            batched_inputs: Dict of each image, with
 
                 * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
-                * instances (training): Instances with gt_boxes, gt_classes, gt_keypoints (of MODEL.POINT_SET_ANCHOR's
-                  JOINT_SET; people without a labelled one are background), and gt_ids where a person is in several
-                  images of the batch. A labelled joint outside the image is regressed, but has no peak in the
-                  heatmap, and no embedding is read for it.
-                * annotated_joints (training, optional): (J,) bool, False for joints that are labelled on nobody, so
-                  that their heatmaps are not trained. By default all are.
-                * height, width (test): size of the output; the size of "image" where absent.
+                * instances (training): Instances with gt_boxes, gt_classes, gt_keypoints (of JOINT_SET; people without
+                  a labelled joint are background), and gt_ids where a person is in several images of the batch.
+                  Labelled joints outside the image are regressed, but have no heatmap peak and no embedding.
+                * annotated_joints (training, optional): (J,) bool, False for joints that the data set does not label,
+                  whose heatmaps are not trained. By default all are.
+                * height, width (test): Size of the output; by default that of "image".
 
         Returns:
             In training the losses: loss_class_stageS, loss_keypoint_stageS, loss_box_stageS, loss_heatmap and
-            loss_offset, unless frozen, and those of the embedding head. At test time one {"instances": Instances} an
+            loss_offset, unless frozen, and those of the embedding head. At test time {"instances": Instances} of each
             image, with pred_boxes (the poses' extents), scores in falling order, pred_classes (0), pred_keypoints
             (N, 17, 3: x, y, score), and embeddings (N, D) where there is an embedding head.
         """
@@ -200,16 +199,16 @@ class PointSetAnchor(TrackableDetector):
         return self.inference(self.preprocess_image([x["image"] for x in batched_inputs]), batched_inputs)
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """The features and "heatmap" of images (C, h, w), and (H, W) of the padded input."""
+        """Backbone features and "heatmap" of images (C, h, w), and (H, W) of the padded input."""
         batch = self.preprocess_image(images)
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
             features = self._with_heatmap(self.backbone(batch.tensor))
         return features, (batch.tensor.shape[-2], batch.tensor.shape[-1])
 
     def _with_heatmap(self, features: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The backbone's features, and "heatmap", into which no gradient passes."""
+        """Backbone features, and "heatmap" without a gradient."""
         level = features[self.in_features[0]]
-        # Both branches train or neither: in training, the statistics of their normalisation come from the same images.
+        # In training both branches run, so that the statistics of their normalization come from the same images.
         heatmaps = self.heatmap_head(level)[0] if self.heatmap_head.training else self.heatmap_head.heatmaps(level)
         return {**features, "heatmap": heatmaps.detach()}
 
@@ -233,14 +232,14 @@ class PointSetAnchor(TrackableDetector):
                 stages, anchors = self.stages(features, images, "poses")
             targets = self.targets(stages, anchors, keypoints, boxes)
         if self.embedding_head is not None:
-            size = (images.tensor.shape[-2], images.tensor.shape[-1])
+            padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
             ids = instance_ids([x["instances"] for x in batched_inputs])
-            poses = _poses_to_embed(stages[-1], targets[-1], seen, ids, size)
-            losses.update(self.embedding_head.losses(features, poses, size))
+            poses = _poses_to_embed(stages[-1], targets[-1], seen, ids, padded_size)
+            losses.update(self.embedding_head.losses(features, poses, padded_size))
         return losses
 
     def preprocess_image(self, images: Sequence[Tensor]) -> ImageList:
-        """Normalise, then pad at the bottom and on the right with zeros, and batch."""
+        """Batch of normalized images, padded with zeros at the bottom and on the right."""
         normalized = [(x.to(self.device) - self.pixel_mean) / self.pixel_std for x in images]
         return ImageList.from_tensors(normalized, self.size_divisibility)
 
@@ -251,29 +250,29 @@ class PointSetAnchor(TrackableDetector):
         instances, name = x["instances"], x.get("file_name", "an image of the batch")
         if len(instances) and not instances.has("gt_keypoints"):
             raise ValueError(f"{name}: its instances have no gt_keypoints")
-        if not len(instances):  # for which Detectron2 makes no gt_keypoints
+        if not len(instances):  # in Detectron2 these have no gt_keypoints
             return torch.zeros(0, len(self.sigmas), 3, device=self.device), torch.zeros(0, 4, device=self.device)
         keypoints = instances.gt_keypoints.tensor.to(self.device, torch.float32)
         boxes = instances.gt_boxes.tensor.to(self.device, torch.float32)
         if keypoints.shape[1:] != (len(self.sigmas), 3):
-            raise ValueError(f"{name}: gt_keypoints are {tuple(keypoints.shape)}, not (N, {len(self.sigmas)}, 3)")
+            raise ValueError(f"{name}: gt_keypoints are {tuple(keypoints.shape)}, must be (N, {len(self.sigmas)}, 3)")
         if not (keypoints.isfinite().all() and boxes.isfinite().all()):
             raise ValueError(f"{name}: gt_keypoints or gt_boxes are not finite")
         return _shifted(keypoints, -0.5), boxes - boxes.new_tensor([0, 0, 1, 1])
 
     def _annotated_joints(self, x: dict) -> Tensor:
-        """(J,) bool of an image."""
+        """(J,) bool annotated joints of an image."""
         annotated = torch.as_tensor(x.get("annotated_joints", [True] * len(self.sigmas)), device=self.device)
         if annotated.shape != self.sigmas.shape:
             name = x.get("file_name", "an image of the batch")
-            raise ValueError(f"{name}: annotated_joints are {tuple(annotated.shape)}, not ({len(self.sigmas)},)")
+            raise ValueError(f"{name}: annotated_joints are {tuple(annotated.shape)}, must be ({len(self.sigmas)},)")
         return annotated.bool()
 
     def predict(self, images: ImageList) -> tuple[dict[str, Tensor], list[Stage], Tensor, Tensor, PoseAnchors]:
-        """Everything that the network says about a batch.
+        """Predictions of the whole network for a batch.
 
         Returns:
-            The backbone's features, the stages, heatmaps (B, J, h, w) and offsets (B, J, 2, h, w) of
+            Backbone features, stages, heatmaps (B, J, h, w) and offsets (B, J, 2, h, w) of
             :class:`HeatmapHead`, and the first stage's anchors.
         """
         features = self.backbone(images.tensor)
@@ -284,13 +283,13 @@ class PointSetAnchor(TrackableDetector):
     def stages(
         self, features: dict[str, Tensor], images: ImageList, parts: Literal["everything", "people", "poses"]
     ) -> tuple[list[Stage], PoseAnchors]:
-        """The stages for a batch, and the first one's anchors.
+        """Stages for a batch, and the first one's anchors.
 
         Args:
-            features: of the backbone.
-            images: of the batch.
-            parts: which branches run: all; those of the poses and the last stage's class branch, of which people are
-                made; or those of the poses alone.
+            features: Backbone features.
+            images: Images of the batch.
+            parts: Branches to run: all ("everything"); the point branches and the last stage's class branch ("people");
+                or the point branches ("poses").
         """
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator([(x.shape[2], x.shape[3]) for x in levels])
@@ -309,7 +308,7 @@ class PointSetAnchor(TrackableDetector):
     def targets(
         self, stages: Sequence[Stage], anchors: PoseAnchors, keypoints: list[Tensor], boxes: list[Tensor]
     ) -> list[StageTargets]:
-        """Targets of every stage, from people in pixel indices."""
+        """Targets of every stage, from keypoints (G, J, 3) and boxes (G, 4) of every image in pixel indices."""
         result = []
         for stage, matcher in zip(stages, self.matchers):
             points, anchor_boxes = (x.expand(len(keypoints), *x.shape[1:]) for x in (stage.points, stage.boxes))
@@ -322,7 +321,7 @@ class PointSetAnchor(TrackableDetector):
     def heatmap_losses(
         self, heatmaps: Tensor, offsets: Tensor, keypoints: list[Tensor], annotated: Tensor | None = None
     ) -> dict[str, Tensor]:
-        """Losses of the heatmap branch, from people in pixel indices and (B, J) bool, by default True."""
+        """Losses of the heatmap branch, from keypoints (G, J, 3) in pixel indices and ``annotated`` (B, J) bool."""
         size = (heatmaps.shape[2], heatmaps.shape[3])
         targets = heatmap_targets(keypoints, size, self.selector.heatmap_stride, self.heatmap_radius)
         heat = heatmap_loss(heatmaps, targets.heatmaps, self.heatmap_background_weight, annotated)
@@ -332,7 +331,7 @@ class PointSetAnchor(TrackableDetector):
         }
 
     def inference(self, images: ImageList, batched_inputs: list[dict]) -> list[dict]:
-        """People of a batch; see :meth:`forward`."""
+        """Detections of a batch, see :meth:`forward`."""
         features: dict[str, Tensor] = {}
         if self.views is None:
             features, candidates = self.candidates(images)
@@ -353,14 +352,14 @@ class PointSetAnchor(TrackableDetector):
             result.pred_classes = torch.zeros(len(person), dtype=torch.int64, device=self.device)
             results.append({"instances": result})
         if self.embedding_head is not None:
-            size = (images.tensor.shape[-2], images.tensor.shape[-1])
-            read = [Instances(size, pred_keypoints=pose) for pose in keypoints]
-            for y, embeddings in zip(results, self.embedding_head.embed(features, read, size)):
+            padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
+            read = [Instances(padded_size, pred_keypoints=pose) for pose in keypoints]
+            for y, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
                 y["instances"].embeddings = embeddings
         return results
 
     def candidates(self, images: ImageList) -> tuple[dict[str, Tensor], list[PoseCandidates]]:
-        """The backbone's features and "heatmap", and every image's candidates in its own pixel indices."""
+        """Backbone features and "heatmap", and the candidates of every image in its own pixel indices."""
         features = self.backbone(images.tensor)
         stages, anchors = self.stages(features, images, "people")
         heatmaps, offsets = self.heatmap_head(features[self.in_features[0]])
@@ -408,13 +407,13 @@ def _poses_to_embed(
     """Instances that :class:`KeypointEmbeddingModule` is trained on, in continuous coordinates.
 
     Args:
-        stage, targets: the last ones.
-        keypoints: for every image (G, J, 3) labeled people in pixel indices.
-        ids: for every image (G,) identities of these people.
+        stage, targets: Last stage and its targets.
+        keypoints: (G, J, 3) labeled people of every image, in pixel indices.
+        ids: (G,) identities of these people.
         padded_size: (H, W) of the network's input with padding.
 
     Returns:
-        For every image the poses of positive anchors, with the visibility of their person's label, then the labels.
+        Poses of positive anchors of every image, with the visibility of their person's label, then the labels.
     """
     result = []
     for i, (labels, people_ids) in enumerate(zip(keypoints, ids)):

@@ -1,8 +1,8 @@
-"""The mean pose that PointSetAnchor's anchors have, from COCO keypoint annotations.
+"""Mean pose for PointSetAnchor's anchors, from COCO keypoint annotations.
 
-Poses are made comparable and clustered by k-means; the template is the centre of the largest cluster, with one cluster
-(as published) the mean pose. The published code gives only its result, in which the middle of the shoulders is the
-origin and the joints' extent is 0.88 high. That a pose is divided by the longer side of its box is inferred from this.
+Normalized poses are clustered by k-means, and the template is the center of the largest cluster; with one cluster (as
+published) it is the mean pose. The published code has only the result, in which the middle of the shoulders is the
+origin and the joints' extent is 0.88 high; division by the longer side of the box is inferred from it.
 """
 
 from __future__ import annotations
@@ -16,24 +16,21 @@ import numpy as np
 from ictrack.structures.joints import COCO_17
 from ictrack.structures.json_files import AnnotationError, is_finite, read_json, require
 
-# Assignments of k-means settle long before.
+# Iterations of k-means; it converges long before.
 _MAX_ITERATIONS = 100
 
 
 def normalized_poses(path: str | Path, min_joints: int) -> np.ndarray:
-    """The poses of a COCO keypoint file, each with the middle of the shoulders as origin and its box's longer side as
-    unit of length.
+    """(P, 17, 2) float64 poses of a COCO keypoint file, NaN where a joint is not labelled. The origin is the middle of
+    the shoulders, the unit the longer side of the box. Crowds are left out.
 
     Args:
-        path: of the annotations.
-        min_joints: labelled joints that a pose must have, besides both shoulders. Crowds are left out.
-
-    Returns:
-        (P, 17, 2) float64, NaN where a joint is not labelled.
+        path: Annotation file.
+        min_joints: Smallest number of labelled joints of a pose, which must include both shoulders.
 
     Raises:
-        AnnotationError: names the file and the JSON path.
-        OSError: the file cannot be opened.
+        AnnotationError: If the file is malformed; the message names it and the JSON path.
+        OSError: If the file cannot be opened.
     """
     content = read_json(path)
     try:
@@ -68,21 +65,21 @@ def _pose(entry: Any, path: str, min_joints: int) -> np.ndarray | None:
 
 
 def cluster_poses(poses: np.ndarray, num_clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """k-means of poses, some of whose joints may be missing.
+    """k-means of poses with missing joints.
 
-    A pose belongs to the centre from which its labelled joints have the smallest mean squared distance; a centre's
-    joint is the mean of those that are labelled.
+    The distance of a pose to a center is the mean squared distance of its labelled joints; a center's joint is the mean
+    of the labelled ones.
 
     Args:
         poses: (P, J, 2), NaN where a joint is missing.
         num_clusters: K.
-        seed: of the first centres, K different poses with as few missing joints as there are.
+        seed: Seed of the choice of initial centers among the poses with the fewest missing joints.
 
     Returns:
-        Centres (K, J, 2) and the number of poses of each (K,), largest cluster first.
+        (K, J, 2) centers and (K,) number of poses of each, largest cluster first.
 
     Raises:
-        ValueError: fewer poses than clusters, or a joint that no pose of a cluster has.
+        ValueError: If there are fewer poses than clusters, or no pose of a cluster has some joint.
     """
     if len(poses) < num_clusters:
         raise ValueError(f"{len(poses)} poses cannot make {num_clusters} clusters")
@@ -116,13 +113,13 @@ def _mean_pose(poses: np.ndarray) -> np.ndarray:
 def write_pose_template(
     annotations: str | Path, output: str | Path, min_joints: int, num_clusters: int, seed: int
 ) -> int:
-    """Fit a template and write it as ``MODEL.POINT_SET_ANCHOR.TEMPLATE`` takes it.
+    """Fit a template and write it as a file for ``MODEL.POINT_SET_ANCHOR.TEMPLATE``.
 
     Returns:
-        The number of poses that it is the mean of.
+        Number of poses of which it is the mean.
 
     Raises:
-        AnnotationError, ValueError, OSError: as for :func:`normalized_poses` and :func:`cluster_poses`.
+        AnnotationError, ValueError, OSError: See :func:`normalized_poses` and :func:`cluster_poses`.
     """
     poses = normalized_poses(annotations, min_joints)
     require(

@@ -1,4 +1,4 @@
-"""Which person an anchor is trained on, by object keypoint similarity, and what its branches should say."""
+"""Training targets of PointSetAnchor: assignment of people to anchors by OKS, and targets of the branches."""
 
 from __future__ import annotations
 
@@ -9,28 +9,24 @@ from torch import Tensor
 
 from .oks_nms import oks
 
-# Values in ``matches`` of anchors without a person.
+# Values of ``matches`` for anchors without a person.
 BACKGROUND = -1
 IGNORED = -2
 
-# People times anchors times joints that are compared at one time: bounds a crowd's temporary tensors (16 MB each).
+# People times anchors times joints compared at a time; bounds temporary tensors to 16 MB each.
 _BLOCK = 1 << 22
 
 
 def anchor_oks(keypoints: Tensor, points: Tensor, sigmas: Tensor) -> Tensor:
-    """OKS of every person with every anchor.
+    """(G, A) OKS of every person with every anchor; 0 for a person without labelled joints.
 
-    Unlike in COCO's evaluation the area is not a box's, but the squared diagonal w^2 + h^2 of the points' extent: the
-    mean of the person's, over labelled joints (0 with fewer than two), and the anchor's, over all its points. The mean
-    over joints is over the labelled ones.
+    Unlike in COCO's evaluation, the area is the squared diagonal w^2 + h^2 of the points' extent, averaged over the
+    person (labelled joints; 0 with fewer than two) and the anchor (all points). The mean is over labelled joints.
 
     Args:
         keypoints: (G, J, 3) x, y, visibility; joints of visibility 0 are not labelled.
-        points: (A, J, 2) of the anchors.
-        sigmas: (J,).
-
-    Returns:
-        (G, A); 0 for a person without labelled joints.
+        points: (A, J, 2) points of the anchors.
+        sigmas: (J,), see :func:`oks`.
     """
     anchor_areas = _squared_diagonal(points.amin(1), points.amax(1))
     result = points.new_zeros(len(keypoints), len(points))
@@ -55,18 +51,18 @@ def _squared_diagonal(low: Tensor, high: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class OKSMatcher:
-    """Assigns people to anchors.
+    """Assigner of people to anchors.
 
-    An anchor is negative if its best OKS is below ``negative_oks``, positive for its best person if at least
-    ``positive_oks``, and in between it is ignored. Then every person in turn takes the anchors that have one of its
-    ``min_anchors`` best OKS values, whatever these are, from whoever has them.
+    An anchor is negative if its best OKS is below ``negative_oks``, positive for its best person from ``positive_oks``
+    on, and ignored in between. Then every person in turn takes the anchors with one of its ``min_anchors`` best OKS
+    values, also from other people.
 
     Attributes:
-        positive_oks, negative_oks: the thresholds.
-        min_anchors: best anchors that a person takes.
-        take_zero_oks: a best value of exactly 0 is taken, too, as in the published code: a person with fewer than
-            ``min_anchors`` anchors of an OKS that float32 tells from 0 then takes *every* anchor of OKS 0, which is
-            nearly all of the image. Such are people of whom one joint is labelled, where no anchor has that joint.
+        positive_oks, negative_oks: Thresholds of the OKS.
+        min_anchors: Number of best OKS values whose anchors a person takes.
+        take_zero_oks: Whether a best value of 0 is taken, too, as in the published code. A person with fewer than
+            ``min_anchors`` anchors of an OKS above 0 in float32 then takes *every* anchor of OKS 0, which is nearly
+            all of the image; for example one with a single labelled joint that is far from that of any anchor.
     """
 
     positive_oks: float
@@ -78,10 +74,10 @@ class OKSMatcher:
         """
         Args:
             similarity: (G, A) OKS.
-            labelled: (G,) bool, whether a person has a labelled joint; others take no part.
+            labelled: (G,) bool, whether a person has a labelled joint; others are ignored.
 
         Returns:
-            (A,) int64: index of a person, BACKGROUND or IGNORED.
+            (A,) int64 index of a person, BACKGROUND or IGNORED.
         """
         matches = torch.full((similarity.shape[1],), BACKGROUND, device=similarity.device)
         if not labelled.any():
@@ -100,7 +96,7 @@ class OKSMatcher:
 
 
 def encode_boxes(anchors: Tensor, boxes: Tensor) -> Tensor:
-    """Box targets (N, 4): dx, dy in anchor sides, dlog w, dlog h.
+    """(N, 4) box targets: dx, dy in anchor sides, dlog w, dlog h.
 
     Args:
         anchors, boxes: (N, 4) XYXY, both corners inside (the width is x1 - x0 + 1).
@@ -113,17 +109,17 @@ def encode_boxes(anchors: Tensor, boxes: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class StageTargets:
-    """Targets of one stage for a batch, P positive anchors in all.
+    """Targets of one stage for a batch with P positive anchors.
 
     Attributes:
         labels: (B, A) float32, 1 for positive anchors.
-        weights: (B, A) bool, False for ignored ones.
-        images, anchors: (P,) int64, image and anchor index of the positives.
-        people: (P,) int64, index of each one's person in its image.
-        point_deltas: (P, J, 2), 0 where the joint is not labelled.
-        point_weights: (P, J) bool, whether it is.
-        box_deltas: (P, 4).
-        normalizer: number of positives, at least 1 per image.
+        weights: (B, A) bool, False for ignored anchors.
+        images, anchors: (P,) int64 image and anchor index of the positives.
+        people: (P,) int64 index of the person in its image.
+        point_deltas: (P, J, 2) offsets to the joints, 0 where a joint is not labelled.
+        point_weights: (P, J) bool, True for labelled joints.
+        box_deltas: (P, 4), see :func:`encode_boxes`.
+        normalizer: Number of positives, at least 1 per image.
     """
 
     labels: Tensor
@@ -145,10 +141,10 @@ def stage_targets(
     keypoints: list[Tensor],
     gt_boxes: list[Tensor],
 ) -> StageTargets:
-    """What the branches of a stage should say.
+    """Targets of a stage.
 
     Args:
-        matches: (B, A) of :class:`OKSMatcher`.
+        matches: (B, A) results of :class:`OKSMatcher`.
         points, boxes: (B, A, J, 2) and (B, A, 4) of the anchors in this stage.
         scales: (A,) units of the point deltas.
         keypoints: B tensors (G, J, 3).

@@ -1,4 +1,4 @@
-"""SOLO v1: instances by their location (Wang et al., ECCV 2020)."""
+"""SOLO v1, instance segmentation by location (Wang et al., ECCV 2020)."""
 
 from .head import SOLOHead
 from .matrix_nms import matrix_nms, point_nms

@@ -1,4 +1,4 @@
-"""The cells of SOLO's grids, all levels in one row-major list."""
+"""Cells of SOLO's grids."""
 
 from __future__ import annotations
 
@@ -9,13 +9,10 @@ from torch import Tensor
 
 
 def grid_cells(num_grids: Sequence[int]) -> Tensor:
-    """(level, row, col) of every cell, level after level, row-major.
+    """(sum of S_l^2, 3) int64 (level, row, col) of all cells, level after level, row-major, by their flat index.
 
     Args:
-        num_grids: S_l, the cells along each side of the grid of level l.
-
-    Returns:
-        (sum of S_l^2, 3) int64; the row number is the cell's flat index.
+        num_grids: S_l, cells along each side of the grid of level l.
     """
     cells = [
         torch.cartesian_prod(torch.tensor([level]), torch.arange(side), torch.arange(side))

@@ -19,11 +19,11 @@ def resize(x: Tensor, size: Sequence[int]) -> Tensor:
 
 
 class CoordConv(Conv2d):
-    """Convolution of an input (N, C, H, W) and two channels of coordinates, x, then y, of Liu et al., NeurIPS 2018.
+    """Convolution of an input (N, C, H, W) and two coordinate channels, x and y (Liu et al., NeurIPS 2018).
 
-    Coordinates go from -1 at the first to +1 at the last pixel of the (padded) map. They are the same for every image,
-    so their share of the result is computed once and added: numerically the convolution of C + 2 concatenated
-    channels, without the copy and without a channel number that convolution kernels are slow at.
+    Coordinates go from -1 at the first to +1 at the last pixel of the (padded) map. They are the same for all images,
+    so their part of the result is computed once and added. This equals the convolution of C + 2 concatenated channels,
+    without the copy and without a number of channels at which convolutions are slow.
     """
 
     def forward(self, x: Tensor) -> Tensor:
@@ -54,10 +54,10 @@ def _tower(first_conv: type[Conv2d], in_channels: int, conv_dim: int, num_convs:
 
 
 class SOLOHead(nn.Module):
-    """Both branches; their towers are shared by all levels, each level has its own mask output convolution.
+    """Category and mask branch. Their towers are shared by all levels; each level has its own mask output convolution.
 
-    Masks are predicted per cell: ``mask_outputs[l]`` holds one 1x1 filter for each of the S_l^2 cells (row-major), and
-    :meth:`mask_logits` applies the filters of the asked cells only.
+    Masks are predicted per cell: ``mask_outputs[l]`` has one 1x1 filter for each of the S_l^2 cells (row-major), and
+    :meth:`mask_logits` applies only the filters of the given cells.
     """
 
     def __init__(
@@ -75,19 +75,19 @@ class SOLOHead(nn.Module):
     ):
         """
         Args:
-            in_channels: channels of every level's input.
-            num_classes: foreground categories.
+            in_channels: Channels of every level's input.
+            num_classes: Number of foreground categories.
             num_grids: S_l, cells along each side of every level's grid.
-            conv_dim: channels of the towers.
-            num_convs: 3x3 convolutions of each tower (GroupNorm, ReLU).
-            num_groups: groups of their GroupNorm.
-            prior_prob: initial probability of a category in a cell and of a pixel in a mask.
-            init_std: standard deviation of the initial weights; 0: PyTorch's own initialisation.
-            coord_gain: the initial weights of the mask tower's coordinates are larger by this factor.
+            conv_dim: Channels of the towers.
+            num_convs: Number of 3x3 convolutions of each tower (GroupNorm, ReLU).
+            num_groups: Groups of their GroupNorm.
+            prior_prob: Initial probability of a category in a cell and of a pixel in a mask.
+            init_std: Standard deviation of the initial weights; 0: PyTorch's default initialization.
+            coord_gain: Factor on the initial weights of the mask tower's coordinates.
         """
         super().__init__()
         if num_convs < 1:
-            raise ValueError(f"SOLO's towers need at least one convolution, not {num_convs}")
+            raise ValueError(f"MODEL.SOLO.NUM_CONVS is {num_convs}, must be at least 1")
         self.num_grids = list(num_grids)
         self.category_tower = _tower(Conv2d, in_channels, conv_dim, num_convs, num_groups)
         self.category_output = Conv2d(conv_dim, num_classes, kernel_size=3, padding=1)
@@ -103,24 +103,24 @@ class SOLOHead(nn.Module):
             nn.init.constant_(output.bias, -math.log((1 - prior_prob) / prior_prob))
 
     def category_logits(self, inputs: list[Tensor]) -> list[Tensor]:
-        """Category logits (N, num_classes, S_l, S_l) of every level from its input (N, C, H_l, W_l)."""
+        """Category logits (N, num_classes, S_l, S_l) of every level, from its input (N, C, H_l, W_l)."""
         return [
             self.category_output(self.category_tower(resize(x, (side, side))))
             for x, side in zip(inputs, self.num_grids)
         ]
 
     def mask_features(self, inputs: list[Tensor], images: list[list[int]]) -> list[list[Tensor]]:
-        """The mask tower, run only where masks are asked for.
+        """Features of the mask tower, only for the given images of each level.
 
-        Maps of one size go through the tower as one batch, and levels that share an input tensor share its result;
-        GroupNorm sees each map by itself, so neither changes the result.
+        Maps of one size go through the tower as one batch, and levels that share an input tensor share its result.
+        GroupNorm normalizes each map by itself, so neither changes the result.
 
         Args:
-            inputs: for every level (N, C, H_l, W_l).
-            images: for every level the indices of the images in which it has cells.
+            inputs: (N, C, H_l, W_l) of every level.
+            images: Indices of the images in which every level has cells.
 
         Returns:
-            For every level one (conv_dim, H_l, W_l) for each of its ``images``.
+            (conv_dim, H_l, W_l) of each of the ``images`` of every level.
         """
         maps: dict[tuple[int, int], Tensor] = {}
         for x, level_images in zip(inputs, images):
@@ -138,16 +138,16 @@ class SOLOHead(nn.Module):
     def mask_logits(self, level: int, features: list[Tensor], cells: list[Tensor]) -> Tensor:
         """Mask logits of the given cells at half the level's stride.
 
-        The 1x1 filters run before the x2 up-sampling, not after it: both are linear and the weights of a bilinear
-        sample sum to one, so they commute up to rounding, at a quarter of the work.
+        The 1x1 filters run before the x2 up-sampling: both are linear and bilinear weights sum to one, so they commute
+        up to rounding, at a quarter of the work.
 
         Args:
-            level: level of the cells.
-            features: (conv_dim, h, w) of :meth:`mask_features`, one for each image.
+            level: Level of the cells.
+            features: (conv_dim, h, w) of :meth:`mask_features` for each image.
             cells: (n_i,) int64 row-major cell indices in each of these images.
 
         Returns:
-            (sum of n_i, 2h, 2w), image after image.
+            (sum of n_i, 2h, 2w) logits, image after image.
         """
         output = self.mask_outputs[level]
         index = torch.cat(cells)
@@ -159,6 +159,6 @@ class SOLOHead(nn.Module):
         return resize(logits.view(1, -1, height, width), (2 * height, 2 * width))[0]
 
     def unused_parameters(self, images: list[list[int]]) -> list[nn.Parameter]:
-        """Parameters that :meth:`mask_features` and :meth:`mask_logits` do not touch for these images."""
+        """Parameters that :meth:`mask_features` and :meth:`mask_logits` do not use for these images."""
         unused = [p for conv, ids in zip(self.mask_outputs, images) if not ids for p in conv.parameters()]
         return unused if any(images) else [*self.mask_tower.parameters(), *unused]

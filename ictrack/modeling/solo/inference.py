@@ -1,4 +1,4 @@
-"""From SOLO's raw predictions of one image to instances (Wang et al., ECCV 2020, section 3.4, and the public code)."""
+"""Instances from SOLO's raw predictions of one image (Wang et al., ECCV 2020, section 3.4, and the public code)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .matrix_nms import matrix_nms
 # Flat cell indices (n,) -> their mask probabilities (n, h, w), float32.
 MaskProbabilities = Callable[[Tensor], Tensor]
 
-# Probabilities that are made and measured at one time, which bounds the memory of images with thousands of candidates:
-# 4 MB, which stay in a processor's cache; and 256 MB on other devices, which are waited for once a chunk.
+# Mask probabilities computed at a time, which bounds memory for images with thousands of candidates: 4 MB, which fit a
+# CPU's cache; and 256 MB on other devices, which synchronize once a chunk.
 _CHUNK = 2**20
 _DEVICE_CHUNK = 2**26
 
 
 @dataclass(frozen=True)
 class SOLOSelector:
-    """Filters and scores candidates. The fields are those of ``cfg.MODEL.SOLO`` and ``cfg.TEST``."""
+    """Filter and scoring of candidates; the fields are those of ``cfg.MODEL.SOLO`` and ``cfg.TEST``."""
 
     score_thresh: float
     mask_thresh: float
@@ -40,16 +40,16 @@ class SOLOSelector:
 
         Args:
             scores: (cells, K) category probabilities after point NMS.
-            cell_strides: (cells,) stride of each cell's level: a mask of at most so many pixels is dropped.
-            probabilities: gives the masks of cells; asked only for cells with a candidate.
-            mask_size: (h, w) of these masks.
+            cell_strides: (cells,) stride of each cell's level; masks of at most so many pixels are dropped.
+            probabilities: Mask probabilities of given cells; called only for cells with a candidate.
+            mask_size: (h, w) of the masks.
 
         Returns:
-            Flat cell index (N,), class (N,), score (N,) in falling order, and binary masks (N, h, w).
+            Flat cell indices (N,), classes (N,), scores (N,) in falling order, and binary masks (N, h, w).
         """
         cells, classes = (scores > self.score_thresh).nonzero().unbind(1)
         scores = scores[cells, classes]
-        # A cell may be a candidate for several classes: its mask is made once.
+        # A cell may be a candidate for several classes; its mask is computed once.
         cells, of_cell = cells.unique(return_inverse=True)
 
         masks, areas, maskness = self._measure(cells, probabilities, mask_size)
@@ -68,13 +68,13 @@ class SOLOSelector:
     def _measure(
         self, cells: Tensor, probabilities: MaskProbabilities, mask_size: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Binary masks of cells, their areas in pixels, and their maskness: the mean probability inside."""
+        """Binary masks of cells, their areas in pixels, and their maskness, the mean probability inside."""
         masks, areas, sums = [], [], []
         pixels = _CHUNK if cells.device.type == "cpu" else _DEVICE_CHUNK
         for chunk in cells.split(max(pixels // (mask_size[0] * mask_size[1]), 1)):
             dense = probabilities(chunk).flatten(1)
             mask = dense > self.mask_thresh
-            inside = mask.float()  # sums of floats are vectorised, those of booleans are not
+            inside = mask.float()  # sums of floats are vectorized, those of booleans are not
             masks.append(mask)
             areas.append(inside.sum(1))
             sums.append((dense * inside).sum(1))
@@ -93,8 +93,8 @@ def paste_masks(
     """Masks and boxes at the size of the output image.
 
     Bilinear up-sampling to the padded input, cropping of the padding, bilinear resizing to the output and
-    thresholding. The chain is linear and separable, so it is one matrix for the rows and one for the columns; and
-    only where ``masks`` are set can its result exceed the threshold, so each mask is computed in a window.
+    thresholding. The chain is linear and separable: one matrix for rows and one for columns. Its result can exceed the
+    threshold only where ``masks`` are set, so each mask is computed in a window.
 
     Args:
         probabilities: (N, h, w) float32.
@@ -102,10 +102,10 @@ def paste_masks(
         padded_size: (H, W) of the network's input.
         image_size: (H, W) of the image in it, at the top left.
         output_size: (H, W) of the result.
-        threshold: a pixel is in the mask iff its probability is above it.
+        threshold: Probability above which a pixel is in the mask.
 
     Returns:
-        (N, *output_size) bool, and the masks' tight boxes (N, 4) XYXY, half open; zeros for an empty mask.
+        (N, *output_size) bool masks, and their tight boxes (N, 4) XYXY, half open; 0 for an empty mask.
     """
     pasted = torch.zeros((len(masks), *output_size), dtype=torch.bool, device=masks.device)
     row_hits, col_hits = (masks.new_zeros((len(masks), side), dtype=torch.uint8) for side in output_size)
@@ -114,7 +114,7 @@ def paste_masks(
             _resize_matrix(masks.shape[1 + axis], padded_size[axis], image_size[axis], output_size[axis], masks.device)
             for axis in (0, 1)
         )
-        occupied = masks.view(torch.uint8)  # whose amax is vectorised; any() of booleans is not
+        occupied = masks.view(torch.uint8)  # amax of bytes is vectorized, any() of booleans is not
         row_windows = _extent((occupied.amax(dim=2).float() @ rows_of.T) > 0)
         col_windows = _extent((occupied.amax(dim=1).float() @ cols_of.T) > 0)
         for i, (y0, y1, x0, x1) in enumerate(torch.cat([row_windows, col_windows], dim=1).tolist()):
@@ -136,7 +136,7 @@ def _resize_matrix(source: int, padded: int, image: int, output: int, device: to
 
 
 def _extent(hits: Tensor) -> Tensor:
-    """(N, 2) int64: first and last + 1 of the places that are not 0 in each row of (N, L); an empty row ends at 0."""
+    """(N, 2) int64 first and last + 1 index that is not 0 in each row of (N, L); an empty row ends at 0."""
     length = hits.shape[1]
     index = torch.arange(1, length + 1, device=hits.device)
     last = (hits * index).amax(1)

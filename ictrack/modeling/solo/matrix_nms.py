@@ -8,13 +8,10 @@ from torch.nn import functional as F
 
 
 def point_nms(scores: Tensor) -> Tensor:
-    """Set to zero what is below its upper, left or upper-left neighbour.
+    """Scores (N, K, S, S), with those below their upper, left or upper-left neighbor set to 0.
 
     Args:
         scores: (N, K, S, S) category probabilities.
-
-    Returns:
-        Tensor of the same shape.
     """
     peaks = F.max_pool2d(scores, kernel_size=2, stride=1, padding=1)[:, :, :-1, :-1]
     return scores * (peaks == scores)
@@ -29,17 +26,17 @@ def matrix_nms(masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "ga
     Args:
         masks: (N, H, W) bool.
         classes: (N,) int64.
-        scores: (N,), in falling order.
+        scores: (N,) scores in falling order.
         kernel: "gaussian" or "linear".
-        sigma: factor in the gaussian's exponent; not used by "linear".
+        sigma: Factor in the Gaussian's exponent; not used by "linear".
 
     Returns:
         (N,) decayed scores in the order of the input.
     """
     if kernel not in ("gaussian", "linear"):
-        raise ValueError(f'matrix NMS kernel must be "gaussian" or "linear", not "{kernel}"')
+        raise ValueError(f'MODEL.SOLO.NMS_KERNEL is "{kernel}", must be "gaussian" or "linear"')
     decayed = scores.clone()
-    # Pairs of different classes do not interact, so each class is a small block of its own.
+    # Classes do not interact, so each is a small block of its own.
     order = classes.argsort(stable=True)
     counts = classes[order].unique_consecutive(return_counts=True)[1]
     for members in order.split(counts.tolist()) if len(classes) else ():
@@ -48,7 +45,7 @@ def matrix_nms(masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "ga
         if kernel == "gaussian":
             factors = torch.exp(-sigma * (iou.square() - compensation.square()))
         else:
-            # An exact duplicate (c_i = 1) has factor 0 itself; the floor keeps its 0 / 0 from spreading.
+            # An exact duplicate (c_i = 1) has factor 0 itself; the floor avoids its 0 / 0.
             factors = (1 - iou) / (1 - compensation).clamp(min=1e-6)
         decayed[members] *= factors.min(dim=0).values
     return decayed

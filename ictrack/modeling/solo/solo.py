@@ -1,4 +1,4 @@
-"""SOLO v1 as a Detectron2 meta-architecture, with room for an embedding head beside it."""
+"""SOLO v1 as a Detectron2 meta-architecture, optionally with an embedding head."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from .targets import SOLOTargetAssigner, SOLOTargets, bit_masks
 class SOLO(TrackableDetector):
     """Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020.
 
-    Every cell of a grid says which category has its mass centre there, and predicts that instance's mask over the
-    whole image. Each detection remembers its cell, from which ``embedding_head`` reads its embedding (Fu et al.,
-    CVPR 2021).
+    Every cell of a grid predicts the category of the instance whose mass center it holds, and that instance's mask over
+    the whole image. Detections keep their cell, at which ``embedding_head`` reads their embedding (Fu et al., CVPR
+    2021).
 
     Naming convention:
         N: images of the batch, K: categories, l: level, S_l: cells along a side of its grid, (H, W): size of the
@@ -41,8 +41,8 @@ class SOLO(TrackableDetector):
 
     pixel_mean: Tensor
     pixel_std: Tensor
-    grid_cells: Tensor  # (sum of S_l^2, 3) int64, (level, row, col) of every cell
-    cell_strides: Tensor  # (sum of S_l^2,) int64, the stride of its level
+    grid_cells: Tensor  # (sum of S_l^2, 3) int64 (level, row, col) of every cell
+    cell_strides: Tensor  # (sum of S_l^2,) int64 stride of its level
 
     @configurable
     def __init__(
@@ -66,19 +66,18 @@ class SOLO(TrackableDetector):
     ):
         """
         Args:
-            backbone: gives the features.
-            head: category and mask branches.
-            in_features: one of the backbone's features a level; a feature may serve several levels.
-            strides: stride of every level's head input, even and rising; a feature of another stride is resized.
-            target_assigner: makes the training targets.
-            selector: picks detections at test time.
-            pixel_mean, pixel_std: by channel, in the order of the input image.
-            focal_alpha, focal_gamma: of the category loss.
-            dice_eps: of the mask loss.
-            category_loss_weight, mask_loss_weight: of the two losses.
-            frozen: parts that do not train, as for :meth:`TrackableDetector.freeze_parts`.
-            embedding_head: reads the backbone's features, those of ``in_features`` as this head does; None is a
-                detector without embeddings.
+            backbone: Backbone.
+            head: Category and mask branches.
+            in_features: Backbone feature of each level; a feature may serve several levels.
+            strides: Stride of each level's head input, even and rising; features of another stride are resized.
+            target_assigner: Assigner of training targets.
+            selector: Selector of detections at test time.
+            pixel_mean, pixel_std: Values by channel, in the order of the input image.
+            focal_alpha, focal_gamma: Parameters of the category loss.
+            dice_eps: Constant of the mask loss.
+            category_loss_weight, mask_loss_weight: Weights of the two losses.
+            frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
+            embedding_head: Head on :meth:`embedding_features`; None for a detector without embeddings.
         """
         super().__init__()
         num_levels = len(head.num_grids)
@@ -174,17 +173,17 @@ class SOLO(TrackableDetector):
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """
         Args:
-            batched_inputs: one dict an image, with
+            batched_inputs: Dict of each image, with
 
                 * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
                 * instances (training): Instances with gt_boxes, gt_classes, gt_masks (BitMasks or PolygonMasks), and
                   gt_ids where an instance is in several images of the batch. Samples of unlabelled video (see
                   ``VideoDatasetMapper``) train the video head of a :class:`VideoEmbedding`.
-                * height, width (test): size of the output; the size of "image" where absent.
+                * height, width (test): Size of the output; by default that of "image".
 
         Returns:
             In training the losses: loss_category and loss_mask, unless frozen, and those of the embedding head. At
-            test time one {"instances": Instances} an image, with pred_boxes (the masks' tight boxes), scores,
+            test time {"instances": Instances} of each image, with pred_boxes (the masks' tight boxes), scores,
             pred_classes, pred_masks (N, height, width) bool, grid_cells (N, 3) int64 (level, row, col), and
             embeddings (N, D) where there is an embedding head.
         """
@@ -196,31 +195,33 @@ class SOLO(TrackableDetector):
     def image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         if any("instances" not in x for x in batched_inputs):
             raise ValueError("SOLO trains on images with instances; an image of the batch has none (nor an empty set)")
-        features, size = self._backbone_features([x["image"] for x in batched_inputs])
-        inputs = self.level_inputs(features, size)
+        features, padded_size = self._backbone_features([x["image"] for x in batched_inputs])
+        inputs = self.level_inputs(features, padded_size)
         instances = [x["instances"] for x in batched_inputs]
         masks = [bit_masks(x) for x in instances]
-        targets = self._targets(instances, masks, size)
+        targets = self._targets(instances, masks, padded_size)
         losses = self.detector_losses(inputs, targets) if self.trainable else {}
         if self.embedding_head is not None:
-            cells = self._cell_instances(targets.positives, instances, size)
-            places = self.labeled_places(self.embedding_head, instances, size, cells)
-            losses.update(self.embedding_head.losses(self.embedding_features(features, inputs), places, size))
+            cells = self._cell_instances(targets.positives, instances, padded_size)
+            located = self.locate_ground_truth(self.embedding_head, instances, padded_size, cells)
+            losses.update(self.embedding_head.losses(self.embedding_features(features, inputs), located, padded_size))
         return losses
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """The :meth:`embedding_features` of images (C, h, w), and (H, W)."""
-        features, size = self._backbone_features(images)
-        return self.embedding_features(features, self.level_inputs(features, size)), size
+        """:meth:`embedding_features` of images (C, h, w), and (H, W) of the padded input."""
+        features, padded_size = self._backbone_features(images)
+        return self.embedding_features(features, self.level_inputs(features, padded_size)), padded_size
 
     def _backbone_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
         batch = self.preprocess_image([{"image": image} for image in images]).tensor
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
             return self.backbone(batch), (batch.shape[-2], batch.shape[-1])
 
-    def _targets(self, instances: Sequence[Instances], masks: list[Tensor], size: tuple[int, int]) -> SOLOTargets:
+    def _targets(
+        self, instances: Sequence[Instances], masks: list[Tensor], padded_size: tuple[int, int]
+    ) -> SOLOTargets:
         boxes, classes = [x.gt_boxes.tensor for x in instances], [x.gt_classes for x in instances]
-        return self.target_assigner(boxes, classes, masks, size)
+        return self.target_assigner(boxes, classes, masks, padded_size)
 
     def assign_cells(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> list[Instances]:
         """Positive cells of instances with gt_masks, gt_boxes and gt_classes; see :class:`TrackableDetector`."""
@@ -231,31 +232,32 @@ class SOLO(TrackableDetector):
     def _cell_instances(
         self, positives: Tensor, instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Instances]:
-        """The ``positives`` of :class:`SOLOTargets`, which are sorted by image, as Instances."""
+        """``positives`` of :class:`SOLOTargets`, which are sorted by image, as Instances."""
         counts = torch.bincount(positives[:, 0], minlength=len(instances)).tolist()
         rows = positives.to(self.device).split(counts)
         return [Instances(padded_size, grid_cells=x[:, 1:4], gt_index=x[:, 4]) for x in rows]
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
-        """Normalise, then pad at the bottom and on the right with zeros, and batch."""
+        """Batch of normalized images, padded with zeros at the bottom and on the right."""
         images = [(x["image"].to(self.device) - self.pixel_mean) / self.pixel_std for x in batched_inputs]
         return ImageList.from_tensors(images, self.size_divisibility)
 
-    def level_inputs(self, features: dict[str, Tensor], size: tuple[int, int]) -> list[Tensor]:
-        """The head's input of every level: (N, C, H / stride, W / stride). Levels of one source share the tensor."""
+    def level_inputs(self, features: dict[str, Tensor], padded_size: tuple[int, int]) -> list[Tensor]:
+        """Head inputs (N, C, H / stride, W / stride) of every level. Levels of one source share the tensor."""
         sources = dict.fromkeys(zip(self.in_features, self.strides))
         resized = {
-            (name, stride): resize(features[name], (size[0] // stride, size[1] // stride)) for name, stride in sources
+            (name, stride): resize(features[name], (padded_size[0] // stride, padded_size[1] // stride))
+            for name, stride in sources
         }
         return [resized[source] for source in zip(self.in_features, self.strides)]
 
     def embedding_features(self, features: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
-        """What the embedding head reads: the backbone's features, but those of ``in_features`` at their level's stride,
-        as the category and mask branches have them; of levels with one feature and several strides the finest's.
+        """Features for the embedding head: those of the backbone, with ``in_features`` replaced by the inputs of their
+        levels (the finest level's where a feature serves several).
 
         Args:
-            features: of the backbone.
-            inputs: :meth:`level_inputs`.
+            features: Features of the backbone.
+            inputs: Result of :meth:`level_inputs`.
         """
         return {**features, **dict(zip(reversed(self.in_features), reversed(inputs)))}
 
@@ -263,8 +265,8 @@ class SOLO(TrackableDetector):
         """Category and mask loss of a batch.
 
         Args:
-            inputs: :meth:`level_inputs`.
-            targets: of the batch, on any device.
+            inputs: Result of :meth:`level_inputs`.
+            targets: Targets of the batch, on any device.
         """
         num_positives = len(targets.positives)
         return {
@@ -296,15 +298,15 @@ class SOLO(TrackableDetector):
             probabilities = self.head.mask_logits(i, features, cells).float().sigmoid()
             masks = targets.instance_masks[i].to(self.device)[targets.mask_index[i].to(self.device)]
             total = total + dice_loss(probabilities, masks, self.dice_eps).sum()
-        # Every parameter takes part in every step, as DistributedDataParallel expects.
+        # Every parameter gets a gradient in every step, as DistributedDataParallel expects.
         for parameter in self.head.unused_parameters(images):
             total = total + 0 * parameter.sum()
         return total
 
     def inference(self, features: dict[str, Tensor], images: ImageList, batched_inputs: list[dict]) -> list[dict]:
-        """Detections of a batch; see :meth:`forward`."""
-        size = (images.tensor.shape[-2], images.tensor.shape[-1])
-        inputs = self.level_inputs(features, size)
+        """Detections of a batch, see :meth:`forward`."""
+        padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
+        inputs = self.level_inputs(features, padded_size)
         scores = self.category_scores(inputs)
         mask_features = self._candidate_mask_features(inputs, scores)
         mask_size = (2 * inputs[0].shape[-2], 2 * inputs[0].shape[-1])
@@ -322,7 +324,7 @@ class SOLO(TrackableDetector):
             image_size = tuple(x["image"].shape[-2:])
             output_size = (x.get("height", image_size[0]), x.get("width", image_size[1]))
             pred_masks, boxes = paste_masks(
-                probabilities(flat), low_resolution, size, image_size, output_size, self.selector.mask_thresh
+                probabilities(flat), low_resolution, padded_size, image_size, output_size, self.selector.mask_thresh
             )
             result = Instances(output_size)
             result.pred_boxes = Boxes(boxes)
@@ -331,10 +333,10 @@ class SOLO(TrackableDetector):
             result.pred_masks = pred_masks
             result.grid_cells = self.grid_cells[flat]
             results.append({"instances": result})
-            read.append(Instances(size, pred_masks=low_resolution, grid_cells=result.grid_cells))
+            read.append(Instances(padded_size, pred_masks=low_resolution, grid_cells=result.grid_cells))
         if self.embedding_head is not None:
             features = self.embedding_features(features, inputs)
-            for result, embeddings in zip(results, self.embedding_head.embed(features, read, size)):
+            for result, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
                 result["instances"].embeddings = embeddings
         return results
 
@@ -344,7 +346,7 @@ class SOLO(TrackableDetector):
         return torch.cat([point_nms(x.float().sigmoid()).flatten(2).transpose(1, 2) for x in logits], dim=1)
 
     def _candidate_mask_features(self, inputs: list[Tensor], scores: Tensor) -> list[dict[int, Tensor]]:
-        """For every image {level: (C, h, w)} of the levels on which it has candidates."""
+        """{level: (C, h, w)} of every image, for the levels on which it has candidates."""
         candidate = (scores > self.selector.score_thresh).any(2)  # (N, cells)
         per_level = candidate.split([side * side for side in self.head.num_grids], dim=1)
         has_candidates = torch.stack([level.any(1) for level in per_level]).tolist()
@@ -361,10 +363,10 @@ class SOLO(TrackableDetector):
         Args:
             features: {level: (C, h, w)} for every level of these cells.
             cells: (n,) int64 flat indices over the cells of all levels.
-            size: of the result; the sigmoid is taken at the level's own resolution, before resizing.
+            size: (h, w) of the result; the sigmoid is taken before resizing.
 
         Returns:
-            (n, *size) float32.
+            (n, *size) float32 probabilities.
         """
         level, row, col = self.grid_cells[cells].unbind(1)
         result = torch.empty((len(cells), *size), device=cells.device)
@@ -383,7 +385,7 @@ class SOLO(TrackableDetector):
 def _with_strides(
     shapes: dict[str, ShapeSpec], in_features: Sequence[str], strides: Sequence[int]
 ) -> dict[str, ShapeSpec]:
-    """``shapes`` of :meth:`SOLO.embedding_features`."""
+    """Shapes of :meth:`SOLO.embedding_features`."""
     finest = dict(zip(reversed(in_features), reversed(strides)))
     resized = {name: ShapeSpec(channels=shapes[name].channels, stride=stride) for name, stride in finest.items()}
     return {**shapes, **resized}

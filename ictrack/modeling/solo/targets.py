@@ -1,8 +1,8 @@
-"""SOLO's training targets: which cells an instance makes positive, and what their masks should look like.
+"""Training targets of SOLO: positive cells of the instances, and their masks.
 
-After Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020, section 3.3.1, and the arithmetic of the public
-code (github.com/WXinlong/SOLO, mmdetection). Runs on the CPU, where the loader leaves the annotations: the arithmetic
-is then the same on every device, and only masks of the size of the network's output travel to the GPU.
+After Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020, section 3.3.1, with the arithmetic of the public
+code (github.com/WXinlong/SOLO, mmdetection). Targets are computed on the CPU, where the loader leaves the annotations:
+results are the same for every device, and only masks at the network's output resolution go to the GPU.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ class SOLOTargets:
 
     Attributes:
         positives: (P, 5) int64 rows (image, level, row, col, instance index in its image), sorted by the first four.
-        categories: for every level (B, S, S) int64, the class of a positive cell and ``num_classes`` elsewhere.
-        instance_masks: for every level (M, h, w) bool, the masks of the instances that have positive cells there, at
-            the resolution of the level's mask logits.
-        mask_index: for every level (P_l,) int64, the row of ``instance_masks`` of each of the level's positives.
+        categories: (B, S, S) int64 of every level: class of positive cells, ``num_classes`` elsewhere.
+        instance_masks: (M, h, w) bool of every level: masks of the instances that have positive cells there, at the
+            resolution of the level's mask logits.
+        mask_index: (P_l,) int64 of every level: row of ``instance_masks`` for each of the level's positives.
     """
 
     positives: Tensor
@@ -35,7 +35,7 @@ class SOLOTargets:
 
 
 def bit_masks(instances: Instances) -> Tensor:
-    """Ground-truth masks of an image as an (N, H, W) bool tensor, from BitMasks or PolygonMasks."""
+    """(N, H, W) bool ground-truth masks of an image, from BitMasks or PolygonMasks."""
     masks = instances.gt_masks
     if isinstance(masks, PolygonMasks):
         masks = BitMasks.from_polygon_masks(masks, *instances.image_size)
@@ -47,16 +47,15 @@ def bit_masks(instances: Instances) -> Tensor:
 
 
 def mask_windows(masks: Sequence[np.ndarray], boxes: np.ndarray) -> np.ndarray:
-    """A window of every mask outside of which it is empty: the box, where that holds, else the whole frame.
-
-    Work on masks is then proportional to the objects' area and not to the frame's.
+    """Window of every mask outside of which it is empty: its box, or the whole image if the box is too small. Work on
+    masks is then proportional to the objects' areas.
 
     Args:
-        masks: N masks (H, W), bool.
-        boxes: (N, 4) XYXY in pixels, not necessarily tight nor inside the frame.
+        masks: N bool masks (H, W).
+        boxes: (N, 4) XYXY in pixels, not necessarily tight nor inside the image.
 
     Returns:
-        (N, 4) int64 rows y0, y1, x0, x1 (half open).
+        (N, 4) int64 y0, y1, x0, x1 (half open).
     """
     sides = np.array([mask.shape for mask in masks]).reshape(-1, 2)
     corners = np.stack(
@@ -71,43 +70,37 @@ def mask_windows(masks: Sequence[np.ndarray], boxes: np.ndarray) -> np.ndarray:
 
 
 def mass_centers(masks: Sequence[np.ndarray], windows: np.ndarray) -> np.ndarray:
-    """Mean (x, y) pixel index of every mask, 0-based without half-pixel shift.
+    """(N, 2) float32 mean (x, y) pixel index of every mask, without half-pixel shift; NaN for an empty mask.
 
     Args:
-        masks: N masks (H, W), bool.
+        masks: N bool masks (H, W).
         windows: (N, 4) of :func:`mask_windows`.
-
-    Returns:
-        (N, 2) float32, NaN for an empty mask.
     """
     centers = np.full((len(masks), 2), np.nan, dtype=np.float32)
     for center, mask, (y0, y1, x0, x1) in zip(centers, masks, windows):
-        # Float32 products run in BLAS and are exact: they are integers below 2^24.
+        # Float32 products run in BLAS and are exact: their values are integers below 2^24.
         pixels = mask[y0:y1, x0:x1].astype(np.float32)
         rows = (pixels @ np.ones(x1 - x0, np.float32)).astype(np.int64)
         cols = (np.ones(y1 - y0, np.float32) @ pixels).astype(np.int64)
         area = rows.sum()
         if area:
-            # The quotient of two float32 numbers, as in the reference: borders on grid lines depend on it.
+            # A quotient of float32 numbers, as in the reference: cells on grid lines depend on it.
             center[0] = np.float32(cols @ np.arange(x0, x1)) / np.float32(area)
             center[1] = np.float32(rows @ np.arange(y0, y1)) / np.float32(area)
     return centers
 
 
 def shrink_masks(masks: Sequence[np.ndarray], windows: np.ndarray, stride: int, size: tuple[int, int]) -> np.ndarray:
-    """Masks at 1/stride of the frame: a pixel is set iff 2 of the 4 pixels around its block's centre are.
+    """(N, h, w) bool masks at 1/stride of the size: a pixel is set iff 2 of the 4 pixels around its block's center are.
 
-    That is OpenCV's bilinear resize of a uint8 mask by an even factor. Frames smaller than ``size * stride`` count as
-    padded with background.
+    Equals OpenCV's bilinear resize of a uint8 mask by an even factor. Masks smaller than ``size * stride`` are padded
+    with background.
 
     Args:
-        masks: N masks (H, W), bool.
+        masks: N bool masks (H, W).
         windows: (N, 4) of :func:`mask_windows`.
         stride: 1, or an even number.
         size: (h, w) of the result.
-
-    Returns:
-        (N, h, w) bool.
     """
     out = np.zeros((len(masks), *size), dtype=bool)
     centre = ((stride - 1) // 2, stride // 2)
@@ -133,21 +126,21 @@ def assign_cells(
     scale_ranges: Sequence[Sequence[float]],
     center_region: float,
 ) -> Tensor:
-    """The instance that owns each positive cell.
+    """Positive cells and the instances that own them.
 
-    An instance goes to every level whose range contains sqrt(box width * box height). Its centre region, a box of
-    ``center_region`` times the box's sides around the mass centre, is mapped to cells and cut to the 3x3 block around
-    the centre's cell. Later instances take cells from earlier ones.
+    An instance is assigned to every level whose range contains sqrt(box width * box height). Its center region, a box
+    of ``center_region`` times the box's sides around the mass center, is mapped to cells and cut to the 3x3 block
+    around the center's cell. Later instances take cells from earlier ones.
 
     Args:
-        boxes: (N, 4) float32 XYXY in pixels, instances of all images.
-        centers: (N, 2) float32 (x, y), NaN where there is no mask; such instances are left out.
-        images: (N,) int64, the image of each instance.
-        num_images: images of the batch.
-        padded_size: (H, W) of the network's input, to which the grid is relative.
+        boxes: (N, 4) float32 XYXY in pixels, of the instances of all images.
+        centers: (N, 2) float32 (x, y) mass centers; instances with NaN are left out.
+        images: (N,) int64 image of each instance.
+        num_images: Number of images.
+        padded_size: (H, W) of the network's input with padding, which the grids divide.
         num_grids: S_l of every level.
         scale_ranges: [lowest, highest] scale of every level, in pixels, both included.
-        center_region: side of the centre region as a fraction of the box's side.
+        center_region: Sides of the center region as a fraction of the box's.
 
     Returns:
         (P, 5) int64 rows (image, level, row, col, instance in 0..N-1), sorted by the first four.
@@ -161,12 +154,12 @@ def assign_cells(
     sides = torch.tensor(num_grids)
     cells_until = (sides * sides).cumsum(0)
     side, first_cell = sides[level, None], (cells_until - sides * sides)[level]
-    frame = torch.tensor([padded_size[1], padded_size[0]], dtype=torch.float32)
-    # float32(1 / S): division by it and truncation decide cells on grid lines as in the reference.
+    input_side = torch.tensor([padded_size[1], padded_size[0]], dtype=torch.float32)
+    # Division by float32(1 / S) and truncation decide cells on grid lines as in the reference.
     cell_size = torch.tensor([1 / s for s in num_grids], dtype=torch.float32)[level, None]
 
     def cell_of(points: Tensor) -> Tensor:
-        return (points / frame / cell_size).trunc().long()
+        return (points / input_side / cell_size).trunc().long()
 
     center = centers[instance]
     half = 0.5 * box_sides[instance] * center_region
@@ -194,7 +187,7 @@ def assign_cells(
 
 @dataclass(frozen=True)
 class SOLOTargetAssigner:
-    """Makes :class:`SOLOTargets` of a batch. The fields are those of ``cfg.MODEL.SOLO``."""
+    """Assigner of :class:`SOLOTargets` to a batch; the fields are those of ``cfg.MODEL.SOLO``."""
 
     num_classes: int
     strides: Sequence[int]
@@ -205,16 +198,13 @@ class SOLOTargetAssigner:
     def __call__(
         self, boxes: list[Tensor], classes: list[Tensor], masks: list[Tensor], padded_size: tuple[int, int]
     ) -> SOLOTargets:
-        """Assign cells and shrink masks.
+        """Targets of a batch, on the CPU.
 
         Args:
-            boxes: for every image (N_i, 4) XYXY in pixels of the network's input.
-            classes: for every image (N_i,) int64 in [0, num_classes).
-            masks: for every image (N_i, H_i, W_i) bool; the frame may be smaller than ``padded_size``.
-            padded_size: (H, W) of the network's input.
-
-        Returns:
-            Targets on the CPU.
+            boxes: (N_i, 4) XYXY of every image, in pixels of the network's input.
+            classes: (N_i,) int64 in [0, num_classes) of every image.
+            masks: (N_i, H_i, W_i) bool of every image, without padding.
+            padded_size: (H, W) of the network's input with padding.
         """
         counts = torch.tensor([len(b) for b in boxes])
         all_masks = [mask for m in masks for mask in m.cpu().numpy()]

@@ -69,5 +69,5 @@ def test_initial_probabilities():
 
 
 def test_a_tower_needs_a_convolution():
-    with pytest.raises(ValueError, match="not 0"):
+    with pytest.raises(ValueError, match="NUM_CONVS is 0"):
         make_head(num_convs=0)

@@ -262,7 +262,7 @@ def test_a_head_that_reads_cells_gets_the_positives():
     assert torch.equal(torch.cat(given), expected.positives)
     assert len(expected.positives) > 0
     assert torch.equal(places[0].gt_ids, torch.tensor([7, 7, 9])[places[0].gt_index])
-    again = model.labeled_places(model.embedding_head, [x["instances"] for x in records], (96, 160))
+    again = model.locate_ground_truth(model.embedding_head, [x["instances"] for x in records], (96, 160))
     for x, y in zip(places, again):
         assert torch.equal(x.grid_cells, y.grid_cells) and torch.equal(x.gt_index, y.gt_index)
 
