@@ -45,7 +45,7 @@ def run_evaluation(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def runs(function: str, *names: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
-    """Calls "module.function" of ``benchmarks`` with the arguments of these names."""
+    """Command that calls "module.function" of ``benchmarks`` with the arguments of these names."""
     module, _, name = function.partition(".")
     return lambda args: getattr(importlib.import_module(f"benchmarks.{module}"), name)(**picked(args, *names))
 
@@ -73,10 +73,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     tracker = commands.add_parser("tracker", help="one update of an online tracker")
     names = ("detections", "tracks", "dim", "masks", "warmup", "repeats", "opts")
     tracker.set_defaults(run=runs("tracker.benchmark_tracker", *names))
-    tracker.add_argument("--detections", type=positive_int, default=100, help="in each frame")
-    tracker.add_argument("--tracks", type=positive_int, default=1000, help="in the memory")
-    tracker.add_argument("--dim", type=positive_int, default=128, help="of the embeddings")
-    tracker.add_argument("--masks", type=positive_int, nargs=2, metavar=("H", "W"), help="give the detections masks")
+    tracker.add_argument("--detections", type=positive_int, default=100, help="detections in each frame")
+    tracker.add_argument("--tracks", type=positive_int, default=1000, help="tracks in the memory")
+    tracker.add_argument("--dim", type=positive_int, default=128, help="dimension of the embeddings")
+    tracker.add_argument("--masks", type=positive_int, nargs=2, metavar=("H", "W"), help="size of masks, default: none")
     tracker.add_argument("--warmup", type=non_negative_int, default=20, help="updates before the measurement")
     tracker.add_argument("--repeats", type=positive_int, default=200, help="measured updates")
     memory = commands.add_parser("track-memory", help="peak memory of tracking short and long videos")
@@ -93,14 +93,14 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     runtime.add_argument("--frames", type=positive_int, default=50, help="measured frames")
     step = commands.add_parser("pose-step", help="a training step of a pose detector at full size")
     step.set_defaults(run=runs("pose.benchmark_pose_step", "config_file", "size", "people", "opts"))
-    step.add_argument("--people", type=non_negative_int, nargs="+", default=[0, 60], help="in the image; one step each")
-    branches = commands.add_parser("pose-branches", help="what is saved by the branches that nobody reads")
+    step.add_argument("--people", type=non_negative_int, nargs="+", default=[0, 60], help="people; one step each")
+    branches = commands.add_parser("pose-branches", help="time saved by not running unused branches")
     branches.set_defaults(run=runs("pose.benchmark_pose_branches", "config_file", "size", "repeats", "opts"))
     branches.add_argument("--repeats", type=positive_int, default=5, help="measured passes of each kind")
     train = commands.add_parser("train-memory", help="GPU memory of a training step, counted without a GPU")
     train.set_defaults(run=run_train_memory)
     train.add_argument("--config-file", required=True, nargs="+")
-    train.add_argument("--instances", type=positive_int, default=15, help="in each made-up image")
+    train.add_argument("--instances", type=positive_int, default=15, help="instances in each synthetic image")
     for command in (memory, runtime):
         command.add_argument("--config-file", required=True)
         command.add_argument("--weights", default="")
@@ -109,11 +109,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
         command.add_argument("--config-file", default="configs/PoseTrack/stage1_coco_hrnet_w48.yaml")
         command.add_argument("--size", type=positive_int, default=640, help="side of the image")
     for command in (tracker, memory, joint, runtime, step, branches):
-        command.add_argument("--threads", type=positive_int, default=1, help="of PyTorch")
-    evaluation = commands.add_parser("evaluation", help="scoring made-up results, against the reference tools")
+        command.add_argument("--threads", type=positive_int, default=1, help="threads of PyTorch")
+    evaluation = commands.add_parser("evaluation", help="scoring synthetic results, against the reference tools")
     evaluation.set_defaults(run=run_evaluation)
     evaluation.add_argument("--cases", nargs="+", choices=list(CASES), default=list(CASES))
-    evaluation.add_argument("--scale", type=positive_number, default=1.0, help="of the number of videos")
+    evaluation.add_argument("--scale", type=positive_number, default=1.0, help="factor on the number of videos")
     evaluation.add_argument(
         "--reference-path", type=Path, nargs="+", default=[], metavar="FOLDER",
         help="checkouts of youtubevos/cocoapi and leonid-pishchulin/poseval, or a folder that holds them",
@@ -124,7 +124,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     for command in (tracker, memory, joint, runtime, step, branches, data, train):
         command.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     for command in commands.choices.values():
-        command.add_argument("--json", metavar="OUT", help="write the figures to this file, too")
+        command.add_argument("--json", metavar="OUT", help="file to write the results to")
     return parser.parse_args(argv)
 
 

@@ -1,1 +1,1 @@
-"""What ``tools/benchmark.py`` measures, one module a sub-command."""
+"""Benchmarks of ``tools/benchmark.py``, one module a sub-command."""

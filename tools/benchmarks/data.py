@@ -1,4 +1,4 @@
-"""Speed of reading unlabelled video, against Detectron2's own reader."""
+"""Speed of reading unlabelled video, compared with Detectron2's reader."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .measure import measure_calls
 SOURCE_SIZE = (720, 1280)
 TRAIN_SIZE = (360, 640)
 _NUM_FRAMES = 16
-_GRAIN = 8.0  # grey levels
+_GRAIN = 8.0  # gray levels
 
 
 def benchmark_data(*, repeats: int, opts: Sequence[str] = ()) -> dict[str, Any]:
@@ -34,8 +34,8 @@ def benchmark_data(*, repeats: int, opts: Sequence[str] = ()) -> dict[str, Any]:
     ratio of CPU times of ``detectron2`` and ``reader``, ``mapper_speedup`` of ``detectron2`` and ``mapper``.
 
     Args:
-        repeats: measured pairs of each.
-        opts: KEY VALUE of the configuration, for the mapper.
+        repeats: Number of measured pairs of each.
+        opts: KEY VALUE pairs of the mapper's configuration.
     """
     cfg = get_cfg()
     add_ictrack_config(cfg)
@@ -88,17 +88,17 @@ def _compare(paths: list[str], cfg: CfgNode, repeats: int) -> dict[str, Any]:
     mapper = VideoDatasetMapper(cfg, num_videos=1)
     record = {"video_name": "benchmark", "file_names": paths}
     assert detectron2_frame(paths[0]).shape == our_frame(paths[0]).shape  # and both are warm
-    figures = {
+    results = {
         "detectron2": measure_calls(pair_of(detectron2_frame), pairs),
         "reader": measure_calls(pair_of(our_frame), pairs),
         "mapper": measure_calls(mapper, [record] * repeats),
     }
-    cpu = {name: figure["median_cpu_ms"] for name, figure in figures.items()}
+    cpu = {name: result["median_cpu_ms"] for name, result in results.items()}
     return {
         "source_size": list(SOURCE_SIZE),
         "train_size": list(TRAIN_SIZE),
         "bits_per_pixel": 8 * os.path.getsize(paths[0]) / (SOURCE_SIZE[0] * SOURCE_SIZE[1]),
-        **figures,
+        **results,
         "speedup": cpu["detectron2"] / cpu["reader"],
         "mapper_speedup": cpu["detectron2"] / cpu["mapper"],
     }

@@ -1,4 +1,4 @@
-"""ICTrack's evaluation of made-up data against the tools that it stands in for: CPU time, memory, and the numbers."""
+"""ICTrack's evaluation compared with the reference tools on synthetic data: CPU time, memory and scores."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from .generate_youtube_vis import YouTubeVISCase, write_youtube_vis_case
 from .measure import ProcessError, measure_process
 
 CASES: dict[str, YouTubeVISCase | PoseTrackCase] = {
-    "ytvis": YouTubeVISCase(num_videos=302, num_frames=28, num_truth=2, num_results=10),
-    "ytvis-dense": YouTubeVISCase(num_videos=302, num_frames=28, num_truth=2, num_results=100),
-    "ovis-like": YouTubeVISCase(num_videos=20, num_frames=100, num_truth=10, num_results=100, num_categories=25),
+    "ytvis": YouTubeVISCase(num_videos=302, num_frames=28, num_gt=2, num_pred=10),
+    "ytvis-dense": YouTubeVISCase(num_videos=302, num_frames=28, num_gt=2, num_pred=100),
+    "ovis-like": YouTubeVISCase(num_videos=20, num_frames=100, num_gt=10, num_pred=100, num_categories=25),
     "posetrack": PoseTrackCase(),
 }
-# Our run -> what it is held against.
+# Our run -> reference tool.
 _YOUTUBE_VIS_PAIRS = {"ictrack-ap": "youtubevos", "ictrack-all": "trackeval"}
 _POSETRACK_PAIRS = {"ictrack-pose": "poseval"}
 _WORKER = "benchmarks.reference_tools"
@@ -31,7 +31,7 @@ _WORKER = "benchmarks.reference_tools"
 
 @dataclass(frozen=True)
 class References:
-    """The reference tools that are there: name -> their checkout, or "" for an installed package."""
+    """Available reference tools: name -> checkout, or "" for an installed package."""
 
     paths: dict[str, str]
 
@@ -51,17 +51,17 @@ class References:
 def benchmark_evaluation(
     *, cases: Sequence[str], reference_folders: Sequence[Path], scale: float = 1.0, seed: int = 0
 ) -> dict[str, Any]:
-    """Generate each case, score it with every tool in a process of its own, one after the other.
+    """Generate each case and score it with every tool, one after the other in processes of their own.
 
     Args:
-        cases: names in ``CASES``.
-        reference_folders: where checkouts of the reference tools are looked for.
-        scale: of the number of videos or sequences.
-        seed: of the data.
+        cases: Names in ``CASES``.
+        reference_folders: Folders in which checkouts of the reference tools are looked for.
+        scale: Factor on the number of videos or sequences.
+        seed: Seed of the data.
 
     Returns:
-        For each case its size and, for each tool, CPU seconds, MiB and headline numbers, with the reference's as ratios
-        to ours; a tool that is missing or failed has an "error" in place of them.
+        Size of each case and, for each tool, CPU seconds, MiB and headline scores, with the reference's costs as ratios
+        to ours; a missing or failed tool has an "error" instead.
     """
     references = References.find(reference_folders)
     return {"scale": scale, "cases": {name: _run_case(CASES[name], references, scale, seed) for name in cases}}
@@ -94,7 +94,7 @@ def _run_tools(
             other["cpu_ratio"] = other["cpu_seconds"] / own["cpu_seconds"]
             other["memory_ratio"] = other["peak_mb"] / own["peak_mb"]
             shared = own["numbers"].keys() & other["numbers"].keys()
-            # In the place of NaN a number that no score is.
+            # -9 stands for NaN; no score has this value.
             ours, theirs = (np.nan_to_num([run["numbers"][key] for key in shared], nan=-9.0) for run in (own, other))
             other["largest_difference"] = float(np.abs(ours - theirs).max())
         yield reference, other
@@ -109,10 +109,10 @@ def _run_tool(tool: str, paths: tuple[Path, Path], checkout: str) -> dict[str, A
 
 
 def evaluation_table(result: dict[str, Any]) -> str:
-    """What :func:`benchmark_evaluation` returned, for the terminal."""
+    """Result of :func:`benchmark_evaluation` as a text table."""
     rows = []
-    for case, figures in result["cases"].items():
-        for tool, cost in figures["tools"].items():
+    for case, scored in result["cases"].items():
+        for tool, cost in scored["tools"].items():
             if "error" in cost:
                 rows.append([case, tool, cost["error"]])
                 continue

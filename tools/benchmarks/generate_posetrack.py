@@ -1,4 +1,4 @@
-"""Made-up ground truth and predictions in PoseTrack18 format, of any size, for speed."""
+"""Synthetic ground truth and predictions in PoseTrack18 format, of any size, for benchmarks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from ictrack.structures.joints import POSETRACK_18
 
-# Where the joints of POSETRACK_18 are in a person of height 1, the middle of the hips at (0, 0), y down.
+# Joints of POSETRACK_18 in a person of height 1, with the middle of the hips at (0, 0), y down.
 _POSE = np.array([
     (0, -0.42), (0, -0.34), (0, -0.5), (0, 0), (0, 0), (0.12, -0.32), (-0.12, -0.32), (0.17, -0.15), (-0.17, -0.15),
     (0.18, 0), (-0.18, 0), (0.08, 0), (-0.08, 0), (0.09, 0.22), (-0.09, 0.22), (0.1, 0.45), (-0.1, 0.45),
@@ -21,12 +21,12 @@ _EARS = [POSETRACK_18.index("left_ear"), POSETRACK_18.index("right_ear")]
 
 @dataclass(frozen=True)
 class PoseTrackCase:
-    """How much of what.
+    """Size of a case.
 
     Attributes:
-        num_sequences: files.
-        people, frames: fewest and most of a sequence; all frames are labelled.
-        height, width: of the frames, in pixels.
+        num_sequences: Number of files.
+        people, frames: Smallest and largest number in a sequence; all frames are labelled.
+        height, width: Size of the frames in pixels.
     """
 
     num_sequences: int = 70
@@ -61,9 +61,9 @@ def write_posetrack_case(case: PoseTrackCase, folder: Path, seed: int = 0) -> tu
             }
             for frame in range(num_frames)
         ]
-        truth = _people(rng, num_people, num_frames, case)
+        gt = _people(rng, num_people, num_frames, case)
         false = _people(rng, num_people, num_frames, case)
-        people = (_truth(rng, truth, images), _predictions(rng, truth, false, images))
+        people = (_ground_truth(rng, gt, images), _predictions(rng, gt, false, images))
         for path, annotated in zip(paths, people):
             content = {"images": images, "annotations": annotated, "categories": [_category()]}
             (path / f"{name}.json").write_text(json.dumps(content))
@@ -85,7 +85,7 @@ def _people(rng: np.random.Generator, count: int, num_frames: int, case: PoseTra
     return start + frames * rng.normal(0, 2, (1, count, 1, 2)) + heights * (_POSE + swing)
 
 
-def _truth(rng: np.random.Generator, people: np.ndarray, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _ground_truth(rng: np.random.Generator, people: np.ndarray, images: list[dict[str, Any]]) -> list[dict[str, Any]]:
     annotations = []
     for joints, image in zip(people, images):
         for track in np.flatnonzero(rng.random(len(joints)) < 0.7).tolist():
@@ -135,7 +135,7 @@ def _predictions(
 
 
 def _flat(joints: np.ndarray, seen: np.ndarray) -> list[float]:
-    """[x, y, 1, ...] of the 17 joints, zeros for what is not seen and for the ears."""
+    """[x, y, 1, ...] of the 17 joints, zeros for joints that are not visible and for the ears."""
     keypoints = np.concatenate([np.round(joints, 2), np.ones((len(joints), 1))], axis=1)
     keypoints[~seen] = 0
     keypoints[_EARS] = 0

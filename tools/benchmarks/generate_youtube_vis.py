@@ -1,4 +1,4 @@
-"""Made-up ground truth and results in YouTube-VIS format, of any size, for speed."""
+"""Synthetic ground truth and predictions in YouTube-VIS format, of any size, for speed."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ import numpy as np
 from ictrack.evaluation.submission import ResultsWriter
 from ictrack.structures.rle import encode_runs
 
-# How far the better and the worse copy of a ground truth are off, as shares of its size.
+# Errors of the better and the worse copy of a ground-truth track, as shares of its size.
 _SPREADS = (0.05, 0.25)
 
 
 @dataclass(frozen=True)
 class YouTubeVISCase:
-    """How much of what.
+    """Size of a case.
 
     Attributes:
-        num_videos, num_frames: videos, and frames of each.
-        num_truth, num_results: tracks of each video.
-        num_categories: of which a video's ground truth has at most three.
-        height, width: of the frames, in pixels.
+        num_videos, num_frames: Number of videos, and of frames of each.
+        num_gt, num_pred: Number of ground-truth and predicted tracks of each video.
+        num_categories: Number of categories, of which a video's ground truth has at most three.
+        height, width: Size of the frames in pixels.
     """
 
     num_videos: int
     num_frames: int
-    num_truth: int
-    num_results: int
+    num_gt: int
+    num_pred: int
     num_categories: int = 40
     height: int = 720
     width: int = 1280
@@ -61,11 +61,11 @@ def write_youtube_vis_case(case: YouTubeVISCase, folder: Path, seed: int = 0) ->
                 {"id": video_id, "height": case.height, "width": case.width, "length": len(files), "file_names": files}
             )
             present = rng.choice(case.num_categories, min(3, case.num_categories), replace=False) + 1
-            truth_categories = rng.choice(present, case.num_truth)
-            truth = _moving_blobs(rng, case.num_truth, case)
-            for category, runs in zip(truth_categories.tolist(), _runs(truth, rng, case, absent=0.1)):
+            gt_categories = rng.choice(present, case.num_gt)
+            gt = _moving_blobs(rng, case.num_gt, case)
+            for category, runs in zip(gt_categories.tolist(), _runs(gt, rng, case, absent=0.1)):
                 annotations.append(_annotation(len(annotations) + 1, video_id, category, runs, case))
-            categories, scores, found = _results(rng, truth, truth_categories, present, case)
+            categories, scores, found = _results(rng, gt, gt_categories, present, case)
             writer.write(
                 {
                     "video_id": video_id,
@@ -96,26 +96,26 @@ def _moving_blobs(rng: np.random.Generator, count: int, case: YouTubeVISCase) ->
 
 
 def _results(
-    rng: np.random.Generator, truth: _Blobs, truth_categories: np.ndarray, present: np.ndarray, case: YouTubeVISCase
+    rng: np.random.Generator, gt: _Blobs, gt_categories: np.ndarray, present: np.ndarray, case: YouTubeVISCase
 ) -> tuple[np.ndarray, np.ndarray, _Blobs]:
     """Categories, scores and blobs: a better and a worse copy of each ground truth, then false ones."""
-    others = _moving_blobs(rng, case.num_results, case)
+    others = _moving_blobs(rng, case.num_pred, case)
     box, phase = others.box, others.phase
-    categories = rng.choice(present, case.num_results)
-    scores = rng.uniform(0.01, 0.6, case.num_results)
-    for row in range(min(len(_SPREADS) * case.num_truth, case.num_results)):
-        source = row % case.num_truth
-        box[row] = truth.box[source]
+    categories = rng.choice(present, case.num_pred)
+    scores = rng.uniform(0.01, 0.6, case.num_pred)
+    for row in range(min(len(_SPREADS) * case.num_gt, case.num_pred)):
+        source = row % case.num_gt
+        box[row] = gt.box[source]
         half = box[row, :, 2:].copy()
-        spread = _SPREADS[min(row // case.num_truth, len(_SPREADS) - 1)]
+        spread = _SPREADS[min(row // case.num_gt, len(_SPREADS) - 1)]
         box[row, :, :2] += half * rng.normal(0, spread, half.shape)
         box[row, :, 2:] *= np.exp(rng.normal(0, spread, half.shape))
         # From some frame on, it follows another object: an identity switch.
-        if rng.random() < 0.2 and case.num_truth > 1:
+        if rng.random() < 0.2 and case.num_gt > 1:
             switch = int(rng.integers(case.num_frames))
-            box[row, switch:] = truth.box[(source + 1) % case.num_truth, switch:]
-        categories[row] = truth_categories[source] if rng.random() < 0.9 else rng.choice(present)
-        phase[row] = truth.phase[source]
+            box[row, switch:] = gt.box[(source + 1) % case.num_gt, switch:]
+        categories[row] = gt_categories[source] if rng.random() < 0.9 else rng.choice(present)
+        phase[row] = gt.phase[source]
         scores[row] = rng.uniform(0.3, 1.0)
     return categories, scores, _Blobs(box, phase)
 
@@ -123,7 +123,7 @@ def _results(
 def _runs(
     blobs: _Blobs, rng: np.random.Generator, case: YouTubeVISCase, absent: float
 ) -> Iterator[list[np.ndarray | None]]:
-    """For each blob the run lengths of its mask in each frame, None where it is absent or has no pixels."""
+    """Run lengths of each blob's mask in each frame, None where it is absent or has no pixels."""
     hidden = rng.random(blobs.box.shape[:2]) < absent
     for box, phase, is_hidden in zip(blobs.box, blobs.phase, hidden):
         yield [
@@ -138,7 +138,7 @@ def _blob_runs(box: np.ndarray, phase: float, case: YouTubeVISCase) -> np.ndarra
     extent = np.sqrt(np.maximum(0, 1 - ((columns + 0.5 - x) / half_width) ** 2)) * half_height
     top = y - extent * (1 + 0.2 * np.sin(columns / 7 + phase))
     bottom = y + extent * (1 + 0.2 * np.cos(columns / 5 + phase))
-    # Never the first or last row: runs of neighbouring columns do not touch.
+    # Never the first or last row: runs of neighboring columns do not touch.
     top = np.clip(top, 1, case.height - 1).astype(np.int64)
     bottom = np.clip(bottom, 1, case.height - 1).astype(np.int64)
     columns, top, bottom = (side[bottom > top] for side in (columns, top, bottom))

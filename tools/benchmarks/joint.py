@@ -1,4 +1,4 @@
-"""What learning from unlabelled video beside labelled images costs."""
+"""Cost of training on unlabelled video in addition to labelled images."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _WARMUP = 2
 
 
 def benchmark_joint_step(*, image_config: str, joint_config: str, repeats: int, opts: Sequence[str]) -> dict[str, Any]:
-    """Training steps of two configurations by turns, data loading included, in CPU time of one process.
+    """CPU time of alternating training steps of two configurations, including data loading, in one process.
 
     Args:
-        image_config: of labelled images alone.
-        joint_config: with unlabelled video beside as many labelled images.
-        repeats: measured steps of each.
+        image_config: Configuration with labelled images only.
+        joint_config: Configuration with as many labelled images, and unlabelled video.
+        repeats: Number of measured steps of each.
         opts: KEY VALUE pairs for both.
 
     Returns:
-        Of both configurations "images" (pictures that go through the network in a step) and "cpu_ms" (median); their
-        "step_ratio", and "image_ratio", that of the time a picture.
+        "images" (that go through the network in a step) and median "cpu_ms" of both configurations; "step_ratio" of the
+        steps, and "image_ratio" of the time per image.
     """
     with tempfile.TemporaryDirectory() as folder:
         trainers = {}
@@ -50,15 +50,15 @@ def benchmark_joint_step(*, image_config: str, joint_config: str, repeats: int, 
                         times[name].append(1000 * (time.process_time() - start))
     result: dict[str, Any] = {}
     for name, trainer in trainers.items():
-        images = _pictures(trainer.cfg, is_joint=name == "joint")
+        images = _num_images(trainer.cfg, is_joint=name == "joint")
         result[name] = {"images": images, "cpu_ms": statistics.median(times[name]), "repeats": repeats}
     result["step_ratio"] = result["joint"]["cpu_ms"] / result["image"]["cpu_ms"]
     result["image_ratio"] = result["step_ratio"] * result["image"]["images"] / result["joint"]["images"]
     return result
 
 
-def _pictures(cfg: Any, is_joint: bool) -> int:
-    """Pictures of a step: labelled views, and frames."""
+def _num_images(cfg: Any, is_joint: bool) -> int:
+    """Number of images of a step: labelled views and frames."""
     views = cfg.SOLVER.IMS_PER_BATCH
     unlabelled = cfg.INPUT.UNLABELLED
     return views + is_joint * round(views * unlabelled.PER_LABELLED_IMAGE) * unlabelled.NUM_FRAMES

@@ -38,12 +38,12 @@ def measure_calls(function: Callable[[Any], Any], inputs: Sequence[Any]) -> dict
 
 @dataclass(frozen=True)
 class ProcessCost:
-    """What a process needed, its start and imports included.
+    """Cost of a process, including its start and imports.
 
     Attributes:
-        cpu_seconds: user and system time of it and the children that it waited for.
-        peak_mb: its largest resident memory in MiB.
-        output: what it wrote as its result.
+        cpu_seconds: User and system time of the process and the children that it waited for.
+        peak_mb: Largest resident memory in MiB.
+        output: Result of the process.
     """
 
     cpu_seconds: float
@@ -52,16 +52,16 @@ class ProcessCost:
 
 
 class ProcessError(RuntimeError):
-    """A measured process failed; the message ends with the last line that it wrote to its standard error."""
+    """Failed measured process; the message ends with the last line of its standard error."""
 
 
 def measure_process(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> ProcessCost:
-    """Run ``python -m module *arguments`` by itself, on one thread, and measure it.
+    """Run ``python -m module *arguments`` on one thread, and measure it.
 
     The module must end with :func:`finish_measured`.
 
     Raises:
-        ProcessError: the process ended with another status than 0, or without a result.
+        ProcessError: If the process ends with another status than 0, or without a result.
     """
     threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     variables = {**os.environ, **threads, **(environment or {})}
@@ -82,12 +82,12 @@ def measure_process(module: str, arguments: Sequence[str], environment: Mapping[
             return ProcessCost(**json.load(file))
 
 
-_TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # where this package is found
+_TOOLS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # folder of this package
 _REPORT = "ICTRACK_BENCHMARK_REPORT"
 
 
 def finish_measured(output: Any) -> None:
-    """Tell :func:`measure_process`, in the process that it started, the result and what it has cost so far."""
+    """Report the result and the cost of a measured process to :func:`measure_process`."""
     usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
     cost = {
         "cpu_seconds": sum(usage.ru_utime + usage.ru_stime for usage in usages),
@@ -99,9 +99,9 @@ def finish_measured(output: Any) -> None:
 
 
 def peak_bytes() -> int:
-    """The largest resident memory of this process until now.
+    """Largest resident memory of this process in bytes.
 
-    On Linux it is from the process's own table: the resource usage also counts the process that it was forked from.
+    On Linux it is read from /proc, since the resource usage also counts the process that it was forked from.
     """
     with contextlib.suppress(OSError), open("/proc/self/status") as file:
         for line in file:
@@ -112,7 +112,7 @@ def peak_bytes() -> int:
 
 
 def machine() -> dict[str, Any]:
-    """The processor and the versions that a figure depends on."""
+    """Processor and versions that results depend on."""
     versions = {"python": platform.python_version(), "numpy": np.__version__}
     if "torch" in sys.modules:
         versions["torch"] = sys.modules["torch"].__version__
@@ -120,7 +120,7 @@ def machine() -> dict[str, Any]:
 
 
 def hardware(device: str) -> str:
-    """In words, what a model on a device runs on."""
+    """Description of the hardware of a device."""
     if device.startswith("cuda"):
         import torch
 
@@ -130,7 +130,7 @@ def hardware(device: str) -> str:
 
 
 def processor() -> str:
-    """The processor's name, or, where the system does not tell, its architecture."""
+    """Name of the processor, or its architecture where the name is unknown."""
     with contextlib.suppress(OSError), open("/proc/cpuinfo") as file:
         for line in file:
             if line.startswith("model name"):

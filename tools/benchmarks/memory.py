@@ -18,7 +18,7 @@ from ictrack.engine.video_tracker import VideoTracker, track_video
 
 
 class RepeatedStream(FrameStream):
-    """A video from its beginning again and again, until there are ``length`` frames."""
+    """Video repeated up to ``length`` frames."""
 
     def __init__(self, source: str | os.PathLike, length: int):
         self.source = source
@@ -38,9 +38,9 @@ class RepeatedStream(FrameStream):
 
 
 def peak_memory(cfg: CfgNode, source: str | os.PathLike, num_frames: int) -> int:
-    """Largest resident memory, in bytes, of a fresh process that tracks ``num_frames`` frames of ``source``, repeated.
+    """Largest resident memory in bytes of a fresh process that tracks ``num_frames`` frames of the repeated ``source``.
 
-    The process does all that ``ictrack track`` does: it draws, writes the mp4, and saves the tracks.
+    As ``ictrack track``, the process draws, writes the mp4 and saves the tracks.
     """
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_track_and_measure, (cfg, source, num_frames))

@@ -32,9 +32,9 @@ def benchmark_pose_runtime(
     In the form of Table 1 of the supplementary of arXiv 2104.00287: at one scale, and at those of ``TEST.AUG``.
 
     Args:
-        config_file, weights, opts: of the model and the tracker; without weights the model is random.
-        input: video, folder of frames or glob, of at least three frames.
-        frames: at most so many are measured, after two that are not.
+        config_file, weights, opts: Configuration of model and tracker; without weights the model is random.
+        input: Video, folder of frames or glob, of at least three frames.
+        frames: Largest number of measured frames, after two that are not measured.
 
     Raises:
         ValueError: the source has too few frames.
@@ -60,19 +60,19 @@ def benchmark_pose_runtime(
 
 
 def pose_runtime_table(result: dict[str, Any]) -> str:
-    """The result as text."""
+    """Result as text."""
     rows = [[row["method"], row["fps"], row["frames"], row["people_per_frame"]] for row in result["rows"]]
     table = tabulate(rows, ["Method", "runtime (fps)", "frames", "people a frame"], floatfmt=".2f")
     return f'{table}\n{result["hardware"]}; "ms": test at several scales (TEST.AUG)'
 
 
 def benchmark_pose_step(*, config_file: str, size: int, people: Sequence[int], opts: Sequence[str]) -> dict[str, Any]:
-    """A training step and a forward pass of a pose detector on one made-up image.
+    """Time and memory of a training step and a forward pass of a pose detector on one synthetic image.
 
     Args:
-        config_file, opts: of the model.
-        size: side of the square image in pixels.
-        people: in the image; one step each.
+        config_file, opts: Configuration of the model.
+        size: Side of the square image in pixels.
+        people: Numbers of people in the image; one step each.
 
     Returns:
         "parameters", and of each step the losses, whether all gradients are finite, its seconds and the peak memory of
@@ -115,9 +115,9 @@ def benchmark_pose_branches(*, config_file: str, size: int, repeats: int, opts: 
     """CPU time that inference and the video stage's frozen forward pass save by running only the branches they read.
 
     Args:
-        config_file, opts: of the model, whose weights are random.
-        size: side of the square image in pixels.
-        repeats: measured passes of each kind, which take turns.
+        config_file, opts: Configuration of the model, whose weights are random.
+        size: Side of the square image in pixels.
+        repeats: Number of measured passes of each kind, which take turns.
 
     Returns:
         "inference" and "frozen_forward", each with the median CPU seconds of the pass with "all_branches" and with
@@ -168,7 +168,7 @@ def _cpu_seconds(run: Callable[[], Any]) -> float:
 
 
 def _made_up_image(cfg: CfgNode, people: int, size: int) -> dict[str, Any]:
-    """Noise, and ``people`` with joints at random, seven of ten of them labelled."""
+    """Noise image with ``people`` whose joints are random, seven of ten of them labelled."""
     rng = torch.Generator().manual_seed(people)
     corners = torch.rand(people, 1, 2, generator=rng) * 0.85 * size
     points = corners + torch.rand(people, 17, 2, generator=rng) * 0.15 * size

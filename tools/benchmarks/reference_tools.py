@@ -1,4 +1,4 @@
-"""One evaluation tool, scoring one pair of files in a process of its own.
+"""Process that scores a pair of files with one evaluation tool.
 
     python -m benchmarks.reference_tools TOOL GROUND_TRUTH RESULTS [REFERENCE_PATH]
 
@@ -26,38 +26,38 @@ from .measure import finish_measured
 TRACKEVAL_METRICS = ("HOTA", "CLEAR", "Identity", "TrackMAP")
 
 
-def ictrack_ap(truth: Path, results: Path) -> dict[str, float]:
-    """ICTrack's AP and AR of YouTube-VIS, official protocol."""
+def ictrack_ap(gt: Path, results: Path) -> dict[str, float]:
+    """AP and AR of YouTube-VIS by ICTrack, official protocol."""
     from ictrack.evaluation.reports.youtube_vis import youtube_vis_report
 
-    report = youtube_vis_report(truth, results, protocols=("official",), metrics=("ap",))
+    report = youtube_vis_report(gt, results, protocols=("official",), metrics=("ap",))
     return {key: value for key, value in report["official"].items() if isinstance(value, float)}
 
 
-def ictrack_all(truth: Path, results: Path) -> dict[str, float]:
+def ictrack_all(gt: Path, results: Path) -> dict[str, float]:
     """AP of both protocols, HOTA, CLEAR and Identity."""
     from ictrack.evaluation.reports.youtube_vis import youtube_vis_report
 
-    report = youtube_vis_report(truth, results)
+    report = youtube_vis_report(gt, results)
     return {
         "AP": report["official"]["AP"],
         **{key: report[metric][key] for metric, key in (("hota", "HOTA"), ("clear", "MOTA"), ("identity", "IDF1"))},
     }
 
 
-def ictrack_pose(truth: Path, results: Path) -> dict[str, float]:
+def ictrack_pose(gt: Path, results: Path) -> dict[str, float]:
     """ICTrack's AP and MOT of PoseTrack, both protocols."""
     from ictrack.evaluation.reports.posetrack import posetrack_report
 
-    report = posetrack_report(truth, results, metrics=("ap", "mot"))
+    report = posetrack_report(gt, results, metrics=("ap", "mot"))
     return {
         "AP": report["official"]["AP"]["ap"]["total"],
         **{key.upper(): report["official"]["MOT"][key]["total"] for key in ("mota", "motp", "pre", "rec")},
     }
 
 
-def official_youtube_vis(truth: Path, results: Path, checkout: Path) -> dict[str, float]:
-    """The tool of YouTube-VIS: ``checkout`` is of github.com/youtubevos/cocoapi.
+def official_youtube_vis(gt: Path, results: Path, checkout: Path) -> dict[str, float]:
+    """AP and AR of YouTube-VIS by the official tool; ``checkout`` is of github.com/youtubevos/cocoapi.
 
     Its modules are loaded from the checkout beside the installed pycocotools, whose compiled part they use.
     """
@@ -68,9 +68,9 @@ def official_youtube_vis(truth: Path, results: Path, checkout: Path) -> dict[str
     package.__path__ = [str(checkout / "PythonAPI" / "pycocotools")]
     package.mask = mask  # type: ignore[attr-defined]
     sys.modules.update({"youtubevos": package, "youtubevos.mask": mask})
-    ground_truth = importlib.import_module("youtubevos.ytvos").YTVOS(str(truth))
+    official_gt = importlib.import_module("youtubevos.ytvos").YTVOS(str(gt))
     evaluation = importlib.import_module("youtubevos.ytvoseval").YTVOSeval(
-        ground_truth, ground_truth.loadRes(str(results)), "segm"
+        official_gt, official_gt.loadRes(str(results)), "segm"
     )
     evaluation.evaluate()
     evaluation.accumulate()
@@ -79,14 +79,14 @@ def official_youtube_vis(truth: Path, results: Path, checkout: Path) -> dict[str
     return {name: float(value) if value >= 0 else math.nan for name, value in zip(names, evaluation.stats)}
 
 
-def trackeval(truth: Path, results: Path) -> dict[str, float]:
-    """TrackEval's four metrics of YouTube-VIS; its AP has another definition and a name of its own."""
+def trackeval(gt: Path, results: Path) -> dict[str, float]:
+    """Metrics of YouTube-VIS by TrackEval; its AP is defined differently and has another name."""
     import trackeval as tool
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for path, link in (
-            (truth, "gt/youtube_vis_val/gt.json"),
+            (gt, "gt/youtube_vis_val/gt.json"),
             (results, "own/youtube_vis_val/it/data/results.json"),
         ):
             (folder / link).parent.mkdir(parents=True)
@@ -119,13 +119,13 @@ def trackeval(truth: Path, results: Path) -> dict[str, float]:
     }
 
 
-def poseval(truth: Path, results: Path, checkout: Path) -> dict[str, float]:
+def poseval(gt: Path, results: Path, checkout: Path) -> dict[str, float]:
     """PoseTrack's tool: ``checkout`` is of github.com/leonid-pishchulin/poseval; it needs motmetrics and shapely."""
     _restore_numpy_of_2019()
     sys.path.insert(0, str(checkout))
     tool = importlib.import_module("poseval.evaluate")
     with tempfile.TemporaryDirectory() as folder:
-        sys.argv = ["poseval", "-g", f"{truth}/", "-p", f"{results}/", "-e", "-t", "-o", f"{folder}/"]
+        sys.argv = ["poseval", "-g", f"{gt}/", "-p", f"{results}/", "-e", "-t", "-o", f"{folder}/"]
         tool.main()
         ap, mot = (json.loads((Path(folder) / f"total_{kind}_metrics.json").read_text()) for kind in ("AP", "MOT"))
     percent = {"AP": ap["ap"][-1], **{key.upper(): mot[key][-1] for key in ("mota", "motp", "pre", "rec")}}

@@ -15,7 +15,7 @@ from ictrack.tracking import build_tracker
 
 from .measure import measure_calls
 
-# Frames of detections without masks are said to be of this size, (height, width).
+# (height, width) of the frames where detections have no masks.
 _FRAME_SIZE = (180, 320)
 
 
@@ -32,10 +32,10 @@ def benchmark_tracker(
     """Updates of a tracker whose memory holds ``tracks`` tracks, each frame finding ``detections`` of them again.
 
     Args:
-        detections, tracks: how many.
-        dim: of the embeddings.
-        masks: (height, width) of the masks that detections have; None: they have none.
-        warmup, repeats: updates before and during the measurement.
+        detections, tracks: Numbers of detections and tracks.
+        dim: Dimension of the embeddings.
+        masks: (height, width) of the detections' masks; None: no masks.
+        warmup, repeats: Number of updates before and during the measurement.
         opts: KEY VALUE pairs of the configuration.
     """
     rng = np.random.default_rng(0)

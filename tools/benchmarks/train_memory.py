@@ -1,4 +1,4 @@
-"""Memory that a training step needs on each GPU, counted tensor by tensor on a machine without one."""
+"""GPU memory of a training step, counted tensor by tensor on a machine without a GPU."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from ictrack.structures.joints import configured_joints
 _LARGE = 1 << 21
 # Never computed, however small.
 _HEAVY = ("convolution", "convolution_backward", "native_group_norm", "native_group_norm_backward")
-# CUDA's allocator hands out multiples of it.
+# Unit of CUDA's allocator in bytes.
 _ALIGNMENT = 512
 # Functions of the models that automatic mixed precision runs in float32 on a GPU, but not on a CPU.
 _FLOAT32_ON_CUDA = ("group_norm", "softmax", "log_softmax", "exp", "log", "sum", "cumsum", "norm", "logsumexp")
 
 
 class CountMemory(TorchDispatchMode):
-    """Counts the bytes of all tensors that are alive, by storage.
+    """Counter of the bytes of all live tensors, by storage.
 
     Large floating-point results are not computed: they are zeros, whose pages the operating system does not make before
     they are written to, so that a full-scale step runs in seconds and within the memory of a desktop computer.
     Integers, booleans and small results are computed, so what depends on the labels is done as it is in training.
 
     Attributes:
-        alive: bytes now.
-        peak: the largest until now.
+        alive: Bytes in use.
+        peak: Largest number of bytes so far.
     """
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class CountMemory(TorchDispatchMode):
 
 
 def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-    """The operator's result, or zeros of its shape where something large is computed."""
+    """Result of the operator, or zeros of its shape where something large would be computed."""
     schema = func._schema
     is_view = any(result.alias_info is not None and not result.alias_info.is_write for result in schema.returns)
     is_heavy = func.overloadpacket.__name__ in _HEAVY or any(_is_large(x) for x in tree_leaves((args, kwargs)))
@@ -119,7 +119,7 @@ def _zeros(shape: Tensor) -> Tensor:
 
 
 class CudaAutocast(TorchFunctionMode):
-    """Runs in float32 what automatic mixed precision does on a GPU, inside a CPU's bfloat16 autocast."""
+    """Context of a CPU's bfloat16 autocast that runs in float32 what automatic mixed precision does on a GPU."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -136,13 +136,13 @@ def train_memory(config_file: str, instances: int, opts: Sequence[str]) -> dict[
     """Bytes of one training step on one of the configuration's GPUs.
 
     Args:
-        config_file: with ``SOLVER.REFERENCE_WORLD_SIZE``, the number of GPUs; 0 is one.
-        instances: in each made-up image and frame.
+        config_file: Configuration file; ``SOLVER.REFERENCE_WORLD_SIZE`` is the number of GPUs, 0 is one.
+        instances: Number of instances in each synthetic image and frame.
         opts: KEY VALUE pairs.
 
     Returns:
         "gpus", "batch" (of a GPU, in words), "model" (weights, gradients, their copy in the buckets that processes
-        exchange, and the optimiser's state), "step" (what is alive at the peak beside the weights, gradients and state)
+        exchange, and the optimizer's state), "step" (what is alive at the peak beside the weights, gradients and state)
         and "peak", in bytes. Without the CUDA context, workspaces of cuDNN, and fragmentation.
     """
     cfg = load_config(config_file, [*opts, "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", "", "MODEL.HRNET.WEIGHTS", ""])
@@ -153,7 +153,7 @@ def train_memory(config_file: str, instances: int, opts: Sequence[str]) -> dict[
     counter = CountMemory()
     counter.watch([*model.parameters(), *model.buffers()])
     with counter, CudaAutocast():
-        _step(cfg, model, optimizer, batch)  # makes the optimiser's state
+        _step(cfg, model, optimizer, batch)  # creates the optimizer's state
         counter.peak = kept = counter.alive
         _step(cfg, model, optimizer, batch)
     buckets = sum(4 * p.numel() for p in model.parameters() if p.requires_grad) if gpus > 1 else 0
@@ -176,12 +176,12 @@ def _step(cfg: CfgNode, model: Any, optimizer: torch.optim.Optimizer, batch: lis
 
 
 def made_up_batch(cfg: CfgNode, count: int, instances: int) -> list[dict[str, Any]]:
-    """The largest batch of the configuration on one GPU: noise, with instances at random places.
+    """Largest batch of the configuration on one GPU: noise, with instances at random locations.
 
     Args:
-        cfg: of the training.
-        count: labelled views or, without ``DATASETS.TRAIN``, samples of unlabelled video.
-        instances: in each image and frame.
+        cfg: Configuration of the training.
+        count: Number of labelled views or, without ``DATASETS.TRAIN``, of samples of unlabelled video.
+        instances: Number of instances in each image and frame.
     """
     generator = torch.Generator().manual_seed(0)
     labelled = count if cfg.DATASETS.TRAIN else 0
@@ -193,7 +193,7 @@ def made_up_batch(cfg: CfgNode, count: int, instances: int) -> list[dict[str, An
 
 
 def _train_size(cfg: CfgNode) -> tuple[int, int]:
-    """Height and width of the largest labelled image in landscape format."""
+    """(height, width) of the largest labelled image in landscape format."""
     inp = cfg.INPUT
     if len(inp.SCALE_JITTER):
         return inp.CROP_SIZE[0], inp.CROP_SIZE[1]
@@ -227,7 +227,7 @@ def _instances(cfg: CfgNode, size: tuple[int, int], count: int, generator: torch
 
 
 def _sample(cfg: CfgNode, name: str, instances: int, generator: torch.Generator) -> dict[str, Any]:
-    """As ``VideoDatasetMapper`` makes them."""
+    """Sample in the form of ``VideoDatasetMapper``."""
     inp = cfg.INPUT.UNLABELLED
     frames, size, cell = inp.NUM_FRAMES, (inp.SIZE[0], inp.SIZE[1]), inp.COLOR_STRIDE
     images = torch.randint(256, (frames, 3, *size), generator=generator, dtype=torch.uint8)
@@ -259,7 +259,7 @@ def _in_words(batch: Sequence[dict[str, Any]]) -> str:
 
 
 def memory_table(rows: Sequence[dict[str, Any]]) -> str:
-    """Markdown, in GB of 10^9 bytes."""
+    """Markdown table in GB of 10^9 bytes."""
     cells = [
         [
             row["config"].rsplit("/", 1)[-1],

@@ -131,13 +131,13 @@ class VideoEmbedding(PartlyFrozen, EmbeddingHead):
     def losses(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> dict[str, Tensor]:
-        """The image head's; none where it is frozen. Those of the video head are :meth:`video_losses`."""
+        """Losses of the image head, none where it is frozen; see :meth:`video_losses` for the video head."""
         return self.image_head.losses(features, instances, padded_size) if self.trains_image_head else {}
 
     def read(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
-        """Fused. Raises ValueError if the two heads do not read the same instances."""
+        """Fused embeddings and their rows. Raises ValueError if the heads read different instances."""
         (image, rows), (video, video_rows) = (
             head.read(features, instances, padded_size) for head in (self.image_head, self.video_head)
         )

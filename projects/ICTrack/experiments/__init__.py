@@ -1,1 +1,1 @@
-"""The experiments of the project: quick-starts, ablation, and their reports and tables."""
+"""Experiments of the project: quick-starts, ablation, and their reports and tables."""

@@ -1,1 +1,1 @@
-"""Synthetic data: characters with masks and people with poses, composed from the photos and clips in ``assets/``."""
+"""Synthetic data: characters with masks and people with poses, rendered over the photos and clips in ``assets/``."""

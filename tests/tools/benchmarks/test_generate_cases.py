@@ -10,7 +10,7 @@ from ictrack.structures.posetrack_json import read_pose_folder
 from ictrack.structures.rle import decode_runs
 from ictrack.structures.youtube_vis_json import read_ground_truth
 
-VIDEOS = YouTubeVISCase(num_videos=3, num_frames=5, num_truth=2, num_results=7, num_categories=4, height=90, width=160)
+VIDEOS = YouTubeVISCase(num_videos=3, num_frames=5, num_gt=2, num_pred=7, num_categories=4, height=90, width=160)
 POSES = PoseTrackCase(num_sequences=3, people=(2, 4), frames=(5, 8))
 
 

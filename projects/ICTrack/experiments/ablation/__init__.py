@@ -1,1 +1,1 @@
-"""The ablation study of embedding heads: frozen features are cached, and every row of the table trains on them."""
+"""Ablation study of embedding heads, which are all trained on the same cached features."""

@@ -34,7 +34,7 @@ class CachedFeatures:
         pooled: (M, sum of C_l) float16 backbone taps, averaged over the instance's mask and concatenated.
         own_cells: (M, 3) int64 (level, row, column) of the cell that detected each instance; (0, 3) for images.
         cells: (P, 5) int64 (image, level, row, column, instance) of the cells that SOLO assigns to each mask.
-        maps: feature name -> (V, C, h, w) float16. Pyramid levels at the resolution of SOLO's grids, taps averaged
+        maps: Feature name -> (V, C, h, w) float16. Pyramid levels at the resolution of SOLO's grids, taps averaged
             over large cells.
         colors: (V, 3, h, w) float32 Lab, scaled to about -1 to 1; (0,) where they are not needed.
     """

@@ -11,7 +11,7 @@ from detectron2.structures import BitMasks, Boxes, BoxMode, Instances
 from pycocotools import mask as coco_mask
 from torch import Tensor
 
-from experiments.association.masks import DetectedClip, DetectedFrame
+from experiments.association.masks import DetectedClip, DetectedFrame, decode_masks
 
 # Smallest mask IoU at which a detection matches an object, as in IDF1.
 MATCH_IOU = 0.5
@@ -80,10 +80,9 @@ def true_identities(clips: Sequence[DetectedClip]) -> Tensor:
 def predicted_instances(frame: DetectedFrame) -> Instances:
     """Detections of a frame as pseudo-labels: gt_masks, gt_boxes and gt_classes."""
     size = frame.detections.image_size
-    masks = coco_mask.decode(frame.rles) if frame.rles else np.zeros((*size, 0), np.uint8)
     return Instances(
         size,
-        gt_masks=BitMasks(torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()),
+        gt_masks=BitMasks(decode_masks(frame.rles, size)),
         gt_boxes=frame.detections.pred_boxes,
         gt_classes=frame.detections.pred_classes,
     )

@@ -187,6 +187,12 @@ def detect_clips(
     return [clip for clip in clips.values() if clip.frames]
 
 
+def decode_masks(rles: Sequence[dict[str, Any]], size: tuple[int, int]) -> Tensor:
+    """(N, H, W) bool masks of run lengths; ``size`` is (H, W)."""
+    masks = coco_mask.decode(list(rles)) if rles else np.zeros((*size, 0), np.uint8)
+    return torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()
+
+
 def track_clip(clip: Any, feature: str | None, tracker: Any) -> Tracks:
     """Track a :class:`DetectedClip` or a ``PoseClip`` by a feature, or by masks or keypoints where ``feature`` is None.
 
@@ -201,8 +207,7 @@ def track_clip(clip: Any, feature: str | None, tracker: Any) -> Tracks:
         if feature is not None:
             detections.embeddings = frame.features[feature]
         elif isinstance(frame, DetectedFrame):
-            masks = coco_mask.decode(frame.rles) if frame.rles else np.zeros((*size, 0), np.uint8)
-            detections.pred_masks = torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()
+            detections.pred_masks = decode_masks(frame.rles, size)
         result = current_detections(tracker.update(detections))
         tracked.append((result.row.numpy(), result.ID.numpy()))
     return tracked

@@ -1,1 +1,1 @@
-"""The quick-starts of objects and of people, with their reports."""
+"""Quick-starts for masks and poses, with their reports."""

@@ -13,9 +13,15 @@ from detectron2.data import MetadataCatalog
 from detectron2.data import detection_utils as utils
 from detectron2.structures import Instances
 from PIL import Image
-from pycocotools import mask as coco_mask
 
-from experiments.association.masks import DetectedClip, DetectedFrame, Method, spatial_methods, track_clip
+from experiments.association.masks import (
+    DetectedClip,
+    DetectedFrame,
+    Method,
+    decode_masks,
+    spatial_methods,
+    track_clip,
+)
 from experiments.html_report import (
     Filmstrip,
     FilmstripRow,
@@ -97,7 +103,7 @@ def write_quickstart_report(
         path,
         "ICTrack quick-start",
         sections,
-        summary="Tracking learnt from labelled still images and unlabelled clips: no label of a video was used.",
+        summary="Tracking trained on labelled images and unlabelled clips: no label of a video was used.",
     )
     return path
 
@@ -185,9 +191,7 @@ def _tracked_frames(clip: DetectedClip, method: Method, cfg: CfgNode, scores: Ma
 
 def _instances(frame: DetectedFrame, rows: np.ndarray, ids: np.ndarray) -> Instances:
     tracked = frame.detections[torch.from_numpy(rows)]
-    height, width = tracked.image_size
-    masks = coco_mask.decode([frame.rles[row] for row in rows]) if len(rows) else np.zeros((height, width, 0), np.uint8)
-    tracked.pred_masks = torch.from_numpy(np.ascontiguousarray(masks.transpose(2, 0, 1))).bool()
+    tracked.pred_masks = decode_masks([frame.rles[row] for row in rows], tracked.image_size)
     tracked.ID = torch.from_numpy(ids)
     return tracked
 

@@ -1,4 +1,4 @@
-"""Bundled sample data: cut-out characters composed over real photos and clips, with exact masks and identities."""
+"""Synthetic characters over real photos and clips, with exact masks and identities."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The characters, photos and clips that ship in ``synthetic/assets/``, decoded once a process.
+"""Characters, photos and clips of ``synthetic/assets/``, decoded once a process.
 
 Colours are BGR. Characters hold premultiplied alpha, so that warping, halving and blurring them leaves no fringe.
 """
@@ -25,12 +25,12 @@ GREY_SATURATION = 60.0
 
 
 class SampleAssetError(ValueError):
-    """An asset that is missing or unreadable; the message names the file."""
+    """Missing or unreadable asset; the message names the file."""
 
 
 @dataclass(frozen=True)
 class Character:
-    """One cut-out character: a sheet of ``frames`` frames, ``columns`` a row, each of ``size`` (height, width)."""
+    """Cut-out character: a sheet of ``frames`` frames, ``columns`` a row, each of ``size`` (height, width)."""
 
     file: str
     name: str
@@ -43,13 +43,13 @@ class Character:
 
     @property
     def key(self) -> str:
-        """Short unique name."""
+        """Unique name."""
         return Path(self.file).stem
 
 
 @dataclass(frozen=True)
 class Background:
-    """A photo, or a clip with its shots as [first, last + 1) frame ranges."""
+    """Photo, or clip with its shots as [first, last + 1) frame ranges."""
 
     file: str
     kind: str
@@ -59,7 +59,7 @@ class Background:
 
 @dataclass(frozen=True)
 class Sprite:
-    """A decoded character: its sheet at full, half and quarter size, uint8 BGRA with premultiplied alpha."""
+    """Decoded character: its sheet at full, half and quarter size, uint8 BGRA with premultiplied alpha."""
 
     character: Character
     levels: Sequence[np.ndarray]
@@ -73,10 +73,10 @@ class Sprite:
 
 @lru_cache(maxsize=1)
 def load_manifest() -> tuple[tuple[Character, ...], tuple[Background, ...]]:
-    """All characters and backgrounds that ship.
+    """All characters and backgrounds.
 
     Raises:
-        SampleAssetError: if the manifest is missing or malformed.
+        SampleAssetError: If the manifest is missing or malformed.
     """
     path = ASSET_ROOT / "manifest.json"
     try:
@@ -92,40 +92,41 @@ def load_manifest() -> tuple[tuple[Character, ...], tuple[Background, ...]]:
 
 
 def characters_of(split: str) -> tuple[Character, ...]:
-    """The characters of a split: "train", "tune" or "val"."""
+    """Characters of a split, "train", "tune" or "val"."""
     return tuple(c for c in load_manifest()[0] if c.split == split)
 
 
 def backgrounds_of(split: str) -> tuple[Background, ...]:
-    """The photos and clips of a split: "train", "tune" or "val"."""
+    """Photos and clips of a split, "train", "tune" or "val"."""
     return tuple(b for b in load_manifest()[1] if b.split == split)
 
 
 def real_clips() -> tuple[Path, ...]:
-    """The real clips that ship and that nothing is trained on, for showing tracks on real video."""
+    """Paths of real clips that are not used in training, to show tracks on."""
     return tuple(ASSET_ROOT / b.file for b in load_manifest()[1] if b.kind == "clip" and b.split != "train")
 
 
 @lru_cache(maxsize=512)
 def load_sprite(character: Character) -> Sprite:
-    """Decode a character."""
+    """Decoded character."""
     bgra = _read(character.file, cv2.IMREAD_UNCHANGED)
     if bgra.ndim != 3 or bgra.shape[2] != 4:
-        raise SampleAssetError(f"{ASSET_ROOT / character.file}: has no alpha channel")
+        raise SampleAssetError(f"{ASSET_ROOT / character.file}: no alpha channel")
     alpha = bgra[..., 3:].astype(np.uint16)
     premultiplied = np.concatenate([((bgra[..., :3] * alpha + 127) // 255).astype(np.uint8), bgra[..., 3:]], axis=2)
     return Sprite(character, _halvings(premultiplied))
 
 
 def recolour(sprite: Sprite, hue: float, tint: Sequence[float]) -> Sprite:
-    """A look-alike in another colour: the hue turned by ``hue`` degrees, or where there is little colour, a tint.
+    """Look-alike in another colour: the hue is turned, or a character with little colour is tinted.
 
     Args:
-        hue: degrees.
-        tint: factors of blue, green and red, at most 1, for characters whose mean saturation is below GREY_SATURATION.
+        sprite: Character.
+        hue: Rotation of the hue in degrees.
+        tint: Factors of blue, green and red, at most 1, for characters of a mean saturation below GREY_SATURATION.
     """
     sheet = sprite.levels[0]
-    # Hue and saturation do not change with the premultiplied alpha; only the value does.
+    # Premultiplied alpha changes only the value, not hue and saturation.
     hsv = cv2.cvtColor(sheet[..., :3], cv2.COLOR_BGR2HSV)
     opaque = sheet[..., 3] > 128
     if hsv[..., 1][opaque].mean() < GREY_SATURATION:
@@ -138,7 +139,7 @@ def recolour(sprite: Sprite, hue: float, tint: Sequence[float]) -> Sprite:
 
 @lru_cache(maxsize=32)
 def load_photo(file: str) -> Sequence[np.ndarray]:
-    """A photo at full, half and quarter size, uint8 BGR."""
+    """Photo at full, half and quarter size, uint8 BGR."""
     return _halvings(_read(file, cv2.IMREAD_COLOR))
 
 

@@ -1,7 +1,7 @@
-"""Builds ``synthetic/assets/`` from a folder of Fluent Emoji and folders of photos and clips (for maintainers).
+"""Build of ``synthetic/assets/`` from a folder of Fluent Emoji and folders of photos and clips (for maintainers).
 
-Which character, photo and clip belongs to which split is stated here, once. A *family* (one character in all its
-poses, its face and its recoloured twins) lies in exactly one split, and so does a photo or a clip.
+This module assigns characters, photos and clips to splits. A *family* (a character in all its poses, its face and
+recoloured twins) is in exactly one split, and so is a photo or a clip.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ MAX_CLIP_FRAMES = 260
 CUT_THRESHOLD = 40.0
 MAX_PERSON_STILLS = 5
 
-# Names that are the same character, or look nearly the same.
+# Family -> names of the same character, or of ones that look nearly the same.
 FAMILIES: dict[str, tuple[str, ...]] = {
     "rodent": ("rat", "mouse", "mouse face", "hamster face"),
     "bovine": ("ox", "water buffalo", "cow", "cow face", "bison"),
@@ -98,7 +98,7 @@ VAL_FAMILIES = {
     "apple", "hamburger", "doughnut", "ice cream", "strawberry", "watermelon", "slice of pizza", "beer mug",
 }  # fmt: skip
 
-# Scenery in the picture, loose parts, or no object of its own.
+# Names of images with scenery or loose parts, or without an object.
 EXCLUDED = {
     "swimmer", "rowboat", "paw prints", "pig nose", "metro", "station", "bus stop", "mountain railway", "microbe",
     "airplane departure", "airplane arriving", "fork and knife", "fork and knife with plate", "satellite", "genie",
@@ -118,7 +118,7 @@ ANIMATED = {
     },
 }  # fmt: skip
 
-# file name in the given folders -> split, and the colour (B, G, R) that a grey texture is given.
+# File name in the given folders -> split, and the colour (B, G, R) of gray textures.
 PHOTOS: dict[str, tuple[str, tuple[float, float, float] | None]] = {
     "000000000785.jpg": ("train", None),
     "000000128372.jpg": ("train", None),
@@ -145,7 +145,7 @@ _FAMILY_OF = {name: family for family, names in FAMILIES.items() for name in nam
 
 
 def split_of(family: str) -> str:
-    """The split ("train", "tune" or "val") in which a family lies."""
+    """Split of a family, "train", "tune" or "val"."""
     return "tune" if family in TUNE_FAMILIES else "val" if family in VAL_FAMILIES else "train"
 
 
@@ -153,12 +153,12 @@ def build_assets(emoji_root: Path, media_roots: list[Path], output: Path) -> dic
     """Write characters, photos, clips and ``manifest.json`` to ``output``; return the manifest.
 
     Args:
-        emoji_root: holds ``index.json``, ``still/`` and ``animated/`` (256 x 256 webp with alpha).
-        media_roots: folders that are searched for the files named in PHOTOS and CLIPS.
-        output: the asset folder; its licence texts are left alone.
+        emoji_root: Folder with ``index.json``, ``still/`` and ``animated/`` (256 x 256 webp with alpha).
+        media_roots: Folders that are searched for the files of PHOTOS and CLIPS.
+        output: Asset folder; its license texts are not changed.
 
     Raises:
-        FileNotFoundError: naming the photo or clip that is in none of the folders.
+        FileNotFoundError: If a photo or clip is in none of the folders; the message names it.
     """
     for folder in ("characters", "photos", "clips"):
         (output / folder).mkdir(parents=True, exist_ok=True)
@@ -189,7 +189,7 @@ def _build_characters(emoji_root: Path, output: Path) -> list[dict[str, Any]]:
         else:
             chosen.setdefault(stem, entry)
     for entries in people.values():
-        # Every third or fourth file: skin tones and clothes vary together in the sorted list.
+        # Skin tones and clothes vary together in the sorted list, so every third or fourth file is taken.
         step = max(1, round(len(entries) / MAX_PERSON_STILLS))
         for entry in entries[::step][:MAX_PERSON_STILLS]:
             chosen.setdefault(Path(entry["file"]).stem, entry)
@@ -224,7 +224,7 @@ def _build_characters(emoji_root: Path, output: Path) -> list[dict[str, Any]]:
 
 
 def _read_frames(path: Path, side: int) -> list[np.ndarray]:
-    """RGBA frames (h, w, 4) cropped to what any frame shows; the longer side is ``side``, both multiples of 4."""
+    """RGBA frames (h, w, 4) cropped to their common content; the longer side is ``side``, both are multiples of 4."""
     frames = [np.asarray(frame.convert("RGBA")) for frame in ImageSequence.Iterator(Image.open(path))]
     frames = frames[::ANIMATED_STEP][:MAX_ANIMATED_FRAMES]
     shown = np.any([frame[..., 3] > 8 for frame in frames], axis=0)
@@ -237,7 +237,7 @@ def _read_frames(path: Path, side: int) -> list[np.ndarray]:
     outer = [-(-(n + 2) // 4) * 4 for n in inner]
     resized = []
     for frame in frames:
-        # Resized by Pillow, which weights colours by alpha.
+        # Pillow weights colours by alpha.
         small = np.asarray(Image.fromarray(frame[window]).resize(inner, Image.Resampling.LANCZOS))
         padded = np.zeros((outer[1], outer[0], 4), np.uint8)
         top, left = (outer[1] - inner[1]) // 2, (outer[0] - inner[0]) // 2
@@ -248,10 +248,9 @@ def _read_frames(path: Path, side: int) -> list[np.ndarray]:
 
 def _find(name: str, roots: list[Path]) -> Path:
     for root in roots:
-        found = sorted(root.rglob(name))
-        if found:
-            return found[0]
-    raise FileNotFoundError(f"{name}: in none of {[str(r) for r in roots]}")
+        if paths := sorted(root.rglob(name)):
+            return paths[0]
+    raise FileNotFoundError(f"{name}: not in {[str(r) for r in roots]}")
 
 
 def _build_photos(roots: list[Path], output: Path) -> list[dict[str, Any]]:

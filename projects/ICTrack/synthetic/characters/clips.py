@@ -1,4 +1,4 @@
-"""One clip: objects that walk, turn, sway and cross over a moving background, with exact masks and identities."""
+"""Synthetic clip: objects that walk, turn, sway and cross over a moving background, with masks and identities."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ MIN_OBJECTS, MAX_OBJECTS = 3, 5
 MIN_SIZE, MAX_SIZE = 60.0, 125.0
 # Camera movement in pixels to either side.
 CAMERA_REACH = 36.0
-# An object seen from the side is still this thick, as a share of its width.
+# Width of an object seen from the side, as a share of its width from the front.
 THICKNESS = 0.35
 
 
 @dataclass(frozen=True)
 class ClipStyle:
-    """How a kind of clip differs from the others: shares and probabilities of one scene or one object."""
+    """Shares and probabilities of a kind of clip."""
 
     animated_share: float = 0.5
     recoloured_probability: float = 0.4
@@ -32,7 +32,7 @@ class ClipStyle:
 
 
 class Actor:
-    """One object of a clip: everything about its movement, drawn before the first frame."""
+    """Object of a clip, with all of its movement drawn in advance."""
 
     def __init__(
         self, rng: np.random.Generator, sprite: Sprite, recoloured: bool, length: int, height: int, width: int,
@@ -46,20 +46,20 @@ class Actor:
         self.path = random_path(rng, length, height, width, size, speed, leaves)
         self.velocity = np.gradient(self.path, axis=0)
         moving = np.minimum(np.linalg.norm(self.velocity, axis=1) / (0.05 * size), 1.0)
-        # Nearer is larger, and lower in the picture.
+        # Nearer objects are larger and lower in the image.
         self.size = size * (0.65 + 0.55 * self.path[:, 1] / height) * np.exp(0.1 * smooth_noise(rng, length, 50))
         self.yaw = yaw(rng, length, self.velocity[:, 0])
         self.yaw_sway = 0.3 * smooth_noise(rng, length, 28)
         stride = rng.uniform(7, 12)
         gait = np.sin(2 * np.pi * np.arange(length) / stride + rng.uniform(0, 2 * np.pi)) * moving
-        if category == "food":  # rolls as far as it moves
+        if category == "food":  # food rolls as far as it moves
             self.angle = np.rad2deg(np.cumsum(self.velocity[:, 0] / size)) * rng.uniform(0.5, 1.6) + rng.normal(0, 20)
         else:
             self.angle = 7 * smooth_noise(rng, length, 40) + 4 * gait
         self.angle = self.angle + rng.normal(0, 4)
         animated = sprite.character.frames > 1
         self.squash = 0.05 * gait * (1 if not animated else 0.4)
-        # Stills bend as a body does; animated characters have their own motion, and vehicles are stiff.
+        # Animated characters have their own motion, and vehicles are stiff; others bend.
         bends = not animated and category != "vehicle"
         self.bend = (0.16 * smooth_noise(rng, length, 20) + 0.1 * gait) * bends
         rate = rng.uniform(0.5, 1.4)
@@ -67,7 +67,7 @@ class Actor:
         self.hop = -0.05 * size * np.abs(gait) * (category in ("person", "animal"))
 
     def pose(self, time: int, offset: np.ndarray, zoom: float, centre: np.ndarray) -> Pose:
-        """As seen by a camera that has moved by ``offset`` and zooms about ``centre``."""
+        """Pose seen by a camera moved by ``offset`` and zoomed about ``centre``."""
         x, y = (self.path[time] + [0, self.hop[time]] - offset - centre) * zoom + centre
         angle = self.yaw[time] + self.yaw_sway[time]
         cos = np.cos(angle)
@@ -86,11 +86,11 @@ class Actor:
 
 
 class Clip:
-    """A scene over time. Iterate once: (picture (H, W, 3) uint8 BGR, [visible mask (H, W) bool of each actor]).
+    """Scene over time. Iterate once: (image (H, W, 3) uint8 BGR, [visible mask (H, W) bool of each actor]).
 
     Attributes:
-        characters: of each actor: the character, and whether it was recoloured.
-        background: the asset behind them.
+        characters: (character, whether it is recoloured) of each actor.
+        background: File of the background.
     """
 
     def __init__(
@@ -98,10 +98,12 @@ class Clip:
     ):
         """
         Args:
-            rng: everything random about the clip.
-            split: "train", "tune" or "val": whose characters and backgrounds are used.
-            index: of the clip among those of its kind; backgrounds take turns.
-            length: in frames.
+            rng: Generator of everything random in the clip.
+            split: Split of characters and backgrounds, "train", "tune" or "val".
+            index: Number of the clip among those of its kind; backgrounds take turns.
+            length: Number of frames.
+            height, width: Size of the images in pixels.
+            style: Kind of clip.
         """
         self._rng, self.length, self.height, self.width = rng, length, height, width
         background = _take_turns(backgrounds_of(split), index)
@@ -113,7 +115,7 @@ class Clip:
         )  # fmt: skip
         self._actors = [Actor(rng, sprite, recoloured, length, height, width, style) for sprite, recoloured in cast]
         self.characters: list[tuple[Character, bool]] = [(a.sprite.character, a.recoloured) for a in self._actors]
-        # A real clip has a camera movement of its own.
+        # Real clips already have a camera movement.
         self._view = View(rng, background, height, width, CAMERA_REACH if background.kind == "photo" else 0.0)
         self._offset, self._zoom = camera(rng, length, self._view.reach)
         self._light = ChangingLight(rng, length, height, width, style.light_drift)
@@ -135,7 +137,7 @@ class Clip:
 
 
 def _take_turns(backgrounds: tuple[Background, ...], index: int) -> Background:
-    """Every third one a clip, the others photos, each kind in its own order."""
+    """Background of clip ``index``: every third one a clip, the others photos, each kind in its own order."""
     turn, place = divmod(index, 3)
     if place == 1:
         clips = [b for b in backgrounds if b.kind == "clip"]

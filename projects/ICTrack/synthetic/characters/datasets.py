@@ -1,4 +1,4 @@
-"""The generated data as a user's own data sets: rows of ``cfg.DATASETS.REGISTER``."""
+"""Rows of ``cfg.DATASETS.REGISTER`` for the synthetic data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def dataset_options(root: Path) -> list[str]:
-    """KEY VALUE pairs that register what :func:`generate_sample` wrote to ``root``.
+    """KEY VALUE pairs that register the data of :func:`generate_sample` in ``root``.
 
-    ``ictrack_sample_train`` and ``ictrack_sample_val``: labeled stills, COCO format.
+    ``ictrack_sample_train`` and ``ictrack_sample_val``: labeled images, COCO format.
     ``ictrack_sample_clips_tune`` and ``ictrack_sample_clips_val``: labeled clips at full rate, YouTube-VIS format;
     with ``_skip<k>`` appended: every k-th frame of them.
     ``ictrack_sample_unlabelled``: unlabeled clips, folders of frames.

@@ -1,14 +1,14 @@
-"""Writes the sample data set: labelled stills, unlabelled clips, and clips with ground truth for tuning and evaluation.
+"""Generator of synthetic characters: labelled images, unlabelled clips, and labelled clips for tuning and evaluation.
 
     root/stills_train, root/stills_val      images/*.jpg and instances.json, COCO format with RLE masks
-    root/unlabelled/<clip>/*.jpg            no labels at all; on request, for studies that compare with knowing them,
-                                            their truth in root/unlabelled_truth.json, YouTube-VIS format
+    root/unlabelled/<clip>/*.jpg            no labels; on request ground truth in root/unlabelled_truth.json,
+                                            YouTube-VIS format, for studies that compare with it
     root/clips_tune, root/clips_val         JPEGImages/<clip>/*.jpg, instances.json (every frame) and
                                             instances_skip<k>.json (every k-th frame), YouTube-VIS format
     root/sample.json                        seed and sizes
 
-Characters and backgrounds of ``stills_train`` and ``unlabelled`` appear neither in ``clips_tune`` nor in ``stills_val``
-and ``clips_val``, which share theirs. Everything follows from the seed, whatever the number of processes.
+Characters and backgrounds of ``stills_train`` and ``unlabelled`` are neither in ``clips_tune`` nor in ``stills_val``
+and ``clips_val``, which share theirs. The data depend only on the seed, not on the number of processes.
 """
 
 from __future__ import annotations
@@ -30,29 +30,29 @@ from .output import SPLIT_OF, Job, Record, begin_sample, job_generator, run_jobs
 from .stills import make_still
 
 UNLABELLED_TRUTH = "unlabelled_truth.json"
-# Unlabelled clips hold more of the animated characters.
+# Unlabelled clips have more animated characters.
 UNLABELLED_STYLE = ClipStyle(animated_share=0.7)
 LABELLED_STYLE = ClipStyle()
 CATEGORY_ROWS = [{"id": i, "name": name, "supercategory": name} for i, name in enumerate(CATEGORIES, start=1)]
 INFO = {
-    "description": "ICTrack sample data: composed pictures. Figures on them are no figures on YouTube-VIS or COCO.",
+    "description": "ICTrack synthetic data. Scores on them say nothing about YouTube-VIS or COCO.",
     "version": "1",
 }
 
 
 @dataclass(frozen=True)
 class SampleConfig:
-    """Sizes of the sample data.
+    """Sizes of the synthetic data.
 
     Attributes:
-        height, width: of every picture in pixels.
-        train_stills, val_stills: numbers of labelled stills.
-        unlabelled_clips, unlabelled_length: number of unlabelled clips, and frames of each.
-        unlabelled_truth: write down what is in the unlabelled clips, beside their folder.
-        tune_clips, val_clips, clip_length: number of labelled clips, and frames of each.
-        skips: frame skips for which a subsampled annotation file is written.
-        min_visible_still, min_visible_clip: an object that shows fewer pixels is not annotated in that picture.
-        clip_quality: JPEG quality of clips; that of stills varies.
+        height, width: Size of every image in pixels.
+        train_stills, val_stills: Numbers of labelled images.
+        unlabelled_clips, unlabelled_length: Number of unlabelled clips, and frames of each.
+        unlabelled_truth: Whether to write the ground truth of unlabelled clips.
+        tune_clips, val_clips, clip_length: Numbers of labelled clips, and frames of each.
+        skips: Frame skips for which a subsampled annotation file is written.
+        min_visible_still, min_visible_clip: Smallest number of visible pixels of annotated objects.
+        clip_quality: JPEG quality of clips; that of images varies.
     """
 
     height: int = 192
@@ -74,19 +74,19 @@ class SampleConfig:
 def generate_sample(
     root: str | os.PathLike, seed: int = 0, config: SampleConfig | None = None, workers: int | None = None
 ) -> Path:
-    """Write the sample data to ``root``, replacing an earlier sample there.
+    """Write the synthetic data to ``root``, replacing such data in it.
 
     Args:
-        root: folder to write to; made if need be.
-        seed: the same seed and config give the same files, byte for byte.
-        config: sizes.
-        workers: processes; default: the cores that this process may use.
+        root: Folder to write to; it is made.
+        seed: Seed; the same seed and config give the same files, byte for byte.
+        config: Sizes of the data.
+        workers: Number of processes; by default that of the cores that this process may use.
 
     Returns:
-        root
+        ``root``.
 
     Raises:
-        SampleDataError: if ``root`` holds files that are not a sample data set.
+        SampleDataError: If ``root`` has files that are not such data.
     """
     root, config = Path(root), config or SampleConfig()
     jobs = begin_sample(root, "sample.json", {"seed": seed, **asdict(config)}, others=[UNLABELLED_TRUTH])
@@ -106,13 +106,11 @@ def generate_sample(
 
 
 def subsample_youtube_vis(data: Record, skip: int) -> Record:
-    """Every ``skip``-th frame of each video, from its first, as a video of its own.
-
-    Objects that are in none of the kept frames are left out.
+    """Content of a YouTube-VIS file with every ``skip``-th frame of each video, without objects in none of them.
 
     Args:
-        data: the content of a YouTube-VIS annotation file.
-        skip: at least 1.
+        data: Content of a YouTube-VIS annotation file.
+        skip: Frame skip, at least 1.
     """
     if skip < 1:
         raise ValueError(f"skip is {skip}; it must be at least 1")
@@ -129,7 +127,7 @@ def subsample_youtube_vis(data: Record, skip: int) -> Record:
 
 
 def _make(root: Path, seed: int, config: SampleConfig, job: Job) -> Record:
-    """Write the pictures of one still or clip; return its record, still without ids."""
+    """Write an image or the frames of a clip; return its record, without ids."""
     folder, index = job
     rng = job_generator(seed, job)
     if folder.startswith("stills"):
@@ -184,7 +182,7 @@ def _make_labelled_clip(images: Path, clip: Clip, config: SampleConfig, index: i
 
 
 def _write_frames(folder: Path, clip: Clip, config: SampleConfig) -> Iterator[list[np.ndarray]]:
-    """Write each frame, and yield the masks of its objects."""
+    """Write each frame and yield the masks of its objects."""
     for time, (image, masks) in enumerate(clip):
         write_jpeg(folder / f"{time:05d}.jpg", image, config.clip_quality)
         yield masks

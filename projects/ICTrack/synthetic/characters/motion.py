@@ -1,4 +1,4 @@
-"""Smooth random motion: noise, paths with stops and exits, the camera. Pixels, x to the right, y down."""
+"""Smooth random motion: noise, paths with stops and exits, and the camera; in pixels, x to the right, y down."""
 
 from __future__ import annotations
 
@@ -20,13 +20,15 @@ def smooth_noise(rng: np.random.Generator, length: int, period: float) -> np.nda
 def random_path(
     rng: np.random.Generator, length: int, height: int, width: int, size: float, speed: float, leaves: bool
 ) -> np.ndarray:
-    """Centre of an object in each frame, (length, 2) as x, y: curved, with pauses and changes of speed.
+    """(length, 2) x, y of an object's center in each frame: a curved path with pauses and changes of speed.
 
     Args:
-        height, width: of the picture; centres stay in it except when the object leaves.
-        size: of the object in pixels; it is out of the picture when its centre is that far outside.
-        speed: mean pixels a frame while moving.
-        leaves: it goes out at one side in the middle of the clip, and comes back.
+        rng: Generator.
+        length: Number of frames.
+        height, width: Size of the image; centers stay in it unless the object leaves.
+        size: Size of the object in pixels; it is outside when its center is that far outside.
+        speed: Mean pixels a frame while moving.
+        leaves: Whether the object leaves at one side in the middle of the clip, and comes back.
     """
     low = np.array([0.0, 0.26 * height])
     high = np.array([width, 0.92 * height])
@@ -45,7 +47,7 @@ def random_path(
             waiting = outside + rng.normal(0, [0, 0.1 * height])
             inside = np.array([rng.uniform(0.2, 0.8) * width, rng.uniform(low[1], high[1])])
             for point, pause in ((outside, 0.0), (waiting, rng.uniform(3, 10)), (inside, 0.0)):
-                # Slow objects hurry, or the clip would end before they are back.
+                # Slow objects hurry to be back before the clip ends.
                 hurry = float(np.linalg.norm(point - points[-1])) / (0.2 * length)
                 _append(points, times, point, max(speed * rng.uniform(1.0, 1.6), hurry), pause)
             continue
@@ -54,7 +56,7 @@ def random_path(
             continue
         for _ in range(8):
             heading = heading + rng.normal(0, 0.9)
-            # Movement along the ground: less up and down than sideways.
+            # Movement along the ground is less vertical than horizontal.
             reach = min(rng.uniform(0.15, 0.45) * width, 0.2 * length * speed)
             step = reach * np.array([np.cos(heading), 0.55 * np.sin(heading)])
             if np.all((here + step >= low) & (here + step <= high)):
@@ -71,11 +73,13 @@ def _append(points: list[np.ndarray], times: list[float], point: np.ndarray, spe
 
 
 def yaw(rng: np.random.Generator, length: int, direction: np.ndarray, turn_frames: float = 7.0) -> np.ndarray:
-    """Angle (length,) in radians about the vertical axis: 0 faces as drawn, pi is mirrored; turns with the motion.
+    """(length,) angles in radians about the vertical axis, which turn with the motion: 0 as drawn, pi mirrored.
 
     Args:
+        rng: Generator.
+        length: Number of frames.
         direction: (length,) horizontal velocity in pixels a frame; the object turns where its smoothed sign changes.
-        turn_frames: how long a turn takes.
+        turn_frames: Frames of a turn.
     """
     window = np.hanning(15) / np.hanning(15).sum()
     smoothed = np.convolve(np.pad(direction, 7, mode="edge"), window, mode="valid")
@@ -90,13 +94,15 @@ def yaw(rng: np.random.Generator, length: int, direction: np.ndarray, turn_frame
 
 
 def camera(rng: np.random.Generator, length: int, reach: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """A hand-held camera that pans and zooms slowly.
+    """Movement of a hand-held camera that pans and zooms slowly.
 
     Args:
-        reach: (2,) pixels that it moves to either side at most; where it cannot move it does not zoom either.
+        rng: Generator.
+        length: Number of frames.
+        reach: (2,) largest offset in pixels to either side; a camera that cannot move does not zoom.
 
     Returns:
-        offsets (length, 2) in pixels, and zoom (length,), at least 1.
+        (length, 2) offsets in pixels, and (length,) zooms of at least 1.
     """
     progress = np.linspace(-1, 1, length)
     eased = np.sin(progress * np.pi / 2) * rng.uniform(0.2, 0.8)

@@ -1,4 +1,4 @@
-"""Folders of generated pictures: made by several processes, the same whatever their number."""
+"""Folders of synthetic data, written by several processes with results that do not depend on their number."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ import numpy as np
 Job = tuple[str, int]
 Record = dict[str, Any]
 
-# The folders of a sample, whose order is part of what seeds them, and the split of characters, or looks, and scenery
-# that each is made of.
+# Folder of the synthetic data -> split of its characters (or looks) and scenery. The order is part of the seeds.
 SPLIT_OF = {
     "stills_train": "train",
     "stills_val": "val",
@@ -31,26 +30,27 @@ FOLDERS = tuple(SPLIT_OF)
 
 
 class SampleDataError(ValueError):
-    """A sample folder that is not what is expected; the message names it."""
+    """Folder that is not one of synthetic data; the message names it."""
 
 
 def begin_sample(root: Path, stamp: str, content: Record, others: Sequence[str] = ()) -> list[Job]:
-    """Make ``root`` with its stamp and its folders, in the place of an earlier sample there.
+    """Make ``root`` with its stamp and folders, replacing such data in it.
 
     Args:
-        stamp: name of the file by which a sample is known.
-        content: of the stamp: the seed, and sizes, among them the numbers of stills and clips of each split.
-        others: what an earlier sample may have beside its stamp and ``FOLDERS``.
+        root: Folder to make.
+        stamp: Name of the file that marks a folder of synthetic data.
+        content: Content of the stamp: seed and sizes, with the numbers of images and clips of each split.
+        others: Further entries of ``root`` to remove.
 
     Returns:
-        A job for each picture or clip.
+        Job for each image or clip.
 
     Raises:
-        SampleDataError: ``root`` holds files, but no stamp.
+        SampleDataError: If ``root`` has files, but no stamp.
     """
     if root.exists() and any(root.iterdir()):
         if not (root / stamp).is_file():
-            raise SampleDataError(f"{root}: holds files but no {stamp}; not overwritten")
+            raise SampleDataError(f"{root}: has files but no {stamp}; choose an empty folder")
         for entry in (*FOLDERS, *others):
             if (root / entry).is_dir():
                 shutil.rmtree(root / entry, ignore_errors=True)
@@ -58,7 +58,7 @@ def begin_sample(root: Path, stamp: str, content: Record, others: Sequence[str] 
                 (root / entry).unlink(missing_ok=True)
     root.mkdir(parents=True, exist_ok=True)
     (root / stamp).write_text(json.dumps(content, indent=1) + "\n")
-    # Long jobs first, so that processes end together.
+    # Long jobs come first, so that processes finish together.
     counts = {
         "clips_val": content["val_clips"],
         "clips_tune": content["tune_clips"],
@@ -72,22 +72,24 @@ def begin_sample(root: Path, stamp: str, content: Record, others: Sequence[str] 
 
 
 def job_generator(seed: int, job: Job) -> np.random.Generator:
-    """All that is random about a picture or clip, whichever process makes it."""
+    """Generator of everything random in an image or clip, the same in every process."""
     folder, index = job
     return np.random.default_rng([seed, FOLDERS.index(folder), index])
 
 
 def run_jobs(make: Callable[[Job], Record], jobs: Sequence[Job], workers: int | None) -> dict[Job, Record]:
-    """What ``make`` returns for each job.
+    """Results of ``make`` for each job.
 
     Args:
-        workers: processes; None: as many as the cores that this process may use.
+        make: Function of a job.
+        jobs: Jobs.
+        workers: Number of processes; None: that of the cores that this process may use.
     """
     workers = workers or _cores()
     if workers <= 1:
         return {job: make(job) for job in jobs}
-    # Forked workers inherit what is imported; elsewhere the platform's default start method is the safe one. OpenCV's
-    # threads do not survive a fork, and a child would wait for them: none may exist at that moment.
+    # Forked workers need not import again; off Linux the default start method is the safe one. OpenCV's threads do not
+    # survive a fork, and a child would wait for them: none may exist at that moment.
     context = multiprocessing.get_context("fork" if sys.platform == "linux" else None)
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)
@@ -99,14 +101,14 @@ def run_jobs(make: Callable[[Job], Record], jobs: Sequence[Job], workers: int | 
 
 
 def write_jpeg(path: Path, image: np.ndarray, quality: int) -> None:
-    """Write a picture; its folder is made. Raises OSError, naming the file."""
+    """Write an image and make its folder. Raises OSError that names the file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not cv2.imwrite(str(path), image, [cv2.IMWRITE_JPEG_QUALITY, quality]):
         raise OSError(f"{path}: cannot be written")
 
 
 def write_json(path: Path, data: Record) -> None:
-    """Write a file of annotations."""
+    """Write an annotation file."""
     path.write_text(json.dumps(data))
 
 

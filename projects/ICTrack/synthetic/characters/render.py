@@ -1,6 +1,6 @@
-"""Draws cut-out characters into a picture: warp, shade, cast a shadow, blend; and says which pixel shows whom.
+"""Rendering of cut-out characters: warp, shade, shadow and blend, with visible masks.
 
-Only the region that an object covers is touched, so an object costs a fraction of a millisecond.
+Only the region that an object covers is processed, so an object takes a fraction of a millisecond.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from .assets import NUM_LEVELS, Sprite
 
-# Share of a frame's time that the shutter is open: length of motion blur over displacement.
+# Share of a frame's time that the shutter is open, which is the length of motion blur over displacement.
 SHUTTER = 0.45
 MIN_BLUR = 1.5
 MAX_BLUR = 15
@@ -21,17 +21,17 @@ MAX_BLUR = 15
 
 @dataclass
 class Pose:
-    """Where and how an object is drawn.
+    """Location and shape of an object.
 
     Attributes:
-        x, y: its centre in pixels.
-        size: length of its longer side in pixels.
-        angle: rotation in the picture plane in degrees, clockwise.
-        width, height: factors of the two sides; a negative width mirrors.
-        tilt: perspective, the relative difference in depth between its left and right side.
-        bend: sideways shift of its top as a share of its height; the foot stays.
-        frame: index of the animation frame.
-        velocity: pixels a frame, for motion blur.
+        x, y: Center in pixels.
+        size: Length of the longer side in pixels.
+        angle: Rotation in the image plane in degrees, clockwise.
+        width, height: Factors of the two sides; a negative width mirrors.
+        tilt: Perspective, the relative difference in depth between left and right side.
+        bend: Sideways shift of the top as a share of the height; the foot stays.
+        frame: Index of the animation frame.
+        velocity: Pixels a frame, for motion blur.
     """
 
     x: float
@@ -48,13 +48,13 @@ class Pose:
 
 @dataclass
 class Light:
-    """The light of a scene.
+    """Light of a scene.
 
     Attributes:
-        shadow: opacity of cast shadows, 0 to 1.
-        shear, length: how far a shadow leans sideways, and its length, both over the object's height.
-        gain: exposure of blue, green and red.
-        shade: (H, W) factor of the light that reaches each pixel, or None for 1 everywhere.
+        shadow: Opacity of cast shadows, 0 to 1.
+        shear, length: Sideways lean and length of shadows, both over the object's height.
+        gain: Exposure of blue, green and red.
+        shade: (H, W) factor of the light at each pixel, or None for 1 everywhere.
     """
 
     shadow: float
@@ -75,12 +75,12 @@ def compose(
 
     Args:
         background: (H, W, 3) uint8 BGR.
-        objects: sprite and pose of each.
-        light: of the scene.
+        objects: Sprite and pose of each object.
+        light: Light of the scene.
 
     Returns:
-        picture (H, W, 3) float32 BGR, not clipped; and the visible mask (H, W) bool of each object: the pixels where it
-        is at least half opaque and no nearer one is.
+        (H, W, 3) float32 BGR image, not clipped, and the visible mask (H, W) bool of each object: pixels where it is at
+        least half opaque and no nearer object is.
     """
     canvas = background.astype(np.float32)
     shape = background.shape[0], background.shape[1]
@@ -103,7 +103,7 @@ def compose(
 
 
 def _placement(sprite: Sprite, pose: Pose) -> Matrix:
-    """Homography (3, 3) from the pixels of a full-size frame to the picture."""
+    """(3, 3) homography from the pixels of a full-size frame to the image."""
     height, width = sprite.character.size
     scale = pose.size / max(height, width)
     cos, sin = np.cos(np.deg2rad(pose.angle)), np.sin(np.deg2rad(pose.angle))
@@ -116,14 +116,14 @@ def _placement(sprite: Sprite, pose: Pose) -> Matrix:
 
 
 def _project(matrix: Matrix, sprite: Sprite) -> np.ndarray:
-    """The frame's four corners (4, 2) in the picture."""
+    """(4, 2) corners of the frame in the image."""
     height, width = sprite.character.size
     corners = np.array([[0, 0, 1], [width, 0, 1], [width, height, 1], [0, height, 1.0]]) @ matrix.T
     return corners[:, :2] / corners[:, 2:]
 
 
 def _warp(sprite: Sprite, pose: Pose, matrix: Matrix, shape: tuple[int, int]) -> tuple[Box, np.ndarray | None]:
-    """The object's box in the picture, and its pixels (h, w, 4) float32 there; None where it is outside."""
+    """Box of the object in the image, and its pixels (h, w, 4) float32; None where it is outside."""
     blur = SHUTTER * np.array(pose.velocity)
     length = min(float(np.linalg.norm(blur)), MAX_BLUR)
     margin = int(np.ceil(length / 2)) + 1 if length >= MIN_BLUR else 1
@@ -144,7 +144,7 @@ def _warp(sprite: Sprite, pose: Pose, matrix: Matrix, shape: tuple[int, int]) ->
 
 
 def _level(sprite: Sprite, pose: Pose) -> int:
-    """The halving from which the object is drawn at 1/2 to 1 of its size, so that nothing aliases."""
+    """Level of the sprite that is drawn at 1/2 to 1 of its size, so that nothing aliases."""
     ratio = max(sprite.character.size) / max(pose.size, 1.0)
     return int(np.clip(np.floor(np.log2(max(ratio, 1.0))), 0, NUM_LEVELS - 1))
 
@@ -170,7 +170,7 @@ def _line_kernel(blur: np.ndarray) -> np.ndarray:
 
 
 def cast_sprite_shadow(canvas: np.ndarray, sprite: Sprite, pose: Pose, matrix: Matrix, light: Light) -> None:
-    """The shadow of an object; ``matrix`` (3, 3) takes the pixels of its full-size frame to the picture."""
+    """Draw the shadow of an object; ``matrix`` (3, 3) maps pixels of its full-size frame to the image."""
     level = min(_level(sprite, pose) + 1, NUM_LEVELS - 1)
     alpha = np.ascontiguousarray(sprite.frame(pose.frame, level)[..., 3])
     corners = _project(matrix, sprite)
@@ -181,16 +181,16 @@ def cast_sprite_shadow(canvas: np.ndarray, sprite: Sprite, pose: Pose, matrix: M
 def cast_shadow(
     canvas: np.ndarray, alpha: np.ndarray, matrix: Matrix, corners: np.ndarray, foot: float, size: float, light: Light
 ) -> None:
-    """Darken the ground behind an object: its silhouette laid down from its foot, softer the larger it is.
+    """Darken the ground by an object's silhouette, laid down from its foot and blurred by its size.
 
     Args:
-        canvas: (H, W, 3) float32 picture, changed in place.
+        canvas: (H, W, 3) float32 image, changed in place.
         alpha: (h, w) uint8 silhouette.
-        matrix: (3, 3) from its pixels to the picture.
-        corners: (4, 2) of the silhouette in the picture.
-        foot: y where the object stands.
-        size: of the object in pixels.
-        light: of the scene.
+        matrix: (3, 3) map from its pixels to the image.
+        corners: (4, 2) corners of the silhouette in the image.
+        foot: y of the object's foot.
+        size: Size of the object in pixels.
+        light: Light of the scene.
     """
     if light.shadow <= 0:
         return
@@ -209,28 +209,28 @@ def cast_shadow(
 
 
 def illuminate(canvas: np.ndarray, light: Light) -> None:
-    """Apply the exposure and the shade of a scene to a (H, W, 3) float32 picture in place."""
+    """Apply the exposure and the shade of a scene to a (H, W, 3) float32 image in place."""
     canvas *= light.gain.astype(np.float32)
     if light.shade is not None:
         canvas *= light.shade[..., None]
 
 
 def thumbnail(background: np.ndarray) -> np.ndarray:
-    """(6, 10, 3) float32: how bright, and of what colour, the surroundings of an object are."""
+    """(6, 10, 3) float32 brightness and colour of a background."""
     return cv2.resize(background, (10, 6), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
-def ambient_gain(ambient: np.ndarray, place: tuple[float, float], shape: tuple[int, int]) -> np.ndarray:
-    """Factors of blue, green and red that give an object some of the brightness and colour around it.
+def ambient_gain(ambient: np.ndarray, center: tuple[float, float], shape: tuple[int, int]) -> np.ndarray:
+    """Factors of blue, green and red that adapt an object to the brightness and colour around it.
 
     Args:
-        ambient: of ``thumbnail``.
-        place: x, y of the object's centre.
-        shape: height and width of the picture.
+        ambient: Result of :func:`thumbnail`.
+        center: x, y of the object's center.
+        shape: (height, width) of the image.
     """
     rows, columns = ambient.shape[:2]
-    spot = (place[0] / shape[1] * columns - 0.5, place[1] / shape[0] * rows - 0.5)
-    # Interpolated, so that nothing jumps while the object moves.
+    spot = (center[0] / shape[1] * columns - 0.5, center[1] / shape[0] * rows - 0.5)
+    # Interpolated, so that the gain does not jump while the object moves.
     around = 0.5 * cv2.getRectSubPix(ambient, (1, 1), spot)[0, 0] + 0.5 * ambient.mean((0, 1)) + 1.0
     brightness = around.mean()
     cast = (around / brightness) ** 0.25

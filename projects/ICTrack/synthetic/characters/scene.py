@@ -1,4 +1,4 @@
-"""What stills and clips share: who is in a scene, its light, its background, the camera's sensor."""
+"""Scenes of images and clips: cast, light, background and the camera's sensor."""
 
 from __future__ import annotations
 
@@ -21,15 +21,17 @@ from .assets import (
 from .motion import smooth_noise
 from .render import Light
 
-# Tints of blue, green and red for look-alikes of characters without colour of their own.
+# Tints of blue, green and red for look-alikes of characters with little colour.
 TINTS = ((0.5, 0.62, 1.0), (1.0, 0.72, 0.5), (0.55, 1.0, 0.62), (1.0, 0.55, 0.9), (0.42, 0.85, 1.0))
 
 
 def draw_character(rng: np.random.Generator, pool: Sequence[Character], animated_share: float) -> Character:
-    """Draw by category, then family, then character, so that no large family prevails.
+    """Random character, drawn by category, then family, then character, so that large families do not prevail.
 
     Args:
-        animated_share: probability of drawing among the animated ones only.
+        rng: Generator.
+        pool: Characters.
+        animated_share: Probability of drawing only among animated characters.
     """
     if rng.random() < animated_share:
         pool = [c for c in pool if c.frames > 1]
@@ -42,7 +44,7 @@ def draw_character(rng: np.random.Generator, pool: Sequence[Character], animated
 
 
 def draw_look_alike(rng: np.random.Generator, sprite: Sprite) -> Sprite:
-    """The same character in a clearly different colour."""
+    """Character in a clearly different colour."""
     return recolour(sprite, rng.uniform(70, 290), TINTS[rng.integers(len(TINTS))])
 
 
@@ -54,11 +56,15 @@ def draw_cast(
     recoloured_probability: float,
     same_family_probability: float,
 ) -> list[tuple[Sprite, bool]]:
-    """Draw ``count`` objects that all look different: (sprite, whether it was recoloured).
+    """(sprite, whether it is recoloured) of ``count`` objects that all look different.
 
     Args:
-        recoloured_probability: that one object is another one recoloured.
-        same_family_probability: that one object, if not recoloured, is of another one's family.
+        rng: Generator.
+        pool: Characters.
+        count: Number of objects.
+        animated_share: See :func:`draw_character`.
+        recoloured_probability: Probability that one object is another one recoloured.
+        same_family_probability: Probability that otherwise one object is of another one's family.
     """
     cast = [load_sprite(draw_character(rng, pool, animated_share))]
     recoloured = [False]
@@ -81,10 +87,11 @@ def draw_cast(
 
 
 def draw_light(rng: np.random.Generator, spread: float) -> Light:
-    """Light of a scene.
+    """Random light of a scene.
 
     Args:
-        spread: of the exposure and of the colour temperature; 0 is neutral.
+        rng: Generator.
+        spread: Spread of exposure and colour temperature; 0 is neutral.
     """
     warm = rng.normal(0, 0.5 * spread)
     gain = np.exp(rng.normal(0, spread)) * np.exp([-warm, rng.normal(0, 0.1 * spread), warm])
@@ -97,13 +104,14 @@ def draw_light(rng: np.random.Generator, spread: float) -> Light:
 
 
 def shade_edge(height: int, width: int, angle: float, offset: float, depth: float, softness: float) -> np.ndarray:
-    """(height, width) factor of a soft border between light and shade.
+    """(height, width) factors of a soft border between light and shade.
 
     Args:
-        angle: of the border's normal, in radians.
-        offset: distance of the border from the centre of the picture in pixels.
-        depth: share of the light that the shade takes.
-        softness: width of the transition in pixels.
+        height, width: Size of the image.
+        angle: Angle of the border's normal in radians.
+        offset: Distance of the border from the image's center in pixels.
+        depth: Share of the light that is missing in the shade.
+        softness: Width of the transition in pixels.
     """
     xs = (np.arange(width, dtype=np.float32) - width / 2) * np.float32(np.cos(angle))
     ys = (np.arange(height, dtype=np.float32) - height / 2) * np.float32(np.sin(angle))
@@ -112,14 +120,15 @@ def shade_edge(height: int, width: int, angle: float, offset: float, depth: floa
 
 
 class ChangingLight:
-    """The light of a clip: exposure and colour drift, and in some clips the border of a shade wanders."""
+    """Light of a clip: exposure and colour drift, and in some clips the border of a shade moves."""
 
     def __init__(self, rng: np.random.Generator, length: int, height: int, width: int, drift: float):
         """
         Args:
-            length: of the clip in frames.
-            height, width: of the picture.
-            drift: of the logarithm of the exposure; that of the colour temperature is half of it.
+            rng: Generator.
+            length: Number of frames.
+            height, width: Size of the image.
+            drift: Drift of the logarithm of the exposure; that of the colour temperature is half of it.
         """
         self._light = draw_light(rng, spread=0.1)
         self._gain = self._light.gain
@@ -132,7 +141,7 @@ class ChangingLight:
         self._shade_softness = rng.uniform(4, 30)
 
     def at(self, time: int) -> Light:
-        """The light of a frame; the same object every time."""
+        """Light of a frame, always the same object."""
         warmth = self._warmth[time]
         self._light.gain = self._gain * self._exposure[time] * np.exp([-warmth, 0, warmth])
         if self._shade_depth:
@@ -143,7 +152,7 @@ class ChangingLight:
 
 
 def _response() -> np.ndarray:
-    """Output of a sensor for light 0 to 511: linear, with a soft shoulder instead of clipped highlights."""
+    """Sensor output for light 0 to 511: linear, with a soft shoulder instead of clipped highlights."""
     light = np.arange(512)
     knee, room = 205, 50
     return np.where(light <= knee, light, knee + room * (1 - np.exp((knee - light) / room))).astype(np.uint8)
@@ -153,16 +162,16 @@ _RESPONSE = _response()
 
 
 class View:
-    """A window on a photo or on one shot of a clip: fixed aspect, its size and place drawn at random."""
+    """Random window of fixed aspect on a photo or on a shot of a clip."""
 
     def __init__(self, rng: np.random.Generator, background: Background, height: int, width: int, reach: float = 0.0):
         """
         Args:
-            height, width: of the picture.
-            reach: pixels of the picture by which the camera may move to either side, where the background allows it.
-
-        Attributes:
-            reach: (2,) what the background allows, in x and y.
+            rng: Generator.
+            background: Photo or clip.
+            height, width: Size of the image.
+            reach: Largest movement of the camera to either side in pixels; the attribute ``reach`` (2,) is what the
+                background allows, in x and y.
         """
         self.height, self.width = height, width
         self.is_clip = background.kind == "clip"
@@ -176,7 +185,7 @@ class View:
             self._levels = load_photo(background.file)
             size = np.array(self._levels[0].shape[1::-1])
         window = np.array([width, height])
-        # A clip is small, so that it is shown nearly whole; a photo may be shown in part.
+        # Clips are small and shown nearly whole; photos may be shown in part.
         self._scale = (size / window).min() * (rng.uniform(0.85, 1.0) if self.is_clip else rng.uniform(0.45, 0.95))
         room = (size / self._scale - window) / 2
         self.reach = np.minimum(reach, room)
@@ -184,12 +193,12 @@ class View:
         self._mirrored = bool(rng.random() < 0.5)
 
     def frame(self, time: int = 0, offset: Sequence[float] = (0.0, 0.0), zoom: float = 1.0) -> np.ndarray:
-        """The picture (height, width, 3) uint8 at a time.
+        """(height, width, 3) uint8 image at a time.
 
         Args:
-            time: frames after the first one; a clip that is too short runs back and forth.
-            offset: camera movement in pixels of the picture, at most ``reach``.
-            zoom: at least 1; more shows less.
+            time: Frames after the first one; a clip that is too short runs back and forth.
+            offset: Camera movement in pixels, at most ``reach``.
+            zoom: Magnification of at least 1.
         """
         scale = self._scale / zoom
         sign = -1 if self._mirrored else 1
@@ -210,16 +219,16 @@ class View:
 
 
 class Sensor:
-    """Defocus and noise of one camera."""
+    """Defocus and noise of a camera."""
 
     def __init__(self, rng: np.random.Generator, height: int, width: int, max_noise: float, blur_probability: float):
         self._blur = float(rng.uniform(0.5, 1.1)) if rng.random() < blur_probability else 0.0
         sigma = rng.uniform(0, max_noise)
-        # One field larger than the picture: a random window of it is new noise at little cost.
+        # The field is larger than the image: random windows of it are new noise at little cost.
         self._noise = (rng.standard_normal((height + 64, width + 64, 1), dtype=np.float32)) * np.float32(sigma)
 
     def expose(self, rng: np.random.Generator, light: np.ndarray) -> np.ndarray:
-        """uint8 picture of (H, W, 3) float32 light."""
+        """(H, W, 3) uint8 image of float32 light."""
         if self._blur:
             light = cv2.GaussianBlur(light, (0, 0), self._blur)
         y, x = rng.integers(0, 64, 2)

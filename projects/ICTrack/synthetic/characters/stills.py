@@ -1,4 +1,4 @@
-"""One labelled still: a few objects at random over a photo or a frame of a clip."""
+"""Synthetic labelled image: a few random objects over a photo or a frame of a clip."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from .scene import Sensor, View, draw_cast, draw_light, shade_edge
 
 MAX_OBJECTS = 5
 MIN_SIZE, MAX_SIZE = 36.0, 150.0
-# Share of the stills that are shot on a frame of a clip.
+# Share of the images whose background is a frame of a clip.
 CLIP_SHARE = 0.4
 ANIMATED_SHARE = 0.3
 
 
 @dataclass
 class Still:
-    """A picture (H, W, 3) uint8 BGR with, for each object, its character, whether it was recoloured, and its mask."""
+    """(H, W, 3) uint8 BGR image, and (character, whether it is recoloured, mask) of each object."""
 
     image: np.ndarray
     objects: list[tuple[Character, bool, np.ndarray]]
@@ -27,7 +27,7 @@ class Still:
 
 
 def make_still(rng: np.random.Generator, split: str, height: int, width: int) -> Still:
-    """Compose one still from the characters and backgrounds of a split."""
+    """Random image from the characters and backgrounds of a split."""
     pool = characters_of(split)
     kind = "clip" if rng.random() < CLIP_SHARE else "photo"
     choices = [b for b in backgrounds_of(split) if b.kind == kind]
@@ -42,7 +42,7 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
     cast = draw_cast(rng, pool, count, ANIMATED_SHARE, recoloured_probability=0.2, same_family_probability=0.15)
     placed = []
     for sprite, recoloured in cast:
-        # Crowded pictures hold smaller objects.
+        # Objects of crowded images are smaller.
         size = float(rng.uniform(MIN_SIZE, MAX_SIZE if count < 4 else 0.75 * MAX_SIZE))
         tumbles = sprite.character.category == "food" or rng.random() < 0.15
         pose = Pose(
@@ -58,7 +58,7 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
             velocity=(float(rng.normal(0, 6)), float(rng.normal(0, 3))) if rng.random() < 0.15 else (0.0, 0.0),
         )
         placed.append((sprite, recoloured, pose))
-    # Lower in the picture is nearer to the camera.
+    # Objects lower in the image are nearer to the camera.
     placed.sort(key=lambda item: item[2].y + 0.4 * item[2].size)
     lit, masks = compose(view.frame(), [(sprite, pose) for sprite, _, pose in placed], light)
     image = Sensor(rng, height, width, max_noise=7.0, blur_probability=0.3).expose(rng, lit)

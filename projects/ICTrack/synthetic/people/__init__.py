@@ -1,4 +1,4 @@
-"""Bundled sample data of poses: made-up people in real scenery, with exact joints and identities."""
+"""Synthetic people in real scenery, with exact joints and identities."""
 
 from __future__ import annotations
 

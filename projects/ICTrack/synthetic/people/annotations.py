@@ -1,8 +1,8 @@
-"""What is written down of people: COCO keypoints of stills, PoseTrack18 files of clips.
+"""Annotations of people: COCO keypoints of images, PoseTrack18 files of clips.
 
-Joints are the projections of the skeleton. In COCO's files one in the picture is 2 where it is seen and 1 where it is
-behind the own body or anything else, and coordinates are those of pixel centres, as in COCO. In PoseTrack's files a
-joint is there if it is in the picture and not behind another person or a thing, and coordinates are continuous.
+Joints are projections of the skeleton. In COCO's files the visibility of a joint in the image is 2 where it is seen and
+1 where it is hidden by the own body or anything else, and coordinates are those of pixel centers. PoseTrack's files
+have the joints in the image that no other person or thing hides, and coordinates are continuous.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from synthetic.characters.output import Record
 from .scene import JOINTS, Observation
 
 INFO = {
-    "description": "ICTrack sample people: composed pictures. Figures on them are no figures on COCO or PoseTrack.",
+    "description": "ICTrack synthetic people. Scores on them say nothing about COCO or PoseTrack.",
     "version": "1",
 }
-# Somebody of whom less than this share of the pixels is seen has no joints in stills and is ignored in clips.
+# Smallest visible share of a person; below it a person has no joints in images and is ignored in clips.
 MIN_VISIBLE_SHARE = 0.2
 _PERSON_ID = 1
 _UNUSED = ("left_ear", "right_ear")  # of PoseTrack18's slots
@@ -33,14 +33,14 @@ _MAX_PEOPLE = 100
 
 
 def is_hidden(person: Observation) -> bool:
-    """Whether hardly anything is seen of a person."""
+    """Whether less than MIN_VISIBLE_SHARE of a person is visible."""
     return bool(np.count_nonzero(person.mask) < MIN_VISIBLE_SHARE * person.outline_area)
 
 
 def coco_person(person: Observation) -> Record:
-    """A person of a still, without ids."""
+    """COCO annotation of a person, without ids."""
     order = [JOINTS.index(name) for name in COCO_17.names]
-    visibility = np.where(person.figure.unhidden & ~person.covered, 2, 1) * person.in_picture
+    visibility = np.where(person.figure.unhidden & ~person.covered, 2, 1) * person.in_image
     visibility = visibility[order] * (not is_hidden(person))
     keypoints = np.column_stack([person.figure.joints[order] - 0.5, visibility])
     keypoints[visibility == 0] = 0
@@ -56,7 +56,7 @@ def coco_person(person: Observation) -> Record:
 
 
 def coco_file(records: list[Record]) -> Record:
-    """The file of the stills of ``records``, each an ``image`` and its ``people``."""
+    """COCO file of images; each record has an ``image`` and its ``people``."""
     images = [{"id": i, **record["image"]} for i, record in enumerate(records, start=1)]
     rows = [(i, person) for i, record in enumerate(records, start=1) for person in record["people"]]
     annotations = [{"id": n, "image_id": i, **person} for n, (i, person) in enumerate(rows, start=1)]
@@ -66,13 +66,13 @@ def coco_file(records: list[Record]) -> Record:
 def posetrack_frame(
     people: list[Observation], sequence: int, time: int, min_visible: int
 ) -> tuple[Record, list[Record]]:
-    """The image's entry, still without file name, and the people of a frame of a clip.
+    """Image entry of a clip's frame, without file name, and the annotations of its people.
 
     Args:
-        people: in the order of their track ids.
-        sequence: number of the clip, from 1.
-        time: of the frame, from 0.
-        min_visible: somebody who shows fewer pixels is not in the file.
+        people: People in the order of their track ids.
+        sequence: Number of the clip, from 1.
+        time: Number of the frame, from 0.
+        min_visible: Smallest number of visible pixels of annotated people.
     """
     image_id = (_SOURCE * 1_000_000 + sequence) * MAX_LENGTH + time
     rows: list[Record] = []
@@ -110,13 +110,13 @@ def posetrack_frame(
 
 
 def posetrack_file(images: list[Record], annotations: list[Record]) -> Record:
-    """The file of a clip."""
+    """PoseTrack18 file of a clip."""
     images = [{**image, "nframes": len(images)} for image in images]
     return {"images": images, "annotations": annotations, "categories": [_category(POSETRACK_18)]}
 
 
 def subsample_posetrack(data: Record, skip: int, first: int = 0) -> Record:
-    """Every ``skip``-th frame of a clip, from frame ``first``, as a clip of its own; ``skip`` is at least 1."""
+    """PoseTrack18 file of every ``skip``-th frame (at least 1) of a clip, from frame ``first``."""
     if skip < 1:
         raise ValueError(f"skip is {skip}; it must be at least 1")
     images = data["images"][first::skip]
@@ -125,16 +125,16 @@ def subsample_posetrack(data: Record, skip: int, first: int = 0) -> Record:
 
 
 def _posetrack_keypoints(person: Observation) -> np.ndarray:
-    """(17, 3), zeros for absent joints."""
+    """(17, 3) keypoints, zeros for absent joints."""
     order = [JOINTS.index(name) for name in POSETRACK_18.names]
-    present = (person.in_picture & ~person.covered)[order]
+    present = (person.in_image & ~person.covered)[order]
     present &= [name not in _UNUSED for name in POSETRACK_18.names]
     keypoints = np.column_stack([np.round(person.figure.joints[order], 2), np.ones(len(order))])
     return np.where(present[:, None], keypoints, 0.0)
 
 
 def _outlines(mask: np.ndarray) -> list[np.ndarray]:
-    """Polygons (V, 2) around the pieces of a mask, through the centres of their outermost pixels."""
+    """Polygons (V, 2) around the pieces of a mask, through the centers of their outermost pixels."""
     contours, _ = cv2.findContours(mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     return [contour[:, 0] + 0.5 for contour in contours if len(contour) >= 3]
 

@@ -1,4 +1,4 @@
-"""Who and what is in a scene: people, some of whom look alike, and things that stand around."""
+"""Cast of a scene: people, some of whom look alike, and props."""
 
 from __future__ import annotations
 
@@ -10,18 +10,21 @@ from .scene import Person
 from .skeleton import draw_body
 from .wardrobe import Outfit, draw_outfit, look_alike, make_atlas, team_mate
 
-# Categories of the sample's characters that may stand around: nobody who would be a person without a label.
+# Categories of characters that may be props; a person would need a label.
 _PROP_CATEGORIES = ("vehicle", "animal")
 
 
 def draw_people(
     rng: np.random.Generator, split: str, count: int, look_alike_probability: float, team_probability: float
 ) -> list[Person]:
-    """``count`` people of a split.
+    """``count`` random people of a split.
 
     Args:
-        look_alike_probability: that two of them wear the same clothes in different colours.
-        team_probability: that, if not so, two of them wear the very same.
+        rng: Generator.
+        split: "train", "tune" or "val".
+        count: Number of people.
+        look_alike_probability: Probability that two of them wear the same clothes in different colours.
+        team_probability: Probability that otherwise two of them wear identical clothes.
     """
     outfits = [draw_outfit(rng, split)]
     kind = rng.random()
@@ -38,6 +41,6 @@ def _person(rng: np.random.Generator, outfit: Outfit) -> Person:
 
 
 def draw_thing(rng: np.random.Generator, split: str) -> Sprite:
-    """A vehicle or an animal of a split."""
+    """Random vehicle or animal of a split."""
     pool = [c for c in characters_of(split) if c.category in _PROP_CATEGORIES and c.frames == 1]
     return load_sprite(pool[rng.integers(len(pool))])

@@ -1,4 +1,4 @@
-"""One clip: people who walk about, turn, wave, sit down, leave and come back before a moving camera."""
+"""Synthetic clip: people who walk about, turn, wave, sit down, leave and come back before a moving camera."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ MIN_STATURE, MAX_STATURE = 78.0, 170.0
 # Camera movement in pixels to either side, in x and y.
 CAMERA_REACH = (36, 14)
 MOVING_SHARE = 0.62
-# Statures a frame by which people walk, and how much faster they run.
+# Walking speed in statures a frame, and factor of running.
 WALK_SPEED, RUN_FACTOR = (0.035, 0.055), 1.9
-# Statures that two steps cover.
+# Length of two steps in statures.
 STRIDE = 0.85
-# How much shorter a way along the line of sight looks than one across.
+# Apparent length of a way along the line of sight over one across.
 FORESHORTENING = 0.35
 # Frames over which a change of direction is spread.
 TURN_FRAMES = 11
@@ -34,7 +34,7 @@ TURN_FRAMES = 11
 
 @dataclass(frozen=True)
 class ClipStyle:
-    """Probabilities of one clip or one person."""
+    """Probabilities of a kind of clip."""
 
     look_alike_probability: float = 0.35
     team_probability: float = 0.3
@@ -44,10 +44,10 @@ class ClipStyle:
 
 
 class Actor:
-    """A person of a clip: everything about the movement, drawn before the first frame.
+    """Person of a clip, with all of the movement drawn in advance.
 
     Attributes:
-        ground: (T, 2) where the person stands, in pixels of the picture before the camera moves.
+        ground: (T, 2) x, y of the ground below the person in pixels, without camera movement.
     """
 
     def __init__(self, rng: np.random.Generator, person: Person, stage: Stage, length: int, leaves: bool):
@@ -64,7 +64,7 @@ class Actor:
         self._points, self._heads = place_points(person.body, postures)
 
     def figure(self, time: int, offset: np.ndarray, zoom: float) -> Figure:
-        """As seen by a camera that has moved by ``offset`` and zooms about the centre of the picture."""
+        """Figure seen by a camera moved by ``offset`` and zoomed about the image's center."""
         centre = np.array([self._stage.width, self._stage.height]) / 2
         x, y = (self.ground[time] - offset - centre) * zoom + centre
         stature = self._size * float(self._stage.stature(self.ground[time, 1])) * zoom
@@ -74,7 +74,7 @@ class Actor:
     def _plan(
         self, rng: np.random.Generator, length: int, leaves: bool
     ) -> tuple[np.ndarray, list[tuple[int, str]], np.ndarray]:
-        """Ground (T, 2), the actions with the frames in which they begin, and the heading (T,) in radians."""
+        """(T, 2) ground, (first frame, action) pairs, and (T,) headings in radians."""
         width = self._stage.width
         low, high = (self._stage.place(s) for s in (MIN_STATURE, MAX_STATURE))
         here = np.array([rng.uniform(0, width), rng.uniform(low, high)])
@@ -91,7 +91,7 @@ class Actor:
             action = draw_action(rng, MOVING if moves else ON_THE_SPOT)
             actions.append((len(ground), action))
             if not moves:
-                # Who stops mostly turns to the viewer.
+                # People who stop often turn to the viewer.
                 heading = _nearest(rng.normal(0, 0.9), heading) if rng.random() < 0.5 else heading + rng.normal(0, 0.5)
                 duration = int(rng.integers(12, 32))
                 ground += [here] * duration
@@ -109,7 +109,7 @@ class Actor:
             middle = float(self._stage.stature((here[1] + target[1]) / 2))
             distance = float(np.hypot(way[0], way[1] / FORESHORTENING)) / middle
             faster = RUN_FACTOR if action == "run" else 1.0
-            # Who leaves hurries, or the clip would end before they are back.
+            # People who leave hurry to be back before the clip ends.
             steps = distance / (pace * faster)
             duration = max(int(min(steps, 0.2 * length) if leave or returns else steps), 4)
             heading = _nearest(float(np.arctan2(way[0], way[1] / FORESHORTENING)), heading)
@@ -124,7 +124,7 @@ class Actor:
 
 
 def _nearest(angle: float, reference: float) -> float:
-    """The angle plus the whole turns that bring it closest to the reference."""
+    """Angle plus the whole turns that bring it closest to the reference."""
     return angle + 2 * np.pi * float(np.round((reference - angle) / (2 * np.pi)))
 
 
@@ -139,11 +139,11 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 
 class Clip:
-    """A scene over time. Iterate once: (picture (H, W, 3) uint8 BGR, [Observation of each person]).
+    """Scene over time. Iterate once: (image (H, W, 3) uint8 BGR, [Observation of each person]).
 
     Attributes:
-        people: who is in it.
-        scenery: the assets behind them.
+        people: People of the scene.
+        scenery: Files of the scenery.
     """
 
     def __init__(
@@ -151,10 +151,12 @@ class Clip:
     ):
         """
         Args:
-            rng: everything random about the clip.
-            split: "train", "tune" or "val": whose looks and scenery are used.
-            index: of the clip among those of its kind; walls take turns.
-            length: in frames.
+            rng: Generator of everything random in the clip.
+            split: Split of looks and scenery, "train", "tune" or "val".
+            index: Number of the clip among those of its kind; walls take turns.
+            length: Number of frames.
+            height, width: Size of the images in pixels.
+            style: Kind of clip.
         """
         self._rng, self.length, self.height, self.width = rng, length, height, width
         self._stage = Stage(rng, split, height, width, CAMERA_REACH, turn=index)
@@ -183,7 +185,7 @@ class Clip:
             items: list[Item] = [actor.figure(time, offset, zoom) for actor in self._actors]
             if self._prop:
                 items.append(self._placed_prop(offset, zoom))
-            lit, people = compose(self._stage.picture(offset, zoom), items, self._light.at(time))
+            lit, people = compose(self._stage.image(offset, zoom), items, self._light.at(time))
             yield self._sensor.expose(self._rng, lit), people
 
     def _placed_prop(self, offset: np.ndarray, zoom: float) -> Prop:

@@ -1,4 +1,4 @@
-"""The generated data as a user's own data sets: rows of ``cfg.DATASETS.REGISTER``."""
+"""Rows of ``cfg.DATASETS.REGISTER`` for the synthetic data."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from pathlib import Path
 
 
 def dataset_options(root: Path) -> list[str]:
-    """KEY VALUE pairs that register what :func:`generate_sample_pose` wrote to ``root``.
+    """KEY VALUE pairs that register the data of :func:`generate_sample_pose` in ``root``.
 
-    ``ictrack_sample_pose_train`` and ``ictrack_sample_pose_val``: labeled stills, COCO's keypoints.
+    ``ictrack_sample_pose_train`` and ``ictrack_sample_pose_val``: labeled images, COCO's keypoints.
     ``ictrack_sample_pose_clips_tune`` and ``ictrack_sample_pose_clips_val``: labeled clips at full rate, PoseTrack18
     format; with ``_skip<k>`` appended: every k-th frame of them.
     ``ictrack_sample_pose_unlabelled``: unlabeled clips, folders of frames.

@@ -1,13 +1,13 @@
-"""Writes the sample data of poses: labelled stills, unlabelled clips, and clips with ground truth for evaluation.
+"""Generator of synthetic people: labelled images, unlabelled clips, and labelled clips for tuning and evaluation.
 
     root/stills_train, root/stills_val      images/*.jpg and person_keypoints.json, COCO format, 17 joints
-    root/unlabelled/<clip>/*.jpg            no labels at all
+    root/unlabelled/<clip>/*.jpg            no labels
     root/clips_tune, root/clips_val         images/<clip>/*.jpg, annotations/<clip>.json (every frame) and
                                             annotations_skip<k>/<clip>.json (every k-th frame), PoseTrack18 format
     root/sample_pose.json                   seed and sizes
 
-Clothes and scenery of ``stills_train`` and ``unlabelled`` appear neither in ``clips_tune`` nor in ``stills_val`` and
-``clips_val``, which share theirs. Everything follows from the seed, whatever the number of processes.
+Clothes and scenery of ``stills_train`` and ``unlabelled`` are neither in ``clips_tune`` nor in ``stills_val`` and
+``clips_val``, which share theirs. The data depend only on the seed, not on the number of processes.
 """
 
 from __future__ import annotations
@@ -47,16 +47,16 @@ STILLS, CLIPS = ("stills_train", "stills_val"), ("clips_tune", "clips_val")
 
 @dataclass(frozen=True)
 class PoseSampleConfig:
-    """Sizes of the sample data of poses.
+    """Sizes of the synthetic data.
 
     Attributes:
-        height, width: of every picture in pixels.
-        train_stills, val_stills: numbers of labelled stills.
-        unlabelled_clips, unlabelled_length: number of unlabelled clips, and frames of each.
-        tune_clips, val_clips, clip_length: number of labelled clips, and frames of each.
-        skips: frame skips for which subsampled annotation files are written.
-        min_visible: somebody who shows fewer pixels in a picture is not annotated there.
-        clip_quality: JPEG quality of clips; that of stills varies.
+        height, width: Size of every image in pixels.
+        train_stills, val_stills: Numbers of labelled images.
+        unlabelled_clips, unlabelled_length: Number of unlabelled clips, and frames of each.
+        tune_clips, val_clips, clip_length: Numbers of labelled clips, and frames of each.
+        skips: Frame skips for which subsampled annotation files are written.
+        min_visible: Smallest number of visible pixels of annotated people.
+        clip_quality: JPEG quality of clips; that of images varies.
     """
 
     height: int = 192
@@ -76,20 +76,20 @@ class PoseSampleConfig:
 def generate_sample_pose(
     root: str | os.PathLike, seed: int = 0, config: PoseSampleConfig | None = None, workers: int | None = None
 ) -> Path:
-    """Write the sample data of poses to ``root``, replacing an earlier sample there.
+    """Write the synthetic data to ``root``, replacing such data in it.
 
     Args:
-        root: folder to write to; made if need be.
-        seed: the same seed and config give the same files, byte for byte.
-        config: sizes.
-        workers: processes; default: the cores that this process may use.
+        root: Folder to write to; it is made.
+        seed: Seed; the same seed and config give the same files, byte for byte.
+        config: Sizes of the data.
+        workers: Number of processes; by default that of the cores that this process may use.
 
     Returns:
-        root
+        ``root``.
 
     Raises:
-        SampleDataError: if ``root`` holds files that are not a sample data set of poses.
-        ValueError: clips are longer than PoseTrack's ids of images allow.
+        SampleDataError: If ``root`` has files that are not such data.
+        ValueError: If clips are longer than PoseTrack's image ids allow.
     """
     root, config = Path(root), config or PoseSampleConfig()
     if config.clip_length > MAX_LENGTH:
@@ -111,12 +111,12 @@ def generate_sample_pose(
 
 
 def sequence_name(folder: str, index: int) -> str:
-    """The name of a clip, in the form that PoseTrack's tools ask for."""
+    """Name of a clip in PoseTrack's form."""
     return f"{index + 1:06d}_sample_{SPLIT_OF[folder]}"
 
 
 def _make(root: Path, seed: int, config: PoseSampleConfig, job: Job) -> Record:
-    """Write the pictures of one still or clip; return what is annotated."""
+    """Write an image or the frames of a clip; return its record."""
     folder, index = job
     rng = job_generator(seed, job)
     if folder in STILLS:
@@ -142,9 +142,9 @@ def _make_still(folder: Path, rng: np.random.Generator, config: PoseSampleConfig
 def _make_labelled_clip(folder: Path, clip: Clip, config: PoseSampleConfig, kind: str, index: int) -> Record:
     name = sequence_name(kind, index)
     images, annotations = [], []
-    for time, (picture, people) in enumerate(clip):
+    for time, (frame, people) in enumerate(clip):
         file_name = f"images/{name}/{time:06d}.jpg"
-        write_jpeg(folder / file_name, picture, config.clip_quality)
+        write_jpeg(folder / file_name, frame, config.clip_quality)
         image, rows = posetrack_frame(people, index + 1, time, config.min_visible)
         size = {"width": config.width, "height": config.height}
         images.append({"file_name": file_name, **size, "scenery": list(clip.scenery), **image})

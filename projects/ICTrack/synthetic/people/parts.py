@@ -1,4 +1,4 @@
-"""The parts that a person is drawn from: tapered rods with round or flat cross-section, and an ellipsoid for the head.
+"""Parts of a rendered person: tapered rods with round or flat cross-section, and an ellipsoid for the head.
 
 Camera coordinates: x to the right, y down, z towards the viewer, all in pixels.
 """
@@ -14,7 +14,7 @@ from .wardrobe import Outfit
 
 # Extent of the head across, up and forward, in units of ``Body.head`` (half of its height).
 HEAD_SIZE = (0.76, 1.0, 0.88)
-# Longitude (to the person's left), latitude and distance from the surface, as a share of it, of the features of a face.
+# Facial feature -> longitude (to the person's left), latitude, and height over the surface as a share of the radius.
 _FACE = {
     "nose": (0.0, -0.12, 0.16), "left_eye": (0.42, 0.08, 0.0), "right_eye": (-0.42, 0.08, 0.0),
     "left_ear": (1.57, 0.0, 0.02), "right_ear": (-1.57, 0.0, 0.02),
@@ -23,15 +23,15 @@ _FACE = {
 
 @dataclass(frozen=True)
 class Rod:
-    """A part between two points, whose width runs evenly from one to the other.
+    """Tapered part between two points.
 
     Attributes:
-        tile: name of its texture.
-        start, end: (3,) its axis.
-        widths: half its width across at both ends if seen from the front.
-        caps: how far it goes beyond both ends.
-        depth: its thickness from front to back over its width.
-        yaw: the angle in radians by which its front is turned from the viewer, to the viewer's right.
+        tile: Name of the texture.
+        start, end: (3,) ends of the axis.
+        widths: Half widths at both ends, seen from the front.
+        caps: Lengths beyond both ends.
+        depth: Thickness from front to back over the width.
+        yaw: Angle in radians of the front from the viewer, to the viewer's right.
     """
 
     tile: str
@@ -45,12 +45,12 @@ class Rod:
 
 @dataclass(frozen=True)
 class Head:
-    """An ellipsoid with a texture by longitude and latitude.
+    """Ellipsoid with a texture by longitude and latitude.
 
     Attributes:
-        tile: name of its texture.
-        centre: (3,).
-        axes: (3, 3) rows are the head's left, up and forward half axes, in pixels.
+        tile: Name of the texture.
+        centre: (3,) center.
+        axes: (3, 3) left, up and forward half axes as rows, in pixels.
     """
 
     tile: str
@@ -58,19 +58,19 @@ class Head:
     axes: np.ndarray
 
     def extent(self) -> np.ndarray:
-        """(2,) half width and half height of its outline."""
+        """(2,) half width and half height of the outline."""
         return np.sqrt((self.axes[:, :2] ** 2).sum(axis=0))
 
 
 @dataclass(frozen=True)
 class Viewpoint:
-    """How a person is seen.
+    """View of a person.
 
     Attributes:
-        ground: (2,) where in the picture the ground below the pelvis is.
-        stature: pixels.
-        yaw: of the person in radians: 0 faces the viewer, pi / 2 the right of the picture.
-        pitch: of the camera, looking down.
+        ground: (2,) x, y in the image of the ground below the pelvis.
+        stature: Height of the person in pixels.
+        yaw: Angle of the person in radians: 0 faces the viewer, pi / 2 the right of the image.
+        pitch: Downward angle of the camera in radians.
     """
 
     ground: tuple[float, float]
@@ -79,40 +79,43 @@ class Viewpoint:
     pitch: float
 
     def rotation(self) -> np.ndarray:
-        """(3, 3) from the body's frame to the camera's."""
+        """(3, 3) rotation from the body's frame to the camera's."""
         cos, sin = np.cos(self.yaw), np.sin(self.yaw)
         down, along = np.sin(self.pitch), np.cos(self.pitch)
         turn = np.array([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]])
         return np.array([[1, 0, 0], [0, -along, down], [0, down, along]]) @ turn
 
     def project(self, points: np.ndarray) -> np.ndarray:
-        """Camera coordinates of points (..., 3) of the body's frame."""
+        """Camera coordinates (..., 3) of points (..., 3) in the body's frame."""
         return self.stature * (points @ self.rotation().T) + np.array([*self.ground, 0.0])
 
 
 def face_points(head: Head) -> dict[str, tuple[np.ndarray, bool]]:
-    """Place (3,) of nose, eyes and ears, and whether each is on the side of the head that faces the viewer."""
-    found = {}
+    """Location (3,) of nose, eyes and ears, and whether each is on the side of the head that faces the viewer."""
+    points = {}
     for name, (longitude, latitude, out) in _FACE.items():
         unit = np.array([np.sin(longitude) * np.cos(latitude), np.sin(latitude), np.cos(longitude) * np.cos(latitude)])
         normal = (unit / np.linalg.norm(head.axes, axis=1) ** 2) @ head.axes
-        # An ear and the tip of a nose stick out, and so are still seen a little from behind.
+        # Ears and the tip of the nose stick out and can be seen a little from behind.
         limit = -0.12 if out else 0.0
-        found[name] = (
+        points[name] = (
             head.centre + (1 + out) * unit @ head.axes,
             bool(normal[2] > limit * np.linalg.norm(normal)),
         )
-    return found
+    return points
 
 
 def person_parts(
     body: Body, outfit: Outfit, points: np.ndarray, head_rotation: np.ndarray, view: Viewpoint
 ) -> tuple[list[Rod | Head], Head]:
-    """The parts of a person, and the head among them.
+    """Parts of a person, and the head among them.
 
     Args:
-        points: (len(POINTS), 3) and
-        head_rotation: (3, 3) of ``place_points``, of one posture.
+        body: Proportions of the person.
+        outfit: Look of the person.
+        points: (len(POINTS), 3) of :func:`place_points`.
+        head_rotation: (3, 3) of :func:`place_points`.
+        view: View of the person.
     """
     at = view.project(points)
     rotation, scale = view.rotation(), view.stature
@@ -177,7 +180,7 @@ def person_parts(
 def _hair(
     outfit: Outfit, centre: np.ndarray, left: np.ndarray, up: np.ndarray, front: np.ndarray, size: float
 ) -> list[Rod | Head]:
-    """What is larger than the head itself: long hair, a bun, the peak of a cap, ears."""
+    """Parts that stick out of the head: long hair, a bun, the peak of a cap, ears."""
     parts: list[Rod | Head] = []
     if outfit.hair == "long":
         nape = centre - 0.45 * front - 0.1 * up

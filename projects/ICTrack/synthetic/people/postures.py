@@ -1,4 +1,4 @@
-"""What people do: postures over time for walking, running, standing, waving, sitting and so on."""
+"""Postures over time for walking, running, standing, waving, sitting and other actions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from synthetic.characters.motion import smooth_noise
 from .skeleton import FIELD, POSTURE_FIELDS
 
 SIDES = ("left", "right")
-# Frames over which one action passes into the next.
+# Frames of the transition between two actions.
 TRANSITION = 9
 
 
@@ -21,7 +21,7 @@ class _Posture:
     def __init__(self, rng: np.random.Generator, length: int):
         self.rng, self.length = rng, length
         self.angles = np.zeros((length, len(POSTURE_FIELDS)))
-        # Nobody stands like a statue.
+        # Slight movements of every posture.
         for name, size in (("lean", 0.03), ("side_lean", 0.03), ("head_yaw", 0.25), ("head_pitch", 0.08)):
             self[name] = size * smooth_noise(rng, length, 40)
         for side in SIDES:
@@ -127,7 +127,7 @@ def _reach(p: _Posture, phase: np.ndarray) -> None:
     p["lean"] = p.rng.uniform(-0.05, 0.4)
 
 
-# Probabilities of actions on the spot, and of those by which people move.
+# Probabilities of actions on the spot and of ways to move.
 ON_THE_SPOT: dict[str, float] = {
     "stand": 0.34, "wave": 0.16, "cheer": 0.08, "crouch": 0.12, "sit": 0.1, "dance": 0.12, "reach": 0.08,
 }  # fmt: skip
@@ -139,7 +139,7 @@ _ACTIONS: dict[str, Callable[[_Posture, np.ndarray], None]] = {
 
 
 def draw_action(rng: np.random.Generator, choices: dict[str, float]) -> str:
-    """The name of an action, by its probability."""
+    """Name of a random action, by the probabilities ``choices``."""
     names = list(choices)
     weights = np.array([choices[name] for name in names])
     return names[rng.choice(len(names), p=weights / weights.sum())]
@@ -149,8 +149,9 @@ def act(rng: np.random.Generator, action: str, phase: np.ndarray) -> np.ndarray:
     """(T, len(POSTURE_FIELDS)) postures of an action.
 
     Args:
-        action: of ON_THE_SPOT or MOVING.
-        phase: (T,) of the gait in radians; a full turn is two steps.
+        rng: Generator.
+        action: Name in ON_THE_SPOT or MOVING.
+        phase: (T,) phase of the gait in radians; a full turn is two steps.
     """
     posture = _Posture(rng, len(phase))
     _ACTIONS[action](posture, phase)
@@ -158,10 +159,10 @@ def act(rng: np.random.Generator, action: str, phase: np.ndarray) -> np.ndarray:
 
 
 def blend(actions: list[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Postures of a sequence of actions, each passing smoothly into the next.
+    """(T, F) postures of a sequence of actions with smooth transitions.
 
     Args:
-        actions: the frame from which each is done, ascending from 0, and its (T, F) postures over the whole time.
+        actions: First frame of each action, ascending from 0, and its (T, F) postures over the whole time.
     """
     result = actions[0][1].copy()
     frames = np.arange(len(result))

@@ -1,7 +1,4 @@
-"""Draws a person's parts with exact hidden-surface removal: per pixel the nearest part, its texture and its shade.
-
-A person is drawn larger than needed and then averaged, which smooths the edges.
-"""
+"""Rendering of a person's parts with exact hidden-surface removal, texture and shading. Supersampling smooths edges."""
 
 from __future__ import annotations
 
@@ -14,25 +11,25 @@ import numpy as np
 from .parts import Head, Rod
 from .wardrobe import Atlas
 
-# Pixels drawn for one of the picture, in each direction.
+# Rendered pixels per image pixel, in each direction.
 SUPERSAMPLING = 2
-# Direction of the light and how much comes from everywhere.
+# Direction of the light, and shares of ambient and diffuse light.
 _LIGHT = np.array([-0.35, -0.6, 0.72], np.float32)
 _AMBIENT, _DIFFUSE = 0.62, 0.48
-# How dark a surface becomes just behind the edge of a nearer part.
+# Darkening of a surface just behind the edge of a nearer part.
 _CONTACT = 0.45
 _FAR = np.float32(-1e6)
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A person drawn, to be put into a picture.
+    """Rendered person.
 
     Attributes:
-        x, y: of the layer's first pixel in the picture; may be negative.
+        x, y: Location of the layer's first pixel in the image; may be negative.
         bgra: (h, w, 4) uint8, colours premultiplied.
-        depth: (SUPERSAMPLING * h, SUPERSAMPLING * w) float32 of the nearest surface towards the viewer in pixels of the
-            picture, far below all of them where there is nobody.
+        depth: (SUPERSAMPLING * h, SUPERSAMPLING * w) float32 depth of the nearest surface towards the viewer in pixels,
+            very low where there is none.
     """
 
     x: int
@@ -41,7 +38,7 @@ class Layer:
     depth: np.ndarray
 
     def depth_at(self, point: np.ndarray) -> float:
-        """Depth of the nearest surface at (x, y) of the picture (continuous coordinates); -inf where there is none."""
+        """Depth of the nearest surface at (x, y) in continuous coordinates; -inf where there is none."""
         column, row = (int(np.floor(SUPERSAMPLING * v)) for v in (point[0] - self.x, point[1] - self.y))
         if not (0 <= row < self.depth.shape[0] and 0 <= column < self.depth.shape[1]):
             return -np.inf
@@ -50,7 +47,7 @@ class Layer:
 
 
 def draw_person(parts: Sequence[Rod | Head], atlas: Atlas) -> Layer:
-    """Draw parts in camera coordinates (pixels of the picture, continuous)."""
+    """Layer of parts in camera coordinates (pixels, continuous)."""
     low, high = _bounds(parts)
     x0, y0 = np.floor(low).astype(int) - 1
     x1, y1 = np.ceil(high).astype(int) + 1
@@ -77,12 +74,12 @@ def _bounds(parts: Sequence[Rod | Head]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _clip(values: np.ndarray, low: float, high: float) -> np.ndarray:
-    """``numpy.clip`` without its overhead, which counts where arrays are small."""
+    """``numpy.clip`` without its overhead, which matters for small arrays."""
     return np.minimum(np.maximum(values, np.float32(low)), np.float32(high))
 
 
 class _Buffers:
-    """Depth, place in the atlas and shade of each pixel. Coordinates inside are those of the enlarged layer."""
+    """Depth, atlas coordinates and shade of each pixel, in coordinates of the enlarged layer."""
 
     def __init__(self, shape: tuple[int, int], origin: np.ndarray):
         self.origin = origin
@@ -108,7 +105,7 @@ class _Buffers:
         axis = end - start
         length = float(np.hypot(axis[0], axis[1])) + 1e-3
         ex, ey = (np.float32(v / length) for v in axis[:2])
-        if length < 0.05:  # seen end on: any direction will do
+        if length < 0.05:  # seen end on: any direction
             ex, ey = np.float32(0), np.float32(1)
         dx, dy = self._xs[:, window[1]] - np.float32(start[0]), self._ys[window[0]] - np.float32(start[1])
         along = dx * ex + dy * ey
@@ -119,7 +116,7 @@ class _Buffers:
         lateral = (dx * ey - dy * ex) / width
         rest = 1 - lateral * lateral - over * over
         height = np.sqrt(np.maximum(rest, 0))
-        # ``width`` is already what is seen, the depth goes with the width itself.
+        # ``width`` is the apparent width; the depth depends on the true one.
         depth = np.float32(start[2]) + np.float32(axis[2]) * share
         depth += width * (np.float32(bulge / seen) * height + np.float32(slant / seen) * lateral)
         light = np.float32(_LIGHT[2]) * height + np.float32(_LIGHT[0] * ey - _LIGHT[1] * ex) * lateral
@@ -153,10 +150,10 @@ class _Buffers:
         self._write(window, root > 0, centre[2] + dz, x + around * np.float32(w), y + down * np.float32(h), light)
 
     def resolve(self, atlas: Atlas) -> np.ndarray:
-        """(h, w, 4) uint8 premultiplied picture."""
+        """(h, w, 4) uint8 premultiplied BGRA image."""
         filled = self.depth > _FAR
         colour = cv2.remap(atlas.image, self._u, self._v, cv2.INTER_LINEAR)
-        # Where the surroundings are nearer than the surface, little light gets in.
+        # Surfaces with nearer surroundings get less light.
         near = np.where(filled, self.depth, np.float32(0))
         side = 2 * (max(self.depth.shape) // 40) + 3
         weight = cv2.blur(filled.astype(np.float32), (side, side))

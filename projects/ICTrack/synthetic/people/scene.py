@@ -1,4 +1,4 @@
-"""People and things put into a picture, far to near, with what can be seen of each of them and of their joints."""
+"""Rendering of people and props into an image, far to near, with visible masks and joints."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from .raster import Layer, draw_person
 from .skeleton import POINT, Body
 from .wardrobe import Atlas, Outfit
 
-# All joints of both data sets.
+# Joints of both data sets.
 JOINTS = (*COCO_17.names, *(name for name in POSETRACK_18.names if name not in COCO_17.names))
-# How much deeper than the surface a joint lies in the flesh, at most, in statures.
+# Largest depth of a joint below the surface, in statures.
 _FLESH = {
     "shoulder": 0.09, "elbow": 0.045, "wrist": 0.04, "hip": 0.12, "knee": 0.06, "ankle": 0.05, "head_bottom": 0.06,
     "head_top": 0.06, "nose": 0.03, "eye": 0.03, "ear": 0.04,
@@ -29,7 +29,7 @@ _FLESH = {
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody: a body and what it wears."""
+    """Synthetic person: body proportions, outfit and texture atlas."""
 
     body: Body
     outfit: Outfit
@@ -38,14 +38,14 @@ class Person:
 
 @dataclass(frozen=True)
 class Figure:
-    """A person drawn in one posture from one viewpoint.
+    """Person rendered in one posture from one viewpoint.
 
     Attributes:
-        layer: the drawing.
-        foot: y of the picture where the person stands, which tells who is nearer.
-        stature: pixels.
+        layer: Rendered person.
+        foot: y of the person's foot in the image; lower people are nearer.
+        stature: Height of the person in pixels.
         joints: (len(JOINTS), 2) x, y in continuous coordinates.
-        unhidden: (len(JOINTS),) bool, no other part of the own body is in front of the joint.
+        unhidden: (len(JOINTS),) bool, False for joints behind another part of the own body.
         head_box: x, y, width, height around the skull and the upper end of the neck.
     """
 
@@ -59,7 +59,7 @@ class Figure:
 
 @dataclass(frozen=True)
 class Prop:
-    """A thing that stands around: its picture (h, w, 4) uint8 BGRA, premultiplied, and its place, as of a Figure."""
+    """Rendered thing; fields as of :class:`Figure`."""
 
     layer: Layer
     foot: float
@@ -71,42 +71,42 @@ Item = Union[Figure, Prop]
 
 @dataclass(frozen=True)
 class Observation:
-    """What a picture shows of a figure.
+    """Visibility of a figure in an image.
 
     Attributes:
-        figure: the figure.
-        mask: (H, W) bool, its visible pixels.
-        outline_box: x, y, width, height of all its pixels in the picture, hidden ones too; zeros where there are none.
-        outline_area: number of these pixels.
-        in_picture: (len(JOINTS),) bool.
-        covered: (len(JOINTS),) bool, behind another person or thing.
+        figure: Figure.
+        mask: (H, W) bool visible pixels.
+        outline_box: x, y, width, height of all its pixels in the image, including hidden ones; zeros without any.
+        outline_area: Number of these pixels.
+        in_image: (len(JOINTS),) bool, True for joints in the image.
+        covered: (len(JOINTS),) bool, True for joints behind another person or thing.
     """
 
     figure: Figure
     mask: np.ndarray
     outline_box: tuple[int, int, int, int]
     outline_area: int
-    in_picture: np.ndarray
+    in_image: np.ndarray
     covered: np.ndarray
 
 
 def draw_figure(person: Person, points: np.ndarray, head_rotation: np.ndarray, view: Viewpoint) -> Figure:
-    """Draw a person; points and rotation are those of ``place_points`` for one posture."""
+    """Figure of a person; points and rotation are those of :func:`place_points` for one posture."""
     parts, head = person_parts(person.body, person.outfit, points, head_rotation, view)
     layer = draw_person(parts, person.atlas)
     camera = view.project(points)
     face = face_points(head)
-    places = np.empty((len(JOINTS), 3))
+    locations = np.empty((len(JOINTS), 3))
     unhidden = np.ones(len(JOINTS), bool)
     for i, name in enumerate(JOINTS):
         if name in face:
-            places[i], unhidden[i] = face[name]
+            locations[i], unhidden[i] = face[name]
         else:
-            places[i] = head.centre + head.axes[1] if name == "head_top" else camera[POINT[name]]
+            locations[i] = head.centre + head.axes[1] if name == "head_top" else camera[POINT[name]]
         flesh = _FLESH[name.removeprefix("left_").removeprefix("right_")] * view.stature
-        unhidden[i] &= layer.depth_at(places[i]) - places[i, 2] <= flesh
+        unhidden[i] &= layer.depth_at(locations[i]) - locations[i, 2] <= flesh
     box = _head_box(head, camera[POINT["head_bottom"]])
-    return Figure(layer, view.ground[1], view.stature, places[:, :2], unhidden, box)
+    return Figure(layer, view.ground[1], view.stature, locations[:, :2], unhidden, box)
 
 
 def _head_box(head: Head, neck: np.ndarray) -> tuple[float, float, float, float]:
@@ -116,7 +116,7 @@ def _head_box(head: Head, neck: np.ndarray) -> tuple[float, float, float, float]
 
 
 def draw_prop(sprite: Sprite, x: float, foot: float, size: float, mirrored: bool) -> Prop:
-    """A cut-out character ``size`` pixels large that stands at (x, foot) of the picture."""
+    """Prop of a cut-out character, ``size`` pixels large, that stands at (x, foot) in the image."""
     level = int(np.clip(np.floor(np.log2(max(max(sprite.character.size) / size, 1.0))), 0, len(sprite.levels) - 1))
     image = sprite.frame(0, level)
     scale = size / max(image.shape[:2])
@@ -132,16 +132,17 @@ def compose(background: np.ndarray, items: Sequence[Item], light: Light) -> tupl
 
     Args:
         background: (H, W, 3) uint8 BGR.
-        items: in any order; those that stand lower in the picture are nearer.
+        items: Figures and props in any order; those lower in the image are nearer.
+        light: Light of the scene.
 
     Returns:
-        picture (H, W, 3) float32 BGR, not clipped; and what it shows of each figure, in the order of ``items``.
+        (H, W, 3) float32 BGR image, not clipped, and the observation of each figure, in the order of ``items``.
     """
     canvas = background.astype(np.float32)
     shape = background.shape[0], background.shape[1]
     ambient = thumbnail(background)
     order = sorted(range(len(items)), key=lambda i: items[i].foot)
-    # 0 is the background; what is nearer has the larger number.
+    # 0 is the background; nearer items have larger numbers.
     shown = np.zeros(shape, np.int16)
     outlines = {}
     for number, index in enumerate(order, start=1):
@@ -169,7 +170,7 @@ def _cast(canvas: np.ndarray, item: Item, light: Light) -> None:
 def _blend(
     canvas: np.ndarray, shown: np.ndarray, number: int, item: Item, ambient: np.ndarray
 ) -> tuple[tuple[int, int, int, int], int]:
-    """Draw an item; return the box (x, y, width, height) and the number of its pixels in the picture."""
+    """Draw an item; return its box (x, y, width, height) and its number of pixels in the image."""
     layer = item.layer
     rows, columns = layer.bgra.shape[:2]
     x0, y0 = max(layer.x, 0), max(layer.y, 0)
@@ -193,7 +194,7 @@ def _blend(
 def _observe(figure: Figure, shown: np.ndarray, number: int, box: tuple[int, int, int, int], area: int) -> Observation:
     height, width = shown.shape
     x, y = figure.joints.T
-    in_picture = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    columns, rows = (np.where(in_picture, np.floor(v), 0).astype(int) for v in (x, y))
-    covered = in_picture & (shown[rows, columns] > number)
-    return Observation(figure, shown == number, box, area, in_picture, covered)
+    in_image = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    columns, rows = (np.where(in_image, np.floor(v), 0).astype(int) for v in (x, y))
+    covered = in_image & (shown[rows, columns] > number)
+    return Observation(figure, shown == number, box, area, in_image, covered)

@@ -1,4 +1,4 @@
-"""Bodies and their skeletons: proportions of a person, and where the joints are in a posture.
+"""Bodies and skeletons: proportions of a person, and locations of the joints in a posture.
 
 Lengths are shares of the stature. A body's own frame has X to its left, Y up and Z forward.
 """
@@ -18,7 +18,7 @@ POSTURE_FIELDS = (
 )  # fmt: skip
 FIELD = {name: i for i, name in enumerate(POSTURE_FIELDS)}
 
-# Points of the skeleton; all but the middle ones, heels' and toes' are joints of the data sets.
+# Points of the skeleton; most are joints of the data sets.
 POINTS = (
     "pelvis", "waist", "chest", "head_bottom", "head",
     "left_shoulder", "right_shoulder", "left_elbow", "right_elbow", "left_wrist", "right_wrist",
@@ -30,7 +30,7 @@ POINT = {name: i for i, name in enumerate(POINTS)}
 
 @dataclass(frozen=True)
 class Body:
-    """Lengths of a person's parts as shares of the stature, and their thickness as a factor."""
+    """Lengths of a person's parts as shares of the stature, and a factor of their thickness."""
 
     shoulder: float
     hip: float
@@ -46,7 +46,7 @@ class Body:
 
 
 def draw_body(rng: np.random.Generator) -> Body:
-    """A random person, within what people vary by; heads are somewhat large, so that faces can be seen."""
+    """Random body of realistic proportions; heads are somewhat large, so that faces can be seen."""
 
     def about(length: float, spread: float) -> float:
         return length * float(np.exp(spread * np.clip(rng.normal(), -2, 2)))
@@ -70,12 +70,12 @@ def place_points(body: Body, postures: np.ndarray) -> tuple[np.ndarray, np.ndarr
     """Points of a body in T postures.
 
     Args:
-        body: the proportions.
-        postures: (T, len(POSTURE_FIELDS)).
+        body: Proportions of the person.
+        postures: (T, len(POSTURE_FIELDS)) angles in radians.
 
     Returns:
-        points (T, len(POINTS), 3), the lowest of the feet at Y = 0; and the rotation (T, 3, 3) from the head's frame to
-        the body's.
+        (T, len(POINTS), 3) points, with the lowest foot at Y = 0, and (T, 3, 3) rotations from the head's frame to the
+        body's.
     """
     angle = {name: postures[:, i] for name, i in FIELD.items()}
     zero, one = np.zeros(len(postures)), np.ones(len(postures))
@@ -89,7 +89,7 @@ def place_points(body: Body, postures: np.ndarray) -> tuple[np.ndarray, np.ndarr
     up = np.stack([zero, one, zero], axis=1)
     put("waist", "pelvis", _apply(half, up), 0.4 * body.spine)
     put("chest", "waist", _apply(chest, up), 0.6 * body.spine)
-    # The neck leans half as far as the chest: people look where they go.
+    # The neck leans less than the chest, since people look ahead.
     head = _turn_y(angle["twist"] + angle["head_yaw"]) @ _turn_x(0.35 * angle["lean"] + angle["head_pitch"])
     put("head_bottom", "chest", _apply(head, np.stack([zero, one, 0.25 * one], axis=1)), body.neck)
     put("head", "head_bottom", _apply(head, np.stack([zero, one, 0.12 * one], axis=1)), body.head)

@@ -1,4 +1,4 @@
-"""Where people are: a floor in perspective before a wall or a view, made from parts of photos that show nobody."""
+"""Stage: a floor in perspective before a wall or a view, made from parts of photos without people."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from synthetic.characters.assets import load_clip, load_photo
 
 @dataclass(frozen=True)
 class Scenery:
-    """Part of a photo, or of a frame of a clip, in which there is nobody.
+    """Part of a photo, or of a frame of a clip, without people.
 
     Attributes:
-        file: of the sample's assets.
-        region: left, top, right and bottom as shares of its width and height.
-        frame: of a clip.
+        file: File of the asset.
+        region: Left, top, right and bottom as shares of width and height.
+        frame: Frame of a clip.
     """
 
     file: str
@@ -26,7 +26,7 @@ class Scenery:
     frame: int = 0
 
     def image(self) -> np.ndarray:
-        """(h, w, 3) uint8 BGR."""
+        """(h, w, 3) uint8 BGR image."""
         is_clip = self.file.startswith("clips/")
         whole = load_clip(self.file)[self.frame] if is_clip else load_photo(self.file)[0]
         height, width = whole.shape[:2]
@@ -34,8 +34,7 @@ class Scenery:
         return whole[round(top * height) : round(bottom * height), round(left * width) : round(right * width)]
 
 
-# What stands behind people, and what they stand on, by split. Each asset belongs to the split that it has in the
-# manifest of the sample's assets.
+# Walls behind people and floors below them, by split. Each asset is in its split of the manifest.
 WALLS: dict[str, tuple[Scenery, ...]] = {
     "train": (
         Scenery("photos/coco_785.jpg", (0.0, 0.0, 0.42, 0.8)),
@@ -78,8 +77,7 @@ FLOORS: dict[str, tuple[Scenery, ...]] = {
         Scenery("clips/dog_and_woman.mp4", (0.55, 0.7, 1.0, 1.0), frame=0),
     ),
 }
-# The horizon as a share of the height of the picture, and how tall people at the foot of the wall would be in pixels:
-# less than anybody is.
+# Height of the horizon as a share of the image's, and stature in pixels at the foot of the wall, below anybody's.
 _HORIZONS = (0.15, 0.42)
 _STATURES_AT_WALL = (28.0, 54.0)
 # Height of the camera above the floor in statures.
@@ -87,12 +85,12 @@ _CAMERA_HEIGHTS = (0.8, 1.25)
 
 
 class Stage:
-    """A place to stand in, larger than the picture by what the camera may move.
+    """Scenery for people, larger than the image by the camera's movement.
 
     Attributes:
-        scenery: the assets that it is made of.
-        pitch: of the camera in radians, looking down.
-        foot: y of the picture where the wall meets the floor.
+        scenery: Files of the assets.
+        pitch: Downward angle of the camera in radians.
+        foot: y in the image where the wall meets the floor.
     """
 
     def __init__(
@@ -101,10 +99,11 @@ class Stage:
     ):  # fmt: skip
         """
         Args:
-            split: whose scenery is used.
-            height, width: of the picture.
-            reach: pixels by which the camera may move to either side, in x and y.
-            turn: of the split's walls; None for a random one.
+            rng: Generator.
+            split: Split of the scenery.
+            height, width: Size of the image.
+            reach: Largest movement of the camera in pixels to either side, in x and y.
+            turn: Number of the split's wall; None for a random one.
         """
         self.height, self.width, self.reach = height, width, reach
         walls, floors = WALLS[split], FLOORS[split]
@@ -120,28 +119,28 @@ class Stage:
         self._canvas = np.empty((canvas_height, canvas_width, 3), np.uint8)
         self._canvas[:line] = _view(rng, wall.image(), line, canvas_width)
         self._canvas[line:] = self._floor(rng, floor.image(), line)
-        # The corner between wall and floor gets less light.
+        # The corner between wall and floor is darker.
         distance = np.abs(np.arange(canvas_height) - line) / (0.06 * height)
         dim = (1 - 0.35 * np.exp(-distance)).astype(np.float32)[:, None, None]
         self._canvas = (self._canvas * dim).astype(np.uint8)
 
     def stature(self, y: float | np.ndarray) -> float | np.ndarray:
-        """Pixels of a person who stands at ``y`` of the picture."""
+        """Height in pixels of a person who stands at ``y`` in the image."""
         return (y - self._horizon) / self._camera_height
 
     def place(self, stature: float | np.ndarray) -> float | np.ndarray:
-        """The y of the picture at which a person is that many pixels tall."""
+        """y in the image at which a person is ``stature`` pixels tall."""
         return self._horizon + stature * self._camera_height
 
-    def picture(self, offset: Sequence[float] = (0.0, 0.0), zoom: float = 1.0) -> np.ndarray:
-        """(height, width, 3) uint8.
+    def image(self, offset: Sequence[float] = (0.0, 0.0), zoom: float = 1.0) -> np.ndarray:
+        """(height, width, 3) uint8 BGR image.
 
         Args:
-            offset: camera movement in pixels, at most ``reach``.
-            zoom: about the centre of the picture; at least 1.
+            offset: Camera movement in pixels, at most ``reach``.
+            zoom: Magnification about the image's center, at least 1.
         """
         centre = np.array([self.width, self.height]) / 2
-        # Pixel centres are at half-integers; the picture's (0, 0) is the canvas's ``reach``.
+        # Pixel centers are at half-integers; the image's (0, 0) is the canvas's ``reach``.
         shift = centre * (1 - 1 / zoom) + np.array(offset) + self.reach + (1 / zoom - 1) / 2
         matrix = np.array([[1 / zoom, 0, shift[0]], [0, 1 / zoom, shift[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
@@ -149,7 +148,7 @@ class Stage:
         return cv2.warpAffine(self._canvas, matrix, size, flags=flags, borderMode=cv2.BORDER_REPLICATE)
 
     def _floor(self, rng: np.random.Generator, texture: np.ndarray, line: int) -> np.ndarray:
-        """The rows from ``line`` on of the texture laid down to the horizon, repeated by mirroring."""
+        """Rows from ``line`` on: the texture laid down to the horizon, repeated by mirroring."""
         height, width = self._canvas.shape[0] - line, self._canvas.shape[1]
         horizon = self._horizon + self.reach[1] - line  # above these rows
         if rng.random() < 0.5:
@@ -160,14 +159,14 @@ class Stage:
         start = rng.uniform(0, texture.shape[0])
         along = np.array([0, start, scale * near * near * rng.uniform(0.5, 0.9) - start * horizon])
         matrix = np.stack([across, along, [0, 1, -horizon]])
-        # Far away many pixels of the texture fall on one: it is smoothed for the middle distance.
+        # Far away many pixels of the texture fall on one, so it is smoothed.
         smooth = cv2.GaussianBlur(texture, (0, 0), 0.6 * scale)
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return cv2.warpPerspective(smooth, matrix, (width, height), flags=flags, borderMode=cv2.BORDER_REFLECT)
 
 
 def _view(rng: np.random.Generator, image: np.ndarray, height: int, width: int) -> np.ndarray:
-    """A window on an image with the given aspect, resized."""
+    """Random window of an image with the given aspect, resized."""
     rows, columns = image.shape[:2]
     scale = min(rows / height, columns / width) * rng.uniform(0.75, 1.0)
     window = (max(int(height * scale), 2), max(int(width * scale), 2))

@@ -1,4 +1,4 @@
-"""One labelled still: a few people and things in a place."""
+"""Synthetic labelled image: a few people and props on a stage."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from .stage import Stage
 
 MAX_PEOPLE = 5
 MIN_STATURE, MAX_STATURE = 90.0, 175.0
-# As in photos, most people face the camera, more or less.
+# Most people roughly face the camera, as in photos.
 FACING_SHARE, FACING_SPREAD = 0.7, 0.7
 MOVING_SHARE = 0.45
-# A posture is one moment of an action of this many frames.
+# Frames of the action of which a posture is one moment.
 _MOMENTS = 24
 
 
 @dataclass
 class Still:
-    """A picture (H, W, 3) uint8 BGR, what it shows of each person, and the assets behind them."""
+    """(H, W, 3) uint8 BGR image, observations of its people, and files of the scenery."""
 
     image: np.ndarray
     people: list[Observation]
@@ -34,14 +34,14 @@ class Still:
 
 
 def make_still(rng: np.random.Generator, split: str, height: int, width: int) -> Still:
-    """Compose one still from the looks and the scenery of a split."""
+    """Random image from the looks and the scenery of a split."""
     stage = Stage(rng, split, height, width)
     light = draw_light(rng, spread=0.14)
     if rng.random() < 0.3:
         angle, offset = rng.uniform(0, 2 * np.pi), rng.uniform(-0.35, 0.35) * width
         light.shade = shade_edge(height, width, angle, offset, rng.uniform(0.2, 0.5), rng.uniform(4, 30))
     count = int(rng.integers(1, MAX_PEOPLE + 1))
-    # Crowded pictures hold smaller people.
+    # People of crowded images are smaller.
     largest = MAX_STATURE if count < 4 else 0.8 * MAX_STATURE
     items: list[Item] = []
     for person in draw_people(rng, split, count, look_alike_probability=0.12, team_probability=0.12):
@@ -50,7 +50,7 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
         phase = rng.uniform(0, 2 * np.pi) + np.arange(_MOMENTS) * 0.5
         moment = act(rng, action, phase)[rng.integers(_MOMENTS)][None]
         points, heads = place_points(person.body, moment)
-        # Not all stand on the floor that is seen: nearer people are cut off at the lower edge.
+        # Nearer people are cut off at the lower edge.
         ground = (float(rng.uniform(0, width)), float(stage.place(stature) + rng.normal(0, 4)))
         yaw = rng.normal(0, FACING_SPREAD) if rng.random() < FACING_SHARE else rng.uniform(-np.pi, np.pi)
         view = Viewpoint(ground, stature, float(yaw), stage.pitch)
@@ -61,6 +61,6 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
         items.append(
             draw_prop(draw_thing(rng, split), float(rng.uniform(0, width)), foot, size, bool(rng.random() < 0.5))
         )
-    lit, people = compose(stage.picture(), items, light)
+    lit, people = compose(stage.image(), items, light)
     image = Sensor(rng, height, width, max_noise=7.0, blur_probability=0.3).expose(rng, lit)
     return Still(image, people, stage.scenery)

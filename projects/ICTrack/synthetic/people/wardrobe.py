@@ -1,7 +1,7 @@
-"""How people look: skin, hair, face and clothes, as textures in one image that the drawing looks up.
+"""Looks of people: textures of skin, hair, face and clothes in one atlas.
 
 Textures go once round a part: the middle column is in front, columns to the right are on the person's left, and the top
-row is where the part begins. Colours are BGR. Cloth is cut from the photos of a split, or made in the split's own hues.
+row is the start of the part. Colours are BGR. Cloth is cut from photos of a split, or has hues of the split.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from synthetic.characters.assets import backgrounds_of, load_photo
 
-# x, y, width, height of each part's texture.
+# Part -> x, y, width, height of its texture.
 TILES = {
     "head": (0, 0, 128, 64), "chest": (0, 64, 128, 64), "belly": (0, 128, 128, 32), "skirt": (0, 160, 128, 64),
     "left_sleeve": (128, 0, 64, 32), "right_sleeve": (192, 0, 64, 32),
@@ -24,10 +24,10 @@ TILES = {
     "skin": (128, 192, 64, 32),
 }  # fmt: skip
 _ATLAS_SHAPE = (224, 256, 3)
-# Kept free at the edges of a tile, where the look-up mixes neighbouring pixels.
+# Margin of a tile, where the look-up mixes neighboring pixels.
 _MARGIN = 1
 
-# The circle of hues is cut into this many sectors; which split each belongs to repeats.
+# Number of sectors of the hue circle; their splits repeat.
 _HUE_SECTORS = 15
 _SECTOR_SPLITS = ("train", "train", "val", "train", "tune")
 _SKINS = ((198, 222, 250), (165, 195, 236), (130, 168, 215), (96, 133, 186), (66, 96, 148), (46, 66, 104))
@@ -45,22 +45,22 @@ Colour = np.ndarray
 
 @dataclass(frozen=True)
 class Outfit:
-    """A person's look. Cloth images are (96, 128, 3) uint8, wrapped once round the body.
+    """Look of a person. Cloth images are (96, 128, 3) uint8, wrapped once round the body.
 
     Attributes:
-        split: "train", "tune" or "val": whose photos and hues the clothes have.
-        shirt, trousers: cloth.
-        shoe, hat, bag: colours.
-        sleeves, legs: how long shirt and trousers are.
-        front: what is on the front of the shirt: "zip", "print", "buttons" or "plain".
-        back: what is on its back: a "number" or "plain".
-        number: the number.
-        trim: colour of prints, numbers and collars.
-        skirt, backpack: whether there is one.
+        split: Split of photos and hues of the clothes, "train", "tune" or "val".
+        shirt, trousers: Cloth.
+        shoe, hat, bag: Colours.
+        sleeves, legs: Lengths of shirt and trousers.
+        front: Front of the shirt: "zip", "print", "buttons" or "plain".
+        back: Back of the shirt: "number" or "plain".
+        number: Number on the back.
+        trim: Colour of prints, numbers and collars.
+        skirt, backpack: Whether there is one.
         bag_side, watch_side: "left", "right" or "" for none.
-        skin, hair_colour: colours.
-        hair: the cut, or "cap".
-        beard, glasses: whether there are.
+        skin, hair_colour: Colours.
+        hair: Haircut, or "cap".
+        beard, glasses: Whether there are any.
     """
 
     split: str
@@ -88,16 +88,16 @@ class Outfit:
 
 @dataclass(frozen=True)
 class Atlas:
-    """All textures of a person: the image (H, W, 3) uint8, and (x, y, width, height) in it by the name of the part."""
+    """Textures of a person: image (H, W, 3) uint8, and part -> (x, y, width, height) in it."""
 
     image: np.ndarray
     tiles: dict[str, tuple[int, int, int, int]]
 
 
 def draw_outfit(rng: np.random.Generator, split: str) -> Outfit:
-    """A random look of a split."""
+    """Random look of a split."""
     skin = np.array(_SKINS[rng.integers(len(_SKINS))]) * rng.uniform(0.93, 1.05)
-    # The back of a head must differ from its face.
+    # Hair must differ from the face.
     hairs = [hair for hair in _HAIRS if np.linalg.norm(np.array(hair) - skin) > _MIN_HAIR_CONTRAST]
     hair_colour = np.array(hairs[rng.integers(len(hairs))]) * rng.uniform(0.85, 1.1)
     shirt_colour, trim = split_colour(rng, split), split_colour(rng, split)
@@ -129,7 +129,7 @@ def draw_outfit(rng: np.random.Generator, split: str) -> Outfit:
 
 
 def look_alike(rng: np.random.Generator, outfit: Outfit) -> Outfit:
-    """Another person in the same clothes in another colour: all of their hues turned by the same angle."""
+    """Look of another person in the same clothes, with all hues turned by the same angle."""
     turn = int(rng.integers(1, _HUE_SECTORS // len(_SECTOR_SPLITS))) * len(_SECTOR_SPLITS) * 360 // _HUE_SECTORS
     return replace(
         _other_head(rng, outfit), shirt=_turn_hue(outfit.shirt, turn), trim=_turn_hue(outfit.trim, turn),
@@ -138,12 +138,12 @@ def look_alike(rng: np.random.Generator, outfit: Outfit) -> Outfit:
 
 
 def team_mate(rng: np.random.Generator, outfit: Outfit) -> Outfit:
-    """Another person in the very same shirt and trousers, with another number."""
+    """Look of another person in the same shirt and trousers, with another number."""
     return replace(_other_head(rng, outfit), back="number", number=int(rng.integers(1, 100)))
 
 
 def _other_head(rng: np.random.Generator, outfit: Outfit) -> Outfit:
-    """The outfit on somebody else, with other shoes and bags."""
+    """Outfit on another person, with other shoes and bags."""
     other = draw_outfit(rng, outfit.split)
     return replace(
         other, shirt=outfit.shirt, trousers=outfit.trousers, sleeves=outfit.sleeves, legs=outfit.legs,
@@ -152,7 +152,7 @@ def _other_head(rng: np.random.Generator, outfit: Outfit) -> Outfit:
 
 
 def split_colour(rng: np.random.Generator, split: str) -> Colour:
-    """(3,) a colour of which the hue belongs to the split."""
+    """(3,) random colour with a hue of the split."""
     sectors = [s for s in range(_HUE_SECTORS) if _SECTOR_SPLITS[s % len(_SECTOR_SPLITS)] == split]
     hue = (sectors[rng.integers(len(sectors))] + rng.uniform(0.1, 0.9)) * 180 / _HUE_SECTORS
     saturation, value = rng.uniform(90, 235), rng.uniform(90, 240)
@@ -160,7 +160,7 @@ def split_colour(rng: np.random.Generator, split: str) -> Colour:
 
 
 def cloth(rng: np.random.Generator, split: str, colour: Colour) -> np.ndarray:
-    """(96, 128, 3) uint8: a piece of a photo of the split, or a pattern in one or two of its colours."""
+    """(96, 128, 3) uint8 cloth: a piece of a photo of the split, or a pattern in one or two of its colours."""
     height, width = 96, 128
     pattern = _PATTERNS[rng.choice(len(_PATTERNS), p=_PATTERN_WEIGHTS)]
     if pattern == "photo":
@@ -169,7 +169,7 @@ def cloth(rng: np.random.Generator, split: str, colour: Colour) -> np.ndarray:
         side = int(rng.integers(60, min(220, min(photo.shape[:2]) - 1)))
         y, x = (int(rng.integers(0, length - side)) for length in photo.shape[:2])
         patch = cv2.resize(photo[y : y + side, x : x + side], (width // 2, height), interpolation=cv2.INTER_AREA)
-        # Mirrored at the middle, so that the seam at the back does not show.
+        # Mirrored at the middle, so that there is no seam at the back.
         return np.ascontiguousarray(np.hstack([patch[:, ::-1], patch]))
     second = split_colour(rng, split) if rng.random() < 0.5 else np.full(3, rng.choice([30.0, 235.0]))
     rows, columns = np.mgrid[0:height, 0:width]
@@ -197,7 +197,7 @@ def _trousers(rng: np.random.Generator, split: str) -> np.ndarray:
 
 
 def _turn_hue(image: np.ndarray, degrees: float) -> np.ndarray:
-    """An image (H, W, 3) uint8 or a colour (3,) with all hues turned; greys are given a tint of that hue."""
+    """Image (H, W, 3) uint8 or colour (3,) with all hues turned; grays are tinted."""
     hsv = cv2.cvtColor(np.atleast_3d(image.reshape(-1, 1, 3) if image.ndim == 1 else image).astype(np.uint8),
                        cv2.COLOR_BGR2HSV)  # fmt: skip
     hsv[..., 0] = (hsv[..., 0].astype(np.int16) + round(degrees / 2)) % 180
@@ -208,7 +208,7 @@ def _turn_hue(image: np.ndarray, degrees: float) -> np.ndarray:
 
 
 def make_atlas(outfit: Outfit) -> Atlas:
-    """All textures of a look."""
+    """Textures of a look."""
     image = np.zeros(_ATLAS_SHAPE, np.uint8)
 
     def tile(name: str) -> np.ndarray:
@@ -247,7 +247,7 @@ def make_atlas(outfit: Outfit) -> Atlas:
 
 
 def _dressed_shirt(outfit: Outfit) -> np.ndarray:
-    """The shirt with what is on its front (middle columns) and back (outer columns)."""
+    """Shirt with its front (middle columns) and back (outer columns)."""
     shirt = outfit.shirt.copy()
     middle = shirt.shape[1] // 2
     trim = tuple(float(v) for v in np.clip(outfit.trim, 0, 255))
@@ -281,7 +281,7 @@ def _dressed_shirt(outfit: Outfit) -> np.ndarray:
 
 
 def _head(outfit: Outfit, skin: np.ndarray) -> np.ndarray:
-    """(64, 128, 3): longitude from behind over the right ear, the face, the left ear to behind; latitude downwards."""
+    """(64, 128, 3) texture: longitude from the back by right ear, face and left ear to the back; latitude downward."""
     head = np.empty((64, 128, 3), np.uint8)
     head[:] = skin
     middle = 64
@@ -303,9 +303,9 @@ def _head(outfit: Outfit, skin: np.ndarray) -> np.ndarray:
             cv2.line(head, (x, 28), (x + 14, 28), (25, 25, 25), 2)
     top = outfit.hat if outfit.hair == "cap" else outfit.hair_colour
     columns = np.arange(128)
-    behind = np.abs(columns - middle) / middle  # 0 in front, 1 behind
+    behind = np.abs(columns - middle) / middle  # 0 in front, 1 at the back
     low = {"short": 46, "cap": 42, "bun": 46, "ponytail": 46, "long": 60}[outfit.hair]
-    # The hair line: high over the face, down to the ears, low behind.
+    # Hair line: high over the face, down to the ears, low at the back.
     line = np.interp(behind, [0, 0.3, 0.42, 0.52, 0.62, 1], [13, 15, 22, 26, low, low])
     covered = np.arange(64)[:, None] < line[None]
     head[covered] = np.clip(outfit.hair_colour, 0, 255).astype(np.uint8)

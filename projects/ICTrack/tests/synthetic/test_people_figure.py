@@ -125,7 +125,7 @@ def test_nearer_person_covers_the_joints_of_the_farther_one():
     _, (first, second) = compose(background, [far, near], NO_SHADOW)
     names = ["nose", "left_hip", "right_hip", "left_shoulder"]
     assert first.covered[[JOINTS.index(n) for n in names]].all()
-    assert not second.covered.any() and second.in_picture.all()
+    assert not second.covered.any() and second.in_image.all()
     assert not (first.mask & second.mask).any()
     assert first.outline_area > np.count_nonzero(first.mask)
     assert second.outline_area == np.count_nonzero(second.mask)
@@ -135,8 +135,8 @@ def test_nearer_person_covers_the_joints_of_the_farther_one():
 
 def test_joints_outside_the_picture():
     _, (person,) = compose(np.full((192, 160, 3), 90, np.uint8), [figure(0.0, x=0.0)], NO_SHADOW)
-    assert person.in_picture[JOINTS.index("left_shoulder")]
-    assert not person.in_picture[JOINTS.index("right_shoulder")]
+    assert person.in_image[JOINTS.index("left_shoulder")]
+    assert not person.in_image[JOINTS.index("right_shoulder")]
     assert person.outline_box[0] == 0
 
 
@@ -215,4 +215,4 @@ def test_everybody_stands_on_the_floor():
         stage = Stage(np.random.default_rng(seed), "val", 192, 320)
         assert stage.stature(stage.place(100.0)) == pytest.approx(100)
         assert stage.foot < stage.place(min(stills.MIN_STATURE, clips.MIN_STATURE))
-        assert stage.picture().shape == (192, 320, 3)
+        assert stage.image().shape == (192, 320, 3)
