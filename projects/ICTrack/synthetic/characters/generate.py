@@ -63,7 +63,7 @@ class SampleConfig:
     unlabelled_length: int = 32
     unlabelled_truth: bool = False
     tune_clips: int = 12
-    val_clips: int = 30
+    val_clips: int = 24
     clip_length: int = 80
     skips: tuple[int, ...] = (2, 4, 8, 16)
     min_visible_still: int = 40
