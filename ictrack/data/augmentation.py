@@ -19,8 +19,8 @@ class ColorTransform(Transform):
     """Brightness, contrast, saturation and hue in one pass over the image.
 
     Args:
-        brightness, contrast, saturation: factors; 1 leaves the image as it is.
-        hue: shift as a fraction of the colour circle.
+        brightness, contrast, saturation: Factors; 1 leaves the image as it is.
+        hue: Shift as a fraction of the colour circle.
         channel_order: "RGB" or "BGR".
     """
 
@@ -28,21 +28,13 @@ class ColorTransform(Transform):
         self, brightness: float, contrast: float, saturation: float, hue: float, channel_order: str = "RGB"
     ) -> None:
         super().__init__()
-        self._set_attributes(
-            {
-                "brightness": brightness,
-                "contrast": contrast,
-                "saturation": saturation,
-                "hue": hue,
-                "channel_order": channel_order,
-            }
-        )
+        self._set_attributes(locals())
 
     def apply_image(self, img: np.ndarray, interp: str | None = None) -> np.ndarray:
         """``img``: (H, W, 3) uint8."""
         weights = np.array([0.299, 0.587, 0.114])
         gray = weights if self.channel_order == "RGB" else weights[::-1]
-        # All three are linear, so one matrix does them: contrast about the mean, then saturation about the gray value.
+        # One matrix does all three, which are linear: contrast about the mean, then saturation about the gray value.
         gain = self.contrast * self.brightness
         matrix = gain * (self.saturation * np.eye(3) + (1 - self.saturation) * gray)
         offset = (1 - self.contrast) * self.brightness * np.mean(cv2.mean(img)[:3])
@@ -66,7 +58,7 @@ class ColorTransform(Transform):
 
 
 class RandomColor(T.Augmentation):
-    """Draws the four parameters of a ColorTransform uniformly: factors from 1 +- ``strength``, hue from +- ``hue``."""
+    """Random ColorTransform, uniformly drawn: factors from 1 +- ``strength``, hue from +- ``hue``."""
 
     def __init__(self, strength: float, hue: float, channel_order: str = "RGB") -> None:
         super().__init__()
@@ -79,10 +71,8 @@ class RandomColor(T.Augmentation):
 
 
 class FixedSizeCrop(T.FixedSizeCrop):
-    """Detectron2's, but nothing of the padding belongs to a mask.
-
-    Detectron2 pads segmentation maps with the label "ignore", 255, which in an instance's binary mask is foreground.
-    """
+    """Detectron2's FixedSizeCrop with masks padded by 0, not by the "ignore" label 255, which a binary mask takes for
+    foreground."""
 
     def get_transform(self, image: np.ndarray) -> Transform:
         transforms = super().get_transform(image)
@@ -93,12 +83,12 @@ class FixedSizeCrop(T.FixedSizeCrop):
 
 
 class RandomSqueeze(T.Augmentation):
-    """Narrows the picture by a factor drawn uniformly from [``low``, ``high``]: what turns away looks narrower."""
+    """Random narrowing of the image by a factor in [``low``, ``high``]; an object that turns away looks narrower."""
 
     def __init__(self, low: float, high: float) -> None:
         super().__init__()
         if not 0 < low <= high:
-            raise ValueError(f"INPUT.SQUEEZE holds [smallest, largest] factor above 0 or nothing, not {[low, high]}")
+            raise ValueError(f"INPUT.SQUEEZE must be [smallest, largest] factor above 0 or [], not {[low, high]}")
         self._init(locals())
 
     def get_transform(self, image: np.ndarray) -> Transform:
@@ -108,11 +98,7 @@ class RandomSqueeze(T.Augmentation):
 
 
 def published_person_crops(cfg: CfgNode) -> bool:
-    """Whether crops around people are PointSetAnchor's, as ``cfg.INPUT.PERSON_CROP`` says.
-
-    Raises:
-        ValueError: it says neither "fitted" nor "published".
-    """
+    """Whether ``cfg.INPUT.PERSON_CROP`` asks for PointSetAnchor's crops. Raises ValueError for an unknown value."""
     if cfg.INPUT.PERSON_CROP not in PERSON_CROPS:
         raise ValueError(f"INPUT.PERSON_CROP is {cfg.INPUT.PERSON_CROP!r}, expected one of {PERSON_CROPS}")
     return cfg.INPUT.PERSON_CROP == "published"
@@ -126,7 +112,7 @@ def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
         augmentations.append(RandomSqueeze(*inp.SQUEEZE))
     if len(inp.SCALE_JITTER):
         if len(inp.SCALE_JITTER) != 2:
-            raise ValueError(f"INPUT.SCALE_JITTER holds [smallest, largest] scale or nothing, not {inp.SCALE_JITTER}")
+            raise ValueError(f"INPUT.SCALE_JITTER must be [smallest, largest] scale or [], not {inp.SCALE_JITTER}")
         height, width = inp.CROP_SIZE
         if configured_joints(cfg) is not None:
             published = published_person_crops(cfg)

@@ -12,12 +12,12 @@ class BadFilesError(ValueError):
 
 
 class BadFileCounter:
-    """Counts the different files of a data set that a worker found unusable.
+    """Counter of the distinct files of a data set that a worker found unusable.
 
     Args:
-        limit: so many are tolerated.
-        what: the counted things, e.g. "images of the data set".
-        key: the configuration key that sets the limit.
+        limit: Number of bad files that are tolerated.
+        what: Name of the counted things, e.g. "images of the data set".
+        key: Configuration key that sets the limit.
     """
 
     def __init__(self, limit: int, what: str, key: str) -> None:
@@ -31,10 +31,10 @@ class BadFileCounter:
         return len(self._files)
 
     def count(self, file_name: str, error: Exception) -> None:
-        """Log a file that cannot be used, each time for another reason.
+        """Count a file that cannot be used, and log it once per reason.
 
         Raises:
-            BadFilesError: with it, there are more than ``limit``.
+            BadFilesError: more than ``limit`` files are bad.
         """
         message = f"{file_name}: cannot be used for training ({type(error).__name__}: {error})"
         if message in self._messages:
@@ -43,6 +43,6 @@ class BadFileCounter:
         self._files.add(file_name)
         if len(self._files) > self._limit:
             raise BadFilesError(
-                f"{message}; with it, {len(self._files)} {self._what} are bad, more than {self._key} allows"
+                f"{message}; {len(self._files)} {self._what} are bad by now, more than {self._key} allows"
             ) from error
         logger.warning("%s; skipped, %d so far in this worker", message, len(self._files))

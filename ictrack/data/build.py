@@ -1,4 +1,4 @@
-"""The test loader of videos: any per-frame Detectron2 model sees frames, one at a time, each video in its order."""
+"""Test loader of videos for any per-frame Detectron2 model: frames one at a time, each video in its order."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .image_file import ImageReadError, read_image
 
 
 class FrameReadError(ValueError):
-    """A frame that cannot be read, or is not of its video's size. At evaluation a lost frame must not be silent."""
+    """A frame that cannot be read, or differs from its video's size. Evaluation must not skip a frame silently."""
 
 
 class VideoInferenceSampler(Sampler):
@@ -30,8 +30,8 @@ class VideoInferenceSampler(Sampler):
     def __init__(self, lengths: Sequence[int], rank: int | None = None, world_size: int | None = None) -> None:
         """
         Args:
-            lengths: frames of each video; the frames of all videos are numbered in that order.
-            rank, world_size: of the process; default to Detectron2's.
+            lengths: Number of frames of each video; the frames of all videos are numbered in that order.
+            rank, world_size: Rank of this process and number of processes; None: Detectron2's.
         """
         rank = comm.get_rank() if rank is None else rank
         world_size = comm.get_world_size() if world_size is None else world_size
@@ -53,14 +53,14 @@ class VideoInferenceSampler(Sampler):
 
 
 class VideoFrameMapper:
-    """Frame record -> the dict that a Detectron2 model takes: the record with ``image``, (C, H, W) uint8."""
+    """Mapper of a frame record to a Detectron2 model's input: the record with ``image``, (C, H, W) uint8."""
 
     @configurable
     def __init__(self, *, augmentations: Sequence[T.Augmentation], image_format: str) -> None:
         """
         Args:
-            augmentations: deterministic ones, e.g. resizing.
-            image_format: that of :func:`ictrack.data.image_file.read_image`.
+            augmentations: Deterministic augmentations, e.g. resizing.
+            image_format: Format of :func:`ictrack.data.image_file.read_image`.
         """
         self._augmentations = T.AugmentationList(augmentations)
         self._image_format = image_format
@@ -74,7 +74,7 @@ class VideoFrameMapper:
         }
 
     def __call__(self, record: dict[str, Any]) -> dict[str, Any]:
-        """Raises FrameReadError, which names the file."""
+        """Input of one frame. Raises FrameReadError, which names the file."""
         record = dict(record)
         try:
             image = read_image(record["file_name"], format=self._image_format)
@@ -89,7 +89,7 @@ class VideoFrameMapper:
 
 
 def frame_records(videos: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """One record a frame of video records: ``file_name``, ``height``, ``width``, ``video_id``, ``video_name``,
+    """Frame records of video records: ``file_name``, ``height``, ``width``, ``video_id``, ``video_name``,
     ``video_length`` and ``frame_index`` (0-based)."""
     return [
         {
@@ -112,11 +112,12 @@ def build_video_test_loader(cfg: CfgNode, dataset_name: str) -> DataLoader:
     Frames are resized by ``INPUT.MIN_SIZE_TEST`` (0: not at all) and ``INPUT.MAX_SIZE_TEST``.
 
     Args:
-        cfg: also gives ``INPUT.FORMAT`` and ``DATALOADER.NUM_WORKERS``.
-        dataset_name: registered by :func:`ictrack.data.datasets.register_youtube_vis`.
+        cfg: Configuration; ``INPUT.FORMAT`` and ``DATALOADER.NUM_WORKERS`` are also read.
+        dataset_name: Name given to :func:`ictrack.data.datasets.register_youtube_vis` or ``register_posetrack``.
 
     Raises:
-        AnnotationError: when the data set's file is wrong; FrameReadError, while iterating, when a frame is.
+        AnnotationError: the data set's file is wrong.
+        FrameReadError: while iterating, if a frame is wrong.
     """
     videos = DatasetCatalog.get(dataset_name)
     return build_detection_test_loader(

@@ -1,7 +1,7 @@
-"""Pictures from files: the one reader of frames and stills, so that all who read a file see the same pixels.
+"""Images from files: the one reader of frames and images, so that everything sees the same pixels of a file.
 
-Pixels come as three channels of 8 bits, upright by the file's EXIF orientation: 16 bits are divided by 256, alpha is
-left out, and numbers without a range of their own (float, 32 bits) are refused.
+Pixels have three channels of 8 bits, upright by the file's EXIF orientation: 16 bits are divided by 256, alpha is
+dropped, and types without a fixed range (float, 32 bits) are refused.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from PIL import Image, UnidentifiedImageError
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
-# What a JPEG decoder can shrink by while it decodes, and what frames are shrunk by otherwise.
+# Factors by which frames are decoded smaller: those that a JPEG decoder offers.
 REDUCTIONS = (1, 2, 4, 8)
 
-# Formats whose further pictures follow the first in time or depth; those of a JPEG (MPO) are other views or maps of it.
+# Formats whose pages follow each other in time or depth; the pages of a JPEG (MPO) are other views or maps of it.
 _SEQUENCE_FORMATS = ("PNG", "WEBP", "TIFF", "GIF")
 _SEQUENCE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 _JPEG_FORMATS = ("JPEG", "MPO")
@@ -39,9 +39,9 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Optional chunks that the pixels depend on; the others (texts, profiles, dates) may be of any length, or damaged.
+# Optional chunks that the pixels depend on; the others (texts, profiles, dates) may be huge or damaged.
 _PNG_OPTIONAL = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")
-# TIFF 6.0: what a page is (bit 0: a smaller copy of another, bit 2: a mask of it), and the bits of a sample.
+# TIFF 6.0: tags of a page's kind (bit 0: a smaller copy of another, bit 2: a mask of it) and of the bits of a sample.
 _TIFF_KIND, _TIFF_COPY_OR_MASK = 254, 0b101
 _TIFF_BITS = 258
 
@@ -49,49 +49,54 @@ _Result = TypeVar("_Result")
 
 
 class ImageReadError(ValueError):
-    """A file that is no picture, or none that can be shown; the message names the file and the reason."""
+    """A file that is no readable image; the message names the file and the reason."""
 
 
 class SourceFrame(NamedTuple):
     """A decoded frame.
 
     In continuous coordinates, in which the first pixel's center is (0.5, 0.5), a point (x, y) of ``image`` is
-    (reduction * x, reduction * y) of the source.
+    (reduction * x, reduction * y) in the source.
+
+    Attributes:
+        image: BGR uint8 (ceil(height / reduction), ceil(width / reduction), 3).
+        height, width: Size of the source in pixels.
+        reduction: Factor by which the image is smaller than the source.
     """
 
-    image: np.ndarray  # BGR uint8 (ceil(height / reduction), ceil(width / reduction), 3)
-    height: int  # of the source, in pixels
+    image: np.ndarray
+    height: int
     width: int
     reduction: int
 
 
-class Picture(NamedTuple):
-    """Where a picture is: a file, and the 0-based page in it."""
+class ImagePage(NamedTuple):
+    """Location of an image: a file with ``num_pages`` pages, and the 0-based page in it."""
 
     path: str
     page: int
-    num_pages: int  # of the file
+    num_pages: int
 
     @property
     def name(self) -> str:
-        """The file's, with the page's number if it has several."""
+        """File name, with the page's number if the file has several."""
         name = os.path.basename(self.path)
         stem, suffix = os.path.splitext(name)
         return name if self.num_pages == 1 else f"{stem}_{self.page:05d}{suffix}"
 
 
 class ImageFile:
-    """A file's pictures: pages of a TIFF, frames of an animated PNG or WebP; else one. Also a context manager.
+    """Images in a file: pages of a TIFF, frames of an animated PNG or WebP; else one. Also a context manager.
 
-    Pages in ascending order are cheap; an animation is decoded from its start where one goes back.
+    Reading pages in ascending order is cheap; going back decodes an animation from its start.
 
     Attributes:
-        path: of the file.
-        num_pages: its pictures. Smaller copies and masks in a TIFF do not count, nor does the picture that an animated
+        path: Path of the file.
+        num_pages: Number of pages, without smaller copies and masks in a TIFF, and without the image that an animated
             PNG has for viewers without animation.
 
     Raises:
-        ImageReadError: on construction and by the methods: it is no picture, truncated, or its numbers have no range.
+        ImageReadError: on construction and by the methods: the file is no image, truncated, or of a type without range.
     """
 
     def __init__(self, path: str | os.PathLike) -> None:
@@ -102,18 +107,18 @@ class ImageFile:
         self.num_pages = len(self._pages)
 
     def read(self, page: int = 0, format: str = "BGR") -> np.ndarray:
-        """A picture, (H, W, 3) uint8; ``format`` is any of :func:`detectron2.data.detection_utils.read_image`."""
+        """Image (H, W, 3) uint8 of a page; ``format`` is any of :func:`detectron2.data.detection_utils.read_image`."""
         image = self._try(lambda: self._decode(page))
         return np.ascontiguousarray(convert_PIL_to_numpy(image, format))
 
     def read_reduced(self, reduction: Callable[[tuple[int, int]], int], page: int = 0) -> SourceFrame:
-        """A picture in BGR, shrunk by the one of REDUCTIONS that ``reduction`` gives for its (height, width).
+        """Image of a page in BGR, shrunk by the one of REDUCTIONS that ``reduction`` returns for its (height, width).
 
-        JPEG files are shrunk while they are decoded (libjpeg's scaled DCT), which takes a fraction of the time; they
-        can be read once.
+        JPEG files are shrunk while they are decoded (libjpeg's scaled DCT), which takes a fraction of the time, but
+        works once per opened file.
         """
         header = self._try(self._image)
-        # Of a turned image, incomplete blocks need not be at the right and the bottom.
+        # In a turned image, incomplete blocks need not be at the right and the bottom.
         if header.format not in _JPEG_FORMATS or _orientation(header) != 1:
             image = self.read(page)
             height, width = image.shape[:2]
@@ -144,10 +149,10 @@ class ImageFile:
         return self._opened
 
     def _try(self, action: Callable[[], _Result]) -> _Result:
-        """The action's result. Where it fails on a PNG, it is done again without what the pixels do not depend on."""
+        """Result of an action, repeated on a PNG that fails without the chunks that its pixels do not depend on."""
         try:
             return action()
-        except Exception as error:  # whatever Pillow's parsers raise on what they did not expect
+        except Exception as error:  # Pillow's parsers raise many kinds
             self.close()
             data = _bare_png(self.path) if isinstance(self._source, str) else None
             if data is None:
@@ -174,7 +179,7 @@ class ImageFile:
             except EOFError:
                 break
             except Exception as error:
-                logger.warning(f"{self.path}: breaks off after {page} pages ({_reason(error)})")
+                logger.warning("%s: breaks off after %d pages (%s)", self.path, page, _reason(error))
                 break
         self.close()  # seeking past the end leaves an image between pages
         return pages or [0]
@@ -192,34 +197,34 @@ class ImageFile:
 
 
 def read_image(path: str | os.PathLike, format: str = "BGR") -> np.ndarray:
-    """The picture of a file, or the first one: (H, W, 3) uint8, see :meth:`ImageFile.read`. Raises ImageReadError."""
+    """First image in a file, (H, W, 3) uint8, see :meth:`ImageFile.read`. Raises ImageReadError."""
     with ImageFile(path) as file:
         return file.read(format=format)
 
 
 def read_reduced_image(path: str, reduction: Callable[[tuple[int, int]], int], page: int = 0) -> SourceFrame:
-    """A picture of a file, see :meth:`ImageFile.read_reduced`. Raises ImageReadError."""
+    """Shrunk image of a page in a file, see :meth:`ImageFile.read_reduced`. Raises ImageReadError."""
     with ImageFile(path) as file:
         return file.read_reduced(reduction, page)
 
 
-def list_pictures(paths: Sequence[str]) -> list[Picture]:
-    """All pictures of files, in their order; files of a kind that has one are not opened. Unreadable ones have one."""
-    pictures = []
+def list_pages(paths: Sequence[str]) -> list[ImagePage]:
+    """Pages of files, in the files' order; only formats with several pages are opened. An unreadable file has one."""
+    entries = []
     for path in paths:
         num_pages = 1
         if path.lower().endswith(_SEQUENCE_SUFFIXES):
             try:
                 with ImageFile(path) as file:
                     num_pages = file.num_pages
-            except ImageReadError:  # whoever reads it is told
+            except ImageReadError:  # raised again by reading it
                 pass
-        pictures += [Picture(path, page, num_pages) for page in range(num_pages)]
-    return pictures
+        entries += [ImagePage(path, page, num_pages) for page in range(num_pages)]
+    return entries
 
 
 def shrink(image: np.ndarray, factor: int) -> np.ndarray:
-    """Means of ``factor`` x ``factor`` pixels; incomplete blocks at the right and bottom are filled by their edge."""
+    """Image of the means of ``factor`` x ``factor`` pixels; blocks cut off at the right and bottom repeat the edge."""
     if factor == 1:
         return image
     height, width = image.shape[:2]
@@ -234,7 +239,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "F":
         raise ValueError("its pixels are floating-point numbers, which have no range to show; convert it to 8 bits")
     if image.mode.startswith("I"):
-        if image.mode == "I" and image.format not in ("PNG", "PPM"):  # where Pillow calls 16 bits so
+        if image.mode == "I" and image.format not in ("PNG", "PPM"):  # Pillow opens their 16 bits in mode I
             raise ValueError("its pixels are integers of 32 bits or with a sign; convert it to 8 or 16 bits")
         bits = image.tag_v2.get(_TIFF_BITS, (16,))[0] if image.format == "TIFF" else 16  # type: ignore[attr-defined]
         image = Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8))
@@ -251,7 +256,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def _bare_png(path: str) -> bytes | None:
-    """A PNG file without the chunks that its pixels do not depend on; None if it is no PNG, or has none of them."""
+    """Bytes of a PNG without the chunks that its pixels do not need; None if it is no PNG, or has no such chunk."""
     try:
         with open(path, "rb") as file:
             data = file.read()
@@ -271,6 +276,6 @@ def _bare_png(path: str) -> bytes | None:
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, UnidentifiedImageError):  # its own message has an address in memory for a name
+    if isinstance(error, UnidentifiedImageError):  # its own message holds a memory address
         return "not of a known format"
     return str(getattr(error, "strerror", None) or error or type(error).__name__)

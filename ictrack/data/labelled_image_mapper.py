@@ -1,4 +1,4 @@
-"""From a labelled still image to one or several augmented training views of it."""
+"""Mapper of a labelled image to one or several augmented training views of it."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from .image_file import ImageReadError, read_image
 from .object_masks import augmented_mask
 
 _INSTANCES_PER_IMAGE = 1 << 16
-# Transforms under which the annotated box stays the object's box. SOLO's levels are chosen by it (WXinlong/SOLO).
+# Transforms under which the annotated box stays the object's box, by which SOLO's levels are chosen (WXinlong/SOLO).
 _BOX_TO_BOX = (NoOpTransform, HFlipTransform, VFlipTransform, T.ResizeTransform, ColorTransform)
 
 
 class LabelledImageMapper:
-    """Maps a Detectron2 dataset dict with masks to ``{"width", "height", "views": [view, ...]}``.
+    """Mapper of a Detectron2 dataset dict with masks to ``{"width", "height", "views": [view, ...]}``.
 
     A view is a dataset dict with "image" ((C, H, W) uint8) and "instances" (gt_boxes, gt_classes, gt_masks as
-    BitMasks, and gt_ids). The same annotation has the same gt_id in every view of its image, and no other annotation
-    of the data set has it, so the instance contrastive loss can pool the views of an instance.
+    BitMasks, and gt_ids). An annotation has the same gt_id in every view of its image, and no other annotation of the
+    data set has it, so the instance contrastive loss can pool the views of an instance.
+
+    An image that cannot be read is logged and mapped to None (Detectron2's loader then draws another).
 
     Args:
-        augmentations: applied to each view with random draws of its own.
-        image_format: channel order, as in ``cfg.INPUT.FORMAT``.
-        num_views: views of each image.
-
-    Returns None for an image that cannot be read (Detectron2's loader then draws another) and logs the file's name;
-    after more than ``max_bad_images`` of those it raises RuntimeError.
+        augmentations: Augmentations of each view, with random draws of its own.
+        image_format: Channel order, as in ``cfg.INPUT.FORMAT``.
+        num_views: Number of views of each image.
+        max_bad_images: Number of unreadable images after which BadFilesError is raised.
     """
 
     @configurable
@@ -44,7 +44,7 @@ class LabelledImageMapper:
         self, *, augmentations: list[T.Augmentation], image_format: str, num_views: int, max_bad_images: int
     ) -> None:
         if num_views < 1:
-            raise ValueError(f"an image has at least one view, not {num_views}")
+            raise ValueError(f"INPUT.NUM_VIEWS must be at least 1, not {num_views}")
         self._augmentations = augmentations
         self._image_format = image_format
         self._num_views = num_views
@@ -88,7 +88,7 @@ class LabelledImageMapper:
             instances.gt_masks = utils.BitMasks(torch.zeros((0, *size), dtype=torch.bool))
         instances.gt_ids = torch.tensor([identity for identity, _ in kept], dtype=torch.int64)
         boxes = instances.gt_masks.get_bounding_boxes().tensor
-        # The transformed box of a rotated or cropped object is looser than the mask that is left of it.
+        # The transformed box of a rotated or cropped object is looser than its remaining mask.
         if all(isinstance(transform, _BOX_TO_BOX) for transform in transforms.transforms):
             boxes = torch.where(instances.gt_boxes.nonempty()[:, None], instances.gt_boxes.tensor, boxes)
         instances.gt_boxes = Boxes(boxes)
@@ -96,7 +96,7 @@ class LabelledImageMapper:
         return view
 
     def _identified(self, dataset_dict: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-        """The annotations but crowds, each with the identity that it has in every view of its image."""
+        """Annotations except crowds, each with its gt_id."""
         first_id = zlib.crc32(dataset_dict["file_name"].encode()) * _INSTANCES_PER_IMAGE
         return [
             (first_id + index, annotation)

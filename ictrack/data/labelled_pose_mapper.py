@@ -1,4 +1,4 @@
-"""From an image with labelled people to one or several augmented training views of it."""
+"""Mapper of an image with labelled people to one or several augmented training views of it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,14 @@ from .labelled_image_mapper import LabelledImageMapper
 
 
 class LabelledPoseMapper(LabelledImageMapper):
-    """As :class:`LabelledImageMapper`, with gt_boxes, gt_classes, gt_keypoints and gt_ids, but no masks.
+    """:class:`LabelledImageMapper` of people: gt_boxes, gt_classes, gt_keypoints and gt_ids, but no masks.
 
-    Crowds and people without a labelled joint are left out; of a view also people whose box's center is outside, and
-    those without a labelled joint there. The augmentations get the boxes of the people.
+    Crowds and people without a labelled joint are left out, and in a view also people whose box's center is outside
+    or who have no labelled joint there. The augmentations get the people's boxes.
 
     Args:
-        joints: that the records' keypoints are.
-        joints_outside: a joint outside a view stays labelled, at its place, to be regressed (PointSetAnchor); by
-            default it is not labelled there.
+        joints: Joint set of the records' keypoints.
+        joints_outside: Whether a joint outside a view stays labelled, to be regressed (PointSetAnchor).
     """
 
     @configurable
@@ -77,7 +76,7 @@ class LabelledPoseMapper(LabelledImageMapper):
         return view
 
     def _moved(self, keypoints: Sequence[float], transforms: T.TransformList, size: tuple[int, int]) -> np.ndarray:
-        """(J, 3) in a view of ``size``, 0 where a joint is not labelled."""
+        """Pose (J, 3) in a view of ``size``, 0 where a joint is not labelled."""
         pose = np.array(keypoints, dtype=np.float64).reshape(-1, 3)
         pose[:, :2] = transforms.apply_coords(pose[:, :2])
         if not self._joints_outside:
@@ -93,7 +92,7 @@ class LabelledPoseMapper(LabelledImageMapper):
             return False
         if len(keypoints) != 3 * len(self._joints):
             raise ValueError(
-                f"{file_name}: a person has {len(keypoints)} numbers of keypoints, where {self._joints.name}, "
-                f"MODEL.POINT_SET_ANCHOR.JOINT_SET, has 3 x {len(self._joints)}"
+                f"{file_name}: a person has {len(keypoints)} numbers of keypoints, but "
+                f"MODEL.POINT_SET_ANCHOR.JOINT_SET {self._joints.name} needs 3 x {len(self._joints)}"
             )
         return any(v > 0 for v in keypoints[2::3])

@@ -1,7 +1,7 @@
-"""One training loader of several data sets, each with its own mapper and its share of every batch.
+"""Training loader of several data sets, each with its own mapper and its share of every batch.
 
-Every sample is drawn by a seed of its own, made of the run's seed and the sample's place in the data set's stream. So
-the stream does not depend on the number of workers, and no two samples share their random draws.
+Every sample has its own seed, made of the run's seed and the sample's position in the data set's stream. So the stream
+does not depend on the number of workers, and no two samples share their random draws.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 
 
 class Source(NamedTuple):
-    """A data set of a mixture.
+    """Data set of a mixture.
 
     Attributes:
-        records: its dataset dicts.
-        mapper: dataset dict -> sample, or None for one that cannot be used, for which another is then drawn. It takes
-            its random numbers from ``numpy.random``.
-        per_batch: samples in each batch of a process; a fraction is reached on average over batches.
+        records: Dataset dicts.
+        mapper: Function of a dataset dict that returns a sample, or None to have another one drawn. It takes its
+            random numbers from ``numpy.random``.
+        per_batch: Number of samples in each batch of a process; a fraction is reached on average over batches.
     """
 
     records: Sequence[dict[str, Any]]
@@ -35,15 +35,15 @@ class Source(NamedTuple):
 
 
 class SampleKey(NamedTuple):
-    """What the sampler asks the data set for."""
+    """Key of a sample in a MixedDataset."""
 
     source: int  # index of the Source
     record: int  # index of the record
-    position: int  # in the source's stream over all processes
+    position: int  # position in the source's stream over all processes
 
 
 class MixedDataset(Dataset):
-    """Maps a SampleKey to a sample."""
+    """Samples of several sources by their SampleKey."""
 
     def __init__(self, sources: Sequence[Source], seed: int) -> None:
         self._records = [DatasetFromList(list(source.records), copy=False) for source in sources]
@@ -61,12 +61,12 @@ class MixedDataset(Dataset):
 
 
 class MixedBatchSampler(Sampler[list[SampleKey]]):
-    """Endless batches of this process: of each data set its share, shuffled anew in each pass through it.
+    """Endless batches of this process with each data set's share, shuffled anew in each pass through it.
 
     Args:
-        sizes: number of records of each data set.
-        per_batch: samples of each in a batch; after k batches, the floor of k times it have been drawn.
-        seed: the same in all processes, which share out each stream between them.
+        sizes: Number of records of each data set.
+        per_batch: Samples of each data set in a batch; after k batches, floor(k * per_batch) have been drawn.
+        seed: Seed, the same in all processes, which share each stream.
     """
 
     def __init__(self, sizes: Sequence[int], per_batch: Sequence[Fraction], seed: int) -> None:
@@ -96,9 +96,9 @@ def build_mixed_loader(sources: Sequence[Source], *, seed: int, num_workers: int
     """Endless flat batches of a mixture; the k-th batch is the same for any number of workers.
 
     Args:
-        sources: the data sets, none of them empty.
-        seed: the same in all processes.
-        num_workers: processes that map; 0 maps in this one.
+        sources: Data sets, none of them empty.
+        seed: Seed, the same in all processes.
+        num_workers: Number of processes that map; 0 maps in this one.
     """
     return DataLoader(
         MixedDataset(sources, seed),
@@ -112,13 +112,13 @@ def build_mixed_loader(sources: Sequence[Source], *, seed: int, num_workers: int
 
 
 def flatten_views(batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Samples with several "views" are replaced by these, as the meta-architectures take them."""
+    """Flat batch for the meta-architectures, in which samples with "views" are replaced by these."""
     return [view for sample in batch for view in sample.get("views", [sample])]
 
 
 @contextlib.contextmanager
 def numpy_seed(*entropy: int) -> Iterator[None]:
-    """Random numbers of ``numpy.random`` inside the block follow from ``entropy`` alone."""
+    """Context in which ``numpy.random`` depends on ``entropy`` alone."""
     state = np.random.get_state()
     np.random.seed(np.random.SeedSequence(entropy).generate_state(4))
     try:

@@ -1,4 +1,4 @@
-"""Objects without a mask in labelled images, and masks seen through augmentations."""
+"""Masks in labelled images: objects without one, and masks under augmentations."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 def with_masks(records: Sequence[dict[str, Any]], name: str, *, required: bool) -> list[dict[str, Any]]:
-    """The records with a mask for every object that is no crowd.
+    """Records with a mask for every object that is no crowd.
 
     Args:
-        records: dataset dicts.
-        name: of their data sets, for messages.
-        required: objects without a mask are left out, which is logged once; False: their box is their mask.
+        records: Dataset dicts.
+        name: Name of their data sets, for messages.
+        required: Whether objects without a mask are left out, which is logged once; False: their box is their mask.
 
     Raises:
         AnnotationError: a mask is required, and no object has one.
@@ -41,23 +41,22 @@ def with_masks(records: Sequence[dict[str, Any]], name: str, *, required: bool) 
         result.append({**record, "annotations": kept})
     if num_without and not num_with:
         raise AnnotationError(
-            f"{name}: no annotation has a mask, which this model learns from ({num_without} have none)"
+            f"{name}: no annotation has a mask, which this model learns from ({num_without} annotations)"
         )
     if num_without:
-        total = num_without + num_with
-        logger.warning("%s: %d of %d objects have no mask, left out", name, num_without, total)
+        logger.warning("%s: %d of %d objects have no mask, left out", name, num_without, num_without + num_with)
     return result
 
 
 def augmented_mask(segmentation: Any, transforms: T.TransformList, size: tuple[int, int]) -> np.ndarray:
-    """A mask, (H, W) bool, in an augmented image.
+    """Mask, (H, W) bool, in an augmented image.
 
-    Polygons move point by point and are drawn at the size of the image, which cuts off what is outside.
+    Polygons are transformed point by point and drawn at the image's size, which cuts off what is outside.
 
     Args:
-        segmentation: polygons or an RLE in the original image.
-        transforms: from the original to the augmented image.
-        size: (H, W) of the latter.
+        segmentation: Polygons or an RLE in the original image.
+        transforms: Transforms from the original to the augmented image.
+        size: (H, W) of the augmented image.
     """
     if not isinstance(segmentation, list):
         return transforms.apply_segmentation(mask_util.decode(segmentation)).astype(bool)

@@ -1,4 +1,4 @@
-"""Random crops around a person, as PointSetAnchor is trained on."""
+"""Random crops around a person, as in PointSetAnchor's training."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from fvcore.transforms.transform import Transform
 
 
 class CropTransform(Transform):
-    """Resizes and crops in one pass; what is outside the image is filled up.
+    """Resizing and cropping in one pass, padded outside the image.
 
     Args:
-        scale: factor of the image's size.
+        scale: Factor of the image's size.
         center: x, y in continuous pixels of the image that come to the middle of the crop.
-        size: height and width of the crop.
-        fill: colour of the padding.
+        size: Height and width of the crop.
+        fill: Colour of the padding.
     """
 
     def __init__(self, scale: float, center: Sequence[float], size: Sequence[int], fill: Sequence[float]) -> None:
@@ -48,25 +48,25 @@ class CropTransform(Transform):
 
 
 class RandomPersonCrop(T.Augmentation):
-    """A crop of fixed size around the center of a random person's box, or of the image where there is nobody."""
+    """Crop of fixed size around the center of a random person's box, or of an image without people."""
 
     def __init__(
         self, scale: Sequence[float], size: Sequence[int], fill: Sequence[float], of_pixels: bool = False
     ) -> None:
         """
         Args:
-            scale: the smallest and the largest of a uniform distribution. The image is drawn ``scale`` times as large
-                as it would just fit into the crop.
-            size: height and width of the crop.
-            fill: colour of the padding.
-            of_pixels: ``scale`` times the crop's size is cut out of the image instead, and resized to the crop, as
-                github.com/FangyunWei/PointSetAnchor has it: a magnification of the original pixels by 1 / ``scale``.
+            scale: Smallest and largest of uniformly drawn scales. The image is drawn ``scale`` times as large as it
+                would just fit into the crop.
+            size: Height and width of the crop.
+            fill: Colour of the padding.
+            of_pixels: Whether ``scale`` times the crop's size is cut out of the image instead and resized to the crop,
+                as in github.com/FangyunWei/PointSetAnchor: a magnification of the original pixels by 1 / ``scale``.
         """
         super().__init__()
         self._init({"scale": scale, "size": size, "fill": fill, "of_pixels": of_pixels})
 
     def get_transform(self, image: np.ndarray, boxes: np.ndarray) -> Transform:
-        """``boxes``: (N, 4) XYXY of people."""
+        """Crop of an image; ``boxes`` are (N, 4) XYXY boxes of people."""
         height, width = image.shape[:2]
         box = boxes[np.random.randint(len(boxes))] if len(boxes) else np.array([0, 0, width, height])
         drawn = np.random.uniform(*self.scale)

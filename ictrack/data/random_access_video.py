@@ -12,12 +12,12 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
-from .image_file import ImageReadError, SourceFrame, list_pictures, read_reduced_image, shrink
+from .image_file import ImageReadError, SourceFrame, list_pages, read_reduced_image, shrink
 from .video_io import DEFAULT_FPS, VideoReadError, best_video_stream, open_container, stated_length
 
 logger = logging.getLogger(__name__)
 
-# (position in the list of requested frames, (height, width) of the source) -> one of REDUCTIONS
+# Function of (position in the list of requested frames, (height, width) of the source) that returns one of REDUCTIONS.
 ReductionRule = Callable[[int, tuple[int, int]], int]
 
 
@@ -25,8 +25,8 @@ class RandomAccessVideo(ABC):
     """Frames of one video by index.
 
     Attributes:
-        length: number of frames.
-        fps: frames a second.
+        length: Number of frames.
+        fps: Frames per second.
     """
 
     length: int
@@ -34,44 +34,40 @@ class RandomAccessVideo(ABC):
 
     @abstractmethod
     def read(self, indices: Sequence[int], reduction: ReductionRule) -> list[SourceFrame]:
-        """The frames at ``indices`` (0-based, ascending, repeats allowed).
+        """Frames at ``indices`` (0-based, ascending, repeats allowed).
 
         Raises:
-            VideoReadError: naming the file that cannot be read.
+            VideoReadError: a file cannot be read; the message names it.
         """
 
 
 class ImageFolderVideo(RandomAccessVideo):
-    """Image files as frames, all pages of every file; they may differ in size.
-
-    JPEG files are shrunk while they are decoded (libjpeg's scaled DCT), which takes a fraction of the time.
-    """
+    """Image files as frames, all pages of every file; they may differ in size."""
 
     def __init__(self, file_names: Sequence[str], fps: float) -> None:
-        self._pictures = list_pictures(file_names)
-        self.length = len(self._pictures)
+        self._pages = list_pages(file_names)
+        self.length = len(self._pages)
         self.fps = fps
 
     def read(self, indices: Sequence[int], reduction: ReductionRule) -> list[SourceFrame]:
         try:
             return [
-                read_reduced_image(picture.path, lambda size, i=i: reduction(i, size), picture.page)  # type: ignore[misc]
-                for i, picture in enumerate(self._pictures[index] for index in indices)
+                read_reduced_image(entry.path, lambda size, i=i: reduction(i, size), entry.page)  # type: ignore[misc]
+                for i, entry in enumerate(self._pages[index] for index in indices)
             ]
         except ImageReadError as error:
             raise VideoReadError(str(error)) from error
 
 
 class FileVideo(RandomAccessVideo):
-    """A video file: seeks to the last keyframe before the first wanted frame, and decodes from there to the last one.
+    """Video file, decoded from the last keyframe before the first wanted frame to the last wanted one.
 
-    Frames are numbered as the file shows them, exactly so also where the frame rate varies or the file's own count is
-    wrong. A file whose timestamps do not tell the order of its frames (H.264 with B-frames in AVI) is decoded from its
-    start.
+    Frames are numbered in display order, also where the frame rate varies or the file's own count is wrong. A file
+    whose timestamps do not tell the order of its frames (H.264 with B-frames in AVI) is decoded from its start.
 
     Args:
-        path: the file.
-        num_threads: of the decoder; 0 leaves it to FFmpeg.
+        path: Path of the file.
+        num_threads: Number of decoder threads; 0 leaves it to FFmpeg.
 
     Raises:
         VideoReadError: the file cannot be opened or holds no video.
@@ -96,8 +92,8 @@ class FileVideo(RandomAccessVideo):
         return [found[int(times[index])] for index in indices]
 
     def _decode(self, wanted: dict[int, int], reduction: ReductionRule, seek: bool) -> dict[int, SourceFrame]:
-        """Those of the ``wanted`` {time: position in the request} that can be decoded. Times of a file whose timestamps
-        are useless are indices."""
+        """Decodable frames of the ``wanted`` {time: position in the request}, by time; without ordered timestamps,
+        times are frame indices."""
         found: dict[int, SourceFrame] = {}
         try:
             with open_container(self._path) as container:
@@ -139,7 +135,7 @@ class _Timeline(NamedTuple):
 
 @lru_cache(maxsize=4096)
 def _read_timeline(path: str) -> _Timeline:
-    """Reads the file, decodes nothing. Raises VideoReadError."""
+    """Timeline of a file, of which nothing is decoded. Raises VideoReadError."""
     times, delays, unknown = [], set(), False
     try:
         with open_container(path) as container:

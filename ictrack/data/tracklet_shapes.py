@@ -20,17 +20,16 @@ from ictrack.structures.youtube_vis_json import MAX_COORDINATE, read_masks
 
 from .frame_geometry import is_mirrored, warp_mask, warp_points
 
-# Of the numbers of a pose in a file.
-_DECIMALS = 3
+_DECIMALS = 3  # of a pose's numbers in a file
 
 
 class TrackletShapes(ABC):
-    """Encodes what a detector finds, and shows it through a sample's window.
+    """Geometry of tracklets: its encoding in a file, and its view through a sample's window.
 
     Attributes:
-        key: in a file, of an annotation's list with one entry a frame, null where the tracklet is not seen.
-        field: of the detector's Instances.
-        category: the one entry of a file's ``categories``.
+        key: Key of an annotation's list with one entry a frame, null where the tracklet is not seen.
+        field: Field of the detector's Instances.
+        category: Single entry of a file's ``categories``.
     """
 
     key: str
@@ -38,43 +37,43 @@ class TrackletShapes(ABC):
     category: dict[str, Any]
 
     def encode(self, instances: Instances) -> list[Any]:
-        """A file's entry for each of N detections. Raises ValueError if the detector gives no such shapes."""
+        """File entry of each of N detections. Raises ValueError if the detector does not predict the field."""
         if not instances.has(self.field):
             raise ValueError(f"tracklets are made of `{self.field}`, which this detector does not predict")
         return self._encode(instances.get(self.field))
 
     @abstractmethod
     def _encode(self, shapes: Any) -> list[Any]:
-        """:meth:`encode` of the field's content."""
+        """File entries of the field's content."""
 
     @abstractmethod
     def check_categories(self, categories: Sequence[dict[str, Any]], path: str) -> None:
-        """Raises AnnotationError if shapes of these categories are not such as these. ``path``: of the list."""
+        """Raise AnnotationError if the categories do not fit these shapes. ``path`` is the list's JSON path."""
 
     @abstractmethod
     def read(self, entries: Sequence[Any], paths: Sequence[str], size: tuple[int, int]) -> list[Any]:
         """Checked shapes.
 
         Args:
-            entries: of a file, without null.
-            paths: (N,) JSON path of each.
+            entries: N entries in a file, without null.
+            paths: N JSON paths of the entries.
             size: (height, width) of the video.
 
         Raises:
-            AnnotationError: with the path of the first that is none.
+            AnnotationError: an entry is no shape; the message has its path.
         """
 
     @abstractmethod
     def seen(self, shapes: Sequence[Any], affine: np.ndarray, size: tuple[int, int]) -> tuple[list[int], Instances]:
-        """What a window shows.
+        """Shapes seen through a window.
 
         Args:
-            shapes: of :meth:`read`.
-            affine: (2, 3) from pixels of the window to pixels of the shapes.
+            shapes: Result of :meth:`read`.
+            affine: (2, 3) map from pixels of the window to pixels of the shapes.
             size: (height, width) of the window.
 
         Returns:
-            Indices of the shapes of which something is seen, ascending, and these as fields of Instances.
+            Indices of the shapes that are at least partly seen, ascending, and these shapes as fields of Instances.
         """
 
 
@@ -88,7 +87,7 @@ class MaskShapes(TrackletShapes):
         return [encode_mask(mask) for mask in shapes.numpy()]
 
     def check_categories(self, categories: Sequence[dict[str, Any]], path: str) -> None:
-        """Masks may be of anything."""
+        """Masks fit any category."""
 
     def read(self, entries: Sequence[Any], paths: Sequence[str], size: tuple[int, int]) -> list[Any]:
         rles, _ = read_masks(entries, paths, [size] * len(entries))
@@ -108,8 +107,8 @@ class MaskShapes(TrackletShapes):
 class PoseShapes(TrackletShapes):
     """Poses: [x1, y1, score1, ...] of all joints under "keypoints", and gt_keypoints (N, J, 3) with these scores.
 
-    In a window a joint outside is (0, 0, 0), as in :class:`ictrack.data.labelled_pose_mapper.LabelledPoseMapper`, and
-    in a mirrored one the joints of both sides are exchanged. In a file the category's "keypoints" name the joints.
+    Joints outside a window are (0, 0, 0), as in :class:`ictrack.data.labelled_pose_mapper.LabelledPoseMapper`, and a
+    mirrored window exchanges left and right joints. In a file the category's "keypoints" name the joints.
     """
 
     key, field = "keypoints", "pred_keypoints"

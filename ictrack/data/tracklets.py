@@ -1,4 +1,4 @@
-"""Tracklets mined from unlabelled video: read from their file, and seen through a sample's window.
+"""Tracklets mined from unlabelled video: their file, and their view through a sample's window.
 
 The file is in YouTube-VIS format (``videos``, ``categories``, ``annotations``), as :mod:`ictrack.engine.mine_tracklets`
 writes it, an annotation holding a mask or a pose (:mod:`.tracklet_shapes`) or null a frame; a video is known by the
@@ -21,12 +21,12 @@ from .tracklet_shapes import TrackletShapes
 
 
 class VideoTracklets:
-    """The tracklets of one video, in encoded form.
+    """Tracklets of one video, in encoded form.
 
     Attributes:
-        shapes: what they are made of.
-        size: (height, width) of the frames in which the shapes are.
-        frames: frame index -> [(tracklet, shape), ...].
+        shapes: Geometry of the tracklets.
+        size: (height, width) of the frames that the shapes refer to.
+        frames: Pairs (tracklet id, shape) by frame index.
     """
 
     def __init__(self, shapes: TrackletShapes, size: tuple[int, int], frames: dict[int, list[tuple[int, Any]]]) -> None:
@@ -37,17 +37,17 @@ class VideoTracklets:
     def instances(
         self, frame_index: int, affine: np.ndarray, source_size: tuple[int, int], size: tuple[int, int]
     ) -> Instances:
-        """What is seen of a frame's tracklets.
+        """Tracklets of a frame seen through a window.
 
         Args:
-            frame_index: of the frame.
-            affine: (2, 3) from pixels of the image to pixels of the frame.
-            source_size: (height, width) of the frame; shapes in frames of another size are of the same one, scaled.
-            size: (height, width) of the image.
+            frame_index: Index of the frame.
+            affine: (2, 3) map from pixels of the window to pixels of the frame.
+            source_size: (height, width) of the frame; shapes that refer to another size are scaled to it.
+            size: (height, width) of the window.
 
         Returns:
             Instances with the fields of :meth:`TrackletShapes.seen`, gt_ids (int64) and gt_classes (0: tracklets are
-            class-agnostic), without those of which nothing is seen.
+            class-agnostic), without unseen tracklets.
         """
         scale = np.array([[self.size[1] / source_size[1]], [self.size[0] / source_size[0]]])
         entries = self.frames.get(frame_index, [])
@@ -58,16 +58,15 @@ class VideoTracklets:
 
 
 def read_tracklets(path: str | os.PathLike[str], shapes: TrackletShapes) -> dict[str, VideoTracklets]:
-    """Name of a video -> its tracklets, of the videos that have any.
+    """Tracklets by the name of their video, without videos that have none.
 
     Args:
-        path: of the file.
-        shapes: what the tracklets must be made of.
+        path: Path of the file.
+        shapes: Geometry that the tracklets must have.
 
     Raises:
-        AnnotationError: the file is not of the format, its tracklets are made of something else, or two videos have
-            one name.
-        OSError: it cannot be opened.
+        AnnotationError: the file has another format or other shapes, or two videos have one name.
+        OSError: the file cannot be opened.
     """
     path = os.fspath(path)
     data = read_ground_truth(path, content=shapes.key)
@@ -78,7 +77,7 @@ def read_tracklets(path: str | os.PathLike[str], shapes: TrackletShapes) -> dict
     for i, video in enumerate(data["videos"]):
         name = video_name(video)
         if name in names.values():
-            raise AnnotationError(f"{path}: videos[{i}].file_names: a second video called {name}")
+            raise AnnotationError(f"{path}: videos[{i}].file_names: a second video is called {name}")
         names[video["id"]] = name
         sizes[video["id"]] = (video["height"], video["width"])
     for i, annotation in enumerate(data.get("annotations") or []):

@@ -1,4 +1,4 @@
-"""The training loaders: labelled images, unlabelled video, or both in every batch."""
+"""Training loaders: labelled images, unlabelled video, or both in every batch."""
 
 from __future__ import annotations
 
@@ -26,12 +26,11 @@ from .video_dataset_mapper import VideoDatasetMapper
 
 logger = logging.getLogger(__name__)
 
-# INPUT.UNLABELLED.PER_LABELLED_IMAGE is taken as a fraction with a denominator up to this.
-_MAX_DENOMINATOR = 1000
+_MAX_DENOMINATOR = 1000  # of INPUT.UNLABELLED.PER_LABELLED_IMAGE as a fraction
 
 
 class ViewBatches:
-    """Turns batches of images with several views into flat batches of views, as the meta-architectures take them."""
+    """Flat batches of views, as the meta-architectures take them, from batches of images with several views."""
 
     def __init__(self, loader: Iterable[list[dict[str, Any]]]) -> None:
         self._loader = loader
@@ -41,20 +40,21 @@ class ViewBatches:
 
 
 def build_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
-    """Endless flat batches for a training process, as ``cfg.DATASETS.TRAIN`` and ``cfg.DATASETS.UNLABELLED`` say.
+    """Endless flat batches of ``cfg.DATASETS.TRAIN`` and ``cfg.DATASETS.UNLABELLED`` for a training process.
 
-    With labelled images alone :func:`build_image_train_loader`. Otherwise a mixture (:mod:`ictrack.data.mixed_loader`)
-    that depends on ``cfg.SEED`` but not on the number of workers, without aspect ratio grouping:
+    Labelled images alone are loaded by :func:`build_image_train_loader`. Otherwise batches are a mixture
+    (:mod:`ictrack.data.mixed_loader`) that depends on ``cfg.SEED`` but not on the number of workers, without aspect
+    ratio grouping:
 
-    * of labelled images ``SOLVER.IMS_PER_BATCH`` views over all processes, and ``INPUT.UNLABELLED.PER_LABELLED_IMAGE``
-      samples of unlabelled video for each of them, on average over batches if that is no whole number a process;
-    * of unlabelled video alone ``SOLVER.IMS_PER_BATCH`` samples.
+    * labelled images and video: ``SOLVER.IMS_PER_BATCH`` views over all processes, and for each of them
+      ``INPUT.UNLABELLED.PER_LABELLED_IMAGE`` samples of video, on average over batches if fractional;
+    * video alone: ``SOLVER.IMS_PER_BATCH`` samples.
 
-    Labelled images come first in a batch. Samples of video are those of :class:`VideoDatasetMapper`. Batches come
+    Labelled images come first in a batch, then samples of :class:`VideoDatasetMapper`. Each batch comes
     ``cfg.DATALOADER.REPLAY.TIMES`` times (:class:`ReplayedBatches`).
 
     Raises:
-        ValueError: no data set is named, there is nothing in one, or the batch cannot be divided.
+        ValueError: no data set is named, one is empty, or the batch cannot be divided.
     """
     loader = build_mixed_train_loader(cfg) if cfg.DATASETS.UNLABELLED else build_image_train_loader(cfg)
     replay = cfg.DATALOADER.REPLAY
@@ -73,7 +73,7 @@ def build_mixed_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
         sources.append(_labelled_source(cfg, per_process))
         ratio = cfg.INPUT.UNLABELLED.PER_LABELLED_IMAGE
         if not 0 < ratio < float("inf"):
-            raise ValueError(f"INPUT.UNLABELLED.PER_LABELLED_IMAGE is a number above 0, not {ratio}")
+            raise ValueError(f"INPUT.UNLABELLED.PER_LABELLED_IMAGE must be a number above 0, not {ratio}")
         per_process = per_process * Fraction(ratio).limit_denominator(_MAX_DENOMINATOR)
     sources.append(_unlabelled_source(cfg, per_process))
     seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
@@ -142,7 +142,7 @@ def _labelled_source(cfg: CfgNode, views_per_batch: Fraction) -> Source:
 
 
 def unlabelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
-    """The videos of ``cfg.DATASETS.UNLABELLED`` but for those that are excluded. Raises ValueError if none is left."""
+    """Records of ``cfg.DATASETS.UNLABELLED`` without excluded videos. Raises ValueError if none is left."""
     names = cfg.DATASETS.UNLABELLED
     found = [record for name in names for record in DatasetCatalog.get(name)]
     records = exclude_videos(found, cfg.DATASETS.UNLABELLED_EXCLUDE)
@@ -162,6 +162,6 @@ def _unlabelled_source(cfg: CfgNode, per_batch: Fraction) -> Source:
                 f"{cfg.DATASETS.UNLABELLED_TRACKLETS}: holds no tracklet of a video of DATASETS.UNLABELLED"
             )
         if len({record["video_name"] for record in with_tracklets}) < len(with_tracklets):
-            raise ValueError("DATASETS.UNLABELLED holds two videos of one name, which a file of tracklets cannot tell")
+            raise ValueError("DATASETS.UNLABELLED holds two videos of one name; tracklets need distinct names")
         records = with_tracklets
     return Source(records, VideoDatasetMapper(cfg, num_videos=len(records), tracklets=tracklets), per_batch)

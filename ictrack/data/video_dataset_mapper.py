@@ -1,4 +1,4 @@
-"""From an unlabelled video to a pair or a clip of its frames, for learning correspondence."""
+"""Mapper of an unlabelled video to a pair or a clip of its frames, for learning correspondence."""
 
 from __future__ import annotations
 
@@ -25,14 +25,13 @@ logger = logging.getLogger(__name__)
 
 
 class VideoDatasetMapper:
-    """Maps a record of :mod:`ictrack.data.datasets.unlabelled_videos` to augmented frames of that video.
+    """Mapper of a record of :mod:`ictrack.data.datasets.unlabelled_videos` to augmented frames of that video.
 
     The result holds ``video_name``, ``file_name``, ``frame_indices`` (T of them, ascending), ``height`` and ``width``
     (of the first source frame), and for each frame: the image; the colours it had before they were jittered, as Lab
-    scaled to about -1 to 1, averaged over cells of ``color_stride`` pixels; whether the cell's center shows the frame
-    and not what lies beyond its edge; and the affine map from the pixels of the image to those of the source frame, in
-    continuous coordinates (the first pixel's center is (0.5, 0.5)). With H, W the size of the images and h, w = H, W
-    divided by ``color_stride``:
+    scaled to about -1 to 1, averaged over cells of ``color_stride`` pixels; whether the cell's center lies inside the
+    frame; and the affine map from the pixels of the image to those of the source frame, in continuous coordinates (the
+    first pixel's center is (0.5, 0.5)). With H, W the size of the images and h, w = H, W divided by ``color_stride``:
 
     ======== ================================= =====================================  =============================
     T        2: a pair                         2: its second frame                    3 and more: a clip
@@ -43,31 +42,30 @@ class VideoDatasetMapper:
     mapping  ``image_to_source`` (2, 3) float32 ``reference_image_to_source``         ``clip_to_source`` (T, 2, 3)
     ======== ================================= =====================================  =============================
 
-    A record's ``part``, two shares of the video such as (0, 0.8), limits its frames. With tracklets there is also
-    ``tracklets``, of T Instances; see :meth:`VideoTracklets.instances`.
+    A record's ``part``, two fractions of the video such as (0, 0.8), limits its frames. With tracklets, ``tracklets``
+    is a list of T Instances; see :meth:`VideoTracklets.instances`.
 
-    A video with fewer frames than are asked for repeats some: of one with a single frame the pair is two augmented
-    views. Returns None for a video of which a frame that was drawn cannot be read (the loader then draws another) and
-    logs the file's name; after more than ``max_bad_videos`` of those it raises RuntimeError.
+    A video that is too short repeats frames: with a single one the pair is two augmented views. A video with an
+    unreadable frame is logged and mapped to None (the loader then draws another).
 
     Args:
         num_frames: T.
         interval: [smallest, largest] distance from one frame to the next.
-        interval_unit: of the distance: "frames" or "seconds".
-        folder_fps: frames a second of folders of images that do not state any.
+        interval_unit: Unit of the distance, "frames" or "seconds".
+        folder_fps: Frames per second of folders of images that do not state any.
         size: (H, W).
-        zoom: smallest and largest magnification; 1 shows as much of a frame as fits, below 1 its edges are padded.
-        max_enlargement: at least 1; a frame is decoded at a fraction of its size where it need not be enlarged by more.
-        rotation: degrees to either side.
-        flip_prob: of mirroring all frames.
-        same_window: all frames of a sample share zoom, rotation and offset; otherwise each has its own.
-        color_augmentation: applied to each frame with draws of its own; None: none.
-        grey_prob: of taking all colour from a frame, so that the network cannot copy it.
-        color_stride: divides H and W.
+        zoom: Smallest and largest magnification; 1 shows as much of a frame as fits, below 1 its edges are padded.
+        max_enlargement: Largest enlargement of a frame, at least 1, down to which it is decoded smaller.
+        rotation: Largest rotation to either side, in degrees.
+        flip_prob: Probability of mirroring all frames.
+        same_window: Whether all frames of a sample share zoom, rotation and offset.
+        color_augmentation: Augmentation of each frame, with draws of its own; None: none.
+        grey_prob: Probability of removing all colour from a frame, so that the network cannot copy it.
+        color_stride: Side of a cell in pixels, a divisor of H and W.
         image_format: "RGB" or "BGR".
-        decoder_threads: of each video decoder; 0 leaves it to FFmpeg.
-        max_bad_videos: tolerated by a worker.
-        tracklets: of every video by its name; None: samples hold none.
+        decoder_threads: Number of threads of each video decoder; 0 leaves it to FFmpeg.
+        max_bad_videos: Number of unreadable videos in a worker after which BadFilesError is raised.
+        tracklets: Tracklets of every video by its name; None: samples hold none.
     """
 
     @configurable
@@ -93,23 +91,23 @@ class VideoDatasetMapper:
         tracklets: Mapping[str, VideoTracklets] | None = None,
     ) -> None:
         if num_frames < 2:
-            raise ValueError(f"INPUT.UNLABELLED.NUM_FRAMES is at least 2, not {num_frames}")
+            raise ValueError(f"INPUT.UNLABELLED.NUM_FRAMES must be at least 2, not {num_frames}")
         if len(interval) != 2 or not 0 < interval[0] <= interval[1] < math.inf:
-            raise ValueError(f"INPUT.UNLABELLED.INTERVAL holds [smallest, largest] distance above 0, not {interval}")
+            raise ValueError(f"INPUT.UNLABELLED.INTERVAL must be [smallest, largest] distance above 0, not {interval}")
         if interval_unit not in ("frames", "seconds"):
-            raise ValueError(f'INPUT.UNLABELLED.INTERVAL_UNIT is "frames" or "seconds", not "{interval_unit}"')
+            raise ValueError(f'INPUT.UNLABELLED.INTERVAL_UNIT must be "frames" or "seconds", not "{interval_unit}"')
         if interval_unit == "frames" and any(distance != int(distance) for distance in interval):
-            raise ValueError(f"INPUT.UNLABELLED.INTERVAL holds whole numbers of frames, not {interval}")
+            raise ValueError(f"INPUT.UNLABELLED.INTERVAL must be whole numbers of frames, not {interval}")
         if len(zoom) != 2 or not 0 < zoom[0] <= zoom[1] < math.inf:
-            raise ValueError(f"INPUT.UNLABELLED.ZOOM holds [smallest, largest] magnification above 0, not {zoom}")
+            raise ValueError(f"INPUT.UNLABELLED.ZOOM must be [smallest, largest] magnification above 0, not {zoom}")
         if max_enlargement < 1:
-            raise ValueError(f"INPUT.UNLABELLED.MAX_ENLARGEMENT is at least 1, not {max_enlargement}")
+            raise ValueError(f"INPUT.UNLABELLED.MAX_ENLARGEMENT must be at least 1, not {max_enlargement}")
         if len(size) != 2 or min(size) < 1 or any(side % color_stride for side in size):
             raise ValueError(
-                f"INPUT.UNLABELLED.SIZE is [height, width], multiples of COLOR_STRIDE {color_stride}, not {size}"
+                f"INPUT.UNLABELLED.SIZE must be [height, width], multiples of COLOR_STRIDE {color_stride}, not {size}"
             )
         if image_format not in ("RGB", "BGR"):
-            raise ValueError(f"INPUT.FORMAT is RGB or BGR for unlabelled video, not {image_format}")
+            raise ValueError(f"INPUT.FORMAT must be RGB or BGR for unlabelled video, not {image_format}")
         self._num_frames = num_frames
         self._interval = interval
         self._interval_unit = interval_unit
@@ -151,8 +149,8 @@ class VideoDatasetMapper:
             "color_stride": inp.COLOR_STRIDE,
             "image_format": cfg.INPUT.FORMAT,
             "decoder_threads": cfg.DATALOADER.DECODER_THREADS,
-            # One video at least must be good, or a worker would look for it forever.
             "tracklets": tracklets,
+            # One video at least must be good, or a worker would look for it forever.
             "max_bad_videos": min(int(cfg.DATALOADER.MAX_BAD_VIDEO_SHARE * num_videos), num_videos - 1),
         }
 
@@ -236,7 +234,7 @@ class VideoDatasetMapper:
 def draw_frame_indices(length: int, num_frames: int, smallest: int, largest: int) -> list[int]:
     """Ascending indices whose distances are drawn uniformly from ``smallest`` to ``largest``, at a random start.
 
-    In a video that is too short for the drawn distances they become smaller, as evenly as possible; one of fewer than
+    A video that is too short for the drawn distances shrinks them, as evenly as possible; one with fewer than
     ``num_frames`` frames repeats some.
     """
     gaps = np.random.randint(smallest, largest + 1, size=num_frames - 1)

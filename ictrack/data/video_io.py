@@ -1,7 +1,7 @@
-"""Frames in, H.264 out: one stream interface over video files, folders, globs, images and cameras.
+"""Video input and output: one stream interface over video files, folders, globs, images and cameras; an H.264 writer.
 
-Frames are BGR uint8 arrays (H, W, 3), OpenCV's and Detectron2's convention, all of one size a stream. They are decoded
-one at a time when asked for, so memory does not depend on the length of the video.
+Frames are BGR uint8 arrays (H, W, 3), OpenCV's and Detectron2's convention, all of one size in a stream. They are
+decoded one at a time, so memory does not depend on the length of the video.
 """
 
 from __future__ import annotations
@@ -26,20 +26,18 @@ from av.video.reformatter import ColorRange, Colorspace
 from ictrack.structures.atomic_file import replacing_path
 from ictrack.structures.hidden_files import is_hidden
 
-from .image_file import IMAGE_SUFFIXES, ImageFile, ImageReadError, list_pictures
+from .image_file import IMAGE_SUFFIXES, ImageFile, ImageReadError, list_pages
 
 logger = logging.getLogger(__name__)
 
-# Frames a second of sources that do not state it: folders of frames, and cameras that report nothing.
+# Frames per second of sources that do not state it: folders of frames, and cameras that report nothing.
 DEFAULT_FPS = 10.0
 
-
-# Of the drawn video: ticks a second, in which all usual frame rates are whole numbers.
-_TIME_BASE = Fraction(1, 90000)
-# ITU-T H.273: BT.709 is what HD is coded by, and BT.601 (525 lines) what smaller pictures are.
+_TIME_BASE = Fraction(1, 90000)  # seconds; all usual frame periods are whole multiples of it
+# Codes of ITU-T H.273: HD is coded in BT.709, smaller images in BT.601 (525 lines).
 _BT709, _BT601 = 1, 6
 _HD_ROWS = 720
-_MAX_SIDE = 16384  # of x264
+_MAX_SIDE = 16384  # pixels, x264's limit
 
 
 class VideoReadError(ValueError):
@@ -54,13 +52,13 @@ class FrameStream(ABC):
     """Frames of one video, in order. Iterate once; also a context manager that closes the source.
 
     Attributes:
-        name: the video's name: the last part of its path without a suffix, or ``camera<index>``.
-        height, width: size of every frame in pixels.
-        fps: frames a second.
-        length: number of frames that the source states, or None where it is not known.
-        files: of the source, which an output must not replace.
-        pixel_aspect: width of a pixel by its height, as the source is to be shown.
-        num_bad_frames: frames found unreadable so far; they are left out, the others keep their index.
+        name: Name of the video: the last part of its path without a suffix, or ``camera<index>``.
+        height, width: Size of every frame in pixels.
+        fps: Frames per second.
+        length: Number of frames that the source states; None if unknown.
+        files: Files of the source, which an output must not replace.
+        pixel_aspect: Width of a pixel divided by its height, as the source is to be shown.
+        num_bad_frames: Number of unreadable frames so far; they are left out, the others keep their index.
     """
 
     name: str
@@ -77,11 +75,11 @@ class FrameStream(ABC):
         """Yield (0-based frame index, BGR uint8 array (H, W, 3)); the index of an unreadable frame is skipped."""
 
     def frame_name(self, index: int) -> str:
-        """A frame's file in a folder of the video's frames: its own, or the one under which it would be stored."""
+        """File name of a frame in a folder of the video's frames."""
         return f"{index:05d}.jpg"
 
     def frame_time(self, index: int) -> float:
-        """Seconds from the first frame to one that was read."""
+        """Seconds from the first frame to a frame that was read."""
         return index / self.fps
 
     def close(self) -> None:  # noqa: B027  images have nothing to release
@@ -95,39 +93,39 @@ class FrameStream(ABC):
 
 
 class ImageStream(FrameStream):
-    """Pictures of one size as frames, all pages of every file. An unreadable one is skipped with a warning naming it.
+    """Images of one size as frames, all pages of every file. An unreadable one is skipped with a warning naming it.
 
     Attributes:
-        pictures: the file and page of every frame.
+        pages: File and page of every frame.
 
     Raises:
-        VideoReadError: if nothing is readable (on construction), or a picture's size differs from the first one's.
+        VideoReadError: nothing is readable (on construction), or an image's size differs from the first one's.
     """
 
     def __init__(self, name: str, paths: list[str], fps: float | None = None):
         self.name = name
         self.files = paths
-        self.pictures = list_pictures(paths)
+        self.pages = list_pages(paths)
         self.fps = fps or DEFAULT_FPS
-        self.length = len(self.pictures)
+        self.length = len(self.pages)
         reasons = []
-        for picture in self.pictures:
+        for entry in self.pages:
             try:
-                with ImageFile(picture.path) as file:
-                    self.height, self.width = file.read(picture.page).shape[:2]
+                with ImageFile(entry.path) as file:
+                    self.height, self.width = file.read(entry.page).shape[:2]
                 return
             except ImageReadError as error:
                 reasons.append(str(error))
-        others = f"; nor is any of the other {len(reasons) - 1} pictures" if len(reasons) > 1 else ""
+        others = f"; nor is any of the other {len(reasons) - 1} images" if len(reasons) > 1 else ""
         raise VideoReadError(reasons[0] + others)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         index = 0
-        for path, pictures in itertools.groupby(self.pictures, key=lambda picture: picture.path):
-            for frame in _read_pages(path, [picture.page for picture in pictures]):
+        for path, entries in itertools.groupby(self.pages, key=lambda entry: entry.path):
+            for frame in _read_pages(path, [entry.page for entry in entries]):
                 if isinstance(frame, ImageReadError):
                     self.num_bad_frames += 1
-                    logger.warning(f"frame {index} is skipped: {frame}")
+                    logger.warning("frame %d is skipped: %s", index, frame)
                 elif frame.shape[:2] != (self.height, self.width):
                     raise VideoReadError(
                         f"{path}: {frame.shape[1]}x{frame.shape[0]} pixels, but the first frame has "
@@ -138,11 +136,11 @@ class ImageStream(FrameStream):
                 index += 1
 
     def frame_name(self, index: int) -> str:
-        return self.pictures[index].name
+        return self.pages[index].name
 
 
 def _read_pages(path: str, pages: list[int]) -> Iterator[np.ndarray | ImageReadError]:
-    """The pictures of a file in BGR, or why one cannot be read."""
+    """Images in BGR at pages of a file, or the error of an unreadable one."""
     try:
         with ImageFile(path) as file:
             for page in pages:
@@ -155,14 +153,14 @@ def _read_pages(path: str, pages: list[int]) -> Iterator[np.ndarray | ImageReadE
 
 
 class VideoFileStream(FrameStream):
-    """A video file or a network stream, decoded by FFmpeg (PyAV) as it is read, upright by its rotation metadata.
+    """Video file or network stream, decoded by FFmpeg (PyAV) as it is read, upright by its rotation metadata.
 
-    Of several videos in a file it is the one that players show. Of a damaged or truncated file, the frames that can be
-    decoded are kept; one warning at the end counts the others.
+    A file with several videos gives the one that players show. A damaged or truncated file gives the frames that can
+    be decoded; one warning at the end counts the others.
 
     Args:
-        path: a file, or a URL that FFmpeg opens.
-        fps: frames a second, at equal distances, instead of the file's own times.
+        path: File, or URL that FFmpeg opens.
+        fps: Frames per second, at equal distances, instead of the file's own times.
 
     Raises:
         VideoReadError: on construction, if it cannot be opened or holds no decodable video.
@@ -178,7 +176,7 @@ class VideoFileStream(FrameStream):
         self.length = stated_length(stream)
         self._times: array.array[float] | None = None if fps else array.array("d")
         self._frames = self._decode()
-        first = next(self._frames, None)  # only a frame tells whether the picture is turned
+        first = next(self._frames, None)  # only a frame tells whether the image is turned
         if first is None:
             self.close()
             raise VideoReadError(f"{path}: no frame of the video can be decoded")
@@ -221,7 +219,7 @@ class VideoFileStream(FrameStream):
         try:
             yield from self._container.demux(self._stream)
         except av.error.FFmpegError as error:
-            logger.warning(f"{self.path}: the file breaks off ({error.strerror})")
+            logger.warning("%s: the file breaks off (%s)", self.path, error.strerror)
 
     def frame_time(self, index: int) -> float:
         if not self._times or index >= len(self._times):
@@ -229,7 +227,7 @@ class VideoFileStream(FrameStream):
         return self._times[index] - self._times[0]
 
     def _note_time(self, index: int, time: float | None) -> None:
-        """Keeps when a frame is shown, and after the one before: frames that cannot be decoded are a period long."""
+        """Record when a frame is shown, strictly after the one before; undecodable frames last one period."""
         if self._times is None:
             return
         while len(self._times) < index:
@@ -244,12 +242,12 @@ class VideoFileStream(FrameStream):
 
 
 def is_url(path: str) -> bool:
-    """A network stream, such as ``rtsp://camera/1``."""
+    """Whether a source is a network stream, such as ``rtsp://camera/1``."""
     return re.match(r"[a-zA-Z][a-zA-Z0-9+.-]+://", path) is not None
 
 
 def open_container(path: str) -> av.container.InputContainer:
-    """A file or URL, opened by FFmpeg; of a file's name, nothing is taken for a protocol. Raises VideoReadError."""
+    """File or URL opened by FFmpeg; no part of a file's name is taken for a protocol. Raises VideoReadError."""
     try:
         return av.open(path if is_url(path) else os.path.abspath(path))
     except (av.error.FFmpegError, OSError, ValueError) as error:
@@ -258,7 +256,7 @@ def open_container(path: str) -> av.container.InputContainer:
 
 
 def best_video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
-    """The video that players show: no cover picture. Raises VideoReadError, and closes the file, if there is none."""
+    """Video stream that players show, no cover art. Raises VideoReadError, and closes the file, if there is none."""
     stream = container.streams.best("video")
     if stream is None:
         container.close()
@@ -267,7 +265,7 @@ def best_video_stream(container: av.container.InputContainer, path: str) -> av.V
 
 
 def stated_length(stream: av.VideoStream) -> int | None:
-    """Frames that the container's index lists and shows; an edit list hides some of those that the header counts."""
+    """Number of frames that the container's index lists and shows (an edit list hides some); None if not stated."""
     if not stream.frames:
         return None
     shown = sum(not entry.is_discard for entry in getattr(stream, "index_entries", ()))  # PyAV 14 has none
@@ -275,10 +273,10 @@ def stated_length(stream: av.VideoStream) -> int | None:
 
 
 class CameraStream(FrameStream):
-    """A camera by its index, through OpenCV; endless until it is unplugged or the caller stops.
+    """Camera by its index, through OpenCV; endless until it is unplugged or the caller stops.
 
     Raises:
-        VideoReadError: if the camera cannot be opened or delivers no frame.
+        VideoReadError: the camera cannot be opened or delivers no frame.
     """
 
     def __init__(self, index: int, fps: float | None = None):
@@ -308,11 +306,11 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
     Frames of folders and globs are in natural order of their names (``2.jpg`` before ``10.jpg``).
 
     Args:
-        source: a path, a glob pattern, or a camera index (an int or digits).
-        fps: frames a second, overriding what the source states; folders state nothing and default to DEFAULT_FPS.
+        source: Path, glob pattern, or camera index (an int or digits).
+        fps: Frames per second, overriding the source's own; folders state none and default to DEFAULT_FPS.
 
     Raises:
-        VideoReadError: naming the source and what is wrong with it.
+        VideoReadError: the source cannot be read; the message names it.
     """
     if isinstance(source, int):
         return CameraStream(source, fps)
@@ -357,25 +355,25 @@ def _open_glob(pattern: str, fps: float | None) -> FrameStream:
 
 
 def glob_files(pattern: str) -> list[str]:
-    """What a pattern matches, in natural order, hidden files left out; [brackets] may be those of a name."""
+    """Paths that match a pattern, in natural order, without hidden files; [brackets] may belong to a name."""
     found = glob.glob(pattern, recursive=True) or glob.glob(re.sub(r"([\[])", "[[]", pattern), recursive=True)
     return sorted((path for path in found if not is_hidden(os.path.basename(path))), key=natural_key)
 
 
 class VideoWriter:
-    """Writes BGR frames to an H.264 mp4 that browsers play: yuv420p, index in front, even size by repeating the edge.
+    """Writer of BGR frames to an H.264 mp4 for browsers: yuv420p, index in front, even size by repeating the edge.
 
     The file appears under its name when the writer is closed; a ``with`` block closes it on errors and Ctrl-C too, so
-    what was written until then is always a valid file. Without any frame there is no file.
+    that the frames written until then are a valid file. Without any frame there is no file.
     """
 
     def __init__(self, path: str | os.PathLike, fps: float, crf: int = 20, *, pixel_aspect: Fraction = Fraction(1)):
         """
         Args:
-            path: the mp4 to write; its folder is made.
-            fps: frames a second, of frames that are written without their time.
+            path: Path of the mp4; its folder is made.
+            fps: Frames per second, for frames written without their time.
             crf: x264's constant rate factor: 18 is visually lossless, 28 small.
-            pixel_aspect: width of a pixel by its height, as players show it.
+            pixel_aspect: Width of a pixel divided by its height, as players show it.
         """
         self.path = os.fspath(path)
         self.fps = fps
@@ -390,8 +388,8 @@ class VideoWriter:
         """Append ``frame``, a BGR uint8 array (H, W, 3) of the first one's size, shown from ``time`` in seconds on.
 
         Raises:
-            ValueError: if it is anything else.
-            VideoWriteError: it is too large for H.264.
+            ValueError: the frame is anything else.
+            VideoWriteError: the frame is too large for H.264.
         """
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape[2] != 3:
             raise ValueError(f"{self.path}: a frame must be uint8 (H, W, 3), not {frame.dtype} {frame.shape}")
@@ -402,17 +400,17 @@ class VideoWriter:
         height, width = frame.shape[:2]
         if height % 2 or width % 2:  # 4:2:0 halves both sides
             frame = cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE)
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
-        picture = picture.reformat(format="yuv420p", dst_colorspace=self._matrix, dst_color_range=ColorRange.MPEG)
+        encoded = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="bgr24")
+        encoded = encoded.reformat(format="yuv420p", dst_colorspace=self._matrix, dst_color_range=ColorRange.MPEG)
         tick = round((self.num_frames / self.fps if time is None else time) / _TIME_BASE)
-        picture.pts = self._last_tick = max(tick, self._last_tick + 1)
-        picture.time_base = _TIME_BASE
-        self._container.mux(self._stream.encode(picture))
+        encoded.pts = self._last_tick = max(tick, self._last_tick + 1)
+        encoded.time_base = _TIME_BASE
+        self._container.mux(self._stream.encode(encoded))
         self.num_frames += 1
 
     def _open(self, height: int, width: int) -> None:
         if max(height, width) > _MAX_SIDE:
-            raise VideoWriteError(f"{self.path}: {width}x{height} pixels; H.264 has at most {_MAX_SIDE} a side")
+            raise VideoWriteError(f"{self.path}: {width}x{height} pixels; H.264 allows at most {_MAX_SIDE} a side")
         part = self._replacing.enter_context(replacing_path(self.path))
         self._container = av.open(os.path.abspath(part), "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(self.fps).limit_denominator(1001) or Fraction(1, 1001)
@@ -452,5 +450,5 @@ def _stem(path: str) -> str:
 
 
 def natural_key(path: str) -> list[str | int]:
-    """Sorts ``2.jpg`` before ``10.jpg``."""
+    """Sort key that puts ``2.jpg`` before ``10.jpg``."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]

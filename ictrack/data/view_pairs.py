@@ -1,4 +1,4 @@
-"""Pairs of frames of unlabelled video to look at an embedding with, the same in every call."""
+"""Reproducible pairs of frames of unlabelled video, for checks of an embedding."""
 
 from __future__ import annotations
 
@@ -13,19 +13,17 @@ from .random_access_video import RandomAccessVideo
 from .tracklets import VideoTracklets
 from .video_dataset_mapper import VideoDatasetMapper
 
-# Magnification and degrees of rotation in which two views of one frame may differ.
-VIEW_ZOOM = (1.0, 1.5)
-VIEW_ROTATION = 10.0
+VIEW_ZOOM = (1.0, 1.5)  # range of a view's magnification
+VIEW_ROTATION = 10.0  # largest rotation of a view, in degrees
 
 
 class ViewPairMapper(VideoDatasetMapper):
-    """Two views of one frame, each with a window and colours of its own, so that their true mapping is known."""
+    """Mapper of a video to two views of one frame, each with its own window and colours, with known mapping."""
 
     @classmethod
     def from_config(
         cls, cfg: CfgNode, num_videos: int, tracklets: Mapping[str, VideoTracklets] | None = None
     ) -> dict[str, Any]:
-        """Arguments of :class:`VideoDatasetMapper`."""
         views = {"num_frames": 2, "same_window": False, "zoom": VIEW_ZOOM, "rotation": VIEW_ROTATION}
         return {**super().from_config(cfg, num_videos, tracklets), **views}
 
@@ -36,13 +34,13 @@ class ViewPairMapper(VideoDatasetMapper):
 def draw_pairs(
     mapper: VideoDatasetMapper, records: Sequence[dict[str, Any]], count: int, seed: int
 ) -> list[dict[str, Any]]:
-    """``count`` samples; videos take turns in random order. Bad videos are passed over, as in training.
+    """Samples of videos, which take turns in random order. Bad videos are skipped, as in training.
 
     Args:
-        mapper: of two frames.
-        records: videos, at least one.
-        count: of samples.
-        seed: of everything that is random.
+        mapper: Mapper to two frames.
+        records: Records of videos, at least one.
+        count: Number of samples.
+        seed: Seed of everything that is random.
 
     Raises:
         ValueError: there is no video.

@@ -1,5 +1,5 @@
-"""Evaluators and submission files. Nothing is imported before it is used: ``ictrack.evaluation.metrics``,
-``ictrack.evaluation.submission`` and the reports work where there is neither torch nor Detectron2."""
+"""Evaluators and submission files. Imports are lazy: ``ictrack.evaluation.metrics``, ``ictrack.evaluation.submission``
+and the reports work without torch and Detectron2."""
 
 from __future__ import annotations
 

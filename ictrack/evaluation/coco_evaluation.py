@@ -1,4 +1,4 @@
-"""Evaluation on labeled images in COCO's format: Detectron2's evaluator on a ground truth that it cannot misread."""
+"""Evaluation on labeled images in COCO's format: Detectron2's evaluator on a completed ground truth."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class COCOImageEvaluator(COCOEvaluator):
-    """Detectron2's COCOEvaluator, whatever a file's annotation ids are and whichever optional keys it leaves out.
+    """Detectron2's COCOEvaluator for any annotation ids, and files without the optional keys.
 
-    Where there are masks, an object without one is neither found nor missed: detections in its box do not count.
-    In a file without any mask, boxes alone are scored.
+    In a file with masks, an object without one is ignored: detections in its box do not count. In a file without any
+    mask, only boxes are scored.
     """
 
     def __init__(self, dataset_name: str, output_dir: str) -> None:
@@ -48,21 +48,21 @@ class COCOImageEvaluator(COCOEvaluator):
             metadata.thing_dataset_id_to_contiguous_id = {category: i for i, category in enumerate(ids)}
 
     def _tasks_from_predictions(self, predictions: list[dict[str, Any]]) -> list[str]:
-        """Tasks of which both the predictions and the file have what is needed."""
+        """Tasks that the predictions and the file's annotations allow."""
         keys = {"bbox": "bbox", "segm": "segmentation", "keypoints": "keypoints"}
         annotations = self._coco_api.dataset.get("annotations", [])
         tasks = super()._tasks_from_predictions(predictions)
         missing = [task for task in tasks if annotations and not any(keys[task] in a for a in annotations)]
         for task in missing:
-            logger.warning("%s: no annotation has %s, which is not scored", self._source, keys[task])
+            logger.warning("%s: no annotation has %s; %s is not scored", self._source, keys[task], task)
         return [task for task in tasks if task not in missing]
 
 
 def official_ground_truth(data: dict[str, Any]) -> dict[str, Any]:
     """Content of :func:`read_coco` in the form that pycocotools needs.
 
-    Ids count from 1, since it takes 0 for "no match"; there is an "info", without which 2.0.9 and 2.0.10 fail; poses
-    have their number of joints; and where there are masks every object has one, a crowd's if it is only its box.
+    Ids count from 1, since 0 means "no match"; there is an "info", without which 2.0.9 and 2.0.10 fail; poses have
+    their number of joints; and in a file with masks every object has one: its box, as a crowd, if it had none.
     """
     result = {"info": {}, "images": data["images"], "categories": data["categories"]}
     if "annotations" not in data:
@@ -80,7 +80,7 @@ def official_ground_truth(data: dict[str, Any]) -> dict[str, Any]:
             annotation.update(iscrowd=int("keypoints" not in annotation), segmentation=[corners])
         annotations.append(annotation)
     poses = [annotation for annotation in annotations if "keypoints" in annotation]
-    if poses:  # whoever has a box alone is found or missed by no joint
-        nobody = [0] * len(poses[0]["keypoints"])
-        annotations = [{"keypoints": nobody, "num_keypoints": 0, **annotation} for annotation in annotations]
+    if poses:  # objects with only a box have no joint
+        no_joints = [0] * len(poses[0]["keypoints"])
+        annotations = [{"keypoints": no_joints, "num_keypoints": 0, **annotation} for annotation in annotations]
     return {**result, "annotations": annotations}

@@ -1,4 +1,4 @@
-"""The detector's own classes: what the class numbers of its detections stand for."""
+"""Names of the detector's classes."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 
 def detector_classes(cfg: CfgNode) -> list[str] | None:
-    """Names of the detector's classes in their order: ``MODEL.CLASSES``, or else those of the first of
-    ``DATASETS.TRAIN``; None where neither tells.
+    """Names of the detector's classes in their order: ``MODEL.CLASSES``, or else the classes of the first of
+    ``DATASETS.TRAIN``; None if unknown.
 
-    The name of a registered data set in ``MODEL.CLASSES``, alone, stands for its classes.
+    A single name of a registered data set in ``MODEL.CLASSES`` stands for its classes.
     """
     names = list(cfg.MODEL.CLASSES)
     if len(names) == 1 and names[0] in DatasetCatalog:
@@ -21,15 +21,14 @@ def detector_classes(cfg: CfgNode) -> list[str] | None:
 
 
 def state_detector_classes(cfg: CfgNode, *, training: bool) -> None:
-    """Write the names into ``MODEL.CLASSES``, in place, so that whoever gets the configuration with the weights needs
-    no training set to know them.
+    """Write the names into ``MODEL.CLASSES``, in place, so that users of the weights need no training set to know them.
 
     Args:
-        cfg: configuration whose data sets are registered, not frozen.
-        training: whether ``DATASETS.TRAIN`` is about to be trained on, and must then have these classes.
+        cfg: Configuration whose data sets are registered, not frozen.
+        training: Whether ``DATASETS.TRAIN`` is about to be trained on, and must then have these classes.
 
     Raises:
-        ValueError: it has others.
+        ValueError: ``DATASETS.TRAIN`` has other classes.
     """
     names = detector_classes(cfg)
     if names is None:
@@ -39,7 +38,7 @@ def state_detector_classes(cfg: CfgNode, *, training: bool) -> None:
         if trained is not None and trained != names:
             raise ValueError(
                 f"the classes of {dataset} ({', '.join(trained)}) are not MODEL.CLASSES ({', '.join(names)}); "
-                'MODEL.CLASSES "[]" takes those of DATASETS.TRAIN\'s first'
+                'MODEL.CLASSES "[]" takes the classes of the first of DATASETS.TRAIN'
             )
     cfg.MODEL.CLASSES = names
 

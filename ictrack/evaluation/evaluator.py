@@ -1,4 +1,4 @@
-"""Base class of the evaluators of tracking: a tracker over the videos of a data set, frame by frame."""
+"""Base class of the tracking evaluators, which run a tracker over the videos of a data set, frame by frame."""
 
 from __future__ import annotations
 
@@ -18,18 +18,17 @@ TrackerFactory = Callable[[int, int], BaseTracker]
 
 
 class VideoEvaluator(DatasetEvaluator):
-    """Tracks the detections of each video.
+    """Evaluator that tracks the detections of each video.
 
-    It sees a model's output frame by frame, as :func:`ictrack.data.build.build_video_test_loader` orders it. At a
-    video's first frame it takes a fresh tracker, shows it every frame, and hands on what it says at once, so that
-    nothing has to be kept.
+    It gets a model's output frame by frame, in the order of :func:`ictrack.data.build.build_video_test_loader`. Each
+    video has a new tracker, whose output for a frame is recorded at once, so that no frame is kept.
     """
 
     def __init__(self, tracker: CfgNode | TrackerFactory) -> None:
         """
         Args:
-            tracker: the configuration, whose TRACKER_HEADS names the tracker, or a function of (height, width) that
-                makes one.
+            tracker: Configuration whose TRACKER_HEADS names the tracker, or a function of (height, width) that returns
+                a tracker.
         """
         if isinstance(tracker, CfgNode):
             self._make_tracker: TrackerFactory = lambda height, width: build_tracker(tracker, height, width)
@@ -43,10 +42,11 @@ class VideoEvaluator(DatasetEvaluator):
         self._num_frames = 0
 
     def process(self, inputs: Sequence[dict[str, Any]], outputs: Sequence[dict[str, Instances]]) -> None:
-        """
+        """Track the detections of frames.
+
         Args:
-            inputs: frames with ``video_id``, ``frame_index``, ``video_length``, ``height`` and ``width``.
-            outputs: ``{"instances": Instances}`` of each.
+            inputs: Frames with ``video_id``, ``frame_index``, ``video_length``, ``height`` and ``width``.
+            outputs: ``{"instances": Instances}`` for each frame.
 
         Raises:
             ValueError: frames are missing or out of order, or detections do not fit the data set.
@@ -62,10 +62,10 @@ class VideoEvaluator(DatasetEvaluator):
                 self._video["video_id"],
                 self._num_frames,
             ):
-                raise ValueError(f"{describe(frame)} came out of order: use build_video_test_loader")
+                raise ValueError(f"{describe(frame)} came out of order; use build_video_test_loader")
             self._num_frames += 1
             instances = self._select(frame, output["instances"])
-            if not isinstance(self._tracker, MemoryTracker):  # ours pick the few that enter where they are
+            if not isinstance(self._tracker, MemoryTracker):  # a MemoryTracker filters on the device first
                 instances = instances.to("cpu")
             self._record(frame, current_detections(self._tracker.update(instances)).to("cpu"))
 
@@ -83,20 +83,21 @@ class VideoEvaluator(DatasetEvaluator):
 
     @abstractmethod
     def _select(self, frame: Mapping[str, Any], instances: Instances) -> Instances:
-        """The detections that enter the tracker, with the data set's classes."""
+        """Detections that enter the tracker, with the data set's classes."""
 
     @abstractmethod
     def _start(self, frame: Mapping[str, Any]) -> None:
-        """``frame`` is the first of a video."""
+        """Start a video, of which ``frame`` is the first."""
 
     @abstractmethod
     def _record(self, frame: Mapping[str, Any], tracked: Instances) -> None:
-        """The tracker's output for a frame, with the field ``ID``."""
+        """Record the tracker's output for a frame, with the field ``ID``."""
 
     @abstractmethod
     def _finish(self, video: Mapping[str, Any]) -> None:
-        """The video of which ``video`` is the first frame is complete."""
+        """Finish the video of which ``video`` is the first frame."""
 
 
 def describe(frame: Mapping[str, Any]) -> str:
+    """Name of a frame in messages."""
     return f"frame {frame['frame_index']} of video {frame['video_id']}"

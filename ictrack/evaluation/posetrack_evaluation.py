@@ -1,4 +1,4 @@
-"""Evaluation of online pose tracking on data sets in PoseTrack18 format, as a Detectron2 evaluator."""
+"""Detectron2 evaluator of online pose tracking on data sets in PoseTrack18 format."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ PERSON = "person"
 
 
 class PoseTrackEvaluator(VideoEvaluator):
-    """Tracks the people of each sequence and scores their poses.
+    """Evaluator that tracks the people of each sequence and scores their poses.
 
     A sequence's tracks are written to ``<output_dir>/<dataset_name>/<sequence>.json`` at its end, so that memory does
-    not grow with the number of sequences; the folder is a submission for PoseTrack's server. What is scored is that
-    folder, read back. With several processes each writes its own sequences.
+    not grow with the number of sequences. The folder is a submission for PoseTrack's server, and is read back to be
+    scored. With several processes each writes its own sequences.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class PoseTrackEvaluator(VideoEvaluator):
     ) -> None:
         """
         Args:
-            dataset_name: registered by :func:`ictrack.data.datasets.register_posetrack`.
-            tracker: the configuration, whose TRACKER_HEADS names the tracker, or a function of (height, width) that
-                makes one. A configuration also gives what follows: the class by :func:`detector_classes`, the joints
-                by their names in the first training set's metadata (a PointSetAnchor's are
-                MODEL.POINT_SET_ANCHOR.JOINT_SET), and TEST.MIN_JOINT_SCORE.
-            output_dir: where the submission is written.
-            joints: joints of a model's ``pred_keypoints`` (N, K, 3), which are (x, y, score). None: COCO's if there are
+            dataset_name: Name given to :func:`ictrack.data.datasets.register_posetrack`.
+            tracker: Configuration whose TRACKER_HEADS names the tracker, or a function of (height, width) that returns
+                a tracker. A configuration also sets the class by :func:`detector_classes`, the joints by their names
+                in the first training set's metadata (a PointSetAnchor's are MODEL.POINT_SET_ANCHOR.JOINT_SET), and
+                TEST.MIN_JOINT_SCORE.
+            output_dir: Folder that the submission's folder is made in.
+            joints: Joints of a model's ``pred_keypoints`` (N, K, 3), which are (x, y, score). None: COCO's if there are
                 17, PoseTrack's if there are 15.
-            person_class: class of people in the model; detections of other classes are dropped.
-            min_joint_score: joints of a lower score, and people without others, are left out.
+            person_class: Person class of the model; detections of other classes are dropped.
+            min_joint_score: Score below which joints, and people without other joints, are left out.
 
         Raises:
             AnnotationError: the data set's files are wrong.
@@ -76,7 +76,7 @@ class PoseTrackEvaluator(VideoEvaluator):
     def reset(self) -> None:
         super().reset()
         if comm.is_main_process() and self._folder.is_dir():
-            for path in self._folder.glob("[!.]*.json"):  # of an evaluation before this
+            for path in self._folder.glob("[!.]*.json"):  # left by a previous evaluation
                 path.unlink()
         comm.synchronize()
         self._writer = PoseTrackWriter(self._folder)
@@ -85,17 +85,17 @@ class PoseTrackEvaluator(VideoEvaluator):
         """Score the sequences of all processes, if the data set has annotations.
 
         Returns:
-            On the main process (None on others): "keypoints_video", AP of the official protocol in percent and
-            "AP-<joint>" beside it; "keypoints_tracking", MOTA, MOTP, precision and recall, averaged over joints, with
-            HOTA, IDF1 and id switches of whole people; and both with the suffix "_strict" where the strict protocol
-            differs. NaN where there is nothing to measure. Empty without annotations.
+            Scores on the main process (None on others): "keypoints_video", official AP in percent and "AP-<joint>";
+            "keypoints_tracking", MOTA, MOTP, precision and recall, averaged over joints, with HOTA, IDF1 and id
+            switches of whole people; and both with the suffix "_strict" where the strict protocol differs. NaN where
+            nothing can be measured. Empty without annotations.
         """
         self._end_video()
         comm.synchronize()
         if not comm.is_main_process():
             return None
         if not any(video["has_annotations"] for video in self._videos):
-            logger.info("%s has no annotations: results are in %s", self._dataset_name, self._folder)
+            logger.info("%s has no annotations; results are in %s", self._dataset_name, self._folder)
             return OrderedDict()
         report = posetrack_report(self._gt_folder, self._folder)
         logger.info("%s:\n%s", self._dataset_name, posetrack_tables(report, by_joint=True))
@@ -113,15 +113,15 @@ class PoseTrackEvaluator(VideoEvaluator):
         if names is not None:
             known = [joints for joints in JOINT_SETS.values() if list(joints.names) == list(names)]
             if not known:
-                raise ValueError(f"the joints of {cfg.DATASETS.TRAIN[0]} are those of no known data set: {names}")
+                raise ValueError(f"{cfg.DATASETS.TRAIN[0]}: its joints are those of no known data set: {names}")
             self._joints = known[0]
 
     def _select(self, frame: Mapping[str, Any], instances: Instances) -> Instances:
-        """Raises ValueError: there are no keypoints, or not of a known set of joints."""
+        """People with keypoints. Raises ValueError if detections have none."""
         if len(instances) == 0:
             return instances
         if not instances.has("pred_keypoints"):
-            raise ValueError(f"{describe(frame)}: detections have no pred_keypoints; evaluation is of poses")
+            raise ValueError(f"{describe(frame)}: detections have no pred_keypoints, which are evaluated")
         return instances[(instances.pred_classes == self._person_class).nonzero().squeeze(1)]
 
     def _start(self, frame: Mapping[str, Any]) -> None:
@@ -147,7 +147,7 @@ class PoseTrackEvaluator(VideoEvaluator):
 
 
 def _scores(report: Mapping[str, Any]) -> OrderedDict[str, dict[str, float]]:
-    """Scores of :meth:`PoseTrackEvaluator.evaluate`: a report's, in percent."""
+    """Scores of a report in percent, as :meth:`PoseTrackEvaluator.evaluate` returns them."""
     scores: OrderedDict[str, dict[str, float]] = OrderedDict()
     for protocol, suffix in (("official", ""), ("strict", "_strict")):
         precision, mot = report[protocol]["AP"]["ap"], report[protocol]["MOT"]

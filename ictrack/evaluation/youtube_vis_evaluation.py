@@ -1,4 +1,4 @@
-"""Evaluation of online tracking on data sets in YouTube-VIS format, as a Detectron2 evaluator."""
+"""Detectron2 evaluator of online tracking on data sets in YouTube-VIS format."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 
 class YouTubeVISEvaluator(VideoEvaluator):
-    """Tracks the detections of each video and scores the tracks.
+    """Evaluator that tracks the detections of each video and scores the tracks.
 
     Each frame's tracked masks are encoded at once, and a video's tracks are written to
     ``<output_dir>/<dataset_name>/results.json`` at its end, so that memory does not grow with the number of frames or
@@ -49,17 +49,17 @@ class YouTubeVISEvaluator(VideoEvaluator):
     ) -> None:
         """
         Args:
-            dataset_name: registered by :func:`ictrack.data.datasets.register_youtube_vis`.
-            tracker: the configuration, whose TRACKER_HEADS names the tracker, or a function of (height, width) that
-                makes one.
-            output_dir: where results are written.
-            class_map: class of the model -> class of the data set, both contiguous; detections of other classes are
+            dataset_name: Name given to :func:`ictrack.data.datasets.register_youtube_vis`.
+            tracker: Configuration whose TRACKER_HEADS names the tracker, or a function of (height, width) that returns
+                a tracker.
+            output_dir: Folder that the results' folder is made in.
+            class_map: Map of the model's classes to the data set's, both contiguous; detections of other classes are
                 dropped and counted. None: with a configuration the detector's classes (:func:`detector_classes`) are
                 mapped by name (COCO's to YouTube-VIS's); otherwise the classes are the same.
 
         Raises:
             AnnotationError: the data set's file is wrong.
-            ValueError: the configuration does not say what the detector's classes are, or none is one of the data set.
+            ValueError: the configuration does not state the detector's classes, or the data set has none of them.
         """
         super().__init__(tracker)
         self._dataset_name = dataset_name
@@ -85,11 +85,11 @@ class YouTubeVISEvaluator(VideoEvaluator):
         """Write the results of all processes, and score them if the data set has annotations.
 
         Returns:
-            On the main process (None on others): "segm_video", official AP and AR in percent, "AP-<category>" beside
-            them; "segm_video_strict", the same of the strict protocol where it differs; "association": HOTA, MOTA and
+            Scores on the main process (None on others): "segm_video", official AP and AR in percent, and
+            "AP-<category>"; "segm_video_strict", the strict protocol's where it differs; "association": HOTA, MOTA and
             IDF1 in percent and id switches as counts; and "segm_video" and "association" with the suffix
-            "_class_agnostic", where a track may match any category. NaN where there is nothing to measure. Empty
-            without annotations.
+            "_class_agnostic", where a track may match any category. NaN where nothing can be measured. Empty without
+            annotations.
         """
         assert self._writer is not None, "reset() comes before evaluate()"
         self._end_video()
@@ -106,7 +106,7 @@ class YouTubeVISEvaluator(VideoEvaluator):
                 {self._name(category): count for category, count in sorted(num_dropped.items())},
             )
         if self._gt.get("annotations") is None:
-            logger.info("%s has no annotations: results are in %s", self._dataset_name, path)
+            logger.info("%s has no annotations; results are in %s", self._dataset_name, path)
             return OrderedDict()
         pred = read_results(path, self._gt)
         scores: OrderedDict[str, dict[str, float]] = OrderedDict()
@@ -124,8 +124,8 @@ class YouTubeVISEvaluator(VideoEvaluator):
         names = detector_classes(cfg)
         if names is None:
             raise ValueError(
-                "MODEL.CLASSES is empty and DATASETS.TRAIN does not tell the detector's classes, which are to be "
-                f"mapped to those of {self._dataset_name}: give their names, or the data set that has them"
+                "MODEL.CLASSES is empty and DATASETS.TRAIN does not tell the detector's classes, which are mapped to "
+                f"{self._dataset_name}: give their names, or a data set that has them, in MODEL.CLASSES"
             )
         self._model_names = names
         if names == self._class_names:
@@ -150,11 +150,11 @@ class YouTubeVISEvaluator(VideoEvaluator):
         self._recorder = TrackRecorder()
 
     def _record(self, frame: Mapping[str, Any], tracked: Instances) -> None:
-        """Raises ValueError: there are no masks, or not of the frame's size."""
+        """Encode the masks of a frame. Raises ValueError if there are none, or not of the frame's size."""
         if len(tracked) == 0:
             return
         if not tracked.has("pred_masks"):
-            raise ValueError(f"{describe(frame)}: detections have no pred_masks; evaluation is of masks")
+            raise ValueError(f"{describe(frame)}: detections have no pred_masks, which are evaluated")
         masks = tracked.pred_masks.numpy()
         if masks.shape[1:] != (frame["height"], frame["width"]):
             raise ValueError(
@@ -170,7 +170,7 @@ class YouTubeVISEvaluator(VideoEvaluator):
         )
 
     def _select(self, frame: Mapping[str, Any], instances: Instances) -> Instances:
-        """Detections with the data set's classes; those of classes that it lacks are dropped."""
+        """Detections with the data set's classes, without classes that it lacks."""
         if len(instances) == 0:
             return instances
         classes = instances.pred_classes.tolist()
@@ -194,7 +194,7 @@ class YouTubeVISEvaluator(VideoEvaluator):
         return mapped
 
     def _name(self, category: int) -> int | str:
-        """Name of a class of the model, or its number where no name is known."""
+        """Name of a model's class, or its number if the name is unknown."""
         return category if self._model_names is None else self._model_names[category]
 
     def _finish(self, video: Mapping[str, Any]) -> None:
@@ -206,7 +206,7 @@ class YouTubeVISEvaluator(VideoEvaluator):
         return self._folder / name
 
     def _gather(self) -> Path | None:
-        """The file with all processes' results, on the main process; videos in the data set's order."""
+        """File with all processes' results in the data set's order, on the main process; None on others."""
         if comm.get_world_size() == 1:
             return self._part_path()
         parts = comm.gather(read_results(self._part_path(), self._gt))
@@ -222,7 +222,7 @@ class YouTubeVISEvaluator(VideoEvaluator):
 
 
 def _scores(evaluation: VideoEvaluation, suffix: str) -> OrderedDict[str, dict[str, float]]:
-    """Scores of :meth:`YouTubeVISEvaluator.evaluate`: an evaluation's, in percent."""
+    """Scores of an evaluation in percent, as :meth:`YouTubeVISEvaluator.evaluate` returns them."""
     scores: OrderedDict[str, dict[str, float]] = OrderedDict()
     summaries = {protocol: result.summary() for protocol, result in evaluation.ap.items()}
     scores[f"segm_video{suffix}"] = in_percent(summaries["official"])

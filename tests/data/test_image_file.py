@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ictrack.data.image_file import ImageFile, ImageReadError, list_pictures, read_image, read_reduced_image
+from ictrack.data.image_file import ImageFile, ImageReadError, list_pages, read_image, read_reduced_image
 from ictrack.data.video_io import VideoReadError, open_frames
 
 HEIGHT, WIDTH = 24, 32
@@ -290,7 +290,7 @@ def test_stacks_and_single_pictures_of_a_folder_are_one_video(tmp_path, caplog):
     save_pages(tmp_path / "0.tif", 3)
     numbered(3).save(tmp_path / "1.tif")
     save_pages(tmp_path / "2.png", 2)
-    pictures = list_pictures([str(tmp_path / name) for name in ("0.tif", "1.tif", "2.png")])
+    pictures = list_pages([str(tmp_path / name) for name in ("0.tif", "1.tif", "2.png")])
     assert [picture.page for picture in pictures] == [0, 1, 2, 0, 0, 1]
     assert [picture.name for picture in pictures][2:4] == ["0_00002.tif", "1.tif"]
     assert [int(frame[0, -1, 0]) for _, frame in open_frames(tmp_path)] == [20, 40, 60, 80, 20, 40]

@@ -164,8 +164,7 @@ def test_an_unknown_crop_is_refused(pose_cfg):
 
 
 def test_data_sets_of_other_joints_than_the_models_are_refused(pose_cfg):
-    cfg = pose_cfg(
-        "DATASETS.TRAIN", "('keypoints_coco_2017_train',)", "MODEL.POINT_SET_ANCHOR.JOINT_SET", "PoseTrack18"
-    )
+    model = ["MODEL.META_ARCHITECTURE", "PointSetAnchor", "MODEL.POINT_SET_ANCHOR.JOINT_SET", "PoseTrack18"]
+    cfg = pose_cfg("DATASETS.TRAIN", "('keypoints_coco_2017_train',)", *model)
     with pytest.raises(ValueError, match=r"keypoints_coco_2017_train: its joints are not those of PoseTrack18"):
         build_train_loader(cfg)

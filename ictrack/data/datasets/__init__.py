@@ -1,4 +1,4 @@
-"""Data sets, one file a format; importing this registers the public ones with Detectron2's catalog."""
+"""Data sets, one module per format; importing them registers the public ones in Detectron2's catalog."""
 
 from .coco_images import register_coco
 from .coco_keypoints import load_coco_keypoints, register_all_coco_keypoints, register_coco_keypoints

@@ -1,4 +1,4 @@
-"""The files and folders of a configuration's data sets, looked for before hours of work depend on them."""
+"""Early check that the files and folders of a configuration's data sets exist."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ _PATHS = ("json_file", "annotation_file", "annotation_folder", "image_root")
 
 
 class DatasetFilesError(ValueError):
-    """Data sets that are unknown, or whose files are missing; the message names them all."""
+    """Unknown data sets, or missing files of data sets; the message names them all."""
 
 
 def check_dataset_files(cfg: CfgNode, *, training: bool) -> None:
-    """Whether every data set of ``cfg.DATASETS`` is registered and its files and folders are there. Reads none.
+    """Check that every data set of ``cfg.DATASETS`` is registered and its files and folders exist. Reads none.
 
     Args:
-        cfg: whose own data sets are registered.
-        training: also those that are trained on; else only ``DATASETS.TEST``.
+        cfg: Configuration whose own data sets are registered.
+        training: Whether to check the training data sets, too; else only ``DATASETS.TEST``.
 
     Raises:
-        DatasetFilesError: something is missing.
+        DatasetFilesError: a data set is unknown or a file is missing.
     """
     data = cfg.DATASETS
     keys = ("TRAIN", "UNLABELLED", "TEST") if training else ("TEST",)

@@ -17,13 +17,13 @@ logger = logging.getLogger(__name__)
 def register_coco(name: str, json_file: str, image_root: str) -> None:
     """Register a user's own images under ``name``.
 
-    The file is checked at once, which also makes the classes' names known to a detector that tracks before anything of
-    the data set is loaded. Where it cannot be opened, as on a machine that only tracks, the classes have no names.
+    The file is checked at once, which also tells a detector the classes' names before anything of the data set is
+    loaded. If it cannot be opened, as on a machine that only tracks, the classes have no names.
 
     Args:
-        name: for ``cfg.DATASETS``.
-        json_file: annotations, as for :func:`read_coco`.
-        image_root: the folder that ``file_name`` is relative to.
+        name: Name in ``cfg.DATASETS``.
+        json_file: Annotation file, see :func:`read_coco`.
+        image_root: Folder that ``file_name`` is relative to.
 
     Raises:
         AnnotationError: with the file's name and the JSON path of the first problem.
@@ -31,7 +31,7 @@ def register_coco(name: str, json_file: str, image_root: str) -> None:
     try:
         categories = _categories(read_coco(json_file))
     except OSError as error:
-        logger.warning("%s: cannot be read (%s): no names of classes from %s", json_file, error.strerror, name)
+        logger.warning("%s: cannot be read (%s); the classes of %s have no names", json_file, error.strerror, name)
         categories = None
     DatasetCatalog.register(name, lambda: load_coco(json_file, image_root))
     metadata = MetadataCatalog.get(name)
@@ -44,16 +44,12 @@ def register_coco(name: str, json_file: str, image_root: str) -> None:
 
 
 def load_coco(json_file: str, image_root: str) -> list[dict[str, Any]]:
-    """Dataset dicts of a file's images by ascending id, with contiguous ``category_id``.
-
-    Raises:
-        AnnotationError, OSError: as for :func:`read_coco`.
-    """
+    """Dataset dicts of a file's images by ascending id, with contiguous ``category_id``. Raises as read_coco."""
     return coco_records(read_coco(json_file), image_root)
 
 
 def coco_records(data: dict[str, Any], image_root: str) -> list[dict[str, Any]]:
-    """Dataset dicts of what :func:`read_coco` gives. The first pixel's center is (0.5, 0.5)."""
+    """Dataset dicts from the result of :func:`read_coco`. The first pixel's center is (0.5, 0.5)."""
     contiguous = {category: i for i, category in enumerate(_categories(data))}
     records: dict[int, dict[str, Any]] = {
         image["id"]: {
@@ -76,5 +72,5 @@ def coco_records(data: dict[str, Any], image_root: str) -> list[dict[str, Any]]:
 
 
 def _categories(data: dict[str, Any]) -> dict[int, str]:
-    """Names by ascending id."""
+    """Category names by ascending id."""
     return {category["id"]: category["name"] for category in sorted(data["categories"], key=lambda c: c["id"])}

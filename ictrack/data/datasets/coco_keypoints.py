@@ -1,8 +1,8 @@
 """COCO keypoints, also in the joints of PoseTrack18.
 
-Detectron2 registers ``keypoints_coco_2017_train`` and its companions below ``DETECTRON2_DATASETS``. Beside them there
-are ``keypoints_coco_2017_train_posetrack`` and ``keypoints_coco_2017_val_posetrack``, to be mixed with data in
-PoseTrack's joints: the nose and the limbs are COCO's, and everything else of the head is not labelled.
+``keypoints_coco_2017_train_posetrack`` and ``keypoints_coco_2017_val_posetrack``, beside the data sets that Detectron2
+registers below ``DETECTRON2_DATASETS``, can be mixed with data in PoseTrack's joints: the nose and the limbs are
+COCO's, and the other joints of the head are not labelled.
 """
 
 from __future__ import annotations
@@ -20,20 +20,19 @@ from ictrack.structures.json_files import require
 from .coco_images import coco_records
 from .pose_records import register_pose_images
 
-# COCO has the ears, but PoseTrack does not, and a joint must mean the same in all data.
+# PoseTrack labels no ears, and a joint must mean the same in all data.
 _UNUSED_IN_POSETRACK = ("left_ear", "right_ear")
 
-# COCO's id of the one category.
-_PERSON_ID = 1
+_PERSON_ID = 1  # id of COCO's one category
 
 
 def register_coco_keypoints(name: str, json_file: str, image_root: str, joints: JointSet = COCO_17) -> None:
     """Register people in COCO's format under ``name``.
 
     Args:
-        json_file: person_keypoints_*.json or the like.
-        image_root: its folder of images.
-        joints: those of the records: COCO_17 or POSETRACK_18.
+        json_file: Annotation file, such as person_keypoints_*.json.
+        image_root: Folder of images.
+        joints: Joints of the records, COCO_17 or POSETRACK_18.
     """
     register_pose_images(
         name,
@@ -56,7 +55,7 @@ def register_all_coco_keypoints(root: str) -> None:
 
 
 def load_coco_keypoints(json_file: str, image_root: str, joints: JointSet = COCO_17) -> list[dict[str, Any]]:
-    """Records (:mod:`pose_records`) of the file's people. Everybody stays in, crowds and those without joints, too.
+    """Records (:mod:`pose_records`) of the file's people, including crowds and people without joints.
 
     Raises:
         AnnotationError: with the file and the JSON path of the first problem.

@@ -1,7 +1,7 @@
-"""A labelled split of YouTube-VIS for tuning: ``valid.json`` has no labels, so some training videos are held out.
+"""Labelled split of YouTube-VIS for tuning: ``valid.json`` has no labels, so some training videos are held out.
 
 A video is held out by a hash of its name, so that the split is the same wherever it is made, and YouTube-VOS, whose
-videos bear the same names, can leave it out of unlabelled training (``DATASETS.UNLABELLED_EXCLUDE``).
+videos have the same names, can leave it out of unlabelled training (``DATASETS.UNLABELLED_EXCLUDE``).
 """
 
 from __future__ import annotations
@@ -18,27 +18,27 @@ from ictrack.structures.youtube_vis_writer import write_youtube_vis
 
 
 def is_held_out(name: str, share: float) -> bool:
-    """Whether the video of that name is one of the ``share`` (0 to 1) that is held out."""
+    """Whether the video called ``name`` belongs to the ``share`` (0 to 1) that is held out."""
     return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < share * 16**8
 
 
 def write_local_split(annotations: str | Path, output: str | Path, share: float) -> tuple[int, int]:
-    """Write the held-out videos with their tracks of the categories that COCO has, too (19 of YouTube-VIS 2019's).
+    """Write the held-out videos with their tracks in categories that COCO has, too (19 of YouTube-VIS 2019).
 
     Args:
-        annotations: labelled YouTube-VIS file, such as ytvis_2019/train.json.
+        annotations: Labelled YouTube-VIS file, such as ytvis_2019/train.json.
         output: JSON file to write, in the same format; videos without such a track are left out.
-        share: of the videos to hold out.
+        share: Fraction of the videos to hold out.
 
     Returns:
         Numbers of videos and of tracks.
 
     Raises:
-        AnnotationError: the file is wrong, has no labels, or nothing is left of it.
+        AnnotationError: the file is wrong, has no labels, or no video is held out.
     """
     data = read_ground_truth(annotations)
     if data.get("annotations") is None:
-        raise AnnotationError(f"{annotations}: has no annotations; hold out videos of a labelled file")
+        raise AnnotationError(f"{annotations}: has no annotations; give a labelled file")
     categories = sorted(data["categories"], key=lambda category: category["id"])
     coco = MetadataCatalog.get("coco_2017_train").thing_classes
     shared = set(map_classes(coco, [category["name"] for category in categories]).values())
@@ -50,6 +50,5 @@ def write_local_split(annotations: str | Path, output: str | Path, share: float)
     videos = [video for video in data["videos"] if video["id"] in with_tracks]
     if not videos:
         raise AnnotationError(f"{annotations}: none of its videos is held out; give a larger share than {share}")
-    content = {**data, "videos": videos, "categories": kept_categories, "annotations": tracks}
-    write_youtube_vis(output, content)
+    write_youtube_vis(output, {**data, "videos": videos, "categories": kept_categories, "annotations": tracks})
     return len(videos), len(tracks)

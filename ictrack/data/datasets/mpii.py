@@ -36,7 +36,7 @@ _LAYOUT = {
 
 
 def register_mpii(name: str, annotation_file: str, image_root: str) -> None:
-    """Register MPII's format under ``name``. The file, .mat or .json, is opened when the data set is first used."""
+    """Register a .mat or .json file in MPII's format under ``name``. It is opened when the data set is first used."""
     register_pose_images(
         name,
         lambda: load_mpii(annotation_file, image_root),
@@ -56,11 +56,11 @@ def register_all_mpii(root: str) -> None:
 def load_mpii(annotation_file: str, image_root: str) -> list[dict[str, Any]]:
     """Records (:mod:`pose_records`) of the images with people, in the order of the file.
 
-    Joints are visible or occluded as the released file says; in JSON, which does not tell, all are visible.
+    The released file says which joints are occluded; JSON does not, so all are visible.
 
     Raises:
-        AnnotationError: with the file and the place of the first problem in it.
-        OSError: it cannot be opened.
+        AnnotationError: the file is wrong; the message has the file and the path of the first problem.
+        OSError: the file cannot be opened.
     """
     is_matlab = Path(annotation_file).suffix == ".mat"
     read: Callable[[str], Any] = _read_matlab if is_matlab else read_json
@@ -103,7 +103,7 @@ def _json_people(content: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 
 def _read_matlab(path: str) -> Any:
-    """The structure RELEASE of the file."""
+    """Structure RELEASE of a file."""
     try:
         content = loadmat(path, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
     except OSError:
@@ -115,7 +115,7 @@ def _read_matlab(path: str) -> Any:
 
 
 def _released_people(release: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """(image, (16, 3)) of everybody with joints in the images for training; a field may be missing anywhere."""
+    """Pairs (image, (16, 3) pose) of people with joints in the training images; a field may be missing anywhere."""
     entries, in_training = (_items(getattr(release, name, None)) for name in ("annolist", "img_train"))
     require(len(entries) == len(in_training) > 0, "RELEASE", "annolist and img_train must have one entry an image")
     for i, (entry, trains) in enumerate(zip(entries, in_training)):
@@ -135,14 +135,14 @@ def _released_pose(points: list[Any], where: str) -> np.ndarray:
         joint, x, y = (float(v) if isinstance(v, (int, float, np.number)) else math.nan for v in values)
         known = joint in range(len(MPII_16)) and math.isfinite(x) and math.isfinite(y)
         require(known, f"{where}.point({n + 1})", f"must have an id below {len(MPII_16)} and finite x and y")
-        # A number or a character, and empty for joints of the head.
+        # A number or a character; empty for joints of the head.
         is_occluded = str(getattr(point, "is_visible", 1)) == "0"
         pose[int(joint)] = x + _SHIFT, y + _SHIFT, 1 if is_occluded else 2
     return pose
 
 
 def _items(field: Any) -> list[Any]:
-    """The entries of a MATLAB array, which SciPy gives as itself where there is one; none of an empty one."""
+    """Entries of a MATLAB array, which SciPy squeezes to its entry if there is only one."""
     return [] if field is None else list(np.atleast_1d(field).ravel())
 
 

@@ -1,8 +1,8 @@
-"""Dataset dicts of images with labelled people, in the joints of one set, whatever data set they are from.
+"""Dataset dicts of images with labelled people, in one set of joints for all data sets.
 
 A record is Detectron2's: ``file_name``, ``image_id``, ``annotations`` with ``bbox``, ``keypoints`` (x, y, visibility:
-0 not labelled, 1 occluded, 2 visible) and so on, where coordinates are continuous (the center of the first pixel is
-(0.5, 0.5)). It has one more key, ``annotated_joints``, with False for the joints that the data set labels on nobody.
+0 not labelled, 1 occluded, 2 visible) and so on, with continuous coordinates (the first pixel's center is (0.5, 0.5)).
+It has one more key, ``annotated_joints``: for each joint, whether the data set labels it at all.
 """
 
 from __future__ import annotations
@@ -16,15 +16,14 @@ from detectron2.structures import BoxMode
 
 from ictrack.structures.joints import JointSet
 
-# Where only joints are annotated, a person's box is theirs, so many times as large (inferred).
+# Enlargement of the joints' box to a person's box where only joints are annotated (inferred).
 BOX_MARGIN = 1.3
 
 
 def register_pose_images(
     name: str, load: Callable[[], list[dict[str, Any]]], joints: JointSet, **metadata: Any
 ) -> None:
-    """Register images with people, whose joints are ``joints``, for ``cfg.DATASETS.TRAIN``; ``load`` makes the records
-    when they are first used."""
+    """Register images with people, in ``joints``, for ``cfg.DATASETS.TRAIN``; ``load`` returns the records."""
     DatasetCatalog.register(name, load)
     MetadataCatalog.get(name).set(
         thing_classes=["person"],
@@ -37,13 +36,13 @@ def register_pose_images(
 def pose_record(
     file_name: str, image_id: int | str, people: Sequence[np.ndarray], annotated: Sequence[bool]
 ) -> dict[str, Any]:
-    """The record of an image of which only joints are annotated.
+    """Record of an image with annotated joints only.
 
     Args:
-        file_name: path of the image.
-        image_id: unique in the data set.
-        people: (J, 3) x, y, visibility each. Those without a labelled joint are left out.
-        annotated: (J,) whether the data set has the joint.
+        file_name: Path of the image.
+        image_id: Id, unique in the data set.
+        people: Poses (J, 3) of x, y, visibility. People without a labelled joint are left out.
+        annotated: (J,) whether the data set labels the joint.
     """
     labelled = [pose for pose in people if (pose[:, 2] > 0).any()]
     return {
@@ -64,7 +63,7 @@ def pose_record(
 
 
 def joint_box(pose: np.ndarray) -> list[float]:
-    """XYXY box of the labelled joints of (J, 3), enlarged by BOX_MARGIN about its center; at least a pixel large."""
+    """Box XYXY of the labelled joints of a pose (J, 3), enlarged by BOX_MARGIN; at least a pixel large."""
     points = pose[pose[:, 2] > 0, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     half = np.maximum((high - low) * BOX_MARGIN, 1) / 2

@@ -5,8 +5,8 @@ Below ``DETECTRON2_DATASETS`` (default ``./datasets``), as they are distributed:
     posetrack18/annotations/{train,val,test}/<sequence>.json       posetrack18/images/<split>/<sequence>/<frame>.jpg
     PoseTrack21/posetrack_data/{train,val}/<sequence>.json         PoseTrack21/images/<split>/<sequence>/<frame>.jpg
 
-They are registered as ``posetrack18_val``, ``posetrack21_val`` and so on. A sequence is a video; all its frames are
-shown, labelled or not, as a tracker wants them.
+They are registered as ``posetrack18_val``, ``posetrack21_val`` and so on. A sequence is a video with all its frames,
+labelled or not, as a tracker needs them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from ictrack.structures.joints import POSETRACK_18
 from ictrack.structures.json_files import AnnotationError, index_by_id, is_int, read_json, require
 from ictrack.structures.posetrack_json import sequence_name
 
-# name -> (folder, annotation folder in it with {} for the split, splits); images are named relative to the folder
+# Name -> (folder, annotation folder in it with {} for the split, splits). Images are named relative to the folder.
 _LAYOUTS = {
     "posetrack18": ("posetrack18", "annotations/{}", ("train", "val", "test")),
     "posetrack21": ("PoseTrack21", "posetrack_data/{}", ("train", "val")),
@@ -34,9 +34,9 @@ def register_posetrack(name: str, annotation_folder: str, image_root: str) -> No
     """Register a data set in PoseTrack18 format under ``name``. Files are opened when it is first used.
 
     Args:
-        name: for ``cfg.DATASETS``.
-        annotation_folder: holds a ``.json`` or ``.json.gz`` a sequence.
-        image_root: the folder that the files' ``file_name`` are relative to.
+        name: Name in ``cfg.DATASETS``.
+        annotation_folder: Folder with a ``.json`` or ``.json.gz`` a sequence.
+        image_root: Folder that the files' ``file_name`` are relative to.
     """
     DatasetCatalog.register(name, lambda: load_posetrack_folder(annotation_folder, image_root))
     MetadataCatalog.get(name).set(
@@ -59,11 +59,7 @@ def register_all_posetrack(root: str) -> None:
 
 
 def posetrack_files(annotation_folder: str | Path) -> list[Path]:
-    """The files of a folder's sequences, by name, but hidden ones, such as those that macOS adds.
-
-    Raises:
-        AnnotationError: there is none.
-    """
+    """Files of a folder's sequences by name, without hidden files. Raises AnnotationError if there is none."""
     folder = Path(annotation_folder)
     require(folder.is_dir(), str(folder), "no such folder of annotation files, one a sequence")
     visible = (path for path in folder.iterdir() if not is_hidden(path.name))
@@ -77,15 +73,15 @@ def load_posetrack_folder(annotation_folder: str, image_root: str) -> list[dict[
 
     Each holds ``video_id`` (its position), ``video_name`` (the file's name without suffix), ``height``, ``width``,
     ``length``, ``file_names`` (one a frame), ``images`` (the file's own entries, for a submission) and
-    ``has_annotations``. Annotations are left to the evaluator.
+    ``has_annotations``. The evaluator reads the annotations.
 
     Args:
-        annotation_folder: holds a file a sequence; without ``annotations`` in them it is a test set.
-        image_root: the folder that ``file_name`` is relative to.
+        annotation_folder: Folder with a file a sequence; files of a test set have no ``annotations``.
+        image_root: Folder that ``file_name`` is relative to.
 
     Raises:
-        AnnotationError: with the file's name and the JSON path of what is wrong.
-        OSError: a sequence whose file does not give the size of its images has a first frame that cannot be read.
+        AnnotationError: a file is wrong; the message has its name and the JSON path.
+        OSError: a file does not state the size of its images, and the first image cannot be read.
     """
     records = []
     for video_id, path in enumerate(posetrack_files(annotation_folder)):
@@ -114,7 +110,7 @@ def load_posetrack_folder(annotation_folder: str, image_root: str) -> list[dict[
 def _images(data: Any) -> list[dict[str, Any]]:
     require(isinstance(data, dict), "$", "must be an object with images, annotations and categories")
     index_by_id(data.get("images"), "images")
-    require(len(data["images"]) > 0, "images", "there is none")
+    require(len(data["images"]) > 0, "images", "must not be empty")
     for i, image in enumerate(data["images"]):
         name = image.get("file_name")
         require(isinstance(name, str) and bool(name), f"images[{i}].file_name", f"must be a file's name, not {name!r}")
@@ -122,11 +118,11 @@ def _images(data: Any) -> list[dict[str, Any]]:
 
 
 def _image_size(image: dict[str, Any], file_name: str) -> tuple[int, int]:
-    """(height, width) in pixels: as the file says, or else of the picture, of which only the header is read."""
+    """Size (height, width) in pixels, as stated in the annotations or else in the image's header."""
     if all(is_int(image.get(key)) and image[key] > 0 for key in ("height", "width")):
         return image["height"], image["width"]
-    with Image.open(file_name) as picture:
-        return picture.height, picture.width
+    with Image.open(file_name) as opened:
+        return opened.height, opened.width
 
 
 register_all_posetrack(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -1,11 +1,11 @@
-"""Labelled frames of PoseTrack 2017, 2018 and 2021 as still images to train on.
+"""Labelled frames of PoseTrack 2017, 2018 and 2021 as training images.
 
-Registered below ``DETECTRON2_DATASETS`` as ``posetrack18_train_images`` and ``posetrack21_train_images``, at the places
-of :mod:`.posetrack`. Files of PoseTrack17, whose ``annolist`` has an entry a frame, may lie in a folder anywhere:
+``posetrack18_train_images`` and ``posetrack21_train_images`` are registered below ``DETECTRON2_DATASETS``, in the
+folders of :mod:`.posetrack`. Files of PoseTrack17, whose ``annolist`` has an entry a frame, may lie in any folder:
 :func:`register_posetrack_images`.
 
 Coordinates are taken as they are, as PoseTrack's evaluation compares them with predictions. People in ignore regions
-are not labelled, and nothing tells a detector so.
+are not labelled, and a detector is not told.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LAYOUTS = {
     "posetrack18_train_images": ("posetrack18", "annotations/train"),
     "posetrack21_train_images": ("PoseTrack21", "posetrack_data/train"),
 }
-# (image, people as (15, 3) in the order of POSETRACK_15) of the labelled frames of a sequence
+# Labelled frames of a sequence: (image, people (N, 15, 3) in the order of POSETRACK_15).
 _Frames = list[tuple[str, np.ndarray]]
 
 
@@ -36,8 +36,8 @@ def register_posetrack_images(name: str, annotation_folder: str, image_root: str
     """Register the labelled frames of a folder of sequences under ``name``, with the joints of PoseTrack18.
 
     Args:
-        annotation_folder: holds a ``.json`` or ``.json.gz`` a sequence.
-        image_root: the folder that the files' names of images are relative to.
+        annotation_folder: Folder with a ``.json`` or ``.json.gz`` a sequence.
+        image_root: Folder that the files' image names are relative to.
     """
     register_pose_images(
         name,
@@ -125,7 +125,7 @@ def _pose_2017(person: Any, where: str) -> np.ndarray:
 
 
 def _only(value: Any, where: str) -> Any:
-    """The entry of a list of one, as the format has everything."""
+    """Entry of a list of one, in which the format wraps every value."""
     require(isinstance(value, list) and len(value) == 1, where, "must be a list of one entry")
     return value[0]
 

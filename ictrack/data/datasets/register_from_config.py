@@ -1,4 +1,4 @@
-"""Registers the data sets that a configuration describes, so that a user's own data needs no code."""
+"""Registration of the data sets that a configuration describes, so that a user's own data needs no code."""
 
 from __future__ import annotations
 
@@ -28,17 +28,15 @@ _LABELED: dict[str, Callable[[str, str, str], None]] = {
 _UNLABELED = "videos"
 FORMATS = (*_LABELED, _UNLABELED)
 
-# What configurations registered in this process: name -> format and paths.
+# Data sets that configurations registered in this process: name -> format and paths.
 _registered: dict[str, tuple[str, ...]] = {}
 
 
 def register_configured_datasets(cfg: CfgNode) -> None:
-    """Register the data sets of ``cfg.DATASETS.REGISTER``.
-
-    A second call does no harm; it replaces a name whose row is another now.
+    """Register the data sets of ``cfg.DATASETS.REGISTER``; a second call replaces changed rows.
 
     Raises:
-        ValueError: a row is not what ``ictrack/config.py`` describes, or its name is taken, by another row or by a data
+        ValueError: a row is not as ``ictrack/config.py`` describes, or its name is taken by another row or by a data
             set that no configuration registered. The message names the row.
     """
     first_row: dict[str, int] = {}
@@ -69,7 +67,7 @@ def _register(name: str, stated: tuple[str, ...], where: str) -> None:
         if _registered.get(name) == stated:
             return
         if name not in _registered:
-            raise ValueError(f"{where}: {name} is the name of another data set: choose one of your own")
+            raise ValueError(f"{where}: {name} is the name of another data set; choose another name")
         DatasetCatalog.remove(name)
     if name in MetadataCatalog.list():
         MetadataCatalog.remove(name)

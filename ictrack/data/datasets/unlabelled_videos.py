@@ -1,12 +1,12 @@
-"""Videos without labels: YouTube-VOS, PoseTrack18, and a user's own files and folders in any layout.
+"""Unlabelled videos: YouTube-VOS, PoseTrack18, and a user's own files and folders in any layout.
 
 Below ``DETECTRON2_DATASETS`` (default ``./datasets``), as they are distributed::
 
     ytvos_2019/train/JPEGImages/<video>/<frame>.jpg      registered as ytvos_2019_train_unlabelled
     posetrack18/images/train/<video>/<frame>.jpg         registered as posetrack18_train_unlabelled
 
-YouTube-VIS takes its videos from YouTube-VOS, under the same names: before an evaluation on YouTube-VIS, the evaluation
-videos are left out with ``DATASETS.UNLABELLED_EXCLUDE``.
+YouTube-VIS takes its videos from YouTube-VOS, under the same names: ``DATASETS.UNLABELLED_EXCLUDE`` keeps the videos of
+an evaluation on YouTube-VIS out of training.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ _LAYOUTS = {
 
 
 def register_unlabelled_videos(name: str, sources: str | Sequence[str], fps: float | None = None) -> None:
-    """Register videos without labels under ``name``, for ``cfg.DATASETS.UNLABELLED``. Nothing is opened before use.
+    """Register unlabelled videos under ``name``, for ``cfg.DATASETS.UNLABELLED``. Nothing is opened before use.
 
     Args:
-        name: of the data set.
-        sources: one or several paths or globs, as for :func:`find_videos`.
-        fps: frames a second of folders of images; None: ``INPUT.UNLABELLED.FOLDER_FPS``.
+        name: Name of the data set.
+        sources: Path or glob, or several of them, see :func:`find_videos`.
+        fps: Frames per second of folders of images; None: ``INPUT.UNLABELLED.FOLDER_FPS``.
     """
     DatasetCatalog.register(name, lambda: find_videos(sources, fps))
     MetadataCatalog.get(name).set(sources=[sources] if isinstance(sources, str) else list(sources))
@@ -56,21 +56,22 @@ def register_all_unlabelled_videos(root: str) -> None:
 
 
 def find_videos(sources: str | Sequence[str], fps: float | None = None) -> list[dict[str, Any]]:
-    """One record a video, in the order of the sources: ``video_name``, and ``video_file`` or ``file_names``.
+    """Records of videos, in the order of the sources: ``video_name``, and ``video_file`` or ``file_names``.
 
     A source is
 
     * a video file;
-    * a folder: every video file in it or below is a video, and so is every folder that holds images, in natural order
-      of their names. Below a folder that has one called ``JPEGImages``, only that one counts;
+    * a folder: every video file in it or below is a video, and so is every folder with images, in natural order of
+      their names. Of a folder that contains ``JPEGImages``, only that subfolder counts;
     * a glob of such files and folders, or of images, which are grouped by their folder;
     * a text file (``.txt``) of such paths and globs, one a line, relative to the text file's folder; ``#`` starts a
       comment.
 
-    Nothing is decoded: a file that is no video is found out by whoever reads it. A folder without anything is logged.
+    Nothing is decoded, so a file that is no video fails only when it is read. An empty folder is logged.
 
     Args:
-        fps: stored with folders of images, where it is known.
+        sources: One or several sources.
+        fps: Frames per second to store with folders of images; None: unknown.
 
     Raises:
         VideoReadError: a source does not exist, or there is no video in all of them.
@@ -87,23 +88,21 @@ def find_videos(sources: str | Sequence[str], fps: float | None = None) -> list[
 
 
 def exclude_videos(records: Sequence[dict[str, Any]], exclude: Iterable[str]) -> list[dict[str, Any]]:
-    """The records whose ``video_name`` is not excluded; logs how many are.
+    """Records whose ``video_name`` is not excluded; the number of excluded ones is logged.
 
     Args:
-        records: of :func:`find_videos`.
-        exclude: names of videos; ``.txt`` files with a name a line; YouTube-VIS files (``.json``, ``.json.gz``) and
-            registered data sets of videos, whose videos are meant.
+        records: Result of :func:`find_videos`.
+        exclude: Names of videos, ``.txt`` files with a name a line, and YouTube-VIS files (``.json``, ``.json.gz``)
+            or registered data sets, all of whose videos are excluded.
 
     Raises:
-        AnnotationError, OSError: a file that cannot be read.
+        AnnotationError, OSError: a file cannot be read.
     """
     names = {name for entry in exclude for name in _excluded_names(entry)}
     kept = [record for record in records if record["video_name"] not in names]
     if names:
         excluded = len(records) - len(kept)
-        logger.info(
-            "%d of %d unlabelled videos are excluded, of %d names to exclude", excluded, len(records), len(names)
-        )
+        logger.info("%d of %d unlabelled videos are excluded (%d names to exclude)", excluded, len(records), len(names))
     return kept
 
 
@@ -157,7 +156,7 @@ def _glob_records(pattern: str) -> list[dict[str, Any]]:
 
 
 def _walk(root: str) -> Iterator[dict[str, Any]]:
-    """Records of all videos in a folder and below, in natural order. Follows symbolic links, but not in circles."""
+    """Records of all videos in a folder and below, in natural order. Symbolic links are followed once."""
     seen = set()
     for folder, folders, files in os.walk(root, followlinks=True):
         if os.path.realpath(folder) in seen:

@@ -24,15 +24,14 @@ from ictrack.structures.categories import OVIS_CATEGORIES, YTVIS_2019_CATEGORIES
 from ictrack.structures.json_files import AnnotationError, require
 from ictrack.structures.youtube_vis_json import normalize_segmentations, read_ground_truth, video_name
 
-# name -> (categories, annotation file, image folder), with {} for the split's folder
+# Name -> (categories, annotation file, image folder), with {} for the split's folder.
 _LAYOUTS = {
     "ytvis_2019": (YTVIS_2019_CATEGORIES, "ytvis_2019/{}.json", "ytvis_2019/{}/JPEGImages"),
     "ytvis_2021": (YTVIS_2021_CATEGORIES, "ytvis_2021/{}.json", "ytvis_2021/{}/JPEGImages"),
     "ovis": (OVIS_CATEGORIES, "ovis/annotations/{}.json", "ovis/{}"),
 }
 _SPLIT_FOLDERS = {"train": "train", "val": "valid", "test": "test"}
-# File of the videos that are held out of the training set.
-_LOCAL = "local"
+_LOCAL = "local"  # file of the videos held out of the training set
 
 
 def register_youtube_vis(
@@ -41,10 +40,10 @@ def register_youtube_vis(
     """Register a data set in YouTube-VIS format under ``name``. Files are opened when it is first used.
 
     Args:
-        name: for ``cfg.DATASETS``.
-        json_file: the annotation file, ``.json`` or ``.json.gz``; without ``annotations`` it is a test set.
-        image_root: the folder that the file's ``file_names`` are relative to.
-        thing_classes: names by ascending category id, if they are known before the file is read.
+        name: Name in ``cfg.DATASETS``.
+        json_file: Annotation file, ``.json`` or ``.json.gz``; a test set has no ``annotations``.
+        image_root: Folder that the file's ``file_names`` are relative to.
+        thing_classes: Names by ascending category id, if known before the file is read.
     """
     DatasetCatalog.register(name, lambda: load_youtube_vis_json(json_file, image_root, name))
     metadata = MetadataCatalog.get(name)
@@ -71,7 +70,7 @@ def register_all_youtube_vis(root: str) -> None:
 
 
 def load_youtube_vis_json(json_file: str, image_root: str, dataset_name: str | None = None) -> list[dict[str, Any]]:
-    """Dataset dicts, one a video, in the file's order.
+    """Dataset dicts of videos, in the file's order.
 
     Each holds ``video_id``, ``video_name``, ``height``, ``width``, ``length``, ``file_names`` (one a frame) and, unless
     the file has no annotations, ``annotations``: for each frame a list of Detectron2's annotation dicts, with ``id``
@@ -79,12 +78,12 @@ def load_youtube_vis_json(json_file: str, image_root: str, dataset_name: str | N
     ``INPUT.MASK_FORMAT: "bitmask"``).
 
     Args:
-        json_file: the annotation file.
-        image_root: the folder that ``file_names`` are relative to.
-        dataset_name: if given, its metadata gets ``thing_classes`` and ``thing_dataset_id_to_contiguous_id``.
+        json_file: Annotation file.
+        image_root: Folder that ``file_names`` are relative to.
+        dataset_name: Name whose metadata gets ``thing_classes`` and ``thing_dataset_id_to_contiguous_id``, if given.
 
     Raises:
-        AnnotationError: with the file's name and the JSON path of what is wrong.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
         OSError: the file cannot be opened.
     """
     data = read_ground_truth(json_file)
@@ -125,7 +124,7 @@ def load_youtube_vis_json(json_file: str, image_root: str, dataset_name: str | N
 
 
 def _instances(annotation: dict[str, Any], path: str, size: tuple[int, int]) -> Iterator[tuple[int, dict[str, Any]]]:
-    """(frame, annotation dict) of each frame in which a track has a mask that is not empty."""
+    """Pairs (frame, annotation dict) of the frames in which a track has a mask that is not empty."""
     segmentations = annotation["segmentations"]
     frames = [t for t, segmentation in enumerate(segmentations) if segmentation]
     rles, areas = normalize_segmentations(

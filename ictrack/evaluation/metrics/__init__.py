@@ -1,6 +1,6 @@
-"""Metrics on arrays and run-length encoded masks. They need NumPy, SciPy and pycocotools, and nothing else.
+"""Metrics on arrays and run-length encoded masks, which need only NumPy, SciPy and pycocotools.
 
-Nothing is imported before it is used: SciPy takes longer to import than many a file to score.
+Imports are lazy: importing SciPy takes longer than scoring a small file.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Percentile bootstrap: how far scores would scatter if other videos had been drawn from the same source.
+"""Percentile bootstrap: intervals of scores over random draws of videos.
 
-Reference: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Videos, not frames or tracks, are
-drawn: those of one video are not independent of each other.
+Reference: Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. Videos are drawn, since the
+frames and tracks of one video are not independent of each other.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ LEVEL = 0.95
 def bootstrap_intervals(
     statistic: Statistic, num_units: int, *, num_samples: int, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of each score of a statistic, by percentiles.
+    """Percentile intervals (95 %) of each score of a statistic.
 
-    A draw in which a score is NaN, that is, in which there is nothing to measure, is left out of that score's
-    interval; if all are, the interval is (NaN, NaN).
+    A draw in which a score is NaN (nothing to measure) is left out of that score's interval; if all are, the interval
+    is (NaN, NaN).
 
     Args:
-        statistic: integer weights (V,), how often each of V units was drawn, V in sum -> scores. Weights of ones give
-            the scores of the data itself.
+        statistic: Function of integer weights (V,), how often each of V units was drawn, that returns scores. Weights
+            of ones give the scores of the data itself.
         num_units: V.
-        num_samples: draws.
-        seed: random seed; the same seed gives the same draws.
+        num_samples: Number of draws.
+        seed: Seed of the draws.
 
     Raises:
-        ValueError: there is no unit or no draw, or not every draw has the same scores.
+        ValueError: there is no unit or no draw, or the draws have different scores.
     """
     return _intervals(_draw(statistic, num_units, num_samples, seed))
 
@@ -38,15 +38,12 @@ def bootstrap_intervals(
 def paired_bootstrap(
     statistic_a: Statistic, statistic_b: Statistic, num_units: int, *, num_samples: int, seed: int = 0
 ) -> dict[str, tuple[float, float]]:
-    """95 % intervals of A's scores minus B's, each difference taken on the same draw of units.
+    """Percentile intervals (95 %) of A's scores minus B's, each difference taken on the same draw of units.
 
     Args:
-        statistic_a, statistic_b: functions as for :func:`bootstrap_intervals`, of the same V units in the same order.
+        statistic_a, statistic_b: Functions for :func:`bootstrap_intervals`, of the same V units in the same order.
             Scores that only one of them has are left out.
-        num_units, num_samples, seed: as there.
-
-    Raises:
-        ValueError: as there.
+        num_units, num_samples, seed: See :func:`bootstrap_intervals`, which raises the same errors.
     """
 
     def difference(weights: np.ndarray) -> dict[str, float]:
@@ -57,7 +54,7 @@ def paired_bootstrap(
 
 
 def _draw(statistic: Statistic, num_units: int, num_samples: int, seed: int) -> dict[str, np.ndarray]:
-    """Score -> its value in each draw, (num_samples,)."""
+    """Values (num_samples,) of each score over the draws."""
     if num_units < 1 or num_samples < 1:
         raise ValueError(f"nothing can be drawn: {num_units} units, {num_samples} samples")
     rng = np.random.default_rng(seed)
@@ -67,7 +64,7 @@ def _draw(statistic: Statistic, num_units: int, num_samples: int, seed: int) -> 
     ]
     for sample in samples:
         if sample.keys() != samples[0].keys():
-            raise ValueError(f"a draw's scores are {sorted(sample)}, those of the first {sorted(samples[0])}")
+            raise ValueError(f"a draw has the scores {sorted(sample)}, the first draw {sorted(samples[0])}")
     return {key: np.array([sample[key] for sample in samples], dtype=float) for key in samples[0]}
 
 

@@ -1,11 +1,11 @@
-"""Warnings about data that can be scored all the same."""
+"""Warnings about odd data that can be scored."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass, field
 
-_PLACES_TOLD = 3
+_MAX_PLACES = 3  # named per message
 
 
 @dataclass
@@ -16,18 +16,18 @@ class DataWarnings:
     places: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
     def add(self, message: str, place: str) -> None:
-        """Count one more case of a message, which is read behind its place: a JSON path, or a sequence's name."""
+        """Count a case of a message at a place, which is a JSON path or a sequence's name."""
         self.counts[message] += 1
-        if len(self.places[message]) < _PLACES_TOLD:
+        if len(self.places[message]) < _MAX_PLACES:
             self.places[message].append(place)
 
     def update(self, other: DataWarnings) -> None:
         for message, count in other.counts.items():
             self.counts[message] += count
-            self.places[message] = (self.places[message] + other.places[message])[:_PLACES_TOLD]
+            self.places[message] = (self.places[message] + other.places[message])[:_MAX_PLACES]
 
     def lines(self) -> list[str]:
-        """One line a message: "place, place, place and 5 more: message"."""
+        """Lines "place, place, place and 5 more: message", one per message."""
         lines = []
         for message, count in self.counts.items():
             more = count - len(self.places[message])

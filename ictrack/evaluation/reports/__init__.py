@@ -1,1 +1,1 @@
-"""Reports of a submission, as JSON and as tables for a terminal. They need neither torch nor Detectron2."""
+"""Reports on a submission, as JSON and as tables for a terminal, without torch and Detectron2."""

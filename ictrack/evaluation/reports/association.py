@@ -7,13 +7,13 @@ from typing import Any
 
 from .tables import format_count, format_percent
 
-# Fractions, and counts.
+# Scores in tables, by metric.
 SHOWN_RATIOS = {"hota": ("HOTA", "DetA", "AssA", "LocA"), "clear": ("MOTA", "MOTP"), "identity": ("IDF1", "IDP", "IDR")}
 SHOWN_COUNTS: dict[str, tuple[str, ...]] = {"hota": (), "clear": ("IDSW", "MT", "PT", "ML", "Frag"), "identity": ()}
 
 
 def association_rows(report: Mapping[str, Any]) -> list[list[str]]:
-    """Rows of a report's table: name, score with its interval, and the class average where there is one."""
+    """Rows of a report's table: name, score with its interval, and the class average if the report has one."""
     rows = []
     for name in SHOWN_RATIOS:
         if name not in report:

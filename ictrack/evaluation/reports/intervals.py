@@ -1,4 +1,4 @@
-"""Bootstrap intervals as a part of a report."""
+"""Bootstrap intervals of a report."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ def report_intervals(statistic: Statistic, num_units: int, unit: str, num_sample
     """Intervals of a report's scores.
 
     Args:
-        statistic: function as for :func:`bootstrap_intervals`; its keys are "part.score".
-        num_units: number of units that are drawn from.
-        unit: word for what is drawn.
-        num_samples: number of draws; 0: no intervals.
-        seed: random seed of the draws.
+        statistic: Function for :func:`bootstrap_intervals`; its keys are "part.score".
+        num_units: Number of units.
+        unit: Name of a unit.
+        num_samples: Number of draws; 0: no intervals.
+        seed: Seed of the draws.
 
     Returns:
-        "intervals": key -> [low, high], and, if there are any, "bootstrap": how they were made.
+        "intervals" with [low, high] by key, and "bootstrap" with their parameters if there are any.
     """
     if not num_samples:
         return {"intervals": {}}

@@ -1,4 +1,4 @@
-"""Every score of PoseTrack predictions: as plain data for a JSON file, and as tables for the terminal."""
+"""PoseTrack report: all scores of predictions as plain data for a JSON file, and as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from .intervals import report_intervals
 from .tables import Interval, are_equal, format_percent, format_table
 
 METRICS = ("ap", "mot", *SHOWN_RATIOS)
-# In the tables: row -> (part of the report, score, headline of the resampling).
+# Rows of the tables: label -> (part of the report, score, key of the interval).
 _POSE_ROWS = {
     "AP": ("AP", "ap", "AP"),
     "MOTA": ("MOT", "mota", "MOTA"),
@@ -49,24 +49,24 @@ def posetrack_report(
     """Score the predictions of a folder.
 
     Args:
-        gt_path: a folder of ``.json`` or ``.json.gz`` files, or one of them.
-        pred_path: the same, or a ``.zip``.
-        protocols: names of the protocols of AP and MOT; see :mod:`ictrack.evaluation.metrics.posetrack.evaluate`.
-        metrics: names in ``METRICS``.
-        similarity: name in ``SIMILARITIES`` of that of two people for HOTA, CLEAR and Identity.
-        bootstrap: number of samples of the 95 % intervals over sequences; 0: none.
-        seed: random seed of those samples.
-        workers: processes that share the sequences in HOTA, CLEAR and Identity.
+        gt_path: Folder of ``.json`` or ``.json.gz`` files, or one such file.
+        pred_path: Folder, file or ``.zip`` of predictions.
+        protocols: Protocols of AP and MOT; see :mod:`ictrack.evaluation.metrics.posetrack.evaluate`.
+        metrics: Names in ``METRICS``.
+        similarity: Similarity of two people for HOTA, CLEAR and Identity, a name in ``SIMILARITIES``.
+        bootstrap: Number of samples of the 95 % intervals over sequences; 0: none.
+        seed: Seed of those samples.
+        workers: Number of processes that share the sequences in HOTA, CLEAR and Identity.
 
     Returns:
         - a protocol's name: "AP" with ``ap``, ``pre`` and ``rec``, and "MOT" with ``mota``, ``motp``, ``pre`` and
           ``rec``, each by joint and in "total", as fractions (NaN: nothing to measure); "counters" of MOT; "sequences"
-          with the same of each;
+          with the same scores of each sequence;
         - "hota", "clear", "identity" of whole people, ratios as fractions, and "similarity";
         - "intervals", "warnings".
 
     Raises:
-        AnnotationError: with the file and the JSON path of what cannot be scored.
+        AnnotationError: a file cannot be scored; the message has the file and the JSON path.
         OSError: a file cannot be opened.
     """
     gt = read_pose_folder(gt_path, is_ground_truth=True)
@@ -95,7 +95,7 @@ def posetrack_report(
 
 
 def posetrack_tables(report: Mapping[str, Any], *, by_joint: bool = False) -> str:
-    """The tables of a report; with ``by_joint`` also one with a row for each joint."""
+    """Tables of a report; with ``by_joint`` also one with a row for each joint."""
     protocols = {protocol: report[protocol] for protocol in PROTOCOLS if protocol in report}
     parts = []
     if protocols:

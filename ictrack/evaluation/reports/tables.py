@@ -14,7 +14,7 @@ Interval = Sequence[float]
 
 
 def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """``rows`` under ``headers`` and a rule: the first column to the left, the others to the right.
+    """Table of ``rows`` under ``headers`` and a rule, first column left-aligned, others right-aligned.
 
     A row may have fewer cells than there are headers.
     """
@@ -32,7 +32,7 @@ def format_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 
 def format_percent(value: float, interval: Interval | None = None) -> str:
-    """A fraction in percent with two decimals and its interval behind it; "-" for NaN, nothing to measure."""
+    """Text of a fraction in percent with two decimals, followed by its interval; "-" for NaN."""
     if math.isnan(value):
         return "-"
     text = f"{100 * value:.2f}"
@@ -43,17 +43,17 @@ def format_percent(value: float, interval: Interval | None = None) -> str:
 
 
 def in_percent(fractions: Mapping[str, float]) -> dict[str, float]:
-    """The same scores in percent, as Detectron2's evaluators return them."""
+    """Scores in percent, as Detectron2's evaluators return them."""
     return {key: 100 * value for key, value in fractions.items()}
 
 
 def format_count(value: float) -> str:
-    """A count without decimals where it is whole."""
+    """Text of a count, without decimals if it is whole."""
     return f"{value:.0f}" if float(value).is_integer() else f"{value:.2f}"
 
 
 def to_json(value: Any) -> Any:
-    """``value`` as strict JSON can hold it: arrays become lists, NaN becomes None."""
+    """Value that strict JSON can hold: arrays become lists, NaN becomes None."""
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
     if isinstance(value, np.ndarray):
@@ -68,16 +68,12 @@ def to_json(value: Any) -> Any:
 
 
 def are_equal(one: Any, other: Any) -> bool:
-    """Whether two parts of reports hold the same scores; NaN is the same as NaN."""
+    """Whether two parts of reports hold the same scores; NaN equals NaN."""
     return bool(to_json(one) == to_json(other))
 
 
 def write_json(value: Any, path: str | Path) -> None:
-    """Write ``value`` with full precision to ``path``, as :func:`to_json` puts it.
-
-    Raises:
-        ValueError: a number is infinite.
-    """
+    """Write ``value``, converted by :func:`to_json`, with full precision. Raises ValueError if a number is infinite."""
     text = json.dumps(to_json(value), indent=1, allow_nan=False)
     with open(path, "w", encoding="utf-8") as file:
         file.write(text + "\n")

@@ -1,4 +1,4 @@
-"""Every score of YouTube-VIS results: as plain data for a JSON file, and as tables for the terminal."""
+"""YouTube-VIS report: all scores of results as plain data for a JSON file, and as tables for the terminal."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def youtube_vis_report(
     """Score a results file.
 
     Args:
-        gt_path: ``.json`` or ``.json.gz``.
-        pred_path: the same, or the ``.zip`` that a server takes.
-        protocols: names of those of average precision; see :mod:`ictrack.evaluation.metrics.youtube_vis.video_ap`.
-        metrics: names in ``METRICS``.
-        bootstrap: number of samples of the 95 % intervals over videos; 0: none.
-        seed: random seed of those samples.
-        workers: processes that share the videos.
+        gt_path: Ground truth, ``.json`` or ``.json.gz``.
+        pred_path: Results, ``.json``, ``.json.gz``, or the ``.zip`` that a server takes.
+        protocols: Protocols of average precision; see :mod:`ictrack.evaluation.metrics.youtube_vis.video_ap`.
+        metrics: Names in ``METRICS``.
+        bootstrap: Number of samples of the 95 % intervals over videos; 0: none.
+        seed: Seed of those samples.
+        workers: Number of processes that share the videos.
 
     Returns:
-        As :func:`report_of`.
+        Report of :func:`report_of`, with intervals.
 
     Raises:
-        AnnotationError: with the file and the JSON path of what cannot be scored.
+        AnnotationError: a file cannot be scored; the message has the file and the JSON path.
         OSError: a file cannot be opened.
     """
     gt = read_ground_truth(gt_path, pack_runs=True)
     if gt.get("annotations") is None:
-        raise AnnotationError(f"{gt_path}: annotations: there are none to score against")
+        raise AnnotationError(f"{gt_path}: annotations: must not be missing in a ground truth to score against")
     pred = read_results_file(pred_path)
     try:
         evaluation = evaluate_videos(gt, pred, metrics=tuple(metrics), protocols=tuple(protocols), workers=workers)
@@ -62,12 +62,12 @@ def youtube_vis_report(
 
 
 def report_of(evaluation: VideoEvaluation) -> dict[str, Any]:
-    """An evaluation as plain data.
+    """Report on an evaluation as plain data.
 
     Returns:
-        - a protocol's name: the 12 official numbers as fractions (NaN: nothing to measure), "per_category" with the
-          same of each, "per_threshold" with AP and AR100; or "error", where only the other protocol can score;
-        - "hota", "clear", "identity": the scores with counts summed over categories, "class_averaged" and
+        - a protocol's name: the 12 official scores as fractions (NaN: nothing to measure), "per_category" with the
+          same scores of each category, "per_threshold" with AP and AR100; or "error" if the protocol cannot score;
+        - "hota", "clear", "identity": scores of the counts summed over categories, "class_averaged" and
           "per_category"; in "hota" also "per_threshold", of the summed counts at each alpha;
         - "intervals": empty; "warnings": texts.
     """
@@ -94,7 +94,7 @@ def report_of(evaluation: VideoEvaluation) -> dict[str, Any]:
 
 
 def youtube_vis_tables(report: Mapping[str, Any], *, by_category: bool = False) -> str:
-    """The tables of a report, in percent but for counts."""
+    """Tables of a report, in percent except counts."""
     parts = [_precision_table(report), _association_table(report)]
     if by_category:
         parts.append(_category_table(report))
@@ -102,7 +102,7 @@ def youtube_vis_tables(report: Mapping[str, Any], *, by_category: bool = False) 
 
 
 def _with_file(message: str, gt_path: str | Path, pred_path: str | Path) -> str:
-    """A message that begins with a JSON path gets the name of the file in front of it."""
+    """Message that begins with a JSON path, with the name of its file in front."""
     if message.startswith("results["):
         return f"{pred_path}: {message[len('results') :]}"
     if message.startswith(("annotations", "videos", "categories")):
@@ -146,7 +146,7 @@ def _category_table(report: Mapping[str, Any]) -> str:
 
 
 def _category_columns(report: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Each column's header and its cells by category."""
+    """Headers of the columns, and their cells by category."""
     for protocol in PROTOCOLS:
         by_name = report.get(protocol, {}).get("per_category")
         if by_name is None or (protocol == "strict" and are_equal(report.get("official"), report["strict"])):

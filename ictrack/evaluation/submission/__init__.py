@@ -1,6 +1,6 @@
-"""Files for leaderboards: written, read without trust, and checked offline for all that a server would refuse.
+"""Leaderboard submissions: writers, readers of untrusted files, and offline checks for problems that a server refuses.
 
-NumPy and pycocotools are enough to use them; nothing here needs PyTorch or Detectron2.
+They need NumPy and pycocotools, but neither torch nor Detectron2.
 """
 
 from .mots import MOTSObject, MOTSWriter, read_mots

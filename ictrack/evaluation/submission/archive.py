@@ -1,4 +1,4 @@
-"""Submissions in a zip or in a folder, read without trust and without unpacking anything to disk."""
+"""Untrusted submissions in a zip or in a folder, read without unpacking anything to disk."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ _COPY_BYTES = 2**20
 
 
 class Folder:
-    """The files of a folder, or a file alone.
+    """Files of a folder, or a single file.
 
     Attributes:
-        path: path of the folder.
-        names: names of the files directly in it, sorted; hidden ones are left out.
+        path: Path of the folder.
+        names: Names of the files directly in it, sorted, without hidden files.
     """
 
     def __init__(self, path: Path) -> None:
-        """Raises OSError if there is neither a folder nor a file."""
+        """Raise OSError if there is neither a folder nor a file."""
         if path.is_dir():
             self.path = path
             self.names = sorted(child.name for child in path.iterdir() if child.is_file() and not is_hidden(child.name))
@@ -44,11 +44,7 @@ class Folder:
         return str(self.path / name)
 
     def read(self, name: str) -> bytes:
-        """A file's content, unpacked if it ends in ``.gz``.
-
-        Raises:
-            AnnotationError: it cannot be read, or is damaged.
-        """
+        """Content of a file, unpacked if it ends in ``.gz``. Raises AnnotationError if it cannot be read."""
         path = self.path / name
         try:
             return _gunzip(path.read_bytes(), self.where(name)) if name.endswith(".gz") else path.read_bytes()
@@ -65,18 +61,18 @@ class Folder:
 
 
 class Archive:
-    """The members of a zip, checked as a whole before one is read.
+    """Members of a zip, checked as a whole before one is read.
 
     Attributes:
-        path: path of the zip.
-        names: names of the files in it, as stored and in that order; those that operating systems add are left out.
+        path: Path of the zip.
+        names: Names of the files in it, as stored and in that order, without files that operating systems add.
     """
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            AnnotationError: no zip, damaged, or a member is encrypted, a link, there twice, of a name that could leave
-                the folder it is unpacked to, or unpacks to far more than it takes.
+            AnnotationError: the file is no zip or damaged, or a member is encrypted, a link, there twice, has a name
+                that leads out of the folder, or unpacks to far more than its size.
             OSError: the file cannot be opened.
         """
         self.path = path
@@ -102,7 +98,7 @@ class Archive:
         return f"{self.path}: {name!r}"
 
     def read(self, name: str) -> bytes:
-        """A member's content, unpacked once more if it ends in ``.gz``. Raises AnnotationError if it is damaged."""
+        """Content of a member, unpacked once more if it ends in ``.gz``. Raises AnnotationError if it is damaged."""
         member = self._members[name]
         try:
             with self._zip.open(member) as file:
@@ -126,10 +122,10 @@ class Archive:
 
 
 def open_submission(path: str | Path) -> Folder | Archive:
-    """The files of a folder, of a ``.zip``, or a file alone, as a context manager.
+    """Context manager of the files of a folder, of a ``.zip``, or of a single file.
 
     Raises:
-        AnnotationError: as :class:`Archive`.
+        AnnotationError: the zip is damaged or unsafe, see :class:`Archive`.
         OSError: there is no such file or folder.
     """
     path = Path(path)
@@ -137,11 +133,11 @@ def open_submission(path: str | Path) -> Folder | Archive:
 
 
 def write_archive(path: str | Path, files: Iterable[tuple[str, Path]]) -> Path:
-    """A zip of files, the same bytes for the same content. It appears under its name when it is complete.
+    """Write a zip of files, the same bytes for the same content. It appears under its name when it is complete.
 
     Args:
-        path: path of the zip.
-        files: (name in the zip, file); a file ending in ``.gz`` is unpacked if its name there does not.
+        path: Path of the zip.
+        files: Pairs (name in the zip, file); a file ending in ``.gz`` is unpacked if its name there does not.
 
     Returns:
         ``path``.
@@ -162,7 +158,7 @@ def _check_members(members: list[zipfile.ZipInfo], path: Path) -> None:
     seen = set()
     for member in members:
         name, where = member.filename, f"{path}: {member.filename!r}"
-        # orig_filename is what is stored: zipfile cuts names at a NUL.
+        # orig_filename is the stored name; zipfile cuts filename at a NUL.
         stored = PurePosixPath(member.orig_filename.replace("\\", "/"))
         is_outside = stored.is_absolute() or ".." in stored.parts or any(":" in part for part in stored.parts)
         require(not is_outside, where, "its path leads out of the folder that the zip is unpacked to")

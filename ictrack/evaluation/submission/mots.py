@@ -1,7 +1,7 @@
 """MOTS text files, one a sequence: a line ``frame id class_id height width rle`` for each mask of each frame.
 
-Of MOTSChallenge and KITTI MOTS (motchallenge.net/instructions): frames count from 1 in the first and from 0 in the
-second, ``rle`` is a compressed string, and no pixel of a frame may belong to two masks.
+The format of MOTSChallenge (frames count from 1) and KITTI MOTS (from 0), see motchallenge.net/instructions: ``rle`` is
+a compressed string, and no pixel of a frame may belong to two masks.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .archive import Archive, Folder, open_submission
 from .problem import Problem, error
 
 SUFFIX = ".txt"
-# Class of the regions that only a ground truth has, in which nothing was annotated.
+# Class of a ground truth's regions in which nothing was annotated.
 IGNORE_CLASS = 10
 _NUM_FIELDS = 6
 _MAX_DIGITS = 9
@@ -30,11 +30,11 @@ _MAX_DIGITS = 9
 
 @dataclass(frozen=True)
 class MOTSObject:
-    """One line: the mask of an object in a frame.
+    """Mask of an object in a frame, a line of a file.
 
     Attributes:
-        frame, track_id, class_id: numbers as they are in the file.
-        rle: with a str ``counts``.
+        frame, track_id, class_id: Numbers as in the file.
+        rle: RLE with a str ``counts``.
     """
 
     frame: int
@@ -44,13 +44,12 @@ class MOTSObject:
 
 
 class MOTSWriter:
-    """Writes the file of one sequence, frame by frame; it appears at the end of the block, complete.
+    """Writer of one sequence's ``<name>.txt``, frame by frame; the file appears at the end of the block, complete.
 
     Nothing is kept in memory.
     """
 
     def __init__(self, path: str | Path) -> None:
-        """``path`` is the sequence's ``<name>.txt``."""
         self.path = Path(path)
         self._stack = ExitStack()
         self._last_frame = -1
@@ -63,14 +62,14 @@ class MOTSWriter:
         scores: Sequence[float],
         rles: Sequence[RLE],
     ) -> None:
-        """Add the N masks of one frame. A pixel of several goes to that of the highest score.
+        """Add the N masks of one frame. A pixel of several masks goes to the one of the highest score.
 
         Args:
-            frame: ascending, counted as the data set does.
-            track_ids: (N,) unique in the frame.
-            class_ids: (N,) of the data set.
-            scores: (N,) which decide between masks that overlap; they are not written.
-            rles: (N,) of one size.
+            frame: Frame number, ascending, in the data set's numbering.
+            track_ids: (N,) identities, unique in the frame.
+            class_ids: (N,) classes of the data set.
+            scores: (N,) scores, which decide between overlapping masks and are not written.
+            rles: (N,) masks of one size.
 
         Raises:
             ValueError: the frame came before, an identity is twice in it, the lengths differ, or (RLEError) an
@@ -98,7 +97,7 @@ class MOTSWriter:
 
 
 def without_overlaps(rles: Sequence[RLE], scores: Sequence[float]) -> list[RLE | None]:
-    """The N masks without the pixels of those of higher score, the first of equals; None where nothing is left.
+    """Masks (N,) without the pixels of masks of higher score, the first of equals; None for a mask without pixels left.
 
     Raises:
         RLEError: an encoding is no mask.
@@ -123,15 +122,15 @@ def without_overlaps(rles: Sequence[RLE], scores: Sequence[float]) -> list[RLE |
 
 
 def _packed(rle: RLE) -> RLE:
-    """With compressed counts, as pycocotools reads them."""
+    """RLE with compressed counts, as pycocotools reads them."""
     return mask_util.frPyObjects(rle, *rle["size"]) if isinstance(rle["counts"], (list, tuple)) else rle
 
 
 def read_mots(path: str | Path) -> dict[str, list[MOTSObject]]:
-    """The masks of the sequences of a folder, a zip or a single file, by name; ``.txt`` files, in the files' order.
+    """Masks, in the files' order, by sequence of the ``.txt`` files of a folder, a zip or a single file.
 
     Raises:
-        AnnotationError: with the file and line of the first problem, or no ``.txt`` file is there.
+        AnnotationError: a line is wrong (the message has file and line), or there is no ``.txt`` file.
         OSError: there is no such file or folder.
     """
     sequences: dict[str, list[MOTSObject]] = {}
@@ -147,12 +146,12 @@ def read_mots(path: str | Path) -> dict[str, list[MOTSObject]]:
 
 
 def text_files(submission: Archive | Folder) -> dict[str, str]:
-    """Sequence -> name of its file; in a zip files may lie in a folder."""
+    """Names of files by sequence; in a zip they may lie in a folder."""
     return {PurePosixPath(name).stem: name for name in submission.names if name.endswith(SUFFIX)}
 
 
 def parse_mots(data: bytes) -> Iterator[tuple[int, MOTSObject] | Problem]:
-    """Each line's number, from 1, with its mask, or what is wrong with the line."""
+    """Numbers, from 1, and masks of the lines, or the problem of a line."""
     for number, line in enumerate(data.splitlines(), 1):
         where = f"line {number}"
         fields = line.split()

@@ -1,4 +1,4 @@
-"""MOTS text files checked: what the servers of MOTSChallenge and KITTI MOTS would refuse, told offline."""
+"""Offline check of MOTS text files for problems that the servers of MOTSChallenge and KITTI MOTS refuse."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from .problem import Problem, error, warning
 def validate_mots(
     gt_path: str | Path, pred_path: str | Path, num_frames: Mapping[str, int] | None = None
 ) -> Iterator[Problem]:
-    """Every problem of a folder or zip of MOTS text files. Content of any kind raises nothing.
+    """Problems of a folder or zip of MOTS text files. No content raises an error.
 
     Args:
-        gt_path: folder or zip of the data set's files, a ``.txt`` a sequence.
-        pred_path: file or folder that would be submitted.
-        num_frames: frames of each sequence by its name, which the text of a ground truth does not tell. Without it
-            frames are only held against the first one of the ground truth's numbering.
+        gt_path: Folder or zip of the data set's files, a ``.txt`` a sequence.
+        pred_path: File or folder to submit.
+        num_frames: Number of frames of each sequence by its name, which the ground truth does not tell. Without it,
+            frames are only checked against the first one of the ground truth's numbering.
     """
     try:
         gt = read_mots(gt_path)
@@ -35,12 +35,12 @@ def validate_mots(
                 if name not in files:
                     yield error(str(pred_path), f"{name}.txt is missing")
             first_frame = min((item.frame for items in gt.values() for item in items), default=0)
-            # Frames count from 0 or from 1; where nothing is in the first ones, both are let pass.
+            # Frames count from 0 or from 1; if the first ones are empty, both are accepted.
             first_frame = first_frame if first_frame <= 1 else 0
             for name, member in sorted(files.items()):
                 where = results.where(member)
                 if name not in gt:
-                    yield warning(where, "there is no such sequence in the ground truth; it is not scored")
+                    yield warning(where, "the ground truth has no such sequence; it is not scored")
                     continue
                 length = None if num_frames is None else num_frames.get(name)
                 frames = range(first_frame, first_frame + length) if length is not None else None
@@ -90,7 +90,7 @@ def _file_problems(
 
 
 def _overlap_problems(items: list[tuple[int, MOTSObject]]) -> Iterator[Problem]:
-    """Pairs of masks of a frame that share pixels, and have the same size."""
+    """Problems of pairs of masks in a frame that share pixels and have the same size."""
     by_size: dict[tuple[int, ...], list[tuple[int, MOTSObject]]] = {}
     for number, item in items:
         by_size.setdefault(tuple(item.rle["size"]), []).append((number, item))

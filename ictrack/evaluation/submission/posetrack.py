@@ -1,8 +1,8 @@
-"""PoseTrack18 predictions, a JSON file a sequence: written frame by frame, packed for a server, and read.
+"""PoseTrack18 predictions, a JSON file a sequence: writer, packing for a server, and reader.
 
-A file holds ``images`` {id, frame_id, file_name}, all frames of the sequence, the one category ``person`` with the
+A file holds ``images`` {id, frame_id, file_name} for all frames of the sequence, the one category ``person`` with the
 names of its joints, and ``annotations`` {image_id, category_id, track_id, keypoints, scores}. ``keypoints`` are x, y
-and 1 of each joint, and three zeros for a joint that is not there (github.com/leonid-pishchulin/poseval).
+and 1 for each joint, and three zeros for a missing joint (github.com/leonid-pishchulin/poseval).
 """
 
 from __future__ import annotations
@@ -28,18 +28,18 @@ PERSON_CATEGORY_ID = 1
 
 
 class PoseTrackWriter:
-    """Writes a folder of predictions, one sequence after the other, each frame by frame.
+    """Writer of a folder of predictions, one sequence after the other, each frame by frame.
 
-    A sequence's file appears when the sequence is finished, complete and by one rename: a run that dies leaves the
-    sequences finished until then. Of a sequence only the ids of its images and tracks are kept in memory; people are
-    written as they come. Several processes may write different sequences to one folder.
+    A sequence's file appears, complete, when the sequence is finished: a run that dies leaves the sequences finished
+    until then. Only the ids of a sequence's images and tracks are kept in memory; people are written as they come.
+    Several processes may write different sequences to one folder.
     """
 
     def __init__(self, folder: str | Path, joints: JointSet = POSETRACK_18) -> None:
         """
         Args:
-            folder: made if it is not there.
-            joints: joints of the keypoints to come and of the files: POSETRACK_18 or POSETRACK_15.
+            folder: Folder, which is made if missing.
+            joints: Joints of the keypoints and of the files, POSETRACK_18 or POSETRACK_15.
         """
         self.folder = Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -51,11 +51,11 @@ class PoseTrackWriter:
         """Begin a sequence.
 
         Args:
-            name: name of the sequence, that of its file without ``.json``.
+            name: Name of the sequence, and of its file without ``.json``.
             images: ``{"id", "file_name"}`` of all its frames in their order, with or without people.
 
         Raises:
-            ValueError: the sequence before is not finished, or an image's id is there twice.
+            ValueError: the previous sequence is not finished, or an image's id is there twice.
         """
         if self._stack is not None:
             raise ValueError(f"sequence {name}: finish {self._name} first")
@@ -81,12 +81,12 @@ class PoseTrackWriter:
         """Add the N people of one frame. Frames without people may be left out.
 
         Args:
-            frame_index: 0-based, ascending.
-            track_ids: (N,) identities, unique in the frame; the file has them numbered from 0 as they appear.
-            keypoints: (N, K, 3) x, y, score; a joint of score 0 is not there.
+            frame_index: Frame index, 0-based, ascending.
+            track_ids: (N,) identities, unique in the frame; the file numbers them from 0 as they appear.
+            keypoints: (N, K, 3) x, y, score; a joint of score 0 is missing.
 
         Raises:
-            ValueError: no sequence was started, the frame is none of it or came before, an identity is twice in it,
+            ValueError: no sequence was started, the frame does not exist or came before, an identity is twice in it,
                 the shapes do not fit, a number is not finite, or there are more identities than a file may have.
         """
         keypoints = np.asarray(keypoints, dtype=np.float64)
@@ -148,7 +148,7 @@ def _encode(value: Any) -> bytes:
 
 
 def pack_posetrack(folder: str | Path, zip_path: str | Path) -> Path:
-    """A zip of the sequences of a folder, at its top, as servers take it. Returns ``zip_path``."""
+    """Write a zip with the sequences of a folder at its top, as servers take it. Returns ``zip_path``."""
     with Folder(Path(folder)) as files:
         names = [name for name in files.names if name.endswith(SUFFIXES)]
         return write_archive(zip_path, [(f"{sequence_name(name)}.json", files.path / name) for name in names])
@@ -158,7 +158,7 @@ def read_posetrack_results(path: str | Path) -> dict[str, PoseSequence]:
     """Predictions of a folder, a zip or a single file, by the sequences' names and in their order.
 
     Raises:
-        AnnotationError: with the file and the JSON path of the first problem; or there are no sequences, or one twice.
+        AnnotationError: a file is wrong (the message has file and JSON path), or there is no sequence, or one twice.
         OSError: there is no such file or folder.
     """
     sequences = {}
@@ -174,7 +174,7 @@ def read_posetrack_results(path: str | Path) -> dict[str, PoseSequence]:
 
 
 def sequence_files(submission: Archive | Folder) -> dict[str, list[str]]:
-    """The names of the files with predictions, by sequence; in a zip they may lie in a folder."""
+    """Names of the files with predictions, by sequence; in a zip they may lie in a folder."""
     files: dict[str, list[str]] = {}
     for name in submission.names:
         if name.endswith(SUFFIXES):

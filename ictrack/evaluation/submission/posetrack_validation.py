@@ -1,4 +1,4 @@
-"""PoseTrack18 predictions checked: what its server's tool (poseval) would refuse or misread, told offline."""
+"""Offline check of PoseTrack18 predictions for problems that the server's tool (poseval) refuses or misreads."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from .archive import Archive, Folder, open_submission
 from .posetrack import sequence_files
 from .problem import Problem, error, warning
 
-# .../000342_mpii_test/000000.jpg
+# Names such as .../000342_mpii_test/000000.jpg.
 _IMAGE_NAME = re.compile(r"(?:.*/)?\d+_[A-Za-z0-9]+_[A-Za-z0-9]+/\d+\.jpg")
 _NUMS_JOINTS = (len(POSETRACK_15), len(POSETRACK_15) + 2)
 
 
 def validate_posetrack(gt_path: str | Path, pred_path: str | Path) -> Iterator[Problem]:
-    """Every problem of predictions, a folder or a zip. Content of any kind raises nothing.
+    """Problems of a folder or zip of predictions. No content raises an error.
 
     Args:
-        gt_path: folder with the data set's files; only their names and lists of images are used.
-        pred_path: file or folder that would be submitted.
+        gt_path: Folder with the data set's files; only their names and lists of images are used.
+        pred_path: File or folder to submit.
     """
     frames: dict[str, list[str]] = {}
     try:
@@ -63,7 +63,7 @@ def _folder_problems(results: Archive | Folder, path: Path, frames: dict[str, li
     for name, members in sorted(files.items()):
         where = results.where(members[0])
         if name not in frames:
-            yield warning(where, "there is no such sequence in the ground truth; it is not scored")
+            yield warning(where, "the ground truth has no such sequence; it is not scored")
             continue
         if len(members) > 1:
             yield error(where, f"sequence {name!r} is there {len(members)} times")
@@ -79,11 +79,11 @@ def _folder_problems(results: Archive | Folder, path: Path, frames: dict[str, li
 
 
 def find_pose_problems(data: Any, frame_names: Sequence[str]) -> Iterator[Problem]:
-    """Everything that keeps the predictions of a sequence from being scored as they are meant.
+    """Problems that keep the predictions of a sequence from being scored as intended.
 
     Args:
-        data: the content of a file.
-        frame_names: (F,) the ground truth's ``file_name`` of each frame.
+        data: Content of a file.
+        frame_names: ``file_name`` of each frame in the ground truth.
     """
     if not isinstance(data, dict):
         yield error("$", "must be an object with images, annotations and categories")
@@ -107,7 +107,7 @@ def find_pose_problems(data: Any, frame_names: Sequence[str]) -> Iterator[Proble
 
 
 def _category_problems(categories: Any) -> Iterator[Problem | int]:
-    """The problems, and the number of joints if their names can be used."""
+    """Problems of the category, and the number of joints if their names can be used."""
     if not isinstance(categories, list) or len(categories) != 1 or not isinstance(categories[0], dict):
         yield error("categories", "must be a list of one category")
         return
@@ -128,7 +128,7 @@ def _category_problems(categories: Any) -> Iterator[Problem | int]:
 
 
 def _image_problems(images: Any, frame_names: Sequence[str], frames: dict[int, int]) -> Iterator[Problem]:
-    """``frames`` is filled: image id -> index of the frame."""
+    """Problems of the images. ``frames`` is filled with the frame index of each image id."""
     if not isinstance(images, list):
         yield error("images", "must be a list")
         return

@@ -11,19 +11,19 @@ from ictrack.structures.json_files import AnnotationError
 
 Severity = Literal["error", "warning"]
 
-# Warnings of a file that are logged one by one; the rest is counted.
+# Warnings of a file that are logged one by one; the rest are counted.
 _MAX_LOGGED = 5
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a submission; its ``str`` is one line.
+    """Problem of a submission; its ``str`` is one line.
 
     Attributes:
-        severity: "error": a server would refuse it, crash, or score something else than is meant. "warning": it is
+        severity: "error": a server refuses the file, crashes, or scores something unintended. "warning": the file is
             scored, but probably not as intended.
-        path: where: JSON path or line, behind the file's name if a file was read.
-        message: what is wrong.
+        path: JSON path or line, preceded by the file's name if a file was read.
+        message: Description of the problem.
     """
 
     severity: Severity
@@ -34,7 +34,7 @@ class Problem:
         return f"{self.severity}: {self.path}: {self.message}"
 
     def in_file(self, name: object) -> Problem:
-        """The same problem, with the file that it is in."""
+        """Problem with the name of its file."""
         return Problem(self.severity, f"{name}: {self.path}", self.message)
 
 
@@ -47,11 +47,7 @@ def warning(path: str, message: str) -> Problem:
 
 
 def raise_first_error(problems: Iterable[Problem], logger: logging.Logger) -> None:
-    """Log the warnings, the first few in full.
-
-    Raises:
-        AnnotationError: of the first error among ``problems``.
-    """
+    """Log the warnings, the first few in full, and raise the first error as an AnnotationError."""
     num_warnings = 0
     for problem in problems:
         if problem.severity == "error":

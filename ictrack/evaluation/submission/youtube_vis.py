@@ -1,11 +1,10 @@
-"""YouTube-VIS ``results.json``: written track by track, packed for a server, and read with every problem told first.
+"""YouTube-VIS ``results.json``: writer, packing for a server, and reader.
 
-A file is a list of {video_id, category_id, score, segmentations}; ``segmentations`` has one entry a frame of the video,
-an RLE of the frame's size or null. Servers take a zip with that file, named ``results.json``, at its top.
+A file is a list of {video_id, category_id, score, segmentations}; ``segmentations`` has one entry for each frame of the
+video, an RLE of the frame's size or null. Servers take a zip with that file, named ``results.json``, at its top.
 
-Memory: tracks of a video that arrive frame by frame are collected as encoded masks by
-:class:`ictrack.structures.tracks.TrackRecorder`, which takes little more than their strings, and written one track at a
-time.
+A video's tracks are collected as encoded masks by :class:`ictrack.structures.tracks.TrackRecorder`, which takes little
+more memory than their strings.
 """
 
 from __future__ import annotations
@@ -29,11 +28,11 @@ RESULTS_NAME = "results.json"
 
 
 class ResultsWriter:
-    """Writes a ``results.json`` entry by entry; between two writes the file always is valid JSON.
+    """Writer of a ``results.json``, entry by entry; between two writes the file is always valid JSON.
 
-    Nothing is kept in memory. Each entry, with the bracket that closes the list, is handed to the operating system in
-    one piece, so that a run that dies leaves a file with all entries written until then. Only a kill in the middle of
-    that one call can leave half an entry at the end, which :func:`repair_results` takes off.
+    Nothing is kept in memory. Each entry, with the bracket that closes the list, is written in one call, so that a run
+    that dies leaves a file with all entries written until then. Only a kill in the middle of that call can leave half
+    an entry at the end, which :func:`repair_results` removes.
     """
 
     _END = b"\n]\n"
@@ -73,13 +72,14 @@ class ResultsWriter:
 
 
 def repair_results(path: str | Path) -> int:
-    """Take half an entry off the end of a file that a killed :class:`ResultsWriter` left. Returns the entries kept.
+    """Remove half an entry at the end of a file that a killed :class:`ResultsWriter` left; a whole file stays as it is.
 
-    A whole file stays as it is.
+    Returns:
+        Number of entries kept.
 
     Raises:
-        AnnotationError: it is not of that writer's form: a bracket, then an entry a line.
-        OSError: it cannot be opened.
+        AnnotationError: the file is not in that writer's form: a bracket, then an entry a line.
+        OSError: the file cannot be opened.
     """
     path = Path(path)
     lines = path.read_bytes().split(b"\n")
@@ -99,29 +99,29 @@ def repair_results(path: str | Path) -> int:
 
 
 def _results_of_tracks(content: Any, path: Path) -> Any:
-    """The annotations of a file that ``track_video.py --save-tracks`` wrote, which are results with more keys; whatever
-    else there is unchanged. Raises AnnotationError for a ground truth, whose annotations have no scores."""
+    """Annotations of a file that ``--save-tracks`` wrote, which are results with more keys; other content unchanged.
+    Raises AnnotationError for a ground truth, whose annotations have no scores."""
     annotations = content.get("annotations") if isinstance(content, dict) else None
     if not isinstance(annotations, list) or not annotations:
         return content
     has_scores = all(isinstance(annotation, dict) and "score" in annotation for annotation in annotations)
     require(has_scores, str(path), "$: must be a list of tracks; this is a ground truth: its annotations have no score")
-    logger.warning("%s: a file of --save-tracks, of which the annotations are taken for the results", path)
+    logger.warning("%s: a file of --save-tracks; its annotations are taken for the results", path)
     return annotations
 
 
 def pack_results(pred_path: str | Path, zip_path: str | Path) -> Path:
-    """The zip that a server takes, of a ``.json`` or ``.json.gz`` file of any name and size. Returns ``zip_path``."""
+    """Write the zip that a server takes, from a ``.json`` or ``.json.gz`` file of any name. Returns ``zip_path``."""
     return write_archive(zip_path, [(RESULTS_NAME, Path(pred_path))])
 
 
 def read_results_file(path: str | Path) -> Any:
-    """The content of a results file, not looked at: ``.json``, ``.json.gz``, or a zip with one ``results.json``.
+    """Unchecked content of a results file: ``.json``, ``.json.gz``, or a zip with one ``results.json``.
 
     Raises:
-        AnnotationError: the file is damaged or no JSON; the zip is not safe to unpack (see
-            :class:`~.archive.Archive`) or has no ``results.json`` at its top, or one more elsewhere.
-        OSError: it cannot be opened.
+        AnnotationError: the file is damaged or no JSON; or the zip is not safe to unpack (see
+            :class:`~.archive.Archive`), has no ``results.json`` at its top, or another one elsewhere.
+        OSError: the file cannot be opened.
     """
     path = Path(path)
     if not is_zip(path):

@@ -1,4 +1,4 @@
-"""Results checked: what a YouTube-VIS server, or its official tool, would refuse or misread, told offline."""
+"""Offline check of results for problems that a YouTube-VIS server, or its official tool, refuses or misreads."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from .youtube_vis import read_results_file
 
 logger = logging.getLogger(__name__)
 
-# Tracks of a video and category that the metric reads: the best by score.
+# Number of tracks of a video and category that the metric reads, the best by score.
 MAX_TRACKS = 100
-# Uploads of more bytes tend to fail.
-LARGE_FILE_BYTES = 2**30
+LARGE_FILE_BYTES = 2**30  # larger uploads tend to fail
 
 
 def validate_youtube_vis(gt_path: str | Path, pred_path: str | Path) -> Iterator[Problem]:
-    """Every problem of a results file, ``.json``, ``.json.gz`` or ``.zip``. Content of any kind raises nothing.
+    """Problems of a results file, ``.json``, ``.json.gz`` or ``.zip``. No content raises an error.
 
     Args:
-        gt_path: the data set's file; annotations are not needed.
-        pred_path: file or folder that would be submitted.
+        gt_path: File of the data set; annotations are not needed.
+        pred_path: File to submit.
     """
     contents = []
     reader: Callable[[Any], Any]
@@ -52,14 +51,14 @@ def validate_youtube_vis(gt_path: str | Path, pred_path: str | Path) -> Iterator
 
 
 def read_results(path: str | Path, gt: dict[str, Any]) -> list[dict[str, Any]]:
-    """The content of a results file, safe to score. What is probably not meant is logged as a warning.
+    """Content of a results file, safe to score. Content that is probably unintended is logged as a warning.
 
     Args:
-        path: the file, as for :func:`read_results_file`.
-        gt: the content of the data set's file; annotations are not needed.
+        path: File for :func:`read_results_file`.
+        gt: Content of the data set's file; annotations are not needed.
 
     Raises:
-        AnnotationError: with the file's name and the JSON path of the first problem.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
         OSError: the file cannot be opened.
     """
     results = read_results_file(path)
@@ -68,11 +67,11 @@ def read_results(path: str | Path, gt: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def find_problems(results: Any, gt: dict[str, Any]) -> Iterator[Problem]:
-    """Everything that keeps results from being scored as they are meant, in the results' order, JSON paths as paths.
+    """Problems that keep results from being scored as intended, in the results' order, with JSON paths.
 
     Args:
-        results: the content of a ``results.json``.
-        gt: the content of the data set's file, checked.
+        results: Content of a ``results.json``.
+        gt: Checked content of the data set's file.
     """
     if not isinstance(results, list):
         yield error("$", "must be a list of tracks")

@@ -1,1 +1,1 @@
-"""HOTA, CLEAR and Identity: how well tracks keep the identities of the ground truth."""
+"""Association metrics: HOTA, CLEAR and Identity."""

@@ -1,4 +1,4 @@
-"""SciPy's assignment of highest sum, without the half second that importing all of ``scipy.optimize`` takes."""
+"""SciPy's ``linear_sum_assignment``, without the half second that importing all of ``scipy.optimize`` takes."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 
 
 def _load() -> Callable[..., tuple[np.ndarray, np.ndarray]]:
-    """The function's own compiled module, which needs nothing else of SciPy; where there is none, the usual way."""
+    """Function from its own compiled module, which needs nothing else of SciPy, or else from ``scipy.optimize``."""
     scipy = find_spec("scipy")  # finds the package without running it
     folders = [str(Path(folder) / "optimize") for folder in (scipy and scipy.submodule_search_locations) or ()]
     spec = PathFinder.find_spec("_lsap", folders)

@@ -1,7 +1,7 @@
-"""CLEAR MOT: detections found, missed and wrong, and id switches (MOTA), for any per-frame similarity.
+"""CLEAR MOT: true positives, misses, false positives and id switches (MOTA), for any per-frame similarity.
 
 Reference: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance: The CLEAR MOT Metrics", 2008.
-The numbers equal those of TrackEval 1.3 (github.com/JonathonLuiten/TrackEval, ``metrics/clear.py``): every detection
+The scores equal those of TrackEval 1.3 (github.com/JonathonLuiten/TrackEval, ``metrics/clear.py``): every detection
 counts whatever its score, and crowds are ground truth like any other.
 """
 
@@ -15,26 +15,26 @@ import numpy as np
 from .assignment import linear_sum_assignment
 from .tracked_sequence import SimilarPairs, TrackedSequence, has_repeats
 
-# A similarity from here on is a match, as is one that falls short of it by rounding.
+# Smallest similarity of a match, up to rounding.
 MATCH_THRESHOLD = 0.5
 _EPS = np.finfo(float).eps
-# More than any sum of similarities in a frame: continuing a pair comes before all else.
+# Bonus of continuing a pair, larger than any sum of similarities in a frame.
 _CONTINUITY = 1000.0
 # A ground truth is mostly tracked above the first share of its frames, mostly lost below the second.
 _MOSTLY_TRACKED, _MOSTLY_LOST = 0.8, 0.2
 
 CLEAR_COUNTS = ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW", "MT", "PT", "ML", "Frag", "CLR_Frames", "MOTP_sum")
-# Scores that TrackEval adds up over classes where it averages the others.
+# Scores that TrackEval sums over classes; it averages the others.
 CLEAR_SUMMED = CLEAR_COUNTS[:-1]
 
 
 def clear_counts(sequence: TrackedSequence) -> dict[str, float]:
-    """CLEAR MOT's counts (``CLEAR_COUNTS``) of one sequence. They add up over sequences.
+    """Counts of CLEAR MOT (``CLEAR_COUNTS``) in one sequence, which add up over sequences.
 
-    In each frame a one-to-one assignment that first continues the pairs of the previous frame, then maximizes the
+    Each frame has a one-to-one assignment that first continues the pairs of the previous frame, then maximizes the
     similarity. IDSW counts matches to another track than the last one ever matched; MT, PT and ML are ground truths
     matched in more than 80 %, at least 20 %, and fewer of their frames; Frag counts resumed matches; CLR_Frames is the
-    sequence's length if it has both ground truth and detections, and else 0; MOTP_sum is the matches' similarity.
+    sequence's length if it has both ground truth and detections, else 0; MOTP_sum is the matches' similarity.
     """
     has_both = np.array([len(a) > 0 and len(b) > 0 for a, b in zip(sequence.gt_ids, sequence.pred_ids)], dtype=bool)
     matches = _match(sequence, has_both)
@@ -63,8 +63,8 @@ def clear_counts(sequence: TrackedSequence) -> dict[str, float]:
 
 
 def clear_scores(counts: Mapping[str, float]) -> dict[str, float]:
-    """MOTA, MOTP, MODA, sMOTA, MOTAL, recall, precision and F1, and shares of ground truths, as fractions (0 where
-    there is nothing); false positives per frame; and the counts."""
+    """MOTA, MOTP, MODA, sMOTA, MOTAL, recall, precision, F1, MTR, PTR and MLR as fractions (0 where undefined), false
+    positives per frame, and the counts."""
     counts = {key: float(counts[key]) for key in CLEAR_COUNTS}
     true, missed, wrong, switches = (counts[key] for key in ("CLR_TP", "CLR_FN", "CLR_FP", "IDSW"))
     num_gt = max(1.0, true + missed)
@@ -90,7 +90,7 @@ def _match(sequence: TrackedSequence, has_both: np.ndarray) -> SimilarPairs:
     pairs = sequence.pairs.take(sequence.pairs.similarity >= MATCH_THRESHOLD - _EPS)
     if len(pairs) == 0:
         return pairs
-    # Where nobody has a choice, all pairs are matches, whatever was before.
+    # Without alternatives all pairs are matches, independently of previous frames.
     contested = has_repeats(pairs.frame * sequence.num_gt + pairs.gt)
     contested |= has_repeats(pairs.frame * sequence.num_pred + pairs.pred)
     hard_frames = np.unique(pairs.frame[contested])

@@ -1,4 +1,4 @@
-"""Counts of HOTA, CLEAR MOT and Identity over the videos and categories of a data set, and the scores they make."""
+"""Counts of HOTA, CLEAR MOT and Identity over the videos and categories of a data set, and the resulting scores."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from .tracked_sequence import TrackedSequence
 
 @dataclass(frozen=True)
 class AssociationMetric:
-    """A metric whose counts add up over sequences and classes.
+    """Metric whose counts add up over sequences and classes.
 
     Attributes:
-        fields: (F,) names of the counts.
+        fields: Names of the F counts.
         length: L, size of each count; 1 for a number.
-        count: sequence -> counts by name.
-        score: counts by name -> scores.
-        summed: scores that are added up over classes where others are averaged.
+        count: Function of a sequence that returns counts by name.
+        score: Function of counts by name that returns scores.
+        summed: Scores that are summed over classes; the others are averaged.
     """
 
     fields: tuple[str, ...]
@@ -33,16 +33,16 @@ class AssociationMetric:
     summed: tuple[str, ...]
 
     def row(self, sequence: TrackedSequence) -> np.ndarray:
-        """Counts of a sequence, one behind the other, (F * L,)."""
+        """Concatenated counts of a sequence, (F * L,)."""
         counts = self.count(sequence)
         return np.array([counts[key] for key in self.fields], dtype=float).ravel()
 
     def by_name(self, row: np.ndarray) -> dict[str, Any]:
-        """Counts (F * L,) by their names: numbers, or (L,) each."""
+        """Concatenated counts (F * L,) by their names: numbers, or (L,) each."""
         return dict(zip(self.fields, row if self.length == 1 else row.reshape(-1, self.length)))
 
     def scores(self, row: np.ndarray) -> dict[str, float]:
-        """Scores of (F * L,) counts: ratios as fractions, and counts."""
+        """Scores of concatenated counts (F * L,): ratios as fractions, and counts."""
         return self.score(self.by_name(row))
 
 
@@ -56,20 +56,20 @@ ASSOCIATION_METRICS = {
 def count_sequence(
     sequence: TrackedSequence, metrics: Iterable[str] = tuple(ASSOCIATION_METRICS)
 ) -> dict[str, np.ndarray]:
-    """Counts of one sequence by metric, as :class:`AssociationCounts` adds them up."""
+    """Counts of one sequence by metric, for :meth:`AssociationCounts.add`."""
     return {name: ASSOCIATION_METRICS[name].row(sequence) for name in metrics}
 
 
 @dataclass(frozen=True)
 class AssociationResult:
-    """The scores of one metric over a data set: counts and, as fractions, ratios.
+    """Scores of one metric over a data set: counts, and ratios as fractions.
 
     Attributes:
-        total: scores of the counts summed over videos and categories (TrackEval's ``cls_comb_det_av``).
-        class_averaged: the means of the categories' scores, also of those without any track; counts are summed
-            (TrackEval's ``cls_comb_cls_av``).
-        per_category: category name -> the scores of one category.
-        curves: HOTA only: "alpha", and of ``total`` the values of each score at those alphas, (19,) each.
+        total: Scores of the counts summed over videos and categories (TrackEval's ``cls_comb_det_av``).
+        class_averaged: Means of all categories' scores, with or without tracks; counts are summed (TrackEval's
+            ``cls_comb_cls_av``).
+        per_category: Scores of each category by its name.
+        curves: "alpha" and the values of each score in ``total`` at those alphas, (19,) each; for HOTA only.
     """
 
     total: dict[str, float]
@@ -82,7 +82,7 @@ class AssociationCounts:
     """Counts of V videos and K categories.
 
     Attributes:
-        by_video: metric -> (V, F * L) counts summed over categories, in the order of the metric's ``fields``.
+        by_video: Counts (V, F * L) by metric, summed over categories, in the order of the metric's ``fields``.
     """
 
     def __init__(
@@ -94,8 +94,8 @@ class AssociationCounts:
         """
         Args:
             num_videos: V.
-            metrics: names in ``ASSOCIATION_METRICS``.
-            categories: (K,) names.
+            metrics: Names in ``ASSOCIATION_METRICS``.
+            categories: Names of the K categories.
         """
         self._categories = categories
         widths = {name: len(ASSOCIATION_METRICS[name].fields) * ASSOCIATION_METRICS[name].length for name in metrics}
@@ -103,13 +103,13 @@ class AssociationCounts:
         self._by_category = {name: np.zeros((len(categories), width)) for name, width in widths.items()}
 
     def add(self, video: int, rows: Mapping[str, np.ndarray], category: int = 0) -> None:
-        """Add :func:`count_sequence` of a video and category, by their positions."""
+        """Add the result of :func:`count_sequence` for the video and the category at these positions."""
         for name, row in rows.items():
             self.by_video[name][video] += row
             self._by_category[name][category] += row
 
     def scores(self, weights: np.ndarray | None = None) -> dict[str, dict[str, float]]:
-        """Metric -> its scores over all categories: ratios as fractions, and counts.
+        """Scores over all categories by metric: ratios as fractions, and counts.
 
         Args:
             weights: (V,) how often each video counts; None: once.
@@ -117,11 +117,11 @@ class AssociationCounts:
         return {name: ASSOCIATION_METRICS[name].scores(row) for name, row in self._total(weights).items()}
 
     def resample(self, weights: np.ndarray) -> dict[str, float]:
-        """:meth:`scores` under keys such as "hota.HOTA", for :mod:`..bootstrap`."""
+        """Scores of :meth:`scores` under keys such as "hota.HOTA", for :mod:`..bootstrap`."""
         return {f"{name}.{key}": value for name, one in self.scores(weights).items() for key, value in one.items()}
 
     def results(self) -> dict[str, AssociationResult]:
-        """Metric -> its scores over all categories, averaged over them, and of each."""
+        """Scores by metric: over all categories, averaged over them, and of each."""
         total = self.scores()
         return {name: self._result(name, total[name]) for name in total}
 

@@ -1,6 +1,6 @@
-"""HOTA: how well objects are detected, associated over time and localised, for any per-frame similarity.
+"""HOTA: detection, association and localization accuracy, for any per-frame similarity.
 
-Reference: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021. The numbers
+Reference: Luiten et al., "HOTA: A Higher Order Metric for Evaluating Multi-Object Tracking", IJCV 2021. The scores
 equal those of TrackEval 1.3 (github.com/JonathonLuiten/TrackEval, ``metrics/hota.py``): every detection counts whatever
 its score, and crowds are ground truth like any other.
 """
@@ -14,19 +14,19 @@ import numpy as np
 from .assignment import linear_sum_assignment
 from .tracked_sequence import SimilarPairs, TrackedSequence, has_repeats
 
-# Similarities from which on a pair is a true positive; one that falls short of it by rounding is one.
+# Smallest similarities of a true positive, up to rounding.
 ALPHAS = np.arange(0.05, 0.99, 0.05)
 _EPS = np.finfo(float).eps
 
 HOTA_COUNTS = ("HOTA_TP", "HOTA_FN", "HOTA_FP", "AssA_sum", "AssRe_sum", "AssPr_sum", "LocA_sum")
-# Scores that TrackEval adds up over classes where it averages the others.
+# Scores that TrackEval sums over classes; it averages the others.
 HOTA_SUMMED = ("HOTA_TP", "HOTA_FN", "HOTA_FP")
 
 
 def hota_counts(sequence: TrackedSequence) -> dict[str, np.ndarray]:
-    """HOTA's counts (``HOTA_COUNTS``) of one sequence, each (19,) over ``ALPHAS``. They add up over sequences.
+    """Counts of HOTA (``HOTA_COUNTS``) in one sequence, each (19,) over ``ALPHAS``, which add up over sequences.
 
-    One matching per frame, for all alphas: that of the highest sum of similarity times the alignment of the two
+    Each frame has one matching for all alphas, with the highest sum of similarity times the alignment of the two
     identities over the whole sequence. The sums are over true positives c: of A(c) = TPA / (TPA + FNA + FPA) (the
     paper's Eq. 10), TPA / (TPA + FNA), TPA / (TPA + FPA), and of the similarity.
     """
@@ -42,7 +42,7 @@ def hota_counts(sequence: TrackedSequence) -> dict[str, np.ndarray]:
 def hota_curves(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """HOTA, DetA, AssA, DetRe, DetPr, AssRe, AssPr, LocA and OWTA as fractions, (19,) each over ``ALPHAS``.
 
-    LocA is 1 where there is no true positive, the others are 0, as in TrackEval.
+    Without true positives LocA is 1 and the others are 0, as in TrackEval.
     """
     true, missed, wrong = (counts[key] for key in HOTA_SUMMED)
     some = np.maximum(1.0, true)
@@ -63,7 +63,7 @@ def hota_curves(counts: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def hota_scores(counts: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """The means of :func:`hota_curves` and of the true positives, misses and false positives over ``ALPHAS``; and
+    """Means over ``ALPHAS`` of :func:`hota_curves` and of the true positives, misses and false positives; and
     HOTA(0), LocA(0) and their product HOTALocA(0), the values at the smallest alpha."""
     curves = hota_curves(counts)
     scores = {key: float(np.mean(values)) for key, values in curves.items()}
@@ -85,7 +85,7 @@ def _match(sequence: TrackedSequence) -> SimilarPairs:
     alignment = common / (sequence.gt_frames[:, None] + sequence.pred_frames[None, :] - common)
     score = alignment.ravel()[identity] * pairs.similarity
 
-    # In most frames everyone's best is nobody else's best, and no assignment can do better than all those together.
+    # In most frames the ground truths' best detections are distinct, and thus the best assignment.
     starts = np.flatnonzero(np.diff(in_gt, prepend=-1))
     rows = np.diff(starts, append=len(pairs))
     best = np.flatnonzero(score == np.repeat(np.maximum.reduceat(score, starts), rows))
@@ -104,7 +104,7 @@ def _assign(sequence: TrackedSequence, alignment: np.ndarray, frame: int) -> Sim
 
 
 def _count_matches(counts: dict[str, np.ndarray], matches: SimilarPairs, sequence: TrackedSequence) -> None:
-    # A pair is matched at the first `level` alphas.
+    # A pair is a match at the first `level` alphas.
     level = np.searchsorted(ALPHAS - _EPS, matches.similarity, side="right")
     num_levels = len(ALPHAS) + 1
     counts["HOTA_TP"] = _above(np.bincount(level, minlength=num_levels).astype(float))
@@ -120,5 +120,5 @@ def _count_matches(counts: dict[str, np.ndarray], matches: SimilarPairs, sequenc
 
 
 def _above(histogram: np.ndarray) -> np.ndarray:
-    """(..., L + 1) sums by level -> (..., L) sums of what is above level 0, 1, ... L - 1."""
+    """Sums (..., L) above level 0, 1, ... L - 1 of a histogram (..., L + 1) over levels."""
     return np.cumsum(histogram[..., ::-1], axis=-1)[..., ::-1][..., 1:]

@@ -1,6 +1,6 @@
-"""Input of the association metrics (HOTA, CLEAR MOT, Identity): who is in each frame, and how similar.
+"""Input of the association metrics (HOTA, CLEAR MOT, Identity): identities in each frame, and their similarities.
 
-Nothing here knows whether the similarity is that of masks, boxes or keypoints.
+The similarity may be one of masks, boxes or keypoints.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ import numpy as np
 
 @dataclass(frozen=True)
 class SimilarPairs:
-    """The P pairs of a ground truth and a detection whose similarity is not zero, frame by frame, row by row.
+    """Pairs of a ground truth and a detection with similarity above 0, frame by frame, row by row.
 
     Attributes:
-        frame: (P,) rising.
+        frame: (P,) frame indices, ascending.
         gt: (P,) ground-truth identities.
         pred: (P,) predicted identities.
-        similarity: (P,) in (0, 1].
+        similarity: (P,) similarities in (0, 1].
     """
 
     frame: np.ndarray
@@ -33,12 +33,12 @@ class SimilarPairs:
         return len(self.frame)
 
     def take(self, index: np.ndarray | slice) -> SimilarPairs:
-        """The pairs at positions, or where a mask is true."""
+        """Pairs at positions, or where a mask is true."""
         return SimilarPairs(self.frame[index], self.gt[index], self.pred[index], self.similarity[index])
 
     @staticmethod
     def concatenate(parts: Sequence[SimilarPairs]) -> SimilarPairs:
-        """All pairs of at least one part."""
+        """Pairs of all parts, of which there is at least one."""
         return SimilarPairs(
             *(np.concatenate([getattr(p, name) for p in parts]) for name in ("frame", "gt", "pred", "similarity"))
         )
@@ -46,14 +46,14 @@ class SimilarPairs:
 
 @dataclass(frozen=True)
 class TrackedSequence:
-    """One class of one video: who is in each frame, and how similar they are.
+    """Identities of one class in one video, frame by frame, and their similarities.
 
     Attributes:
-        gt_ids: per frame (G_t,) indices 0 ... num_gt - 1.
-        pred_ids: per frame (D_t,) indices 0 ... num_pred - 1.
-        similarity: per frame (G_t, D_t) in [0, 1].
-        num_gt: ground-truth tracks that are in some frame.
-        num_pred: predicted tracks that are in some frame.
+        gt_ids: Indices 0 ... num_gt - 1, (G_t,) for each frame.
+        pred_ids: Indices 0 ... num_pred - 1, (D_t,) for each frame.
+        similarity: Similarities in [0, 1], (G_t, D_t) for each frame.
+        num_gt: Number of ground-truth tracks that are in some frame.
+        num_pred: Number of predicted tracks that are in some frame.
     """
 
     gt_ids: Sequence[np.ndarray]
@@ -71,7 +71,7 @@ class TrackedSequence:
         num_gt: int,
         num_pred: int,
     ) -> TrackedSequence:
-        """A sequence of which all pairs that are similar are known; ids rise in each frame."""
+        """Sequence from its pairs with similarity above 0; ids ascend in each frame."""
         sequence = cls(gt_ids, pred_ids, _PairSimilarity(gt_ids, pred_ids, pairs), num_gt, num_pred)
         vars(sequence)["pairs"] = pairs  # where the cached property looks first
         return sequence
@@ -91,7 +91,7 @@ class TrackedSequence:
 
     @cached_property
     def pairs(self) -> SimilarPairs:
-        """The pairs that are similar at all.
+        """Pairs with similarity above 0.
 
         Raises:
             ValueError: a similarity is not of the frame's shape, or no number in [0, 1].
@@ -107,8 +107,8 @@ class TrackedSequence:
                 if len(rows):
                     parts.append((frame, gt[rows], pred[columns], similarity[rows, columns]))
         if not parts:
-            nobody = np.zeros(0, dtype=np.int64)
-            return SimilarPairs(nobody, nobody, nobody, np.zeros(0))
+            empty = np.zeros(0, dtype=np.int64)
+            return SimilarPairs(empty, empty, empty, np.zeros(0))
         frames, gts, preds, similarities = zip(*parts)
         values = np.concatenate(similarities)
         # Written so that NaN fails; rounding may take a sum of similarities a little above 1.
@@ -123,7 +123,7 @@ class TrackedSequence:
 
 
 class _PairSimilarity(Sequence[np.ndarray]):
-    """The similarities (G_t, D_t) of each frame, made of the pairs where they are asked for, which few are."""
+    """Similarities (G_t, D_t) of each frame, made of the pairs on access, which few frames need."""
 
     def __init__(self, gt_ids: Sequence[np.ndarray], pred_ids: Sequence[np.ndarray], pairs: SimilarPairs) -> None:
         self._gt_ids, self._pred_ids, self._pairs = gt_ids, pred_ids, pairs
@@ -142,7 +142,7 @@ class _PairSimilarity(Sequence[np.ndarray]):
 
 
 def has_repeats(keys: np.ndarray) -> np.ndarray:
-    """(P,) bool, which of the (P,) non-negative integers occur more than once."""
+    """Mask (P,) of the non-negative integers (P,) that occur more than once."""
     return np.bincount(keys)[keys] > 1
 
 

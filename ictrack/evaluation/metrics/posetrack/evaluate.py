@@ -1,7 +1,7 @@
 """PoseTrack's metrics of estimated and tracked poses, in two protocols.
 
-``"official"`` gives the numbers of github.com/leonid-pishchulin/poseval with py-motmetrics 1.2 to 1.4, its known bugs
-included; ``"strict"`` is what the metrics mean:
+``"official"`` gives the scores of github.com/leonid-pishchulin/poseval with py-motmetrics 1.2 to 1.4, its known bugs
+included; ``"strict"`` follows the metrics' definitions:
 
 =========================================  ======================================  ====================================
 case                                       official                                strict
@@ -25,8 +25,8 @@ frames of predictions                      go by their position in the file     
 =========================================  ======================================  ====================================
 
 In both, a missing sequence, another number of images, or file names that poseval cannot read are errors; the readers
-in ``structures/posetrack_json.py`` refuse the rest. Scores are fractions, NaN where there is nothing to measure; those
-of all joints together ("total") are means over joints for which they are defined.
+in ``structures/posetrack_json.py`` refuse the rest. Scores are fractions, NaN where nothing can be measured; "total" is
+the mean over the joints for which a score is defined.
 """
 
 from __future__ import annotations
@@ -56,13 +56,13 @@ def evaluate_pose(
     """AP and MOT of predicted pose tracks.
 
     Args:
-        gt: sequences by name, with head boxes; of ``read_pose_folder``, for example.
-        pred: the same sequences with the same number of frames. Others are left out with a warning.
+        gt: Sequences by name, with head boxes, such as the result of ``read_pose_folder``.
+        pred: Predictions of the same sequences with the same number of frames. Others are left out with a warning.
         protocols: "official", "strict" or both; see the table at the top of this module.
 
     Raises:
         AnnotationError: a sequence is missing or does not fit its ground truth.
-        ValueError: another protocol.
+        ValueError: a protocol is unknown.
     """
     if not set(protocols) <= set(PROTOCOLS):
         raise ValueError(f"the protocols are {', '.join(PROTOCOLS)}, not {', '.join(protocols)}")
@@ -94,7 +94,7 @@ def evaluate_pose(
 
 
 class _PairedSequence:
-    """Ground truth and predictions of one sequence; what both protocols need is computed once."""
+    """Ground truth and predictions of one sequence, with the computations that both protocols share."""
 
     def __init__(self, gt: PoseSequence, pred: PoseSequence) -> None:
         self._pairs = pair_people(gt, pred)
@@ -102,7 +102,7 @@ class _PairedSequence:
         self._events: dict[bytes, JointEvents] = {}
 
     def official(self) -> tuple[PredJoints, np.ndarray]:
-        """The joints for AP, and (15, len(COUNTS)) of MOT."""
+        """Joints for AP, and counts (15, len(COUNTS)) of MOT, in the official protocol."""
         pairs = self._pairs
         frames = pairs.gt.people_per_frame() > 0
         tracked = frames.copy()
@@ -112,12 +112,12 @@ class _PairedSequence:
         return pred_joints(pairs, self._is_right, frames), counts
 
     def strict(self) -> tuple[PredJoints, np.ndarray]:
-        """The joints for AP, and (15, len(COUNTS)) of MOT, as in :meth:`official`."""
+        """Joints for AP, and counts (15, len(COUNTS)) of MOT, in the strict protocol."""
         frames = self._pairs.gt.is_labeled
         return pred_joints(self._pairs, self._is_right, frames), self._track(frames).counts(frames)
 
     def _track(self, frames: np.ndarray) -> JointEvents:
-        """``track_joints``; frames in which nothing is in reach make no difference to it."""
+        """Cached events of ``track_joints``, which do not depend on frames without joints in reach."""
         in_reach = np.zeros(len(frames), dtype=bool)
         in_reach[self._pairs.frame[self._pairs.is_match.any(axis=1)]] = True
         key = (frames & in_reach).tobytes()
@@ -129,7 +129,7 @@ class _PairedSequence:
 def _pair_sequence(
     gt: PoseSequence, pred: PoseSequence, warnings: DataWarnings
 ) -> tuple[_PairedSequence, _PairedSequence]:
-    """The sequence with its frames paired by position and by name."""
+    """Sequence with its frames paired by position, and by name."""
     check_frames(gt, pred)
     by_name = by_position = _PairedSequence(gt, pred)
     order = order_by_name(gt, pred)

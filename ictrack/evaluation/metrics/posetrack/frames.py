@@ -7,17 +7,17 @@ import re
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.pose_sequence import PoseSequence
 
-# .../000342_mpii_test/000000.jpg: poseval makes the frame's id of it.
+# Names such as .../000342_mpii_test/000000.jpg, from which poseval takes the frame's id.
 _POSETRACK_FILE_NAME = re.compile(r"(.*/)?\d+_(mpii|bonn|mpiinew)(_[^/]*)?/0*\d{1,4}(\.[^/]*)?")
 
 
 def check_frames(gt: PoseSequence, pred: PoseSequence) -> None:
-    """Raises AnnotationError if the predictions do not fit the frames of the ground truth."""
+    """Raise AnnotationError if the predictions do not fit the frames of the ground truth."""
     where = pred.source or pred.name
     if gt.num_frames != pred.num_frames:
         raise AnnotationError(f"{where}: images: are {pred.num_frames}, but the ground truth has {gt.num_frames}")
     if not all(map(_POSETRACK_FILE_NAME.fullmatch, gt.file_names)):
-        return  # a data set of its own, which poseval cannot read
+        return  # a data set that poseval cannot read
     for i, name in enumerate(pred.file_names):
         if not _POSETRACK_FILE_NAME.fullmatch(name):
             raise AnnotationError(
@@ -27,7 +27,7 @@ def check_frames(gt: PoseSequence, pred: PoseSequence) -> None:
 
 
 def order_by_name(gt: PoseSequence, pred: PoseSequence) -> list[int] | None:
-    """For each frame of the ground truth that of the predictions whose image has the same name, if there are such."""
+    """Index of the predicted frame with the same image name for each ground-truth frame; None if names differ."""
     position = {name.rpartition("/")[2]: i for i, name in enumerate(pred.file_names)}
     names = [name.rpartition("/")[2] for name in gt.file_names]
     if len(set(names)) < len(names) or position.keys() != set(names):

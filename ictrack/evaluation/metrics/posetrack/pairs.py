@@ -1,4 +1,4 @@
-"""Distances between annotated and predicted joints of a sequence, for all that PoseTrack measures.
+"""Distances between annotated and predicted joints of a sequence, the input of PoseTrack's metrics.
 
 Distances are in head sizes, 0.6 of the diagonal of the annotated head box, and a joint is found within half of one
 (PCKh at 0.5): github.com/leonid-pishchulin/poseval, ``eval_helpers.py``.
@@ -15,8 +15,7 @@ import numpy as np
 from ictrack.structures.pose_sequence import PoseSequence
 
 HEAD_SIZE_OF_DIAGONAL = 0.6
-# Head sizes, inclusive.
-MATCH_DISTANCE = 0.5
+MATCH_DISTANCE = 0.5  # head sizes, inclusive
 # Relative error of a cross product of differences in float64, after J. R. Shewchuk, "Adaptive Precision Floating-Point
 # Arithmetic and Fast Robust Geometric Predicates", 1997: (3 + 16 u) u with u = 2**-53.
 _CROSS_PRODUCT_ERROR = (3 + 16 * 2.0**-53) * 2.0**-53
@@ -24,18 +23,18 @@ _CROSS_PRODUCT_ERROR = (3 + 16 * 2.0**-53) * 2.0**-53
 
 @dataclass(frozen=True)
 class PosePairs:
-    """A sequence without its ignored joints, and all pairs of an annotated and a predicted person in the same frame.
+    """Sequence without its ignored joints, and all pairs of an annotated and a predicted person in the same frame.
 
     Pairs are ordered by frame, annotated person, predicted person. G annotated people, P predicted ones, M pairs, F
     frames, 15 joints.
 
     Attributes:
-        gt, pred: the sequences; frames of ``pred`` are in the order of those of ``gt``.
-        gt_present: (G, 15) bool, joints that are annotated and not ignored.
-        pred_present: (P, 15) bool, likewise.
-        gt_count, pred_count: (F,) people, without those whose joints are all ignored.
-        frame, gt_index, pred_index: (M,) of the pairs.
-        distance: (M, 15) head sizes; not finite where a joint is missing, or the head box has no size.
+        gt, pred: Sequences, with their frames in the same order.
+        gt_present: (G, 15) mask of joints that are annotated and not ignored.
+        pred_present: (P, 15) mask of joints that are predicted and not ignored.
+        gt_count, pred_count: (F,) number of people, without people whose joints are all ignored.
+        frame, gt_index, pred_index: (M,) frame and indices of the two people of each pair.
+        distance: (M, 15) distances in head sizes; not finite if a joint is missing, or the head box has no size.
     """
 
     gt: PoseSequence
@@ -51,18 +50,18 @@ class PosePairs:
 
     @cached_property
     def is_match(self) -> np.ndarray:
-        """(M, 15) bool, the joint is found."""
+        """Mask (M, 15) of the joints that are found."""
         return self.distance <= MATCH_DISTANCE
 
     @cached_property
     def share_matched(self) -> np.ndarray:
-        """(M,) share of the annotated person's joints that are found; 0 if there are none."""
+        """Share (M,) of the annotated person's joints that are found; 0 if there are none."""
         num_joints = np.count_nonzero(self.gt_present, axis=1)
         return np.count_nonzero(self.is_match, axis=1) / np.maximum(num_joints, 1)[self.gt_index]
 
 
 def pair_people(gt: PoseSequence, pred: PoseSequence) -> PosePairs:
-    """All pairs of people in the same frame, after the joints in the frame's ignore regions are gone."""
+    """Pairs of people in the same frame, without the joints in the frame's ignore regions."""
     gt_present, gt_count = _without_ignored(gt, gt)
     pred_present, pred_count = _without_ignored(pred, gt)
     frame, gt_index, pred_index = _pairs(gt, pred)
@@ -86,7 +85,7 @@ def pair_people(gt: PoseSequence, pred: PoseSequence) -> PosePairs:
 
 
 def _pairs(gt: PoseSequence, pred: PoseSequence) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(M,) frame, (M,) index of the annotated and (M,) of the predicted person of each pair."""
+    """Frame (M,), index of the annotated person (M,) and of the predicted person (M,) of each pair."""
     pred_per_frame = pred.people_per_frame()
     first_pred = np.cumsum(pred_per_frame) - pred_per_frame
     partners = pred_per_frame[gt.frames]
@@ -97,9 +96,9 @@ def _pairs(gt: PoseSequence, pred: PoseSequence) -> tuple[np.ndarray, np.ndarray
 
 
 def _without_ignored(sequence: PoseSequence, gt: PoseSequence) -> tuple[np.ndarray, np.ndarray]:
-    """(P, 15) joints present outside the ignore regions, (F,) people, less those of frames with regions left jointless.
+    """Joints (P, 15) outside the ignore regions, and number of people (F,) who have such joints.
 
-    People without joints are counted in frames without regions: poseval looks for them where there are regions only.
+    People without joints still count in frames without regions: poseval drops them in frames with regions only.
     """
     present = sequence.present.copy()
     count = sequence.people_per_frame()
@@ -116,11 +115,11 @@ def _without_ignored(sequence: PoseSequence, gt: PoseSequence) -> tuple[np.ndarr
 
 
 def strictly_inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
-    """(N,) bool, which of the points are inside and on no edge, by the even-odd rule and without rounding errors.
+    """Mask (N,) of the points inside a polygon and on no edge, by the even-odd rule and without rounding errors.
 
     Args:
         points: (N, 2) x, y.
-        polygon: (V, 2), closed from its last point to its first.
+        polygon: (V, 2) x, y, closed from its last point to its first.
     """
     inside = np.zeros(len(points), dtype=bool)
     if len(polygon) == 0:
@@ -139,14 +138,14 @@ def strictly_inside(points: np.ndarray, polygon: np.ndarray) -> np.ndarray:
         & (np.minimum(ay, by) <= y)
         & (y <= np.maximum(ay, by))
     )
-    # A ray to the right crosses an edge that goes up past the point, and has it on its left, or down, and on its right.
+    # A ray to the right crosses an edge that goes up with the point on its left, or down with the point on its right.
     crosses = ((ay > y) != (by > y)) & ((side > 0) == (by > ay))
     inside[near] = (np.count_nonzero(crosses, axis=1) % 2 == 1) & ~is_on_edge.any(axis=1)
     return inside
 
 
 def _side(x: np.ndarray, y: np.ndarray, ax: np.ndarray, ay: np.ndarray, bx: np.ndarray, by: np.ndarray) -> np.ndarray:
-    """(n, V) sign of the cross product of the edge a-b and a-point: 1 if the point is on the left with y upwards."""
+    """Sign (n, V) of the cross product of the edge a-b and a-point: 1 if the point is on the left with y upwards."""
     first, second = (bx - ax) * (y - ay), (by - ay) * (x - ax)
     cross = first - second
     side = np.sign(cross)

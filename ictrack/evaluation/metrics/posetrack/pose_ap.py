@@ -1,8 +1,8 @@
-"""Average precision of joints: PoseTrack's pose estimation metric, one curve a joint.
+"""Average precision of joints: PoseTrack's pose estimation metric, one curve for each joint.
 
-In each frame a predicted person belongs to the annotated person of whose joints it finds the largest share, if it is
-the one that finds most of that person's joints. The joints of all other people are wrong. Reference:
-github.com/leonid-pishchulin/poseval, ``evaluateAP.py``. The protocols are told apart in ``evaluate.py``.
+In each frame a predicted person belongs to the annotated person of whose joints it finds the largest share, if no other
+prediction finds more of that person's joints. The joints of all other predictions are wrong. Reference:
+github.com/leonid-pishchulin/poseval, ``evaluateAP.py``. The two protocols differ in ``evaluate.py``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ class PredJoints:
     """Predicted joints of a sequence, and which of them are right.
 
     Attributes:
-        is_right: (P, 15) bool, of the predicted people in the order of the file.
-        present: (P, 15) bool.
-        scores: (P, 15).
-        num_gt: (15,) annotated joints.
+        is_right: (P, 15) mask of right joints of the predicted people, in the order of the file.
+        present: (P, 15) mask of predicted joints.
+        scores: (P, 15) scores.
+        num_gt: (15,) number of annotated joints.
     """
 
     is_right: np.ndarray
@@ -33,11 +33,11 @@ class PredJoints:
 
 
 def right_joints(pairs: PosePairs) -> np.ndarray:
-    """(P, 15) bool, which joints of the predicted people are right."""
+    """Mask (P, 15) of the predicted people's joints that are right."""
     share = pairs.share_matched
     candidates = np.flatnonzero(share > 0)
-    # Each prediction keeps the annotated person with the highest share, then each of those the best such prediction;
-    # among equals the first in the file's order.
+    # Each prediction keeps the annotated person with the highest share, then each annotated person the best such
+    # prediction; among equals the first in the file's order.
     candidates = _first_of_each(candidates, pairs.pred_index, -share, pairs.gt_index)
     candidates = _first_of_each(candidates, pairs.gt_index, -share, pairs.pred_index)
     is_right = np.zeros(pairs.pred_present.shape, dtype=bool)
@@ -46,7 +46,7 @@ def right_joints(pairs: PosePairs) -> np.ndarray:
 
 
 def pred_joints(pairs: PosePairs, is_right: np.ndarray, frames: np.ndarray) -> PredJoints:
-    """The predictions and the number of annotations in the frames of a (F,) bool mask."""
+    """Predictions and number of annotations in the frames of a mask (F,)."""
     used = frames[pairs.pred.frames]
     return PredJoints(
         is_right=is_right[used],
@@ -57,7 +57,7 @@ def pred_joints(pairs: PosePairs, is_right: np.ndarray, frames: np.ndarray) -> P
 
 
 def _first_of_each(candidates: np.ndarray, group: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """(groups,) the candidate of each group that comes first by ``keys``."""
+    """Candidates (groups,) that come first by ``keys`` in their group."""
     order = np.lexsort([*(key[candidates] for key in reversed(keys)), group[candidates]])
     candidates = candidates[order]
     is_first = np.ones(len(candidates), dtype=bool)
@@ -67,16 +67,14 @@ def _first_of_each(candidates: np.ndarray, group: np.ndarray, *keys: np.ndarray)
 
 @dataclass(frozen=True)
 class JointCurve:
-    """The predictions of one joint in all sequences, by falling score, as far as a precision-recall curve needs them.
-
-    E predictions, T of them right, S sequences.
+    """E predictions of one joint, T of them right, in S sequences, by descending score, for a precision-recall curve.
 
     Attributes:
-        sequence: (E,) that each is in.
-        right: (T,) which of them are right.
-        end: (T,) for each right one, the last prediction that counts with it: itself, or the last of the same score.
-        last_right: (T,) the last of ``right`` up to there.
-        num_gt: (S,) annotated joints.
+        sequence: (E,) index of each prediction's sequence.
+        right: (T,) indices of the right predictions.
+        end: (T,) last prediction that counts with each right one: itself, or the last of the same score.
+        last_right: (T,) position in ``right`` of the last right prediction up to ``end``.
+        num_gt: (S,) number of annotated joints.
     """
 
     sequence: np.ndarray
@@ -106,11 +104,12 @@ class JointCurve:
 
 
 def joint_curves(sequences: Sequence[PredJoints], *, join_ties: bool) -> list[JointCurve]:
-    """The curve of each joint.
+    """Curves of the joints.
 
     Args:
-        join_ties: predictions of equal score come together, whatever their order; else the one read last comes first,
-            which is what NumPy's sort, made stable, gives in poseval.
+        sequences: Joints of each sequence.
+        join_ties: Whether predictions of equal score count together; else the one read last comes first, as poseval's
+            sort, made stable, orders them.
     """
     if not sequences:
         return []
@@ -134,6 +133,6 @@ def joint_curves(sequences: Sequence[PredJoints], *, join_ties: bool) -> list[Jo
 
 
 def _ends_of_ties(scores: np.ndarray) -> np.ndarray:
-    """(E,) for each of the falling scores the position of the last equal one."""
+    """Position (E,) of the last equal score for each of the descending scores."""
     last = np.append(np.flatnonzero(scores[1:] != scores[:-1]), len(scores) - 1)
     return last[np.searchsorted(last, np.arange(len(scores)))]

@@ -1,11 +1,10 @@
 """CLEAR MOT of joints: PoseTrack's tracking metric, in which each joint is a multi-object tracking problem of its own.
 
 References: Bernardin and Stiefelhagen, "Evaluating Multiple Object Tracking Performance: The CLEAR MOT Metrics", 2008;
-the events are those of py-motmetrics 1.4.0 (github.com/cheind/py-motmetrics), with which poseval counts them. In each
-frame an annotated joint first keeps the track that it was last matched to, however long ago, if that is within reach;
-the others are assigned so that most of them are found and, among such assignments, the distances are least. A match
-to another track than the last one is a switch. Where several assignments are equally good, which of them is taken may
-differ from py-motmetrics.
+the events are those of py-motmetrics 1.4.0 (github.com/cheind/py-motmetrics), which poseval uses. In each frame an
+annotated joint first keeps the track that it was last matched to, however long ago, if that is within reach; the others
+are assigned with the most matches and, among such assignments, the least distance. A match to another track than the
+last one is a switch. Among equally good assignments the choice may differ from py-motmetrics'.
 """
 
 from __future__ import annotations
@@ -26,14 +25,14 @@ class JointEvents:
     """Events of each of 15 joints in each of F frames.
 
     Attributes:
-        objects, predictions: (F, 15) annotated and predicted joints.
-        matched: (F, 15) annotated joints that are matched.
-        switches: (F, 15) those of them that are matched to another track than before.
-        distance: (F, 15) summed over the matches, in head sizes.
-        distance_raw: (F, 15) summed over all pairs within reach.
-        distance_extra: (F, 15) summed over matches once for each of py-motmetrics' ASCEND (a switch to a track that has
-            never been matched), TRANSFER (to a track last assigned to another person) and MIGRATE (a transfer to a
-            person that has never been matched).
+        objects, predictions: (F, 15) number of annotated and predicted joints.
+        matched: (F, 15) number of matched annotated joints.
+        switches: (F, 15) number of joints matched to another track than before.
+        distance: (F, 15) sum of the matches' distances, in head sizes.
+        distance_raw: (F, 15) sum of the distances of all pairs within reach.
+        distance_extra: (F, 15) sum of the matches' distances for each of py-motmetrics' ASCEND (a switch to a track
+            that has never been matched), TRANSFER (to a track last assigned to another person) and MIGRATE (a transfer
+            to a person that has never been matched).
     """
 
     objects: np.ndarray
@@ -45,10 +44,11 @@ class JointEvents:
     distance_extra: np.ndarray
 
     def counts(self, frames: np.ndarray, num_dummy_frames: int = 0) -> np.ndarray:
-        """(15, len(COUNTS)) summed over the frames of a (F,) bool mask.
+        """Counts (15, len(COUNTS)) summed over the frames of a mask (F,).
 
         Args:
-            num_dummy_frames: number of further frames with one object, which is missed, and one false positive.
+            frames: (F,) mask.
+            num_dummy_frames: Number of additional frames with one missed object and one false positive.
         """
         objects, predictions, matched, switches, distance, raw, extra = (
             values[frames].sum(axis=0)
@@ -76,7 +76,7 @@ class JointEvents:
 
 
 def track_joints(pairs: PosePairs, frames: np.ndarray) -> JointEvents:
-    """Match the joints of a sequence, frame by frame, in the frames of the (F,) bool mask."""
+    """Match the joints of a sequence, frame by frame, in the frames of a mask (F,)."""
     num_frames, num_joints = pairs.gt.num_frames, pairs.gt_present.shape[1]
     pair, joint = np.nonzero(pairs.is_match & frames[pairs.frame, None])
     distance = pairs.distance[pair, joint]
@@ -96,7 +96,7 @@ def track_joints(pairs: PosePairs, frames: np.ndarray) -> JointEvents:
             events.append(indices + bounds[t])
 
     def total(events: list[np.ndarray], weights: np.ndarray | None = None) -> np.ndarray:
-        """(F, 15) number of the events, or sum of their weights."""
+        """Number (F, 15) of the events, or sum of their weights."""
         index = np.concatenate([np.zeros(0, dtype=np.int64), *events])
         cells = frame[index] * num_joints + joint[index]
         return np.bincount(
@@ -115,14 +115,14 @@ def track_joints(pairs: PosePairs, frames: np.ndarray) -> JointEvents:
 
 
 def _per_frame(present: np.ndarray, frames: np.ndarray, num_frames: int) -> np.ndarray:
-    """(F, 15) joints present in each frame."""
+    """Number (F, 15) of joints present in each frame."""
     totals = np.concatenate([np.zeros((1, present.shape[1]), dtype=np.int64), np.cumsum(present, axis=0)])
     bounds = np.searchsorted(frames, np.arange(num_frames + 1))
     return totals[bounds[1:]] - totals[bounds[:-1]]
 
 
 class _Memory:
-    """Who was matched to whom so far. A row is a joint of an annotated track, a column one of a predicted track."""
+    """Previous matches. A row is a joint of an annotated track, a column a joint of a predicted track."""
 
     def __init__(self, num_rows: int, num_columns: int) -> None:
         self.partner = np.full(num_rows, -1)  # last column of a row
@@ -137,14 +137,14 @@ class _Memory:
         """Match the rows and columns of a frame.
 
         Args:
-            rows, columns, distance: (E,) the pairs within reach, rows in the order of the annotations.
+            rows, columns, distance: (E,) pairs within reach, rows in the order of the annotations.
 
         Returns:
-            indices of the pairs that are matched, of those of them that are switches, and of those that py-motmetrics
-            lists again, as often as it does.
+            Indices of the matched pairs, of the switches among them, and of the pairs that py-motmetrics lists again,
+            as often as it does.
         """
         kept = np.flatnonzero(self.partner[rows] == columns)
-        # Where two rows were last matched to the same column, the first of them keeps it.
+        # If two rows were last matched to the same column, the first of them keeps it.
         self._claim[columns[kept[::-1]]] = kept[::-1]
         kept = kept[self._claim[columns[kept]] == kept]
         self._row_taken[rows[kept]] = True
@@ -171,8 +171,8 @@ def assign(rows: np.ndarray, columns: np.ndarray, distance: np.ndarray) -> np.nd
     """Indices of the pairs of a one-to-one assignment with the most pairs and, among those, the least distance.
 
     Args:
-        rows, columns: (E,) the two ends of each possible pair.
-        distance: (E,) at most ``MATCH_DISTANCE``.
+        rows, columns: (E,) ends of each possible pair.
+        distance: (E,) distances, at most ``MATCH_DISTANCE``.
     """
     row_degree, column_degree = np.bincount(rows)[rows], np.bincount(columns)[columns]
     is_only = (row_degree == 1) & (column_degree == 1)

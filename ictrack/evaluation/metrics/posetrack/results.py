@@ -1,4 +1,4 @@
-"""PoseTrack's scores of any choice of sequences, from the curves and counts of both protocols."""
+"""PoseTrack's scores of any draw of sequences, from the curves and counts of both protocols."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ictrack.structures.joints import POSETRACK_15
 from .pose_ap import JointCurve
 from .pose_mot import COUNTS
 
-# poseval's name of each joint.
+# Joint names in poseval.
 JOINT_NAMES = tuple({"head_bottom": "neck"}.get(name, name) for name in POSETRACK_15.names)
 # Columns of poseval's tables.
 JOINT_GROUPS: dict[str, tuple[str, ...]] = {
@@ -29,9 +29,8 @@ JOINT_GROUPS: dict[str, tuple[str, ...]] = {
         )
     },
 }
-# Headline -> metric.
 _MOT_HEADLINES = {"MOTA": "mota", "MOTP": "motp", "Prec": "pre", "Rec": "rec"}
-# metric -> joint or "total" -> fraction; NaN: nothing to measure
+# Fractions by metric and joint or "total"; NaN: nothing to measure.
 Scores = dict[str, dict[str, float]]
 
 
@@ -41,8 +40,8 @@ class ProtocolResult:
 
     Attributes:
         protocol: "official" or "strict".
-        curves: one a joint.
-        counts: (S, 15, len(COUNTS)).
+        curves: Curves of the 15 joints.
+        counts: (S, 15, len(COUNTS)) counts of MOT.
     """
 
     protocol: str
@@ -61,7 +60,7 @@ class ProtocolResult:
         return {name: _with_total(column) for name, column in zip(("ap", "pre", "rec"), values.T)}
 
     def mot(self, weights: np.ndarray) -> Scores:
-        """``mota``, ``motp``, ``pre`` and ``rec``, and the official ``motp_without_raw_events``; as above."""
+        """``mota``, ``motp``, ``pre``, ``rec`` and the official ``motp_without_raw_events``, by joint and in total."""
         count = dict(zip(COUNTS, np.tensordot(weights, self.counts, axes=1).T))
         errors = count["misses"] + count["switches"] + count["false_positives"]
         matched = count["matches"] + count["switches"]
@@ -89,9 +88,9 @@ class PoseEvaluation:
     """PoseTrack's scores of S sequences.
 
     Attributes:
-        sequence_names: (S,).
-        protocols: the results of each protocol that was asked for.
-        warnings: one line a message, behind the sequences that it is about.
+        sequence_names: Names of the S sequences.
+        protocols: Results by protocol.
+        warnings: Lines of a message and the sequences that it is about.
     """
 
     sequence_names: tuple[str, ...]
@@ -100,20 +99,20 @@ class PoseEvaluation:
 
     @property
     def scores(self) -> dict[str, dict[str, Scores]]:
-        """protocol -> "AP" {ap, pre, rec}, "MOT" {mota, motp, pre, rec, ...}, "counters" -> joint or "total"."""
+        """Scores by protocol; "AP" {ap, pre, rec}, "MOT" {mota, motp, pre, rec, ...}, "counters"; joint or "total"."""
         return self._scores(np.ones(len(self.sequence_names), dtype=np.int64))
 
     def per_sequence(self) -> dict[str, dict[str, dict[str, Scores]]]:
-        """sequence -> the same as ``scores``, of the sequence alone."""
+        """Scores, as in :attr:`scores`, of each sequence alone."""
         each = np.eye(len(self.sequence_names), dtype=np.int64)
         return {name: self._scores(weights) for name, weights in zip(self.sequence_names, each)}
 
     def resample(self, weights: np.ndarray) -> dict[str, float]:
-        """The headline scores, such as "official.AP" and "strict.MOTA", of a draw of sequences.
+        """Headline scores, such as "official.AP" and "strict.MOTA", of a draw of sequences.
 
         Args:
             weights: (S,) integers, how often each sequence was drawn; ones give the scores of the data set. A
-                sequence that is drawn twice is there twice, its predictions of equal score side by side.
+                sequence that is drawn twice counts twice, its predictions of equal score side by side.
         """
         headlines = {}
         for name, result in self.protocols.items():
@@ -134,13 +133,13 @@ class PoseEvaluation:
 
 
 def _with_total(values: np.ndarray) -> dict[str, float]:
-    """The values of the joints, and the mean of those that are defined; NaN if none is."""
+    """Values by joint, and the mean of the defined ones; NaN if none is."""
     defined = values[~np.isnan(values)]
     total = float(defined.mean()) if len(defined) else float("nan")
     return {**dict(zip(JOINT_NAMES, values.tolist())), "total": total}
 
 
 def group_joints(scores: Mapping[str, float]) -> dict[str, float]:
-    """Scores by joint as in poseval's table: means over ``JOINT_GROUPS``, NaN where a joint has none, and Total."""
+    """Scores in poseval's columns: means over ``JOINT_GROUPS``, NaN if a joint has none, and Total."""
     columns = {title: float(np.mean([scores[joint] for joint in joints])) for title, joints in JOINT_GROUPS.items()}
     return {**columns, "Total": scores["total"]}

@@ -1,4 +1,4 @@
-"""Pose tracks as sequences for the tracking metrics of any similarity: HOTA, CLEAR and Identity."""
+"""Pose tracks as sequences for HOTA, CLEAR and Identity."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ SIMILARITIES = ("oks", "pckh")
 
 
 def pose_tracks(gt: PoseSequence, pred: PoseSequence, similarity: str = "oks") -> TrackedSequence:
-    """The people of a sequence in its labeled frames. Joints in ignore regions, and people without others, are gone.
+    """People of a sequence in its labeled frames, without joints in ignore regions, and people without other joints.
 
     Args:
+        gt, pred: Ground truth and predictions of a sequence.
         similarity: "oks", the object keypoint similarity of COCO with the sigmas of ``POSETRACK_15`` and, as PoseTrack
             has no masks, the area of the annotated person's box; or "pckh", the share of the annotated joints that are
             found within half a head size, as in PoseTrack's AP. A joint that is not predicted has similarity 0.
@@ -55,9 +56,9 @@ def pose_tracks(gt: PoseSequence, pred: PoseSequence, similarity: str = "oks") -
 
 
 def oks(pairs: PosePairs) -> np.ndarray:
-    """(M,) object keypoint similarity, the mean over the annotated joints of exp(-d^2 / (2 area (2 sigma)^2)).
+    """Object keypoint similarity (M,), the mean over the annotated joints of exp(-d^2 / (2 area (2 sigma)^2)).
 
-    Reference: pycocotools' ``COCOeval.computeOks``. People without a box have that of their annotated joints.
+    Reference: pycocotools' ``COCOeval.computeOks``. A missing box is replaced by the box of the annotated joints.
     """
     variances = (2 * np.array(POSETRACK_15.sigmas)) ** 2
     areas = np.where(np.isnan(pairs.gt.areas), _extent_areas(pairs), pairs.gt.areas)
@@ -70,7 +71,7 @@ def oks(pairs: PosePairs) -> np.ndarray:
 
 
 def _extent_areas(pairs: PosePairs) -> np.ndarray:
-    """(G,) area of the smallest box around the annotated joints; 0 without joints."""
+    """Area (G,) of the smallest box around the annotated joints; 0 without joints."""
     present = pairs.gt.present[..., None]
     low = np.where(present, pairs.gt.keypoints, np.inf).min(axis=1)
     high = np.where(present, pairs.gt.keypoints, -np.inf).max(axis=1)

@@ -1,4 +1,4 @@
-"""All scores of YouTube-VIS results in one pass: every mask is read once, every overlap is computed once."""
+"""Scores of YouTube-VIS results in one pass: every mask is read once, every overlap is computed once."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ METRICS = ("ap", "hota", "clear", "identity")
 
 
 class VideoEvaluation:
-    """The scores of one results file.
+    """Scores of one results file.
 
     Attributes:
-        ap: protocol -> average precision; without a protocol that cannot score the data.
-        hota, clear, identity: None if they were not asked for.
-        warnings: one line a message, behind the first JSON paths that it is about.
-        errors: protocol -> why it cannot score the data, with a JSON path.
+        ap: Average precision by protocol, without protocols that cannot score the data.
+        hota, clear, identity: Association scores; None if not requested.
+        warnings: Lines of a message and the first JSON paths that it is about.
+        errors: Reason, with a JSON path, of each protocol that cannot score the data.
     """
 
     def __init__(
@@ -45,18 +45,18 @@ class VideoEvaluation:
         self._resampling = resampling
 
     def resample(self, weights: np.ndarray) -> dict[str, float]:
-        """The headline scores if videos had been drawn otherwise, for :mod:`.bootstrap`.
+        """Headline scores of a draw of videos, for :mod:`..bootstrap`.
 
-        Detections of equal score of a video that is drawn several times are taken together.
+        Detections of equal score in a video that is drawn several times are taken together.
 
         Args:
             weights: (V,) whole numbers, how often each video of the ground truth, in its order, counts. Ones give the
                 scores of the data exactly.
 
         Returns:
-            "official.AP", "strict.AR10", ... (the 12 numbers of each protocol that can score), "hota.HOTA",
-            "clear.MOTA", "identity.IDF1", ... (of the counts summed over categories). NaN where there is nothing to
-            measure.
+            "official.AP", "strict.AR10", ... (the 12 scores of each protocol that can score), "hota.HOTA",
+            "clear.MOTA", "identity.IDF1", ... (of the counts summed over categories). NaN where nothing can be
+            measured.
 
         Raises:
             ValueError: there are not as many weights as videos, or they are no whole numbers.
@@ -77,17 +77,16 @@ def evaluate_videos(
     """Average precision, HOTA, CLEAR MOT and Identity of YouTube-VIS results, on mask IoU.
 
     Args:
-        gt: the content of an annotation file. ``iscrowd`` may be missing (0), ``areas`` too (of the masks).
-        pred: the content of a ``results.json``. Masks may be in any of the ground truth's forms.
-        metrics: names in ``METRICS``.
-        protocols: names of the average precision's protocols, see :mod:`.video_ap`.
-        class_agnostic: a detection may match a ground truth of any category; all are one, named "object".
-        workers: processes that share the videos. The scores do not depend on it.
+        gt: Content of an annotation file. ``iscrowd`` (default 0) and ``areas`` (default: the masks') may be missing.
+        pred: Content of a ``results.json``. Masks may be in any of the ground truth's forms.
+        metrics: Names in ``METRICS``.
+        protocols: Protocols of average precision, see :mod:`.video_ap`.
+        class_agnostic: Whether a detection may match a ground truth of any category; all are one, named "object".
+        workers: Number of processes that share the videos. The scores do not depend on it.
 
     Raises:
-        AnnotationError: with the JSON path of what cannot be scored; also where the strict protocol cannot score and is
-            the only one.
-        ValueError: an unknown metric or protocol, or no worker.
+        AnnotationError: the data cannot be scored, or not by the only protocol; the message has the JSON path.
+        ValueError: a metric or protocol is unknown, or there is no worker.
     """
     for kind, names, known in (("metric", metrics, METRICS), ("protocol", protocols, PROTOCOLS)):
         for name in names:
@@ -132,7 +131,7 @@ def evaluate_video_ap(
     class_agnostic: bool = False,
     protocol: str = "official",
 ) -> VideoAPResult:
-    """The average precision alone, as :func:`evaluate_videos` gives it; its warnings are logged."""
+    """Average precision of :func:`evaluate_videos` alone; warnings are logged."""
     evaluation = evaluate_videos(gt, pred, metrics=("ap",), protocols=(protocol,), class_agnostic=class_agnostic)
     for warning in evaluation.warnings:
         logger.warning("%s", warning)
@@ -140,7 +139,7 @@ def evaluate_video_ap(
 
 
 class _Resampling:
-    """Ranked detections and counts of every video, to be weighted anew."""
+    """Ranked detections and counts of every video, to be weighted for each draw."""
 
     def __init__(self, categories: tuple[tuple[int, str], ...], num_videos: int, association: Sequence[str]) -> None:
         self._categories = categories
@@ -153,7 +152,7 @@ class _Resampling:
             self.association = AssociationCounts(num_videos, association, [name for _, name in categories])
 
     def rank(self, matches: Mapping[str, Sequence[Mapping[int, VideoMatches]]]) -> dict[str, VideoAPResult]:
-        """The average precision of each protocol from its categories' (K,) matches of videos, by their positions."""
+        """Average precision of each protocol from its K categories' matches by position of the video."""
         results: dict[str, VideoAPResult] = {}
         for protocol, by_category in matches.items():
             twin = next((other for other in results if _are_same(matches[other], by_category)), None)
@@ -169,7 +168,7 @@ class _Resampling:
         if weights.shape != (self._num_videos,) or (weights < 0).any() or (weights != np.floor(weights)).any():
             raise ValueError(f"weights must be {self._num_videos} whole numbers, one a video")
         scores: dict[str, float] = {}
-        # Protocols between which the data makes no difference share their detections.
+        # Protocols that agree on the data share their detections.
         distinct = {id(ranked): ranked for ranked in self._ranked.values()}
         summaries = {
             key: VideoAPResult.measure(ranked, self._categories, weights).summary() for key, ranked in distinct.items()

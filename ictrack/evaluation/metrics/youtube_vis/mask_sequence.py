@@ -10,12 +10,12 @@ from .track_masks import TrackMasks
 
 
 def mask_sequence(gt: TrackMasks, pred: TrackMasks, overlaps: PairOverlaps, length: int) -> TrackedSequence:
-    """The tracks of one video and class, frame by frame. Tracks without any mask do not exist.
+    """Sequence of the tracks of one video and class. Tracks without any mask do not exist.
 
     Args:
-        gt, pred: their masks.
-        overlaps: :func:`.track_iou.pair_overlaps` of the tracks with the ground truth.
-        length: frames of the video; masks beyond are left out.
+        gt, pred: Masks of the tracks.
+        overlaps: Result of :func:`.track_iou.pair_overlaps` for the two.
+        length: Number of frames of the video; masks beyond are left out.
     """
     gt_identity, num_gt = _identities(gt, length)
     pred_identity, num_pred = _identities(pred, length)
@@ -31,13 +31,13 @@ def mask_sequence(gt: TrackMasks, pred: TrackMasks, overlaps: PairOverlaps, leng
 
 
 def _identities(tracks: TrackMasks, length: int) -> tuple[np.ndarray, int]:
-    """(N,) each track's index among those that are in some frame, and their number."""
+    """Index (N,) of each track among the tracks that are in some frame, and their number."""
     exists = tracks.present[:, :length].any(axis=1)
     return np.cumsum(exists) - 1, int(np.count_nonzero(exists))
 
 
 def _by_frame(tracks: TrackMasks, identity: np.ndarray, length: int) -> list[np.ndarray]:
-    """Per frame the identities of the tracks with a mask in it."""
+    """Identities of the tracks with a mask in each frame."""
     frames, rows = np.nonzero(tracks.present[:, :length].T)
     ids = identity[rows]
     limits = np.searchsorted(frames, np.arange(length + 1)).tolist()

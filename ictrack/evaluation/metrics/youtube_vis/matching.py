@@ -1,4 +1,4 @@
-"""Matching of detected tracks to ground truth, as YouTube-VIS's average precision needs it."""
+"""Matching of detected tracks to ground truth for YouTube-VIS's average precision."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import numpy as np
 from .track_masks import TrackMasks
 
 IOU_THRESHOLDS = np.linspace(0.5, 0.95, 10)
-# Tracks of a video and category, by falling score, that count.
+# Limits of the tracks of a video and category, by descending score.
 MAX_DETECTIONS = (1, 10, 100)
 AREA_NAMES = ("all", "small", "medium", "large")
-# Mean pixels of a track over its visible frames, both ends included.
+# Ranges, both ends included, of a track's mean pixels over its visible frames.
 AREA_RANGES = np.array([(0, 1e10), (0, 128**2), (128**2, 256**2), (256**2, 1e10)])
 
 
 @dataclass(frozen=True)
 class VideoMatches:
-    """Matches of the D best detections of one video and category. A area ranges, T IoU thresholds.
+    """Matches of the D best detections of one video and category, for A area ranges and T IoU thresholds.
 
     Attributes:
-        scores: (D,) falling.
-        matched: (A, T, D) bool, has a ground truth.
-        ignored: (A, T, D) bool, neither right nor wrong.
-        num_gt: (A,) tracks to be found.
+        scores: (D,) scores, descending.
+        matched: (A, T, D) mask of detections with a ground truth.
+        ignored: (A, T, D) mask of detections that are neither right nor wrong.
+        num_gt: (A,) number of tracks to be found.
     """
 
     scores: np.ndarray
@@ -49,12 +49,12 @@ def match_tracks(
     that is ignored (crowd, or outside the area range) only if no other fits. A crowd stays free.
 
     Args:
-        iou: (D, G).
-        scores: (D,) falling.
+        iou: (D, G) IoU.
+        scores: (D,) scores, descending.
         areas: (D,) mean areas; a detection without a match that lies outside the range is ignored.
         gt_areas: (G,) mean areas.
-        crowd: (G,) bool.
-        counts_as_match: (G,) bool; False where the official tool takes the annotation's id 0 for "no match".
+        crowd: (G,) mask of crowds.
+        counts_as_match: (G,) mask; False where the official tool takes the annotation's id 0 for "no match".
     """
     num_detections, num_gt = iou.shape
     shape = (len(AREA_RANGES), len(IOU_THRESHOLDS))
@@ -81,7 +81,7 @@ def match_tracks(
 
 
 def annotated_areas(annotations: Iterable[Mapping[str, Any]], masks: TrackMasks) -> np.ndarray:
-    """Mean areas (G,): from ``areas``, which need not agree with the masks; from the masks where it is missing."""
+    """Mean areas (G,) from ``areas``, which need not agree with the masks, or from the masks if it is missing."""
     areas = masks.mean_areas()
     for i, annotation in enumerate(annotations):
         if annotation.get("areas") is not None:

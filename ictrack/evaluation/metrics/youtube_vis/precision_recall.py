@@ -1,8 +1,8 @@
-"""Precision and recall of ranked detections of one category, of which each video's may count any number of times.
+"""Precision and recall of ranked detections of one category, with a weight for each video.
 
-The formulas are those of github.com/youtubevos/cocoapi (``ytvoseval.py``, ``accumulate``): precision is made falling
-from the right and read off at fixed recalls. Weights are for resampling videos: a video that is drawn twice has twice
-its ground truth and its detections.
+The formulas are those of github.com/youtubevos/cocoapi (``ytvoseval.py``, ``accumulate``): the precision's envelope,
+descending, is read off at fixed recalls. Weights resample videos: a video that is drawn twice has its ground truth and
+its detections twice.
 """
 
 from __future__ import annotations
@@ -17,17 +17,17 @@ RECALL_THRESHOLDS = np.linspace(0.0, 1.0, 101)
 
 
 class RankedDetections:
-    """The detections of one category in V videos, sorted once. A area ranges, T IoU thresholds, M limits.
+    """Detections of one category in V videos, sorted once, for A area ranges, T IoU thresholds and M limits.
 
-    Only right detections raise the recall, and precision is highest at them, so that it is needed there only: at P
-    places at most in each of the A x T settings.
+    Only right detections raise the recall, and precision is highest at them, so it is only computed there: at most at
+    P positions for each of the A x T settings.
     """
 
     def __init__(self, matches: Sequence[VideoMatches], videos: Sequence[int], num_videos: int) -> None:
         """
         Args:
-            matches: those of the videos that have ground truth or detections, in the order of their pooling.
-            videos: the positions of those videos among all.
+            matches: Matches of the videos with ground truth or detections, in the order of their pooling.
+            videos: Positions of those videos among all.
             num_videos: V.
         """
         self._num_gt = np.zeros((num_videos, len(AREA_RANGES)))
@@ -57,7 +57,7 @@ class RankedDetections:
         self._num_exceptions = np.take_along_axis(np.cumsum(is_exception, axis=2), self._right, axis=2)
 
     def curves(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Precision at each of R recalls, (T, R, A), and the last recall, (T, A, M); NaN where nothing is to be found.
+        """Precision at each of R recalls, (T, R, A), and the last recall, (T, A, M); NaN without ground truth.
 
         Args:
             weights: (V,) how often each video counts.
@@ -74,7 +74,7 @@ class RankedDetections:
             raw = true_positives / (counted + np.spacing(1)) * self._is_right
             envelope = np.maximum.accumulate(raw[..., ::-1], axis=2)[..., ::-1]
             some = np.maximum(num_gt, 1)[:, None, None]
-            # A right detection stands for the recalls above that of the one before it, up to its own.
+            # A right detection stands for the recalls above the previous one's, up to its own.
             reached = np.searchsorted(RECALL_THRESHOLDS, true_positives / some, side="right")
             repeats = np.diff(reached, axis=2, prepend=0, append=len(RECALL_THRESHOLDS))
             envelope = np.concatenate([envelope, np.zeros((*envelope.shape[:2], 1))], axis=2)
@@ -85,14 +85,14 @@ class RankedDetections:
         return precision.transpose(1, 2, 0), recall.transpose(2, 1, 0)
 
     def _exceptions_before(self, weight: np.ndarray) -> np.ndarray:
-        """(A, T, P), up to each right detection: what its threshold alone ignores, less what it alone does not."""
+        """Weight (A, T, P) before each right detection that only its threshold ignores, less what only it does not."""
         running = np.zeros((*self._exception.shape[:2], self._exception.shape[2] + 1))
         np.cumsum(weight[self._exception] * self._sign, axis=2, out=running[..., 1:])
         return np.take_along_axis(running, self._num_exceptions, axis=2)
 
 
 def _positions(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Where (A, T, N) bool is true along N: (A, T, P) positions, filled up with 0, and whether each is one."""
+    """Positions (A, T, P) along N at which a mask (A, T, N) is true, filled up with 0, and whether each is one."""
     counts = np.count_nonzero(mask, axis=2)
     exists = np.arange(counts.max(initial=0)) < counts[..., None]
     positions = np.zeros(exists.shape, dtype=np.int64)

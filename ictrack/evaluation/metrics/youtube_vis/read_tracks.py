@@ -13,7 +13,7 @@ from .track_masks import TrackMasks
 
 
 def categories_of(gt: Mapping[str, Any], class_agnostic: bool) -> tuple[tuple[int, str], ...]:
-    """(id, name) of each category by ascending id; only (0, "object") if class-agnostic."""
+    """Pairs (id, name) of the categories by ascending id; only (0, "object") if class-agnostic."""
     if class_agnostic:
         return ((0, "object"),)
     return tuple(sorted((c["id"], str(c.get("name", c["id"]))) for c in gt["categories"]))
@@ -21,14 +21,12 @@ def categories_of(gt: Mapping[str, Any], class_agnostic: bool) -> tuple[tuple[in
 
 @dataclass(frozen=True)
 class VideoTracks:
-    """The tracks of one video, those of a category side by side.
+    """Tracks of one video, grouped by category.
 
     Attributes:
-        gt, pred: (G,), (D,) positions in ``annotations`` and in the results; the latter, within a category, in the
-            results' order.
-        gt_masks, pred_masks: their masks.
-        groups: for each category that has tracks, its position among :func:`categories_of`, and the rows of its tracks
-            in ``gt`` and ``pred``.
+        gt, pred: Positions (G,) in ``annotations`` and (D,) in the results, in the results' order within a category.
+        gt_masks, pred_masks: Masks of these tracks.
+        groups: Position in :func:`categories_of`, rows in ``gt`` and rows in ``pred`` of each category with tracks.
     """
 
     gt: list[int]
@@ -39,18 +37,18 @@ class VideoTracks:
 
 
 class TrackReader:
-    """Ground truth and results by video and category; masks are only read when a video's turn comes."""
+    """Ground truth and results by video and category; masks are read video by video."""
 
     def __init__(self, gt: Mapping[str, Any], pred: Sequence[Mapping[str, Any]], *, class_agnostic: bool) -> None:
         """
         Args:
-            gt: the content of an annotation file.
-            pred: the content of a ``results.json``.
-            class_agnostic: all categories are one, "object".
+            gt: Content of an annotation file.
+            pred: Content of a ``results.json``.
+            class_agnostic: Whether all categories are one, "object".
 
         Raises:
-            AnnotationError: an annotation or a result of an unknown video, an annotation of an unknown category, or a
-                result without a finite score or without a list of segmentations.
+            AnnotationError: an annotation or a result has an unknown video, an annotation has an unknown category, or a
+                result has no finite score or no list of segmentations.
         """
         require(isinstance(pred, (list, tuple)), "results", "must be a list of tracks")
         self.videos = index_by_id(gt["videos"], "videos")
@@ -61,7 +59,7 @@ class TrackReader:
         position = {category["id"]: 0 for category in gt["categories"]}
         if not class_agnostic:
             position = {category: k for k, (category, _) in enumerate(self.categories)}
-        # video -> position of the category -> positions in annotations, in results
+        # Video id -> position of the category -> positions in annotations, in results.
         self._by_video: dict[int, dict[int, tuple[list[int], list[int]]]] = {video_id: {} for video_id in self.videos}
         for i, annotation in enumerate(self.annotations):
             for key, known in (("video_id", self.videos), ("category_id", position)):
@@ -72,11 +70,11 @@ class TrackReader:
             self._group(pred[i], position)[1].append(i)
 
     def read(self, video_id: int, *, max_detections: int | None = None) -> VideoTracks:
-        """The tracks of one video.
+        """Tracks of one video.
 
         Args:
-            video_id: id in ``videos``.
-            max_detections: only the best of each category, by falling score, the earlier of equals.
+            video_id: Id in ``videos``.
+            max_detections: Number of results of each category, by descending score, the earlier of equals; None: all.
 
         Raises:
             AnnotationError: a segmentation is no mask.
@@ -104,7 +102,7 @@ class TrackReader:
         return self._by_video[entry["video_id"]].setdefault(position[entry["category_id"]], ([], []))
 
     def _scorable(self, known_categories: Mapping[int, Any]) -> Iterator[int]:
-        """Positions of the results of known categories; each of the others is a warning."""
+        """Positions of the results in known categories; others are added to the warnings."""
         for i, result in enumerate(self.pred):
             path = f"results[{i}]"
             require(isinstance(result, dict), path, "must be an object")

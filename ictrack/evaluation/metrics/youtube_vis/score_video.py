@@ -1,4 +1,4 @@
-"""Matches and counts of one video, from which all scores are made, and many videos shared by processes."""
+"""Matches and counts of one video, from which all scores are computed, and of many videos in several processes."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class VideoScore:
     """Matches and counts of one video. Categories are positions among the reader's.
 
     Attributes:
-        warnings: about its tracks.
-        errors: protocol -> why it cannot score the video.
-        matches: protocol -> category -> matches, for the average precision.
-        counts: category -> :func:`~..association.counts.count_sequence` of its tracks.
+        warnings: Warnings about the video's tracks.
+        errors: Reason of each protocol that cannot score the video.
+        matches: Matches for the average precision, by protocol and category.
+        counts: Results of :func:`~..association.counts.count_sequence`, by category.
     """
 
     warnings: DataWarnings = field(default_factory=DataWarnings)
@@ -37,21 +37,21 @@ class VideoScore:
 
 
 class VideoScorer:
-    """Scores one video at a time; nothing of it is kept."""
+    """Scorer of one video at a time, of which nothing is kept."""
 
     def __init__(self, reader: TrackReader, protocols: Sequence[str], association: Sequence[str]) -> None:
         """
         Args:
-            reader: ground truth and results.
-            protocols: names of the average precision's protocols; empty: none is asked for.
-            association: names of association metrics.
+            reader: Ground truth and results.
+            protocols: Protocols of average precision; empty: none.
+            association: Names of association metrics.
         """
         self.reader = reader
         self.protocols = tuple(protocols)
         self.association = tuple(association)
 
     def score(self, video_id: int) -> VideoScore:
-        """Raises AnnotationError if a segmentation is no mask."""
+        """Matches and counts of a video. Raises AnnotationError if a segmentation is no mask."""
         score = VideoScore(matches={protocol: {} for protocol in self.protocols})
         length = len(self.reader.videos[video_id]["file_names"])
         tracks = self.reader.read(video_id, max_detections=None if self.association else MAX_DETECTIONS[-1])
@@ -111,7 +111,7 @@ class VideoScorer:
 
 
 class _GroupOverlap:
-    """Overlaps of the tracks of one video and category, computed where they are asked for."""
+    """Overlaps of the tracks of one video and category, computed on demand."""
 
     def __init__(self, pred: TrackMasks, gt: TrackMasks) -> None:
         self.pred, self.gt = pred, gt
@@ -126,7 +126,7 @@ class _GroupOverlap:
         return pair_overlaps(self.pred, self.gt)
 
     def track_iou(self, best: np.ndarray, *, cut_to_shorter: bool) -> np.ndarray:
-        """IoU (B, G) of the detections at positions ``best``; where it cannot matter it may be 0."""
+        """IoU (B, G) of the detections at positions ``best``; below the lowest threshold it may be 0."""
         if len(self.gt) == 0:
             return np.zeros((len(best), 0))
         if "pairs" in vars(self):
@@ -135,7 +135,7 @@ class _GroupOverlap:
 
 
 def _other_size(tracks: VideoTracks) -> str:
-    """Message about the first mask of another size than the video's; empty if there is none."""
+    """Message about the first mask whose size differs from the video's; empty if there is none."""
     for key, positions, masks in _sides(tracks):
         for row, frame in np.argwhere(masks.other_size).tolist():
             rle = masks.rles[row][frame]
@@ -165,25 +165,25 @@ def _sides(tracks: VideoTracks) -> tuple[tuple[str, list[int], TrackMasks], ...]
 
 
 def score_videos(scorer: VideoScorer, video_ids: Sequence[int], workers: int) -> Iterator[VideoScore]:
-    """The scores of videos in their order.
+    """Scores of videos in their order.
 
     Args:
-        scorer: scores them.
-        video_ids: ids in the scorer's reader.
-        workers: processes; one: this one.
+        scorer: Scorer of a video.
+        video_ids: Ids in the scorer's reader.
+        workers: Number of processes; 1: this one.
 
     Raises:
-        AnnotationError: from the first video whose segmentations are no masks.
+        AnnotationError: a segmentation is no mask.
     """
     workers = min(workers, len(video_ids))
     if workers <= 1:
         yield from map(scorer.score, video_ids)
         return
-    # Not needed, and not quick to import, where one process does it all.
+    # Slow to import, and not needed by a single process.
     from concurrent.futures import ProcessPoolExecutor
     from multiprocessing import get_context
 
-    # Forked processes share the parsed files with this one; where forking is unsafe they get a copy.
+    # Forked processes share the parsed files; where forking is unsafe they get a copy.
     context = get_context("fork" if sys.platform == "linux" else "spawn")
     with ProcessPoolExecutor(workers, context, initializer=_start_worker, initargs=(scorer,)) as pool:
         yield from pool.map(_score_in_worker, video_ids, chunksize=max(1, len(video_ids) // (8 * workers)))

@@ -1,4 +1,4 @@
-"""Overlap of tracks: of their masks frame by frame, and over the whole video. No mask is ever decoded to pixels."""
+"""Overlap of tracks, frame by frame and over the whole video, without decoding masks to pixels."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ class PairOverlaps(NamedTuple):
     """IoU of P pairs of a detection's and a ground truth's mask, frame by frame, ground truth by ground truth.
 
     Attributes:
-        frame: (P,) rising.
-        pred_index, gt_index: (P,) tracks that have a mask in the frame.
-        iou: (P,) in (0, 1], or -1 where the sizes of the masks differ.
+        frame: (P,) frame indices, ascending.
+        pred_index, gt_index: (P,) indices of the tracks.
+        iou: (P,) IoU in (0, 1], or -1 where the sizes of the masks differ.
     """
 
     frame: np.ndarray
@@ -26,14 +26,14 @@ class PairOverlaps(NamedTuple):
 
 
 def pair_overlaps(pred: TrackMasks, gt: TrackMasks, candidates: np.ndarray | None = None) -> PairOverlaps:
-    """All masks of two sets of tracks of a video that overlap, or are of different sizes, in one frame.
+    """Pairs of masks of two sets of tracks in a video that overlap, or have different sizes, in one frame.
 
     Args:
         pred: D tracks.
         gt: G tracks.
-        candidates: (D, G) bool, the pairs that are asked for; others may be missing. None: all.
+        candidates: (D, G) mask of the requested pairs; others may be missing. None: all.
     """
-    # Most masks need not be looked at, since no other comes near them.
+    # Most masks meet no other, and can be skipped.
     meet = _share_columns(pred, gt)
     if candidates is not None:
         meet &= candidates[:, None, :]
@@ -68,16 +68,16 @@ def track_iou(
     cut_to_shorter: bool,
     overlaps: PairOverlaps | None = None,
 ) -> np.ndarray:
-    """Sum over frames of intersections over sum of unions of all pairs of tracks, (D, G); 0 where the union is 0.
+    """IoU (D, G) of tracks: sum over frames of intersections by sum of unions; 0 where the union is 0.
 
-    A frame in which only one of a pair has a mask adds that mask to the union. In a frame where the sizes of a pair's
-    masks differ, neither sum grows, as in the official tool.
+    A frame in which only one of a pair has a mask adds that mask to the union. A frame in which the sizes of a pair's
+    masks differ adds nothing, as in the official tool.
 
     Args:
         pred: D tracks.
         gt: G tracks of the same video.
-        cut_to_shorter: leave out the frames beyond the shorter list of a pair, as the official tool does.
-        overlaps: :func:`pair_overlaps` of the two, where they are known already.
+        cut_to_shorter: Whether to leave out the frames beyond the shorter list of a pair, as the official tool does.
+        overlaps: Result of :func:`pair_overlaps` for the two, if known already.
     """
     shape = (len(pred), len(gt))
     if 0 in shape:
@@ -98,7 +98,7 @@ def track_iou(
 
 
 def track_iou_from(min_iou: float, pred: TrackMasks, gt: TrackMasks, *, cut_to_shorter: bool) -> np.ndarray:
-    """:func:`track_iou` where it reaches ``min_iou``; for pairs that cannot reach it, by areas and columns, 0."""
+    """IoU (D, G) of :func:`track_iou`, with 0 for pairs that, by areas and columns, cannot reach ``min_iou``."""
     shape = (len(pred), len(gt))
     if 0 in shape:
         return np.zeros(shape)
@@ -113,7 +113,7 @@ def track_iou_from(min_iou: float, pred: TrackMasks, gt: TrackMasks, *, cut_to_s
 
 
 def _share_columns(pred: TrackMasks, gt: TrackMasks) -> np.ndarray:
-    """(D, T, G) bool, T frames of both: whether both have a mask, and pixels in one column or another frame size."""
+    """Mask (D, T, G) of the pairs that in a frame share a column, or have masks of different frame sizes."""
     length = min(pred.present.shape[1], gt.present.shape[1])
     present = pred.present[:, :length], gt.present[:, :length]
     odd = pred.other_size[:, :length], gt.other_size[:, :length]
@@ -121,14 +121,14 @@ def _share_columns(pred: TrackMasks, gt: TrackMasks) -> np.ndarray:
     meet = np.empty((len(pred), length, len(gt)), dtype=bool)
     for g in range(len(gt)):
         left = np.maximum(columns[0][..., 0], columns[1][g, :, 0])
-        # An empty mask, from column 0 to -1, meets nobody.
+        # An empty mask, from column 0 to -1, meets no other.
         meet[..., g] = left <= np.minimum(columns[0][..., 1], columns[1][g, :, 1])
         meet[..., g] |= (odd[0] | odd[1][g]) & present[0] & present[1][g]
     return meet
 
 
 def _may_reach(min_iou: float, pred: TrackMasks, gt: TrackMasks) -> np.ndarray:
-    """(D, G) bool: in no frame can the intersection exceed either mask, or the columns that both have pixels in."""
+    """Mask (D, G) of the pairs that may reach ``min_iou``: an intersection exceeds neither mask nor common columns."""
     candidates = np.zeros((len(pred), len(gt)), dtype=bool)
     total = pred.areas.sum(axis=1)
     for g in range(len(gt)):
@@ -142,7 +142,7 @@ def _may_reach(min_iou: float, pred: TrackMasks, gt: TrackMasks) -> np.ndarray:
 
 
 def _pair_sums(pred: TrackMasks, gt: TrackMasks, cut_to_shorter: bool) -> np.ndarray:
-    """Sum of both tracks' areas over the frames that count, (D, G)."""
+    """Sum (D, G) of both tracks' areas over the frames that count."""
     if not cut_to_shorter:
         return np.add.outer(pred.areas.sum(axis=1), gt.areas.sum(axis=1)).astype(float)
     sums = []
@@ -155,13 +155,13 @@ def _pair_sums(pred: TrackMasks, gt: TrackMasks, cut_to_shorter: bool) -> np.nda
 
 
 def _sizes_differ(pred: list[Any], gt: list[Any]) -> np.ndarray:
-    """(D, G) bool."""
+    """Mask (D, G) of the pairs of RLEs with different sizes."""
     one, other = (np.array([rle["size"] for rle in rles]) for rles in (pred, gt))
     return np.any(one[:, None] != other[None, :], axis=2)
 
 
 def _by_frame(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """(N, T) bool -> the tracks that are true in each frame, one frame behind the other, and (T + 1,) its limits."""
+    """Tracks that a mask (N, T) holds in each frame, concatenated over frames, and the frames' limits (T + 1,)."""
     frames, tracks = np.nonzero(masks.T)
     return tracks, np.searchsorted(frames, np.arange(masks.shape[1] + 1))
 

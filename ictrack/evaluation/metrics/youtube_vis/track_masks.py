@@ -1,4 +1,4 @@
-"""The masks of the tracks of a video, checked and measured."""
+"""Masks of the tracks of a video, checked and measured."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ictrack.structures.youtube_vis_json import read_masks
 
 @dataclass(frozen=True)
 class TrackMasks:
-    """The masks of N tracks of one video. T is the length of the longest list.
+    """Masks of N tracks of one video. T is the length of the longest list.
 
     Attributes:
-        rles: (N,) lists with an RLE a frame, or something that is false; they may be shorter than T.
-        lengths: (N,) entries of each track's list.
-        present: (N, T) bool, has a mask, though perhaps one without pixels.
-        areas: (N, T) pixels, 0 where there is no mask.
-        columns: (N, T, 2) first and last column of the mask; (0, -1) where there is no pixel.
-        other_size: (N, T) bool, the mask's frame has another size than the video.
+        rles: N lists with an RLE, or something that is false, for each frame; they may be shorter than T.
+        lengths: (N,) length of each track's list.
+        present: (N, T) whether there is a mask, possibly without pixels.
+        areas: (N, T) pixels, 0 without a mask.
+        columns: (N, T, 2) first and last column of the mask; (0, -1) without pixels.
+        other_size: (N, T) whether the mask's size differs from the video's.
         size: (H, W) of the video.
     """
 
@@ -41,8 +41,8 @@ class TrackMasks:
         """Masks of annotations or results, from their ``segmentations``.
 
         Args:
-            entries: (N,) annotations or results of one video.
-            paths: (N,) their JSON paths, for errors.
+            entries: N annotations or results of one video.
+            paths: N JSON paths of the entries, for errors.
             size: (H, W) of the video.
 
         Raises:
@@ -52,7 +52,7 @@ class TrackMasks:
         lengths = np.array([len(one) for one in lists], dtype=np.int64)
         in_list = np.arange(lengths.max(initial=0)) < lengths[:, None]
         flat = list(chain.from_iterable(lists))
-        # An empty list of polygons is no mask, as in pycocotools. What else is empty, such as 0 or {}, is an error.
+        # An empty list of polygons is no mask, as in pycocotools. Anything else that is empty, as 0 or {}, is an error.
         is_mask = list(map(bool, flat))
         if not set(map(type, filterfalse(None, flat))) <= {type(None), list}:
             is_mask = [segmentation is not None and segmentation != [] for segmentation in flat]
@@ -77,7 +77,7 @@ class TrackMasks:
         return len(self.rles)
 
     def take(self, index: np.ndarray | slice) -> TrackMasks:
-        """The tracks at positions, in that order."""
+        """Masks of the tracks at positions, in that order."""
         return TrackMasks(
             rles=self.rles[index] if isinstance(index, slice) else [self.rles[i] for i in index.tolist()],
             lengths=self.lengths[index],
@@ -89,13 +89,13 @@ class TrackMasks:
         )
 
     def mean_areas(self) -> np.ndarray:
-        """Mean over the frames with a mask that is not empty of its pixels, (N,); 0 without such a frame."""
+        """Mean pixels (N,) over the frames with a mask that is not empty; 0 without such a frame."""
         frames = np.count_nonzero(self.areas, axis=1)
         return np.divide(self.areas.sum(axis=1), frames, out=np.zeros(len(self)), where=frames > 0)
 
 
 class _SegmentationPaths(Sequence[str]):
-    """The JSON paths of tracks' segmentations, made where they are asked for."""
+    """JSON paths of tracks' segmentations, made on access."""
 
     def __init__(self, paths: Sequence[str], tracks: np.ndarray, frames: np.ndarray) -> None:
         self._paths, self._tracks, self._frames = paths, tracks, frames

@@ -1,7 +1,7 @@
 """Average precision and recall of tracks: the metric of YouTube-VIS 2019, 2021, 2022 and OVIS.
 
-The protocol ``"official"`` gives the numbers of github.com/youtubevos/cocoapi (``ytvoseval.py``), its known bugs
-included; ``"strict"`` mends them:
+The protocol ``"official"`` gives the scores of github.com/youtubevos/cocoapi (``ytvoseval.py``), its known bugs
+included; ``"strict"`` fixes them:
 
 =====================================  ===================================  =======================================
 case                                   official                             strict
@@ -11,7 +11,7 @@ ground truth with annotation id 0      its detection is a false positive    an i
 a mask of another size than the video  the frame is left out                an error
 =====================================  ===================================  =======================================
 
-In both an empty list of results scores 0, and a damaged encoding, an unknown video or a score that is not finite is an
+In both, an empty list of results scores 0, and a damaged encoding, an unknown video or a score that is not finite is an
 error (the official tool crashes, hangs, or does not notice).
 """
 
@@ -32,12 +32,12 @@ PROTOCOLS = ("official", "strict")
 class VideoAPResult:
     """Precision and recall over T thresholds, R recalls, K categories, A area ranges, M limits of detections.
 
-    NaN, where the official tool has -1, if a category has nothing to find in an area range.
+    Values are NaN (-1 in the official tool) if a category has no ground truth in an area range.
 
     Attributes:
-        categories: (K,) (id, name).
-        precision: (T, R, K, A), of the highest limit.
-        recall: (T, K, A, M).
+        categories: Pairs (id, name) of the K categories.
+        precision: (T, R, K, A) precision at the highest limit.
+        recall: (T, K, A, M) recall.
     """
 
     categories: tuple[tuple[int, str], ...]
@@ -54,8 +54,8 @@ class VideoAPResult:
         """Precision and recall of each category's detections.
 
         Args:
-            ranked: (K,).
-            categories: (K,) (id, name).
+            ranked: Detections of the K categories.
+            categories: Pairs (id, name) of the K categories.
             weights: (V,) how often each video counts.
         """
         shape = (len(IOU_THRESHOLDS), len(RECALL_THRESHOLDS), len(categories), len(AREA_RANGES))
@@ -65,12 +65,12 @@ class VideoAPResult:
         return cls(tuple(categories), precision, recall)
 
     def summary(self) -> dict[str, float]:
-        """The 12 official numbers as fractions, NaN where there is nothing to measure: AP, AP50, AP75, APs, APm, APl,
-        AR1, AR10, AR100, ARs, ARm, ARl."""
+        """Official scores as fractions, NaN where nothing can be measured: AP, AP50, AP75, APs, APm, APl, AR1, AR10,
+        AR100, ARs, ARm, ARl."""
         return self._summarize(slice(None))
 
     def per_category(self) -> dict[str, dict[str, float]]:
-        """The 12 numbers of each category, by name."""
+        """Scores of :meth:`summary` for each category, by name."""
         return {name: self._summarize(slice(k, k + 1)) for k, (_, name) in enumerate(self.categories)}
 
     def per_threshold(self) -> dict[str, list[float]]:
@@ -94,6 +94,6 @@ class VideoAPResult:
 
 
 def _mean(values: np.ndarray) -> float:
-    """Mean of what is measured, NaN if nothing is."""
+    """Mean of the values that are not NaN; NaN if there is none."""
     values = values[~np.isnan(values)]
     return float(values.mean()) if values.size else float("nan")
