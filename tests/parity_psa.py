@@ -14,7 +14,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances, Keypoints
 
 import ictrack.modeling.point_set_anchor  # noqa: F401  registers the meta-architecture
-from ictrack.checkpoint.published_weights import convert_psa_weights, load_psa_weights
+from ictrack.checkpoint.published_weights import convert_psa_weights, load_detector_weights
 from ictrack.config import add_ictrack_config
 
 DATA = Path(__file__).parent / "data" / "parity_psa"
@@ -80,7 +80,7 @@ def published_weights() -> dict[str, torch.Tensor]:
 
 def tiny_model() -> torch.nn.Module:
     model = build_model(tiny_cfg())
-    load_psa_weights(model, convert_psa_weights(published_weights()))
+    load_detector_weights(model, convert_psa_weights(published_weights()))
     return model.eval()
 
 

@@ -12,7 +12,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import BitMasks, Boxes, Instances
 
 import ictrack.modeling.solo  # noqa: F401  registers the meta-architecture
-from ictrack.checkpoint.published_weights import convert_solo_weights, load_solo_weights
+from ictrack.checkpoint.published_weights import convert_solo_weights, load_detector_weights
 from ictrack.config import add_ictrack_config
 
 DATA = Path(__file__).parent / "data" / "parity_solo"
@@ -70,7 +70,7 @@ def published_weights(scheme: str) -> dict[str, torch.Tensor]:
 
 def tiny_model(scheme: str = "mmdet3") -> torch.nn.Module:
     model = build_model(tiny_cfg())
-    load_solo_weights(model, convert_solo_weights(published_weights(scheme)))
+    load_detector_weights(model, convert_solo_weights(published_weights(scheme)))
     return model.eval()
 
 

@@ -1,4 +1,4 @@
-"""Checkpoints: published weights under our names, safe reading, atomic writing."""
+"""Checkpoints: conversion of published weights, safe reading, atomic writing."""
 
 from .published_weights import convert_psa_weights, convert_solo_weights, read_solo_weights
 from .safe_checkpointer import SafeCheckpointer

@@ -1,4 +1,4 @@
-"""What a file of weights set in a model, part by part: a file of another architecture must not load silently."""
+"""Check of the share of a model's parts that a file of weights sets, so that no other architecture loads silently."""
 
 from __future__ import annotations
 
@@ -9,17 +9,15 @@ from .weights_file import CheckpointError
 
 logger = logging.getLogger(__name__)
 
-# A part of a detector of which a file sets a smaller share was not made for it. Output layers for another number of
-# classes are far less than that of any head.
+# Smallest share of a part's tensors that a fitting file sets. Output layers for other classes are far fewer.
 MIN_SHARE = 0.25
 _EMBEDDING = "embedding_head"
-# Buffers that do not count: FrozenBatchNorm2d makes up those that a file lacks.
+# Buffers that do not count: FrozenBatchNorm2d has defaults for missing ones.
 _STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 
 
 def part_of(name: str) -> str:
-    """The part of a detector that a tensor belongs to: "backbone", "feature pyramid", a head by its name, or an
-    embedding head."""
+    """Part of a detector that a tensor belongs to: "backbone", "feature pyramid", or a head by name."""
     first, *rest = name.removeprefix("detector.").split(".")
     if first == "backbone":
         is_pyramid = rest[0].startswith("fpn_") or rest[0] in ("top_block", "reduction", "outputs")
@@ -38,19 +36,19 @@ def check_coverage(
     backbone_only: bool = False,
     allow_partial: bool = False,
 ) -> None:
-    """Log how much of each part of a model was set, and refuse what cannot be meant.
+    """Log how many tensors of each part of a model were set, and refuse files of another architecture.
 
     Args:
-        names: of the model's tensors.
-        missing: those that were not set.
-        wrong_shapes: (name, shape in the file, shape in the model) of those that the file has with another shape.
-        unexpected: tensors of the file that the model lacks.
-        backbone_only: the file holds a classifier, which is only asked for the backbone.
-        allow_partial: log only.
+        names: Names of the model's tensors.
+        missing: Names of the tensors that were not set.
+        wrong_shapes: (name, shape in the file, shape in the model) of the tensors whose shape differs.
+        unexpected: Names of the file's tensors that the model lacks.
+        backbone_only: Whether the file holds a classifier, which only needs to set the backbone.
+        allow_partial: Whether to log only.
 
     Raises:
-        CheckpointError: nearly nothing of a part of the detector was set, or an embedding head is of another form. An
-            embedding head that the file lacks is new: a warning.
+        CheckpointError: nearly nothing of a part of the detector was set, or an embedding head has another form. An
+            embedding head that the file lacks is new, which is logged as a warning.
     """
     missing = {*missing, *(name for name, _, _ in wrong_shapes)}
     total: dict[str, int] = {}
@@ -70,7 +68,7 @@ def check_coverage(
     if lacking:
         raise CheckpointError(
             f"is of another architecture: it leaves the model's {' and '.join(lacking)} as it is (tensors set: "
-            f"{counts}); MODEL.ALLOW_PARTIAL_WEIGHTS True loads it nevertheless"
+            f"{counts}); set MODEL.ALLOW_PARTIAL_WEIGHTS True to load it nevertheless"
         )
     problems = [f"{name} is {found}, the model's {own}" for name, found, own in wrong_shapes if _is_embedding(name)]
     empty = [part for part in total if _is_embedding(part) and not filled[part]]
@@ -79,10 +77,10 @@ def check_coverage(
     if problems:
         raise CheckpointError(
             f"its embedding head is not the one of MODEL.EMBEDDING and MODEL.VIDEO_EMBEDDING: {problems[0]}; "
-            "MODEL.ALLOW_PARTIAL_WEIGHTS True leaves such tensors out"
+            "set MODEL.ALLOW_PARTIAL_WEIGHTS True to leave such tensors out"
         )
     for part in empty:
-        logger.warning("%s: the file has no weights of it, so it is new, and says nothing before it is trained", part)
+        logger.warning("%s: the file has no weights for it; it is randomly initialized, and needs training", part)
 
 
 def _is_embedding(name: str) -> bool:

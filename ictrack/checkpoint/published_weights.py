@@ -1,4 +1,4 @@
-"""Weights of published models, renamed to the names of ours.
+"""Conversion of published models' weights to the names in ICTrack.
 
 SOLO v1 is published under two naming schemes: github.com/WXinlong/SOLO, and mmdetection 3. Both use torchvision's names
 in the ResNet and the same names in the FPN; they differ in the head.
@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from .weights_file import CheckpointError, load_weights_file
 
-# Pattern of a published name, and the name here. {n} of the latter is the pattern's group n plus the third entry, if
-# there is one: torchvision's layer1 is Detectron2's res2, the FPN's first convolutions belong to stage 2.
+# (pattern of a published name, name in ICTrack, offset). {n} in the name is the pattern's group n plus the offset:
+# torchvision's layer1 is Detectron2's res2, the FPN's first convolutions belong to stage 2.
 _BLOCK = r"backbone\.layer(?P<n>[1-4])\.(?P<block>\d+)"
 _OUR_BLOCK = "backbone.bottom_up.res{n}.{block}"
 _MASK_TOWER = r"(?:bbox_head\.ins_convs|mask_head\.mask_convs)\.(?P<n>\d+)"
@@ -44,7 +44,7 @@ _SOLO_NAMES = [
     ),
     (rf"(?:bbox_head\.solo_cate|mask_head\.conv_cls)\.{_LEAF}", "head.category_output.{leaf}", 0),
 ]
-# The first stage's head is bbox_head, the n-th further one extra_heads.n.
+# The first stage's head is bbox_head, further ones are extra_heads.n.
 _STAGE = r"(?:bbox_head|extra_heads\.(?P<n>\d+))"
 _PSA_NAMES = [
     (r"backbone\.(?P<rest>.+)", "backbone.bottom_up.model.{rest}", 0),
@@ -80,7 +80,7 @@ _PSA_NAMES = [
         ]
     ),
 ]
-# The levels share their weights, and the checkpoint holds them once a level. Two lists of modules are never used.
+# The levels share their weights, and the checkpoint holds a copy for each level. Two lists of modules are never used.
 _PSA_TIED = re.compile(
     rf"({_STAGE}\.(?:shape_align_conv|norm|conv)\w*_list(?:_(?:cls|reg|reg_bbx))?)\.[1-9]\d*(\.0\.\w+)".replace(
         "?P<n>", "?:"
@@ -101,22 +101,22 @@ def _our_name(published: str, table: list[tuple[str, str, int]]) -> str | None:
 
 
 def solo_name(published: str) -> str | None:
-    """Our name of a tensor of a published SOLO v1 (ResNet + FPN), or None if it has none."""
+    """Name in ICTrack of a tensor of a published SOLO v1 (ResNet + FPN); None for an unknown one."""
     return _our_name(published, _SOLO_NAMES)
 
 
 def psa_name(published: str) -> str | None:
-    """Our name of a tensor of a published PointSetAnchor for poses; None for copies, unused and unknown ones."""
+    """Name in ICTrack of a tensor of a published PointSetAnchor for poses; None for copies, unused and unknown ones."""
     return _our_name(published, _PSA_NAMES)
 
 
 def is_published_solo(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether the tensors bear the names of a published SOLO v1's head."""
+    """Whether the tensors have the names of a published SOLO v1's head."""
     return any(name.startswith(("bbox_head.solo_ins_list", "mask_head.conv_mask_list")) for name in state_dict)
 
 
 def is_published_psa(state_dict: Mapping[str, Tensor]) -> bool:
-    """Whether the tensors bear the names of a published PointSetAnchor for poses."""
+    """Whether the tensors have the names of a published PointSetAnchor for poses."""
     return any(name.startswith("bbox_head.shape_align_conv_list") for name in state_dict)
 
 
@@ -124,10 +124,10 @@ def convert_solo_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Rename the tensors of a published SOLO v1 to the names of :class:`ictrack.modeling.solo.SOLO`.
 
     Args:
-        state_dict: name -> tensor under WXinlong's or mmdetection 3's names.
+        state_dict: Tensors by WXinlong's or mmdetection 3's names.
 
     Raises:
-        CheckpointError: names that are in neither scheme; the message lists them.
+        CheckpointError: names are in neither scheme; the message lists them.
     """
     names = {name: solo_name(name) for name in state_dict}
     unknown = [name for name, ours in names.items() if ours is None]
@@ -141,10 +141,10 @@ def convert_psa_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
     :class:`ictrack.modeling.point_set_anchor.PointSetAnchor`.
 
     Args:
-        state_dict: name -> tensor under the published names.
+        state_dict: Tensors by the published names.
 
     Raises:
-        CheckpointError: unknown names, or levels whose weights are not those of the first; the message lists them.
+        CheckpointError: names are unknown, or levels differ from the first; the message lists them.
     """
     result, problems = {}, []
     for name, x in state_dict.items():
@@ -154,7 +154,7 @@ def convert_psa_weights(state_dict: Mapping[str, Tensor]) -> dict[str, Tensor]:
         elif tied:
             first = state_dict.get(f"{tied[1]}.0{tied[2]}")
             if first is None or not torch.equal(first, x):
-                problems.append(f"{name}: not equal to that of level 0")
+                problems.append(f"{name}: not equal to level 0")
         elif not _PSA_UNUSED.fullmatch(name):
             problems.append(f"{name}: unknown")
     if problems:
@@ -175,45 +175,19 @@ def read_solo_weights(path: str | os.PathLike[str]) -> dict[str, Tensor]:
         raise CheckpointError(f"{path}: {error}") from error
 
 
-def load_solo_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load a detector's weights into a SOLO, whose embedding head, if it has one, is left as it is.
+def load_detector_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
+    """Load converted weights into a SOLO or a PointSetAnchor; an embedding head is left unchanged.
 
     Args:
-        model: a :class:`ictrack.modeling.solo.SOLO`.
-        weights: of :func:`convert_solo_weights`.
+        model: Detector.
+        weights: Result of :func:`convert_solo_weights` or :func:`convert_psa_weights`; counters of training batches are
+            skipped if the model's normalization (FrozenBN) has none.
 
     Raises:
-        CheckpointError: as :func:`_load_detector`.
+        CheckpointError: tensors are missing, unknown or of another shape; the message lists them all, and the model is
+            unchanged.
     """
-    _load_detector(model, weights, ("backbone.", "head."))
-
-
-def load_psa_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:
-    """Load a detector's weights into a PointSetAnchor, whose embedding head, if it has one, is left as it is.
-
-    Args:
-        model: a :class:`ictrack.modeling.point_set_anchor.PointSetAnchor`.
-        weights: of :func:`convert_psa_weights`.
-
-    Raises:
-        CheckpointError: as :func:`_load_detector`.
-    """
-    _load_detector(model, weights, ("backbone.", "heads.", "heatmap_head."))
-
-
-def _load_detector(model: nn.Module, weights: Mapping[str, Tensor], prefixes: tuple[str, ...]) -> None:
-    """Load weights that must be those of all of the model's tensors with one of the prefixes.
-
-    Args:
-        model: a detector.
-        weights: under the model's names; counters of training batches are skipped where the model's
-            normalization (FrozenBN) has none.
-
-    Raises:
-        CheckpointError: tensors that the model lacks, that it needs, or of another shape; the message lists them all
-            and the model is unchanged.
-    """
-    own = {name: x for name, x in model.state_dict().items() if name.startswith(prefixes)}
+    own = {name: x for name, x in model.state_dict().items() if not name.startswith("embedding_head.")}
     weights = {name: x for name, x in weights.items() if name in own or not name.endswith(".num_batches_tracked")}
     problems = [f"{name}: not in the model" for name in weights if name not in own]
     problems += [f"{name}: missing" for name in own if name not in weights]

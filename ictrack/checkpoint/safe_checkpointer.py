@@ -1,4 +1,4 @@
-"""Checkpoints that are read without running code from them, and written so that a crash leaves the last one whole."""
+"""Checkpointer that runs no code from files, and writes them so that a crash leaves the last one whole."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from .weights_file import CheckpointError, load_weights_file
 
 
 def check_weights_exist(path: str) -> None:
-    """Raises CheckpointError if ``path``, as ``MODEL.WEIGHTS`` has it, is neither "" nor an address nor a file."""
+    """Raise CheckpointError if ``path``, a value of ``MODEL.WEIGHTS``, is neither "" nor a URL nor a file."""
     if path and "://" not in path and not Path(path.partition("?")[0]).is_file():
         raise CheckpointError(f"{path}: no such file")
 
 
 class SafeCheckpointer(DetectionCheckpointer):
-    """Detectron2's checkpointer with restricted reading, atomic writing and a fall-back on resume.
+    """Detectron2's checkpointer with restricted reading, atomic writing and a fallback on resume.
 
-    Published weights of SOLO (WXinlong's and mmdetection's) and of PointSetAnchor for poses load as they are.
+    Published weights of SOLO (WXinlong's and mmdetection's) and of PointSetAnchor for poses can be loaded directly.
 
-    Files of another architecture are refused (see :mod:`coverage`). A module of the model that takes weights under
-    other names than its own has a method ``rename_weights(weights, prefix)``, which renames them in place.
+    Files of another architecture are refused (see :mod:`.coverage`). A module of the model that accepts weights under
+    other names has a method ``rename_weights(weights, prefix)``, which renames them in place.
 
     On ``resume_or_load(..., resume=True)`` a damaged last checkpoint is reported and the newest whole one is used.
 
     Args:
-        model: the model, wrapped for data-parallel training or not.
-        save_dir: folder of the checkpoints.
-        average: if given, its ``average_state_dict()`` is what is saved under "model" (see ``weight_average``).
-        allow_partial: load files that leave a part of the detector as it is, too.
-        checkpointables: further objects with ``state_dict`` and ``load_state_dict``.
+        model: Model, wrapped for data-parallel training or not.
+        save_dir: Folder of the checkpoints.
+        average: Average of the weights, whose ``average_state_dict()`` is saved under "model"; None: the weights.
+        allow_partial: Whether to load files that leave a part of the detector unchanged.
+        checkpointables: Further objects with ``state_dict`` and ``load_state_dict``.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class SafeCheckpointer(DetectionCheckpointer):
         self._allow_partial = allow_partial
 
     def load(self, path: str, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        """As Detectron2's, but a file that is missing or of another architecture raises CheckpointError."""
+        """Load a file, as Detectron2 does; raises CheckpointError if it is missing or of another architecture."""
         check_weights_exist(path)
         try:
             return super().load(path, *args, **kwargs)
@@ -71,7 +71,7 @@ class SafeCheckpointer(DetectionCheckpointer):
         if weights and all(name.startswith("module.") for name in weights):  # saved by a wrapper
             weights = {name.removeprefix("module."): value for name, value in weights.items()}
         for prefix, module in self.model.named_modules():
-            if hasattr(module, "rename_weights"):  # before shapes are compared by name
+            if hasattr(module, "rename_weights"):
                 module.rename_weights(weights, f"{prefix}." if prefix else "")
         checkpoint["model"] = weights
         backbone_only = checkpoint.get("matching_heuristics", False)
@@ -89,7 +89,7 @@ class SafeCheckpointer(DetectionCheckpointer):
     def _load_file(self, filename: str) -> dict[str, Any]:
         content = load_weights_file(filename)
         if str(filename).endswith(".pkl") and "__author__" not in content:
-            # Detectron2's rule for ImageNet and Detectron1 files: names are matched by suffix.
+            # Detectron2 matches the names in ImageNet and Detectron1 files by suffix.
             weights = content["model"].get("blobs", content["model"])
             weights = {key: value for key, value in weights.items() if not key.endswith("_momentum")}
             return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}
@@ -103,7 +103,7 @@ class SafeCheckpointer(DetectionCheckpointer):
         return content
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write ``name.pth``; a crash leaves the last one as it was."""
+        """Write ``name.pth``; a crash leaves an existing file unchanged."""
         if not self.save_dir or not self.save_to_disk:
             return
         data: dict[str, Any] = {

@@ -11,18 +11,18 @@ from torch import Tensor, nn
 
 
 class WeightAverage:
-    """Keeps ``average <- decay * average + (1 - decay) * weights`` of what training changes in a model's state dict.
+    """Moving average ``average <- decay * average + (1 - decay) * weights`` of the trained entries of a state dict.
 
     The decay is ``min(decay, (1 + n) / (10 + n))`` at the n-th update, so that early averages forget the
-    initialization (Polyak averaging with warm-up). Integer buffers are copied; frozen parameters are left alone.
+    initialization (Polyak averaging with warm-up). Integer buffers are copied; frozen parameters are left out.
 
-    A checkpoint holds the average under "model", because that is what inference uses; ``state_dict`` holds the
-    training weights, so that a resumed run goes on where it stopped.
+    A checkpoint holds the average under "model", for inference; ``state_dict`` holds the training weights, so that a
+    resumed run continues where it stopped.
     """
 
     def __init__(self, model: nn.Module, decay: float) -> None:
         if not 0.0 < decay < 1.0:
-            raise ValueError(f"the decay of a weight average lies between 0 and 1, not {decay}")
+            raise ValueError(f"the decay of a weight average must be between 0 and 1, not {decay}")
         self._model = model
         self._decay = decay
         self._updates = 0
@@ -32,13 +32,13 @@ class WeightAverage:
         self._average = _copy(self._weights)
 
     def restart(self) -> None:
-        """Begin again from the model's present weights."""
+        """Restart from the model's current weights."""
         self._average = _copy(self._weights)
         self._updates = 0
 
     @torch.no_grad()
     def update(self) -> None:
-        """Fold the model's present weights into the average."""
+        """Add the model's current weights to the average."""
         decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
         self._updates += 1
         for name, value in self._weights.items():
@@ -48,12 +48,12 @@ class WeightAverage:
                 self._average[name].copy_(value)
 
     def average_state_dict(self) -> dict[str, Tensor]:
-        """The model's state dict with the averaged weights."""
+        """State dict of the model with the averaged weights."""
         return {**self._model.state_dict(), **self._average}
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """The model holds the averaged weights inside the ``with`` block, and its own again after it."""
+        """Context in which the model holds the averaged weights."""
         own = _copy(self._weights)
         self._load(self._average)
         try:
@@ -65,7 +65,7 @@ class WeightAverage:
         return {"updates": self._updates, "training_weights": _copy(self._weights)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Take the average from the model, into which a checkpoint's "model" was just loaded."""
+        """Restore the average from the model, into which a checkpoint's "model" was just loaded."""
         self._average = _copy(self._weights)
         self._updates = int(state["updates"])
         self._load(state["training_weights"])

@@ -1,4 +1,4 @@
-"""Reading files of weights without running code from them."""
+"""Reader of files of weights that runs no code from them."""
 
 from __future__ import annotations
 
@@ -12,22 +12,19 @@ import torch
 
 
 class CheckpointError(ValueError):
-    """A checkpoint that cannot be read; the message names the file and what is wrong."""
+    """A checkpoint that cannot be used; the message names the file and the problem."""
 
 
 class _ArraysOnlyUnpickler(pickle.Unpickler):
-    """Unpickles dictionaries, lists, numbers, strings and NumPy arrays, and nothing that could run code.
-
-    Detectron2's model zoo ships ``.pkl`` files of this kind.
-    """
+    """Unpickler of dictionaries, lists, numbers, strings and NumPy arrays only, as in Detectron2's model zoo."""
 
     _ALLOWED = {
         ("collections", "OrderedDict"),
         ("_codecs", "encode"),
-        ("__builtin__", "bytes"),  # of no data, in pickle's protocol 2
+        ("__builtin__", "bytes"),  # empty data in pickle's protocol 2
         ("numpy", "ndarray"),
         ("numpy", "dtype"),
-        ("numpy.core.numeric", "_frombuffer"),  # of pickle's protocol 5
+        ("numpy.core.numeric", "_frombuffer"),  # arrays in pickle's protocol 5
         ("numpy._core.numeric", "_frombuffer"),
         ("numpy.core.multiarray", "_reconstruct"),
         ("numpy.core.multiarray", "scalar"),
@@ -37,7 +34,7 @@ class _ArraysOnlyUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in self._ALLOWED:
-            raise CheckpointError(f"it asks for {module}.{name}, which a file of weights has no need of")
+            raise CheckpointError(f"it asks for {module}.{name}, which a file of weights does not need")
         if module.startswith("numpy.core"):  # the module's name before NumPy 2
             module = module.replace("numpy.core", "numpy._core" if hasattr(np, "_core") else "numpy.core")
         return super().find_class(module, name)

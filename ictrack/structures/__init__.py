@@ -1,6 +1,6 @@
-"""What is tracked, in NumPy: joints, run-length encoded masks, tracks, and the files that hold them.
+"""Tracked objects in NumPy: joints, run-length encoded masks, tracks, and the file formats that hold them.
 
-Nothing is imported before it is used: the console command's one handler of errors is here, and works without NumPy.
+Imports are lazy: the console command's one handler of errors is here, and works without NumPy.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Files that appear under their names only when they are complete."""
+"""Atomic writing: files that appear under their names only when they are complete."""
 
 from __future__ import annotations
 
@@ -10,17 +10,14 @@ from typing import BinaryIO
 
 
 def part_of(path: str | os.PathLike) -> Path:
-    """The file beside ``path`` that this process writes to until it is complete: hidden, and of this process alone."""
+    """Hidden file beside ``path``, unique to this process, that is written until it is complete."""
     path = Path(path)
     return path.with_name(f".{path.name}.{os.getpid()}.part")
 
 
 @contextmanager
 def replacing_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Path of a new file that takes the place of ``path`` when the block is left; if by an exception, nothing changes.
-
-    The folder is made.
-    """
+    """Path of a new file that replaces ``path`` at the end of the block, unless by an exception. Its folder is made."""
     part = part_of(path)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -33,7 +30,7 @@ def replacing_path(path: str | os.PathLike) -> Iterator[Path]:
 
 @contextmanager
 def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
-    """The same as an open file, which is on the disk before it takes the place of ``path``."""
+    """Open file that replaces ``path`` at the end of the block, once it is on the disk; see :func:`replacing_path`."""
     with replacing_path(path) as part, open(part, "wb") as file:
         yield file
         file.flush()

@@ -23,8 +23,8 @@ OVIS_CATEGORIES = (
     "Airplane", "Boat", "Vehical",
 )  # fmt: skip
 
-# What a category is called elsewhere, where its own name is missing there. After the map that Detectron2's video
-# instance segmentation projects share (VITA, DVIS, CAVIS), which folds the last ones of each line into a neighbor.
+# Other names of categories, for targets without the own name. After the map that Detectron2's video instance
+# segmentation projects share (VITA, DVIS, CAVIS), which folds the last ones of each line into a neighbor.
 _ALSO_CALLED = {
     "motorcycle": ("motorbike",),
     "bicycle": ("motorbike",),
@@ -34,13 +34,13 @@ _ALSO_CALLED = {
     "frisbee": ("flying_disc",),
     "skis": ("snowboard",),
 }
-# COCO's categories that share a name with another one: its mouse is the computer's, and where poultry is a category of
-# its own, as in OVIS, a bird is not what COCO calls one, and the shared map leaves it out.
+# COCO's categories that share a name with a different one: its mouse is the computer's, and in data sets with poultry,
+# such as OVIS, "bird" is narrower than COCO's, and the shared map leaves it out.
 _NOT_THE_SAME = {"mouse": "mouse", "bird": "poultry"}
 
 
 def map_classes(source: Sequence[str], target: Sequence[str]) -> dict[int, int]:
-    """Index in ``source`` -> index in ``target`` of the same category, compared without case, blank or underscore.
+    """Map from indices in ``source`` to indices in ``target`` of the same category, ignoring case, blanks, underscores.
 
     Categories without a counterpart are not in the map. COCO covers 19 of the 40 categories of YouTube-VIS 2019, 21 of
     the 40 of 2021 and 15 of the 25 of OVIS.
@@ -65,5 +65,5 @@ def _normal(name: str) -> str:
 
 
 def class_name(names: Sequence[str] | None, index: int) -> str:
-    """The name of a detector's class, "class <index>" where it has none."""
+    """Name of a detector's class, or "class <index>" if unknown."""
     return names[index] if names is not None and index < len(names) else f"class {index}"

@@ -1,4 +1,4 @@
-"""COCO's file format for labelled images, read into one form with errors that say where the file is wrong.
+"""COCO's file format for labelled images, read into one form, with errors that name the place in the file.
 
 ``images`` {id, file_name, height, width}, ``categories`` {id, name} and, but for test sets, ``annotations`` {id,
 image_id, category_id, iscrowd, bbox [x, y, width, height], area, segmentation, keypoints [x, y, visibility, ...]}. A
@@ -23,28 +23,27 @@ from .youtube_vis_json import MAX_COORDINATE, MAX_POLYGON_EXTENT, normalize_segm
 
 logger = logging.getLogger(__name__)
 
-# Numbers of the smallest polygon, a triangle.
-_MIN_POLYGON = 6
+_MIN_POLYGON = 6  # numbers in a triangle
 
 
 def read_coco(path: str | Path, num_joints: int | None = None) -> dict[str, Any]:
-    """A file's images, categories and annotations, checked, and every annotation complete.
+    """Checked images, categories and annotations of a file, every annotation complete.
 
     Each annotation has ``id``, ``image_id``, ``category_id``, ``iscrowd`` (0 or 1, also for "ignore"), ``bbox`` and
-    ``area`` (of the mask or else of the box, where the file does not state it), and, where the file has them,
+    ``area`` (of the mask or else of the box, if the file does not state it), and, if the file has them,
     ``segmentation`` (polygons, or an RLE with string counts, that covers a pixel) and ``keypoints``. Polygons of fewer
-    than three points and annotations of nothing (neither mask nor box nor joint) are left out, which is logged once.
+    than three points and annotations without mask, box and joints are left out, which is logged once.
 
     Args:
-        path: of the file, as for :func:`read_json`.
-        num_joints: that each pose must have; None: any number.
+        path: File for :func:`read_json`.
+        num_joints: Number of joints that each pose must have; None: any number.
 
     Returns:
         ``images``, ``categories`` and, unless it is a test set's file, ``annotations``.
 
     Raises:
-        AnnotationError: with the file's name and the JSON path of the first problem.
-        OSError: it cannot be opened.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
+        OSError: the file cannot be opened.
     """
     left_out: Counter[str] = Counter()
     try:
@@ -126,7 +125,7 @@ def _complete(
 
 
 def _mask(segmentation: Any, where: str, size: tuple[int, int], left_out: Counter[str]) -> Any:
-    """Polygons, an RLE, or None where there is no mask or none that covers a pixel."""
+    """Polygons or an RLE; None without a mask that covers a pixel."""
     if not segmentation:
         return None
     if isinstance(segmentation, dict):
@@ -169,7 +168,7 @@ def _keypoints(values: Any, where: str, num_joints: int | None) -> list[float] |
 
 
 def _box_of(mask: Any, joints: list[float] | None) -> list[float] | None:
-    """The tight box, XYWH, of a mask or else of the labelled joints, None without any."""
+    """Tight box, XYWH, of a mask or else of the labelled joints; None without either."""
     if isinstance(mask, dict):
         return mask_util.toBbox(mask).tolist()
     if mask is not None:

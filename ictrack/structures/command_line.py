@@ -1,4 +1,4 @@
-"""What all commands share: checked numbers, outputs checked before the work, and errors of one line."""
+"""Helpers of all commands: argument types, early checks of outputs, and one-line errors."""
 
 from __future__ import annotations
 
@@ -8,71 +8,64 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from .atomic_file import part_of
 
 # Detectron2's registries and catalogs report an unknown name as a KeyError.
 _UNKNOWN_NAME = re.compile(r"is not registered|No object named")
 
-# An error of a DataLoader's worker: PyTorch puts its traceback, which ends in its type and message, into the message.
+# Head of a DataLoader worker's error; the message goes on with its traceback, which ends in its type and message.
 _OF_WORKER = re.compile(r"Caught \w+ in DataLoader worker process \d+\.\n")
 
-# Lowest and highest number of frames a second; FFmpeg writes no MP4 of one frame in weeks.
+# Lowest and highest number of frames per second; FFmpeg fails far below.
 _FRAME_RATES = (0.001, 100_000)
+
+_Number = TypeVar("_Number", int, float)
 
 
 class OutputError(ValueError):
-    """A file that cannot, or must not, be written to; the message names it."""
+    """A file that cannot, or must not, be written; the message names it."""
+
+
+def _number(text: str, kind: Callable[[str], _Number], is_valid: Callable[[_Number], bool], expected: str) -> _Number:
+    try:
+        number = kind(text)
+    except ValueError:
+        number = kind("-1")
+    if not is_valid(number):
+        raise argparse.ArgumentTypeError(f"must be {expected}, not {text}")
+    return number
 
 
 def positive_int(text: str) -> int:
-    """An argument's type: a whole number of at least 1."""
-    try:
-        number = int(text)
-    except ValueError:
-        number = 0
-    if number < 1:
-        raise argparse.ArgumentTypeError(f"must be a whole number of at least 1, not {text}")
-    return number
+    """Argument type of whole numbers of at least 1."""
+    return _number(text, int, lambda number: number >= 1, "a whole number of at least 1")
 
 
 def non_negative_int(text: str) -> int:
-    """An argument's type: a whole number of at least 0."""
-    return 0 if text.strip() == "0" else positive_int(text)
+    """Argument type of whole numbers of at least 0."""
+    return _number(text, int, lambda number: number >= 0, "a whole number of at least 0")
 
 
 def positive_number(text: str) -> float:
-    """An argument's type: a finite number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a positive number, not {text}")
-    return number
+    """Argument type of finite numbers above 0."""
+    return _number(text, float, lambda number: 0 < number < math.inf, "a positive number")
 
 
 def frame_rate(text: str) -> float:
-    """An argument's type: frames a second, from one in a quarter of an hour to a high-speed camera's."""
-    number = positive_number(text)
-    if not _FRAME_RATES[0] <= number <= _FRAME_RATES[1]:
-        raise argparse.ArgumentTypeError(f"must be from {_FRAME_RATES[0]} to {_FRAME_RATES[1]} a second, not {text}")
-    return number
+    """Argument type of frames per second, from time lapse to high-speed cameras."""
+    low, high = _FRAME_RATES
+    return _number(text, float, lambda number: low <= number <= high, f"from {low} to {high} a second")
 
 
 def share(text: str) -> float:
-    """An argument's type: a number from 0 to 1."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number <= 1:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to 1, not {text}")
-    return number
+    """Argument type of numbers from 0 to 1."""
+    return _number(text, float, lambda number: 0 <= number <= 1, "a number from 0 to 1")
 
 
 def user_error(error: BaseException) -> str | None:
-    """One line on what is wrong with the user's files, settings or installation; None for a fault of the program.
+    """One-line message on an error in the user's files, settings or installation; None for a fault of the program.
 
     Every error that ICTrack declares is a ValueError, or a FloatingPointError where a training diverges.
     """
@@ -94,13 +87,13 @@ def user_error(error: BaseException) -> str | None:
 
 
 def run_command(action: Callable[[], int | None]) -> int:
-    """The action's exit status (None: 0); after a user's mistake, one line on standard error and 1.
+    """Exit status of an action (None: 0); after a user's mistake, one line on standard error and 1.
 
     A fault of the program keeps its traceback.
     """
     try:
         return action() or 0
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
+    except BrokenPipeError:  # the reader of a pipe, such as head, has ended
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
@@ -112,7 +105,7 @@ def run_command(action: Callable[[], int | None]) -> int:
 
 
 def check_outputs(outputs: Iterable[str | os.PathLike | None], inputs: Iterable[str | os.PathLike | None]) -> None:
-    """Find out before the work whether files can be written, and make their folders. None stands for no file.
+    """Check before the work whether files can be written, and make their folders. None stands for no file.
 
     Raises:
         OutputError: an output is a folder, one of the inputs or another output (by any link), or cannot be made.

@@ -1,4 +1,4 @@
-"""Files that operating systems put beside a user's own, and that no reader of a folder or an archive counts."""
+"""Hidden files and files that operating systems add, which readers of folders and archives skip."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ _SYSTEM_NAMES = ("__macosx", "thumbs.db", "desktop.ini", "$recycle.bin", "@eadir
 
 
 def is_hidden(path: str) -> bool:
-    """A part of the path begins with a dot (``._0.jpg`` of macOS, ``.DS_Store``), or is a name of an operating system.
+    """Whether a part of the path begins with a dot (``._0.jpg`` of macOS, ``.DS_Store``), or is an operating system's.
 
     Args:
-        path: relative to the folder or archive that is read.
+        path: Path relative to the folder or archive that is read.
     """
     parts = [part for part in re.split(r"[\\/]", path) if part not in ("", ".", "..")]
     return any(part.startswith(".") or part.lower() in _SYSTEM_NAMES for part in parts)

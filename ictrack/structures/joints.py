@@ -1,7 +1,7 @@
 """Joints of the public pose data sets: names and order, left/right pairs, OKS sigmas, limbs, and maps between the sets.
 
-Lengths and coordinates are in pixels, keypoints are rows of (x, y, score or visibility), and a third value of 0 means
-that the joint is absent.
+Coordinates are in pixels, keypoints are rows of (x, y, score or visibility), and a third value of 0 means that the
+joint is absent.
 """
 
 from __future__ import annotations
@@ -13,38 +13,38 @@ from typing import Any
 
 import numpy as np
 
-# How far annotators of one joint disagree, as a share of the object's scale: COCO's keypoint evaluation
-# (cocodataset.org/#keypoints-eval). The rest is not COCO's: neck and top of the head have the value of CrowdPose's
-# evaluation (github.com/jeffffffli/CrowdPose), MPII's trunk joints that of the joints they lie between.
+# Standard deviations of a joint's annotations as a share of the object's scale: COCO's keypoint evaluation
+# (cocodataset.org/#keypoints-eval) in the first two lines; in the third, neck and top of the head as in CrowdPose's
+# (github.com/jeffffffli/CrowdPose), and MPII's trunk joints as the joints they lie between.
 _SIGMAS = {
     "nose": 0.026, "eye": 0.025, "ear": 0.035, "shoulder": 0.079, "elbow": 0.072, "wrist": 0.062,
     "hip": 0.107, "knee": 0.087, "ankle": 0.089,
     "head_bottom": 0.079, "upper_neck": 0.079, "head_top": 0.079, "thorax": 0.079, "pelvis": 0.107,
 }  # fmt: skip
 _MIRRORED = {"left_": "right_", "right_": "left_"}
-# The same point of the body under the name of another set.
+# Names of one joint in different sets.
 _ALSO_CALLED = {"upper_neck": "head_bottom"}
 
 
 def side_of(name: str) -> str:
-    """ "left", "right" or, for a joint of the middle, "" of a joint's name."""
+    """Side of a joint's name: "left", "right" or, in the middle, ""."""
     return next((prefix[:-1] for prefix in _MIRRORED if name.startswith(prefix)), "")
 
 
 def mirror(name: str) -> str:
-    """The name of the joint on the other side; joints of the middle are their own mirror images."""
+    """Name of the joint on the other side, or of the same joint in the middle."""
     side = side_of(name)
     return _MIRRORED[f"{side}_"] + name[len(side) + 1 :] if side else name
 
 
 @dataclass(frozen=True)
 class JointSet:
-    """The K joints of a data set, in its order.
+    """Joints of a data set, in its order.
 
     Attributes:
-        name: the data set's.
-        names: (K,) such as "left_knee": "left" and "right" are the person's own.
-        limbs: pairs of indices to be joined by a line.
+        name: Name of the data set.
+        names: Names of the K joints, such as "left_knee"; "left" and "right" are the person's own.
+        limbs: Pairs of indices of joints that are drawn joined by a line.
     """
 
     name: str
@@ -55,27 +55,27 @@ class JointSet:
         return len(self.names)
 
     def index(self, name: str) -> int:
-        """The position of a joint. Raises ValueError if it is not in the set."""
+        """Position of a joint. Raises ValueError if it is not in the set."""
         return self.names.index(name)
 
     @cached_property
     def flip_permutation(self) -> tuple[int, ...]:
-        """(K,) ``mirrored[:, list(flip_permutation)]`` names the joints of a mirrored image rightly."""
+        """Index (K,) of each joint's mirror image; ``mirrored[:, list(flip_permutation)]`` restores the order."""
         return tuple(self.names.index(mirror(name)) for name in self.names)
 
     @cached_property
     def flip_pairs(self) -> tuple[tuple[int, int], ...]:
-        """The (left, right) indices that a mirror image exchanges."""
+        """Pairs of (left, right) indices that a mirror image exchanges."""
         return tuple((i, self.flip_permutation[i]) for i, name in enumerate(self.names) if side_of(name) == "left")
 
     @cached_property
     def sigmas(self) -> tuple[float, ...]:
-        """(K,) standard deviations of OKS, as a share of the square root of the person's area."""
+        """Standard deviations (K,) of OKS, as a share of the square root of the person's area."""
         return tuple(_SIGMAS[name[len(side) + 1 :] if (side := side_of(name)) else name] for name in self.names)
 
 
 def _joint_set(name: str, names: str, limbs: str) -> JointSet:
-    """A set of blank-separated joints and of limbs such as "knee-ankle", which stands for those of both sides."""
+    """Set of blank-separated joints and limbs; a limb such as "knee-ankle" stands for both sides."""
     joints = tuple(names.split())
     pairs = []
     for limb in limbs.split():
@@ -99,14 +99,14 @@ COCO_17 = _joint_set(
     f"nose left_eye right_eye left_ear right_ear {_COCO_BODY_JOINTS}",
     f"nose-eye eye-ear nose-shoulder {_TRUNK} {_BODY}",
 )
-# The joints that PoseTrack evaluates, in the order of its evaluation (poseval), which is that of the PoseTrack17 files.
+# Joints that PoseTrack evaluates, in the order of its evaluation (poseval) and of PoseTrack17's files.
 POSETRACK_15 = _joint_set(
     "PoseTrack",
     "right_ankle right_knee right_hip left_hip left_knee left_ankle "
     "right_wrist right_elbow right_shoulder left_shoulder left_elbow left_wrist head_bottom nose head_top",
     f"head_top-nose nose-head_bottom head_bottom-shoulder {_TRUNK} {_BODY}",
 )
-# The slots of PoseTrack18 and PoseTrack21 files: COCO's, but for two. The ears are never annotated.
+# Joints of PoseTrack18's and PoseTrack21's files: COCO's, except two. The ears are never annotated.
 POSETRACK_18 = _joint_set(
     "PoseTrack18",
     f"nose head_bottom head_top left_ear right_ear {_COCO_BODY_JOINTS}",
@@ -123,13 +123,13 @@ JOINT_SETS = {joints.name: joints for joints in (COCO_17, POSETRACK_15, POSETRAC
 
 
 def joint_set(name: str) -> JointSet:
-    """The set of that name. Raises ValueError, with the names that there are."""
+    """Set of joints by its name. Raises ValueError, with the known names, for another name."""
     if name not in JOINT_SETS:
-        raise ValueError(f"{name!r} is not a set of joints; there are {', '.join(JOINT_SETS)}")
+        raise ValueError(f"{name!r} is no set of joints; the sets are {', '.join(JOINT_SETS)}")
     return JOINT_SETS[name]
 
 
-# Where nothing says which joints poses have, their number does.
+# Sets that poses of unknown joints are taken for, by their number of joints.
 _BY_NUMBER = {len(joints): joints for joints in (COCO_17, POSETRACK_15)}
 
 
@@ -137,26 +137,27 @@ def joints_of(num_joints: int) -> JointSet:
     """COCO's joints if there are 17, PoseTrack's if there are 15. Raises ValueError for another number."""
     if num_joints not in _BY_NUMBER:
         names = " nor ".join(f"the {number} of {joints.name}" for number, joints in _BY_NUMBER.items())
-        raise ValueError(f"poses have {num_joints} joints: say which, as they are neither {names}")
+        raise ValueError(f"poses have {num_joints} joints: say which, since they are neither {names}")
     return _BY_NUMBER[num_joints]
 
 
 def joint_indices(source: Sequence[str], target: Sequence[str]) -> list[int]:
-    """For each name of ``target`` the position of that joint in ``source``, -1 where it has none."""
+    """Position in ``source`` of each joint of ``target``, -1 if it is missing."""
     position = {_ALSO_CALLED.get(name, name): i for i, name in enumerate(source)}
     return [position.get(_ALSO_CALLED.get(name, name), -1) for name in target]
 
 
 def convert_keypoints(keypoints: np.ndarray, source: JointSet, target: JointSet) -> np.ndarray:
-    """Keypoints of one set of joints as those of another.
+    """Keypoints of one set of joints converted to another.
 
-    Joints are carried over by name. From a set with eyes and without neck and top of the head, such as COCO's, those
-    two are made as LightTrack makes them (github.com/Guanghan/lighttrack): the neck is the middle of the shoulders,
-    and the top of the head is above the eyes, as far over the nose as the neck is below it, with the eyes' mean score.
-    All other joints without a counterpart are absent, as is a made one if a joint it is made of is.
+    Joints are copied by name. From a set with eyes and without neck and top of the head, such as COCO's, those two are
+    derived as in LightTrack (github.com/Guanghan/lighttrack): the neck is the middle of the shoulders, and the top of
+    the head is above the eyes, as far over the nose as the neck is below it, with the eyes' mean score. All other
+    joints without a counterpart are absent, as is a derived joint if one of its sources is.
 
     Args:
         keypoints: (N, K, 3) x, y, score or visibility.
+        source, target: Sets of K and K' joints.
 
     Returns:
         (N, K', 3) float64, 0 for absent joints.
@@ -169,24 +170,23 @@ def convert_keypoints(keypoints: np.ndarray, source: JointSet, target: JointSet)
         raise ValueError(f"keypoints of {source.name} are (N, {len(source)}, 3), not {keypoints.shape}")
     indices = np.array(joint_indices(source.names, target.names))
     converted = np.where(indices[:, None] >= 0, keypoints[:, indices], 0.0)
-    is_made = "left_eye" in source.names
-    if is_made and "head_bottom" in target.names and "head_bottom" not in source.names:
-        converted[:, target.index("head_bottom")] = _neck(keypoints, source)
-    if is_made and "head_top" in target.names and "head_top" not in source.names:
-        converted[:, target.index("head_top")] = _head_top(keypoints, source)
+    for joint, derive in (("head_bottom", _neck), ("head_top", _head_top)):
+        if "left_eye" in source.names and joint in target.names and joint not in source.names:
+            converted[:, target.index(joint)] = derive(keypoints, source)
     return converted
 
 
 def submitted_poses(keypoints: np.ndarray, joints: JointSet, min_joint_score: float) -> tuple[np.ndarray, np.ndarray]:
-    """Poses as a submission has them.
+    """Poses in the form of a submission.
 
     Args:
-        keypoints: (N, K, 3) of ``joints``: x, y, score.
-        min_joint_score: joints of a lower score are left out.
+        keypoints: (N, K, 3) x, y, score of ``joints``.
+        joints: Set of K joints.
+        min_joint_score: Score below which joints are left out.
 
     Returns:
-        (N, 17, 3) with the joints of PoseTrack18, zeros for those that are left out; and (N,) bool, who has any of the
-        15 joints that count.
+        (N, 17, 3) poses in the joints of PoseTrack18, zeros for those left out; and (N,) mask of the poses with any of
+        the 15 evaluated joints.
     """
     poses = convert_keypoints(keypoints, joints, POSETRACK_18)
     poses[poses[..., 2] < min_joint_score] = 0
@@ -195,13 +195,11 @@ def submitted_poses(keypoints: np.ndarray, joints: JointSet, min_joint_score: fl
 
 
 def configured_joints(cfg: Any) -> JointSet | None:
-    """Joints that a configuration's detector predicts; None where it finds masks or boxes.
-
-    Everything that depends on whether objects are told apart by masks or by poses asks this.
+    """Joints that a configuration's detector predicts; None if it predicts masks or boxes.
 
     Args:
-        cfg: PointSetAnchor predicts ``MODEL.POINT_SET_ANCHOR.JOINT_SET``, another detector with ``MODEL.KEYPOINT_ON``
-            the joints that :func:`joints_of` knows by ``MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS``.
+        cfg: Configuration; PointSetAnchor predicts ``MODEL.POINT_SET_ANCHOR.JOINT_SET``, another detector with
+            ``MODEL.KEYPOINT_ON`` the joints of :func:`joints_of` for ``MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS``.
 
     Raises:
         ValueError: no set has this number of joints.
@@ -229,7 +227,7 @@ def _head_top(keypoints: np.ndarray, joints: JointSet) -> np.ndarray:
 
 
 def _middle(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N, 3) between two joints; absent where one of them is."""
+    """Middle (N, 3) of two joints; absent if one of them is."""
     middle = (first + second) / 2
     middle[(first[:, 2] == 0) | (second[:, 2] == 0)] = 0
     return middle

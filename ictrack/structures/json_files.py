@@ -1,4 +1,4 @@
-"""JSON files of any packing and encoding, and the checks that the formats share, with errors that name the place."""
+"""Reader of JSON files of any packing and encoding, and checks that the formats share."""
 
 from __future__ import annotations
 
@@ -14,45 +14,46 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import IO, Any
 
 from .describe import describe
+from .hidden_files import is_hidden
 from .json_runs import load_with_packed_runs
 
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
-# What zipfile and its decompressors raise on damaged, encrypted or unknown archives.
+# Errors of zipfile and its decompressors on damaged, encrypted or unknown archives.
 ZIP_ERRORS = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
     RuntimeError, OverflowError, ValueError, OSError,
 )  # fmt: skip
-# Bounds of unpacking, so that a small file cannot fill the memory: JSON of masks shrinks about tenfold, and lists of
-# nulls, which shrink most, about a thousandfold.
+# Bounds of unpacking, so that a small file cannot fill the memory: JSON of masks shrinks tenfold, lists of nulls up to
+# a thousandfold.
 MAX_UNPACKED_BYTES = 2**34
 MAX_UNPACKING_RATIO = 200
 MIN_SUSPECT_BYTES = 2**24
 
 
 class AnnotationError(ValueError):
-    """A file that is not of the format. The message names the file, if there is one, and the JSON path."""
+    """A file that violates its format. The message names the file, if there is one, and the JSON path."""
 
 
 def read_json(path: str | Path, *, pack_runs: bool = False) -> Any:
-    """The content of a JSON file, plain, gzipped or alone in a zip, whatever it is called.
+    """Content of a JSON file, plain, gzipped or alone in a zip, whatever its name.
 
     Args:
-        path: of the file.
-        pack_runs: lists of run lengths, the "counts" of RLEs, may be read as ``array("i")``, which is far quicker.
+        path: Path of the file.
+        pack_runs: Whether lists of run lengths, the "counts" of RLEs, may be read as ``array("i")``, which is faster.
 
     Raises:
         AnnotationError: the file is damaged, cut short or no JSON.
-        OSError: it cannot be opened.
+        OSError: the file cannot be opened.
     """
     return parse_json(_unpacked(Path(path).read_bytes(), str(path)), str(path), pack_runs=pack_runs)
 
 
 def is_zip(path: str | Path) -> bool:
-    """Whether a file is a zip, by its first bytes or, where it is cut short or empty, by its name."""
+    """Whether a file is a zip, by its first bytes or, in case it is damaged, by its name."""
     with open(path, "rb") as file:
         return file.read(len(_ZIP)) == _ZIP or Path(path).suffix.lower() == ".zip"
 
@@ -67,8 +68,12 @@ def _unpacked(data: bytes, name: str) -> bytes:
     if data.startswith(_ZIP):
         try:
             with zipfile.ZipFile(io.BytesIO(data)) as archive:
-                members = [member for member in archive.infolist() if _is_json(member.filename)]
-                require(len(members) == 1, name, f"a zip with {len(members)} JSON files, where one is expected")
+                members = [
+                    member
+                    for member in archive.infolist()
+                    if member.filename.lower().endswith((".json", ".json.gz")) and not is_hidden(member.filename)
+                ]
+                require(len(members) == 1, name, f"a zip must hold one JSON file, not {len(members)}")
                 with archive.open(members[0]) as member:
                     content = read_unpacked(member, members[0].compress_size, name)
         except AnnotationError:
@@ -79,13 +84,6 @@ def _unpacked(data: bytes, name: str) -> bytes:
     return data
 
 
-def _is_json(member: str) -> bool:
-    """Whether a zip's member is a JSON file of somebody's, not one that an operating system adds."""
-    path = PurePosixPath(member)
-    is_hidden = any(part.startswith((".", "__MACOSX")) for part in path.parts)
-    return not is_hidden and path.name.lower().endswith((".json", ".json.gz"))
-
-
 def _as_utf8(data: bytes) -> bytes:
     if data.startswith(codecs.BOM_UTF8):
         return data[len(codecs.BOM_UTF8) :]
@@ -94,10 +92,10 @@ def _as_utf8(data: bytes) -> bytes:
 
 
 def read_unpacked(file: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str) -> bytes:
-    """What is left of a stream that unpacks ``packed_bytes`` bytes.
+    """Rest of a stream that unpacks ``packed_bytes`` bytes.
 
     Raises:
-        AnnotationError: it swells far beyond what JSON of masks does; ``name`` says where it comes from.
+        AnnotationError: the content is far larger than JSON of masks can be; ``name`` is its file.
     """
     limit = min(MAX_UNPACKED_BYTES, max(MIN_SUSPECT_BYTES, MAX_UNPACKING_RATIO * packed_bytes))
     data = file.read(limit + 1)
@@ -107,7 +105,7 @@ def read_unpacked(file: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str)
 
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
-    """Where millions of small objects are made and all stay, looking for garbage among them takes half of the time."""
+    """Context without garbage collection, which takes half of the time where millions of small objects are made."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
@@ -122,9 +120,9 @@ def no_garbage_collection() -> Iterator[None]:
 
 
 def parse_json(data: bytes, name: str, *, pack_runs: bool = False) -> Any:
-    """The content of JSON text in UTF-8, 16 or 32, with or without a byte order mark, see :func:`read_json`.
+    """Content of JSON text in UTF-8, 16 or 32, with or without a byte order mark, see :func:`read_json`.
 
-    Raises AnnotationError, with the ``name`` of its file, if it is none.
+    Raises AnnotationError, with the ``name`` of its file, if it is no JSON.
     """
     try:
         data = _as_utf8(data)
@@ -132,7 +130,7 @@ def parse_json(data: bytes, name: str, *, pack_runs: bool = False) -> Any:
             if pack_runs and (content := load_with_packed_runs(data)) is not None:
                 return content
             text = data.decode("utf-8")
-            del data  # text and what is read from it are large enough
+            del data  # frees memory for the content
             return json.loads(text)
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
@@ -146,11 +144,12 @@ def parse_json(data: bytes, name: str, *, pack_runs: bool = False) -> Any:
 
 
 def is_int(value: Any) -> bool:
+    """Whether a JSON value is an integer."""
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def is_whole(value: Any) -> bool:
-    """Whether a JSON value is a whole number, as 1 and 1.0 are, which official tools take for the same id."""
+    """Whether a JSON value is a whole number: 1 or 1.0, which official tools take for the same id."""
     return is_int(value) or (isinstance(value, float) and value.is_integer())
 
 
@@ -163,12 +162,13 @@ def is_finite(value: Any) -> bool:
 
 
 def require(condition: bool, path: str, expected: str) -> None:
+    """Raise AnnotationError with the JSON path and what was expected there, unless the condition holds."""
     if not condition:
         raise AnnotationError(f"{path}: {expected}")
 
 
 def index_by_id(entries: Any, path: str) -> dict[int, dict[str, Any]]:
-    """``entries`` by their ``id``. Raises AnnotationError unless they are objects with unique integer ids."""
+    """Entries by their ``id``. Raises AnnotationError unless they are objects with unique integer ids."""
     require(isinstance(entries, list), path, "must be a list")
     by_id: dict[int, dict[str, Any]] = {}
     for i, entry in enumerate(entries):

@@ -1,7 +1,7 @@
-"""JSON with long lists of run lengths, read without a Python number for each of them.
+"""Reader of JSON with long lists of run lengths, without a Python number for each of them.
 
-A ground truth's file is hardly anything but such lists. They are cut out of the text, decoded by NumPy, and put back,
-as ``array("i")``, into what JSON's parser makes of the rest. That takes half of the time and a fifth of the memory.
+A ground-truth file consists mostly of such lists. They are cut out of the text, decoded by NumPy, and put back, as
+``array("i")``, into the parsed rest. That takes half of the time and a fifth of the memory.
 """
 
 from __future__ import annotations
@@ -17,24 +17,21 @@ import numpy as np
 Span = tuple[int, int]
 
 _BEFORE_LIST = re.compile(rb'"counts"\s*:\s*(?=\[)')
-# What stands for a list in the text, with its number behind.
-_TOKEN = "run lengths "
-# Bytes that are decoded together: all that is made of them fits in a processor's cache.
-_BLOCK_BYTES = 2**17
-# Numbers of more digits may not fit in 32 bits, and are no run lengths.
-_MAX_DIGITS = 9
+_TOKEN = "run lengths "  # placeholder of a list in the text, followed by its number
+_BLOCK_BYTES = 2**17  # decoded together; the intermediate arrays fit in a processor's cache
+_MAX_DIGITS = 9  # longer numbers may not fit in 32 bits, and are no run lengths
 _SEPARATORS = b",]"
 
 
 class _NoRunLengths(ValueError):
-    """A list that is not what it seems, or not written plainly."""
+    """A list that holds no run lengths, or is written in an unusual form."""
 
 
 def load_with_packed_runs(data: bytes) -> Any | None:
-    """The content of JSON text, with each list of whole numbers under a key "counts" as ``array("i")``.
+    """Content of JSON text, with each list of whole numbers under a key "counts" as ``array("i")``.
 
-    None if it has to be read in the usual way: it is no JSON, has no such list, or has one that is not written as
-    ``json.dump`` does, in one line with at most a space behind each comma.
+    None if it has to be read in the usual way: it is no JSON, has no such list, or has one that is not written as by
+    ``json.dump``, in one line with at most a space behind each comma.
     """
     spans = list(_find_lists(data))
     rest = b"".join(_between(data, spans, [b""] * len(spans)))
@@ -58,12 +55,12 @@ def load_with_packed_runs(data: bytes) -> Any | None:
         content = json.loads(text, object_hook=put_back)
     except (ValueError, RecursionError):
         return None
-    # A list that is left was the value of a key that only ends like it, or another value took its place.
+    # A list that is left belongs to a key that only ends in "counts", or was overwritten by a repeated key.
     return None if lists else content
 
 
 def _find_lists(data: bytes) -> Iterator[Span]:
-    """Where lists begin, at their brackets, and end, behind the next closing bracket."""
+    """Spans of lists, from their opening bracket to behind the next closing one."""
     end = 0
     while before := _BEFORE_LIST.search(data, end):
         end = data.find(b"]", before.end()) + 1
@@ -73,7 +70,7 @@ def _find_lists(data: bytes) -> Iterator[Span]:
 
 
 def _between(data: bytes, spans: Sequence[Span], replacements: Sequence[bytes]) -> Iterator[bytes]:
-    """The text with something else in the place of spans."""
+    """Pieces of the text with the spans replaced."""
     last = 0
     for (start, end), replacement in zip(spans, replacements):
         yield data[last:start]
@@ -83,7 +80,7 @@ def _between(data: bytes, spans: Sequence[Span], replacements: Sequence[bytes]) 
 
 
 def _decode(data: bytes, spans: Sequence[Span]) -> Iterator[array[int]]:
-    """The numbers of each list. Raises ValueError if one is not of whole numbers, or not written plainly."""
+    """Numbers of each list. Raises ValueError if a list holds other values, or is written in an unusual form."""
     block: list[bytes] = []
     size = 0
     for start, end in spans:
@@ -96,7 +93,7 @@ def _decode(data: bytes, spans: Sequence[Span]) -> Iterator[array[int]]:
 
 
 def _decode_block(text: bytes) -> Iterator[array[int]]:
-    """The numbers of lists without their opening brackets, one behind the other."""
+    """Numbers of concatenated lists without their opening brackets."""
     if not text:
         return
     characters = np.frombuffer(text, dtype=np.uint8)
@@ -106,7 +103,7 @@ def _decode_block(text: bytes) -> Iterator[array[int]]:
     separators = characters[1:][is_end]
     numbers = len(separators)
     limits = np.flatnonzero(separators == _SEPARATORS[1])
-    # Each number has its separator right behind it, and beyond these there are only spaces.
+    # Each number is followed by its separator, and all other characters are spaces.
     num_others = len(text) - np.count_nonzero(is_digit) - numbers
     if (
         np.count_nonzero(separators == _SEPARATORS[0]) + len(limits) != numbers
@@ -129,10 +126,10 @@ def _has_leading_zeros(digits: np.ndarray, is_digit: np.ndarray) -> bool:
 
 
 def _numbers_ending(digits: np.ndarray, is_digit: np.ndarray, is_end: np.ndarray) -> np.ndarray:
-    """The numbers (M,) that end at characters (C - 1,).
+    """Numbers (M,) that end at characters (C - 1,).
 
-    Most have up to three digits. Those are put together for every character as if a number ended there, many to a
-    processor's instruction; further ones where there are any.
+    Most have up to three digits, which are combined for every character as if a number ended there, in vectorized
+    operations; further digits are added where there are any.
     """
     digits = digits * is_digit
     values = digits.astype(np.uint16)

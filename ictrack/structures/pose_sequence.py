@@ -1,4 +1,4 @@
-"""The people of one video as arrays: what pose metrics read."""
+"""People of one video as arrays, the input of pose metrics."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ class PoseSequence:
     """F frames with P people altogether, their joints in the order of ``POSETRACK_15``. Coordinates are in pixels.
 
     Attributes:
-        name: of the sequence.
-        source: the file that it was read from, for messages; may be empty.
-        file_names: (F,) of the images.
-        is_labeled: (F,) bool, whether the people of the frame were annotated.
-        ignore_regions: per frame, polygons (V, 2) in which people were not annotated.
+        name: Name of the sequence.
+        source: File that it was read from, for messages; may be empty.
+        file_names: File names of the F images.
+        is_labeled: (F,) whether the people of the frame were annotated.
+        ignore_regions: Polygons (V, 2) of each frame in which people were not annotated.
         frames: (P,) index of each person's frame, ascending; within a frame people are in the file's order.
-        track_ids: (P,) int64.
+        track_ids: (P,) int64 track ids.
         keypoints: (P, 15, 2) x, y.
-        present: (P, 15) bool, the joint is annotated or predicted.
-        scores: (P, 15) of the predicted joints.
-        head_diagonals: (P,) diagonal of the head box; NaN where there is none.
-        areas: (P,) area of the person's box; NaN where there is none.
-        has_scores: (P,) bool, the scores were given.
+        present: (P, 15) whether the joint is annotated or predicted.
+        scores: (P, 15) scores of the predicted joints.
+        head_diagonals: (P,) diagonal of the head box; NaN without one.
+        areas: (P,) area of the person's box; NaN without one.
+        has_scores: (P,) whether the scores were given.
     """
 
     name: str
@@ -51,11 +51,11 @@ class PoseSequence:
         return len(self.frames)
 
     def people_per_frame(self) -> np.ndarray:
-        """(F,) how many people are in each frame."""
+        """Number (F,) of people in each frame."""
         return np.bincount(self.frames, minlength=self.num_frames)
 
     def reorder_frames(self, order: Sequence[int]) -> PoseSequence:
-        """The same with frame ``order[i]`` at position i; ``order`` is a permutation of the frames."""
+        """Sequence with frame ``order[i]`` at position i; ``order`` is a permutation of the frames."""
         position = np.empty(self.num_frames, dtype=np.int64)
         position[list(order)] = np.arange(self.num_frames)
         people = np.argsort(position[self.frames], kind="stable")

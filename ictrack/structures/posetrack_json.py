@@ -1,9 +1,9 @@
-"""PoseTrack18 and PoseTrack21 files, ground truth and predictions, read with errors that say where the file is wrong.
+"""Reader of PoseTrack18 and PoseTrack21 files, ground truth and predictions, with errors that name the place.
 
 A file is a sequence: ``images`` {id, file_name, is_labeled, ignore_regions_x, ignore_regions_y}, ``categories`` (one,
 "person", with the names of its ``keypoints``) and ``annotations`` {image_id, track_id, keypoints, and bbox_head in a
-ground truth, scores in predictions}. Joints go by their names: those of ``POSETRACK_15`` in any order, with or without
-two others, which are left out. A joint is absent iff its x, y and third value are all 0.
+ground truth, scores in predictions}. Joints are identified by their names: ``POSETRACK_15`` in any order, with or
+without two others, which are left out. A joint is absent iff its x, y and third value are all 0.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from .joints import POSETRACK_15, joint_indices
 from .json_files import AnnotationError, index_by_id, is_finite, is_int, read_json, require
 from .pose_sequence import PoseSequence
 
-# Score of a joint without one, and the first track id that is not allowed, after github.com/leonid-pishchulin/poseval.
+# Score of a joint without one, and upper bound of track ids (exclusive), after github.com/leonid-pishchulin/poseval.
 MISSING_SCORE = -9999.0
 MAX_TRACK_ID = 10000
 _SUFFIXES = (".json", ".json.gz")
@@ -30,10 +30,10 @@ _NUM_EXTRA_JOINTS = 2
 
 
 def read_pose_folder(folder: str | Path, *, is_ground_truth: bool) -> dict[str, PoseSequence]:
-    """All sequences (``.json``, ``.json.gz``) of a folder, or that of a file, by name and in the order of names.
+    """Sequences (``.json``, ``.json.gz``) of a folder, or of one file, by name and in the order of names.
 
     Raises:
-        AnnotationError: there is none, one is there twice, or with the file and JSON path of the first problem.
+        AnnotationError: a file is wrong (the message has file and JSON path), or there is no sequence, or one twice.
     """
     folder = Path(folder)
     require(folder.exists(), str(folder), "no such file or folder")
@@ -50,10 +50,10 @@ def read_pose_folder(folder: str | Path, *, is_ground_truth: bool) -> dict[str, 
 
 
 def read_pose_sequence(path: str | Path, *, is_ground_truth: bool) -> PoseSequence:
-    """A file's sequence, which has the file's name without its suffix.
+    """Sequence of a file, with the file's name without its suffix.
 
     Raises:
-        AnnotationError: with the file and the JSON path of the first problem.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
     """
     path = Path(path)
     try:
@@ -64,21 +64,21 @@ def read_pose_sequence(path: str | Path, *, is_ground_truth: bool) -> PoseSequen
 
 
 def sequence_name(file_name: str) -> str:
-    """A file's name without ``.json`` or ``.json.gz``."""
+    """File name without ``.json`` or ``.json.gz``."""
     return file_name.removesuffix(".gz").removesuffix(".json")
 
 
 def parse_pose_sequence(data: Any, name: str, *, is_ground_truth: bool, source: str = "") -> PoseSequence:
-    """The content of a file as arrays.
+    """Sequence from the content of a file.
 
     Args:
-        data: the JSON value.
-        name: of the sequence.
-        is_ground_truth: then people must have a head box, and scores are not read.
-        source: the file's name, for errors.
+        data: JSON value.
+        name: Name of the sequence.
+        is_ground_truth: Whether people must have a head box, and scores are not read.
+        source: Name of the file, for errors.
 
     Raises:
-        AnnotationError: with the source and the JSON path of the first problem.
+        AnnotationError: the content is wrong; the message has the source and the JSON path.
     """
     try:
         return _parse(data, name, is_ground_truth, source)
@@ -144,7 +144,7 @@ def _parse(data: Any, name: str, is_ground_truth: bool, source: str) -> PoseSequ
 
 
 def _joint_columns(categories: Any) -> tuple[list[int], int]:
-    """For each joint of POSETRACK_15 its position in the file's keypoints, and how many those are."""
+    """Position of each joint of POSETRACK_15 in the file's keypoints, and the file's number of joints."""
     require(isinstance(categories, list) and len(categories) == 1, "categories", "must be a list of one category")
     category = categories[0]
     require(isinstance(category, dict) and category.get("name") == "person", "categories[0].name", 'must be "person"')
@@ -175,7 +175,7 @@ def _folder(file_name: str) -> str:
 
 
 def _is_labeled(images: Sequence[dict[str, Any]], has_people: np.ndarray) -> np.ndarray:
-    """(F,) as the file says; where it does not, a frame with people is labelled."""
+    """Whether each of F frames is labelled, as the file says, or else whether it has people."""
     labeled = has_people.copy()
     for i, image in enumerate(images):
         value = image.get("is_labeled")
@@ -186,7 +186,7 @@ def _is_labeled(images: Sequence[dict[str, Any]], has_people: np.ndarray) -> np.
 
 
 def _ignore_regions(image: dict[str, Any], path: str) -> tuple[np.ndarray, ...]:
-    """The polygons of an image as (V, 2) arrays."""
+    """Polygons of an image as (V, 2) arrays."""
     all_x, all_y = (image.get(f"ignore_regions_{axis}") for axis in "xy")
     if all_x is None or all_y is None:
         return ()
@@ -206,7 +206,7 @@ def _ignore_regions(image: dict[str, Any], path: str) -> tuple[np.ndarray, ...]:
 
 
 def _frames(people: Sequence[dict[str, Any]], positions: dict[int, int]) -> np.ndarray:
-    """(P,) index of the frame of each person."""
+    """Index (P,) of each person's frame."""
     for i, person in enumerate(people):
         image_id = person.get("image_id")
         if not is_int(image_id) or image_id not in positions:
@@ -246,7 +246,7 @@ def _box_areas(people: Sequence[dict[str, Any]], paths: Sequence[str]) -> np.nda
 
 
 def _numbers(rows: Sequence[Any], length: int, paths: Sequence[str], key: str = "") -> np.ndarray:
-    """(N, length) of N lists of numbers; ``paths`` and ``key`` are where they come from."""
+    """Array (N, length) of N lists of numbers; ``paths`` and ``key`` are their JSON paths."""
     if all(type(row) is list and len(row) == length for row in rows) and _are_plain(chain.from_iterable(rows)):
         with suppress(OverflowError):
             flat = np.fromiter(chain.from_iterable(rows), dtype=np.float64, count=len(rows) * length)

@@ -1,4 +1,4 @@
-"""Runs of one mask: from its pixels, and without those that hold no pixel."""
+"""Run-length encoding of one mask, and removal of empty runs."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from .rle_strings import RLE, encode_runs
 
 
 def encode_mask(mask: np.ndarray) -> RLE:
-    """RLE of one mask (H, W), bool or 0/1; the same bytes as ``pycocotools.mask.encode`` with ``counts`` as str.
+    """RLE of one mask (H, W), bool or 0/1, equal to ``pycocotools.mask.encode`` with ``counts`` as str.
 
     Only the tight box of the mask is read run by run, which makes it a few times faster.
     """
     if mask.ndim != 2:
-        raise ValueError(f"a mask has the shape (H, W), not {mask.shape}")
+        raise ValueError(f"a mask must have the shape (H, W), not {mask.shape}")
     height, width = mask.shape
     counts = _mask_counts(np.asarray(mask, dtype=bool))
     return {"size": [height, width], "counts": encode_runs(counts, np.array([len(counts)]))[0].decode("ascii")}
 
 
 def remove_empty_runs(positions: np.ndarray) -> np.ndarray:
-    """Positions at which a mask switches between 0 and 1, ascending, without those that cancel each other out."""
+    """Ascending positions at which a mask switches between 0 and 1, without switches that cancel each other."""
     if len(positions) < 2:
         return positions
     first = np.flatnonzero(np.concatenate([[True], positions[1:] != positions[:-1]]))
@@ -31,7 +31,7 @@ def remove_empty_runs(positions: np.ndarray) -> np.ndarray:
 
 
 def merge_empty_runs(counts: np.ndarray) -> np.ndarray:
-    """The runs of one mask, (R,), without runs of no pixels beyond the first."""
+    """Runs (R,) of one mask without empty runs beyond the first."""
     edges = np.concatenate([[0], np.cumsum(counts, dtype=np.int64)])
     positions = remove_empty_runs(edges[1:-1])
     counts = np.diff(np.concatenate([[0], positions, edges[-1:]]))

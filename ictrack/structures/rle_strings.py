@@ -1,8 +1,8 @@
 """COCO's compressed strings of run lengths (github.com/cocodataset/cocoapi, ``maskApi.c``), many at a time.
 
 From the fourth run of a mask on, a number is the difference to the run two before. Each number is written in groups of
-five bits, least significant first, one a character from "0" (48) on; a sixth bit says that more follow, and the highest
-bit of the last group is the sign.
+five bits, least significant first, one per character from "0" (48) on; a sixth bit says that more follow, and the
+highest bit of the last group is the sign.
 """
 
 from __future__ import annotations
@@ -15,12 +15,11 @@ import numpy as np
 RLE = dict[str, Any]
 """``{"size": [H, W], "counts": str | bytes | list[int] | array("i")}``."""
 
-# Enough for differences of runs of fewer than 2**29 pixels.
-_MAX_GROUPS = 6
+_MAX_GROUPS = 6  # enough for differences of runs of fewer than 2**29 pixels
 
 
 class RLEError(ValueError):
-    """An encoding that is no mask. ``index`` is its position in the sequence that was given."""
+    """An encoding that is no mask. ``index`` is its position in the given sequence."""
 
     def __init__(self, index: int, reason: str) -> None:
         super().__init__(reason)
@@ -29,10 +28,10 @@ class RLEError(ValueError):
 
 
 def parse_strings(strings: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """All run lengths in strings, int32, and how many each string holds, (N,) int64. Nothing says that they fit a mask.
+    """Concatenated run lengths of strings, int32, and how many each holds, (N,) int64; not checked to fit a mask.
 
     Raises:
-        RLEError: a string that is none of numbers.
+        RLEError: a string does not encode numbers.
     """
     lengths = np.fromiter(map(len, strings), dtype=np.int64, count=len(strings))
     string_ends = np.cumsum(lengths)
@@ -45,7 +44,7 @@ def parse_strings(strings: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarra
         owner = int(np.searchsorted(string_ends, bad, side="right"))
         start = int(string_ends[owner - 1]) if owner else 0
         if data[start : start + 2].tobytes() in (b"b'", b'b"'):
-            raise RLEError(owner, "counts is the text of Python bytes, b'...': written by str() in place of .decode()")
+            raise RLEError(owner, "counts is the text of Python bytes, b'...': write it with .decode(), not str()")
         raise RLEError(owner, f"counts holds a character that is not of the encoding: {chr(data[bad])!r}")
     is_last = bits < 0x20
     nonempty = np.flatnonzero(lengths)
@@ -65,8 +64,8 @@ def encode_runs(counts: np.ndarray, lengths: np.ndarray) -> list[bytes]:
     """COCO's compressed strings of N masks' runs; the inverse of :func:`parse_strings`.
 
     Args:
-        counts: (sum of lengths,) integers, all masks' runs.
-        lengths: (N,) numbers of runs.
+        counts: (sum of lengths,) concatenated integer runs of all masks.
+        lengths: (N,) number of runs of each mask.
     """
     if len(counts) == 0:
         return [b""] * len(lengths)
@@ -110,10 +109,10 @@ def _join(strings: Sequence[str | bytes]) -> bytes:
 
 
 def _last_two_groups(bits: np.ndarray) -> np.ndarray:
-    """For each character, as if a number ended there, its five bits with their sign and the five before, if any.
+    """Value of each character's five bits with their sign and the five bits before, if any, as if a number ended there.
 
-    Nearly all numbers have one group or two. To do this for all characters, many to a processor's instruction, is
-    several times faster than to pick out those that matter.
+    Nearly all numbers have one or two groups. Vectorized operations on all characters are several times faster than
+    picking out the last ones.
     """
     values = ((bits << np.uint8(3)).view(np.int8) >> 3).astype(np.int16)
     has_lower = bits[:-1] >> np.uint8(5)
@@ -123,14 +122,15 @@ def _last_two_groups(bits: np.ndarray) -> np.ndarray:
 
 
 def _add_further_groups(values: np.ndarray, bits: np.ndarray, continued: np.ndarray, limits: np.ndarray) -> None:
-    """In place: put the bits below the two highest groups of numbers (M,) behind them.
+    """Append, in place, the bits below the two highest groups to numbers (M,).
 
     Args:
-        bits: (C,) of each character, six.
-        continued: positions of the characters that others follow.
-        limits: (N,) numbers up to the end of each string.
+        values: (M,) numbers.
+        bits: (C,) six bits of each character.
+        continued: Positions of the characters that others follow.
+        limits: (N,) count of numbers up to the end of each string.
     """
-    # The second last group of a number that has a third: the characters before and behind it are as said here.
+    # Second last groups of numbers with a third: the previous character is continued, the next one is not.
     second = np.flatnonzero(np.diff(continued) == 1) + 1
     second = second[bits[continued[second] + 1] < 0x20]
     # Before it, `second` characters end no number.
@@ -148,11 +148,11 @@ def _add_further_groups(values: np.ndarray, bits: np.ndarray, continued: np.ndar
 
 
 def _undo_differences(values: np.ndarray, offsets: np.ndarray) -> None:
-    """In place: from the fourth run of a mask on, a number is the difference to the one two before.
+    """Sum up, in place, the differences that numbers are from the fourth run of a mask on.
 
-    So every second number of a mask forms a running sum, which begins anew at its second and at its third number. The
-    numbers at even and at odd positions of all masks are summed up in one go each; where a sum begins anew, what has
-    gathered before is taken off. As in pycocotools, numbers wrap around at 32 bits.
+    Every second number of a mask forms a running sum, which restarts at its second and at its third number. The numbers
+    at even and at odd positions of all masks are each summed up in one operation; where a sum restarts, the previous
+    sum is subtracted. As in pycocotools, numbers wrap around at 32 bits.
     """
     starts, ends = offsets[:-1], offsets[1:]
     restarts = np.concatenate([starts[starts + i < ends] + i for i in range(3)])

@@ -1,4 +1,4 @@
-"""A track: one object over a video, as encoded masks, scores and class votes. Memory grows by bytes, not by pixels."""
+"""Tracks, each one object over a video, as encoded masks, scores and class votes, without dense masks in memory."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["Track", "TrackRecorder", "encode_mask"]
 
 @dataclass
 class Track:
-    """One identity in the frames where it was seen.
+    """One identity in the frames where it was detected.
 
     Attributes:
-        segmentations: frame index (0-based) -> RLE with a str ``counts``.
-        scores: frame index -> score of the detection.
-        votes: class -> sum of the scores of the detections of that class.
+        segmentations: RLEs with a str ``counts`` by frame index (0-based).
+        scores: Detection scores by frame index.
+        votes: Sums of the scores of detections by class.
     """
 
     segmentations: dict[int, RLE] = field(default_factory=dict)
@@ -26,7 +26,7 @@ class Track:
     votes: dict[int, float] = field(default_factory=dict)
 
     def add(self, frame_index: int, score: float, category: int, rle: RLE) -> None:
-        """Raises ValueError if the track already is in that frame."""
+        """Add a detection. Raises ValueError if the track already has one in that frame."""
         if frame_index in self.segmentations:
             raise ValueError(f"frame {frame_index} already holds this track")
         self.segmentations[frame_index] = rle
@@ -40,16 +40,16 @@ class Track:
 
     @property
     def category(self) -> int:
-        """The class with the largest sum of scores; the first seen of equals.
+        """Class with the largest sum of scores; the first detected of equals.
 
-        MaskTrack R-CNN counts each frame's class as one vote, VISOLO averages the class scores over the frames, which
-        is better where the class flickers. With one class and score a detection the latter is this sum.
+        MaskTrack R-CNN counts each frame's class as one vote; VISOLO averages the class scores over the frames, which
+        is better where the class flickers. With one class and score per detection, the latter is this sum.
         """
         return max(self.votes, key=self.votes.__getitem__)
 
 
 class TrackRecorder:
-    """Collects a tracker's output for one video, frame by frame."""
+    """Recorder of a tracker's output for one video, frame by frame."""
 
     def __init__(self) -> None:
         self.tracks: dict[int, Track] = {}
@@ -65,7 +65,7 @@ class TrackRecorder:
         """Add the N tracked detections of one frame.
 
         Args:
-            frame_index: 0-based.
+            frame_index: Frame index, 0-based.
             ids: (N,) identities, unique in the frame.
             scores: (N,) detection scores.
             classes: (N,) contiguous classes.
@@ -88,12 +88,12 @@ class TrackRecorder:
     def results(
         self, video_id: int, length: int, category_ids: Sequence[int] | Mapping[int, int]
     ) -> Iterator[dict[str, Any]]:
-        """The tracks as entries of a YouTube-VIS ``results.json``, in the order in which they began.
+        """Entries of a YouTube-VIS ``results.json``, one per track, in the order in which they began.
 
         Args:
-            video_id: the video's id in the data set.
-            length: its number of frames; each entry's ``segmentations`` has exactly that many, null where absent.
-            category_ids: contiguous class -> the data set's category id.
+            video_id: Id of the video in the data set.
+            length: Number of frames of the video, and of entries in ``segmentations``, null without a detection.
+            category_ids: Category id in the data set of each contiguous class.
         """
         for track in self.tracks.values():
             yield {

@@ -1,6 +1,6 @@
-"""The YouTube-VIS file format (2019, 2021, 2022, OVIS), read with errors that say where the file is wrong.
+"""Reader of the YouTube-VIS file format (2019, 2021, 2022, OVIS), with errors that name the place in the file.
 
-Ground truth: ``videos`` {id, height, width, length, file_names}, ``categories`` {id, name} and, but for test sets,
+Ground truth: ``videos`` {id, height, width, length, file_names}, ``categories`` {id, name} and, except in test sets,
 ``annotations`` {id, video_id, category_id, iscrowd, segmentations, bboxes, areas}, the last three with one entry a
 frame or null. A segmentation is an RLE (string or run list) or a list of polygons [x1, y1, x2, y2, ...].
 """
@@ -28,23 +28,23 @@ from .rle import (
     merge_empty_runs,
 )
 
-# pycocotools walks along a polygon's edges pixel by pixel: coordinates beyond so many times the frame's longer side, or
-# beyond so many pixels, are damage and would hang it.
+# Bounds of a polygon's coordinates, in multiples of the frame's longer side, and in pixels. pycocotools walks along the
+# edges pixel by pixel, so that damaged coordinates would hang it.
 MAX_POLYGON_EXTENT = 4
 MAX_COORDINATE = 1e6
 
 
 def read_ground_truth(path: str | Path, *, pack_runs: bool = False, content: str = "segmentations") -> dict[str, Any]:
-    """A ground-truth file, checked by :func:`check_ground_truth`.
+    """Content of a ground-truth file, checked by :func:`check_ground_truth`.
 
     Args:
-        path: ``.json`` or ``.json.gz``.
-        pack_runs: see :func:`read_json`.
-        content: see :func:`check_ground_truth`.
+        path: File, ``.json`` or ``.json.gz``.
+        pack_runs: See :func:`read_json`.
+        content: See :func:`check_ground_truth`.
 
     Raises:
-        AnnotationError: with the file's name and the JSON path of the first problem.
-        OSError: it cannot be opened.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
+        OSError: the file cannot be opened.
     """
     data = read_json(path, pack_runs=pack_runs)
     try:
@@ -57,14 +57,14 @@ def read_ground_truth(path: str | Path, *, pack_runs: bool = False, content: str
 def check_ground_truth(data: Any, content: str = "segmentations") -> None:
     """Check the structure of a ground truth: keys, types, unique ids, references, one entry a frame.
 
-    Encodings of masks are not opened here; :func:`normalize_segmentations` checks those it reads.
+    Encodings of masks are not checked here, but by :func:`normalize_segmentations`.
 
     Args:
-        data: the JSON value.
-        content: key of what each annotation must have for each frame.
+        data: JSON value.
+        content: Key of the list with an entry a frame that each annotation must have.
 
     Raises:
-        AnnotationError: with the JSON path of the first problem.
+        AnnotationError: the ground truth is wrong; the message has the JSON path.
     """
     require(isinstance(data, dict), "$", "must be an object with videos, categories and annotations")
     videos = index_by_id(data.get("videos"), "videos")
@@ -130,21 +130,20 @@ def check_ground_truth(data: Any, content: str = "segmentations") -> None:
 def normalize_segmentations(
     segmentations: Sequence[Any], paths: Sequence[str], sizes: Sequence[tuple[int, int]]
 ) -> tuple[list[RLE], np.ndarray]:
-    """RLEs that pycocotools can be trusted with, of N non-null segmentations in any of the format's forms.
+    """RLEs that are safe for pycocotools, and areas, of N non-null segmentations in any of the format's forms.
 
     Args:
         segmentations: RLEs with string or list counts, or lists of polygons.
-        paths: (N,) JSON path of each, for errors.
-        sizes: (N,) (H, W) of each one's video, for polygons.
+        paths: N JSON paths, for errors.
+        sizes: (H, W) of the N videos, for polygons.
 
     Returns:
-        (N,) with compressed ``counts``; those that came so are the objects given, but for masks with a run of no
-            pixels beyond the first: pycocotools, and with it the official tool, stops comparing two masks where both
-            have one.
-        (N,) int64, their pixels.
+        N RLEs with compressed ``counts``, which are the given objects if they have this form and no empty run beyond
+            the first: pycocotools, and with it the official tool, stops comparing two masks where both have one.
+        (N,) int64 number of pixels of each mask.
 
     Raises:
-        AnnotationError: with the path of a segmentation that is no mask.
+        AnnotationError: a segmentation is no mask; the message has its path.
     """
     rles, extents = read_masks(segmentations, paths, sizes)
     return rles, extents.areas
@@ -153,9 +152,9 @@ def normalize_segmentations(
 def read_masks(
     segmentations: Sequence[Any], paths: Sequence[str], sizes: Sequence[tuple[int, int]]
 ) -> tuple[list[RLE], MaskExtents]:
-    """:func:`normalize_segmentations` with more than the masks' pixels in the place of those.
+    """RLEs of :func:`normalize_segmentations`, and the masks' extents.
 
-    A path is only asked for where something is wrong, or where there are polygons.
+    Paths are only accessed for errors and polygons.
     """
     rles = list(segmentations)
     if list in set(map(type, rles)):
@@ -175,7 +174,7 @@ def read_masks(
 
 
 def _compress(rles: list[RLE], start: int, runs: RunLengths) -> None:
-    """In place: compressed strings without empty runs for the masks from ``start`` on, of which these are the runs."""
+    """Replace, in place, the masks from ``start`` on by compressed strings of ``runs`` without empty runs."""
     with_empty_runs = has_empty_runs(runs)
     encodings = [rle["counts"] for rle in rles[start : start + len(runs)]]
     if not with_empty_runs and set(map(type, encodings)) <= {str, bytes}:
@@ -191,10 +190,10 @@ def _compress(rles: list[RLE], start: int, runs: RunLengths) -> None:
 
 
 def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], path: str) -> RLE:
-    """The union of ``polygons``, each [x1, y1, x2, y2, ...] in pixels, drawn by pycocotools on a (H, W) mask.
+    """RLE of the union of ``polygons``, each [x1, y1, x2, y2, ...] in pixels, on a (H, W) mask.
 
     Raises:
-        AnnotationError: a polygon of fewer than three points, of an odd number of values, or not of finite numbers.
+        AnnotationError: a polygon has fewer than three points, an odd number of values, or a number that is not finite.
     """
     limit = min(MAX_POLYGON_EXTENT * max(size), MAX_COORDINATE)
     for i, polygon in enumerate(polygons):
@@ -210,5 +209,5 @@ def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], path: str) -
 
 
 def video_name(video: Mapping[str, Any]) -> str:
-    """The folder of a video's frames, the name by which YouTube-VIS knows it."""
+    """Name of a video in YouTube-VIS: the folder of its frames."""
     return Path(video["file_names"][0]).parent.name or str(video["id"])

@@ -1,4 +1,4 @@
-"""Files in YouTube-VIS format, written track by track."""
+"""Writer of files in YouTube-VIS format, track by track."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ def write_youtube_vis(path: str | os.PathLike, data: Mapping[str, Any]) -> None:
     """Write a YouTube-VIS file; it appears when it is complete, and its folder is made.
 
     Args:
-        path: JSON to write.
-        data: as :mod:`.youtube_vis_json` describes it. ``annotations`` may be an iterator: the text of all tracks is
-            far larger than what they are made from, and only that of one is held at a time.
+        path: JSON file to write.
+        data: Content as in :mod:`.youtube_vis_json`. ``annotations`` may be an iterator, of which only one track's
+            text is in memory at a time.
     """
     head = "".join(f"{json.dumps(key)}: {json.dumps(value)},\n" for key, value in data.items() if key != "annotations")
     with replacing(path) as file:

@@ -1,12 +1,12 @@
 """Association of N detections with M tracks: similarity, Eq. (1) and the rules of assignment, as pure functions.
 
-Every association ends in two arrays: ``scores`` (N, M), how well detection n continues track m, and ``new_scores``
+Every association computes two arrays: ``scores`` (N, M), how well detection n continues track m, and ``new_scores``
 (N,), the score of "detection n is a new object". Detection n may continue track m iff ``scores[n, m] >=
 new_scores[n]``. The assignment functions then give every detection at most one track and every track at most one
 detection, so that an identity is unique in a frame.
 
 Shapes: N detections, M tracks, D embedding dimensions, P parts (joints) with an embedding each. A part whose embedding
-is 0 is absent. All arrays are NumPy; nothing is modified in place.
+is 0 is absent. All arrays are NumPy; no argument is modified.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ except ImportError:  # optional
 
 # Keeps logarithms finite: the smallest normal float32.
 _TINY = float(np.finfo(np.float32).tiny)
-# A difference of similarities that orders equals and is otherwise of no account, but far above float32's rounding.
+# Difference of similarities that only orders equals, but is far above float32's rounding.
 _HAIR = 1e-4
-# A distance beyond all others that can still be multiplied.
+# Finite distance beyond all others, whose square is finite.
 _FAR = float(np.sqrt(np.finfo(np.float32).max))
 # lap is faster than SciPy on large matrices that are nearly square: up to twice at 100 x 100 to 120, 1.2 times at
 # 100 x 150, and hundreds of times slower at 100 x 1000.
@@ -35,7 +35,7 @@ _LAP_MAX_ASPECT = 1.2
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
-    """L2-normalize the rows of ``vectors`` (..., D); a zero row stays zero (its cosine with anything is 0)."""
+    """L2-normalized rows of ``vectors`` (..., D); a zero row stays zero (its cosine with anything is 0)."""
     norms = np.sqrt(np.einsum("...d,...d->...", vectors, vectors))
     return vectors / np.maximum(norms, _TINY)[..., None]
 
@@ -43,7 +43,7 @@ def unit_rows(vectors: np.ndarray) -> np.ndarray:
 def cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
     """Cosines (N, M) between the **unit** rows of ``detections`` (N, D) and ``tracks`` (M, D).
 
-    Of parts (N, P, D) and (M, P, D) the mean cosine over those that are present in both; 0 where none is.
+    For parts (N, P, D) and (M, P, D), the mean cosine over the parts present in both; 0 if none is.
     """
     if detections.ndim == 2:
         return detections @ tracks.T
@@ -56,8 +56,8 @@ def cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
 def distance_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
     """Minus the Euclidean distance (N, M) of embeddings (N, D) and (M, D), for tags that are single numbers.
 
-    Of parts (N, P, D) and (M, P, D) minus the mean distance over those that are present in both; where none is, less
-    than any distance gives, but finite.
+    For parts (N, P, D) and (M, P, D), minus the mean distance over the parts present in both; if none is, a finite
+    value below all others.
     """
     if detections.ndim == 2:
         return -np.linalg.norm(detections[:, None] - tracks, axis=2)
@@ -66,12 +66,11 @@ def distance_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarra
 
 
 def distance_and_cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
-    """Mean (N, M) of minus the distance of scalar tags and the cosine of vectors, for a head of tags beside one of
-    vectors.
+    """Mean (N, M) of minus the distance of scalar tags and the cosine of vectors.
 
     Args:
-        detections, tracks: (N, 1 + D) and (M, 1 + D), a tag and a **unit** vector; or (N, P, 1 + D) and (M, P, 1 + D)
-            of parts, compared by the mean over those that are present in both. A part is absent where its vector is 0.
+        detections, tracks: (N, 1 + D) and (M, 1 + D), a tag and a **unit** vector; or parts (N, P, 1 + D) and
+            (M, P, 1 + D), compared by the mean over the parts present in both. A part is absent if its vector is 0.
     """
     (tags, vectors), (track_tags, track_vectors) = ((x[..., :1], x[..., 1:]) for x in (detections, tracks))
     cosine = cosine_similarity(vectors, track_vectors)
@@ -82,7 +81,7 @@ def distance_and_cosine_similarity(detections: np.ndarray, tracks: np.ndarray) -
 
 
 def blend_embeddings(old: np.ndarray, new: np.ndarray, momentum: float) -> np.ndarray:
-    """momentum * new + (1 - momentum) * old of (N, D) or (N, P, D); a part that one side lacks is the other's."""
+    """Blend momentum * new + (1 - momentum) * old, (N, D) or (N, P, D); a part absent on one side is the other's."""
     blended = momentum * new + (1 - momentum) * old
     if new.ndim == 2:
         return blended
@@ -91,7 +90,7 @@ def blend_embeddings(old: np.ndarray, new: np.ndarray, momentum: float) -> np.nd
 
 
 def _present(parts: np.ndarray) -> np.ndarray:
-    """(N, P) bool of (N, P, D)."""
+    """Mask (N, P) of the parts (N, P, D) that are not 0."""
     return np.asarray((parts != 0).any(axis=2))
 
 
@@ -103,21 +102,21 @@ def bidirectional_softmax(
 ) -> np.ndarray:
     """Mean of the softmax over tracks and the softmax over detections.
 
-    QDTrack's similarity (github.com/SysCV/qdtrack), which the paper takes over because there is no trained "new
-    object" class. In its literal form a 1 x 1 matrix gives 1 whatever the similarity, so the only detection of a
-    frame can never be a new object beside a single track. A dummy column ("none of the tracks") and a dummy row
-    ("none of the detections") with the logit ``dummy_logit`` take part in the two normalizations and are cut off
-    again; then 1 x 1 gives sigmoid(logit - dummy_logit).
+    QDTrack's similarity (github.com/SysCV/qdtrack), which the paper adopts because there is no trained "new object"
+    class. In its literal form a 1 x 1 matrix gives 1 whatever the similarity, so the only detection of a frame can
+    never be a new object beside a single track. A dummy column ("none of the tracks") and a dummy row ("none of the
+    detections") with the logit ``dummy_logit`` take part in the two normalizations and are removed again; then 1 x 1
+    gives sigmoid(logit - dummy_logit).
 
     Args:
-        logits: (N, M), N and M at least 1; cosines times the scale kappa.
-        dummy_logit: the dummies' logit, or None for the literal form.
-        detection_counts, track_counts: (N,) and (M,), how many there are of each that embeddings cannot tell apart,
-            itself included. They count as one in the denominators: five equals would share the 1 of a certain match,
-            and be new objects in every frame. None: 1 each.
+        logits: (N, M) cosines times the scale kappa, N and M at least 1.
+        dummy_logit: Logit of the dummies, or None for the literal form.
+        detection_counts, track_counts: (N,) and (M,) number of equals that embeddings cannot distinguish, itself
+            included. They count as one in the denominators: five equals would share the 1 of a certain match, and be
+            new objects in every frame. None: 1 each.
 
     Returns:
-        (N, M), each value in [0, 1].
+        (N, M) similarities in [0, 1].
     """
     along_tracks = _softmax(logits, 1, dummy_logit, None if track_counts is None else 1 / track_counts)
     along_detections = _softmax(logits, 0, dummy_logit, None if detection_counts is None else 1 / detection_counts)
@@ -127,7 +126,7 @@ def bidirectional_softmax(
 def _softmax(logits: np.ndarray, axis: int, dummy_logit: float | None, weights: np.ndarray | None) -> np.ndarray:
     """Softmax along ``axis``, with one further entry of ``dummy_logit`` in the denominator unless it is None.
 
-    Entries have these weights there, each at most 1; what then exceeds 1, among entries that are nearly equal, is 1.
+    The denominator's entries have ``weights`` of at most 1; results are clipped at 1, which near equals exceed.
     """
     peak = logits.max(axis=axis, keepdims=True)
     if dummy_logit is not None:
@@ -144,12 +143,12 @@ def _softmax(logits: np.ndarray, axis: int, dummy_logit: float | None, weights: 
 
 
 def equal_rows(similarity: np.ndarray, largest: float, tolerance: float) -> np.ndarray:
-    """Embeddings that cannot be told apart, (N, N) bool.
+    """Mask (N, N) of the pairs of embeddings that cannot be distinguished.
 
     Args:
-        similarity: (N, N) of the embeddings with each other.
-        largest: similarity of equal embeddings: 1 of cosines, 0 of distances.
-        tolerance: how far below that counts as equal.
+        similarity: (N, N) similarity of the embeddings with each other.
+        largest: Similarity of equal embeddings: 1 for cosines, 0 for distances.
+        tolerance: Largest difference to ``largest`` that counts as equal.
     """
     return (similarity >= largest - tolerance) | np.eye(len(similarity), dtype=bool)
 
@@ -161,15 +160,15 @@ def settle_by_position(
     detection_boxes: np.ndarray,
     track_boxes: np.ndarray,
 ) -> np.ndarray:
-    """Similarities (N, M) in which equals tie but for a hair, which goes to the nearer pair.
+    """Similarities (N, M) in which equals are ordered by position alone.
 
-    Pairs of equals get the mean of their similarities, so that rounding does not order them, and up to _HAIR more the
-    smaller the distance of their centers is, relative to the track's size. All other pairs are left as they are.
+    Pairs of equals get the mean of their similarities, so that rounding does not order them, plus up to _HAIR, the more
+    the nearer their centers are, relative to the track's size. All other pairs are unchanged.
 
     Args:
-        similarity: (N, M).
-        equal_detections, equal_tracks: (N, N) and (M, M) of :func:`equal_rows`.
-        detection_boxes, track_boxes: XYXY (N, 4) and (M, 4).
+        similarity: (N, M) similarities.
+        equal_detections, equal_tracks: (N, N) and (M, M) results of :func:`equal_rows`.
+        detection_boxes, track_boxes: (N, 4) and (M, 4) XYXY boxes.
     """
     several = (equal_detections.sum(axis=1) > 1)[:, None] | (equal_tracks.sum(axis=1) > 1)
     rows, columns = (equal / equal.sum(axis=1, keepdims=True) for equal in (equal_detections, equal_tracks))
@@ -191,7 +190,7 @@ def post_process(
     gamma: float,
     form: str = "linear",
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Eq. (1) and the score of a new object that goes with it.
+    """Scores of Eq. (1), and the corresponding scores of a new object.
 
     * ``"linear"``, as printed: s(n, m) = sim(n, m) + alpha c(n) + beta IoU(b_n, b_m) + gamma delta(c_n, c_m)
     * ``"log"`` (MaskTrack R-CNN, with (alpha, beta, gamma) = (1, 2, 10)): log sim and log c in place of sim and c.
@@ -200,21 +199,23 @@ def post_process(
     In the first two a new object has the similarity ``threshold``, IoU 0 and, like MaskTrack R-CNN's dummy column,
     delta = 1: s_new(n) = threshold + alpha c(n) + gamma, with logarithms accordingly. So alpha cancels out of the
     decision and only orders detections that contest a track; another category has to make up for gamma, a veto when it
-    is large. In ``"fixed"`` s_new(n) = threshold, the paper's words to the letter: a confident detection continues a
-    track more readily, and a gamma above the threshold accepts whatever is of the same category.
+    is large. In ``"fixed"`` s_new(n) = threshold, the paper's literal form: a confident detection continues a track
+    more readily, and a gamma above the threshold accepts everything of the same category.
 
     Args:
-        similarity: (N, M) in [0, 1].
+        similarity: (N, M) similarities in [0, 1].
         confidence: (N,) detection scores c(n) in [0, 1].
-        iou: (N, M) of the boxes (the paper's b is a box).
-        same_category: (N, M) bool, the Kronecker delta.
-        threshold: similarity below which a detection is a new object, all else being equal; "fixed": the score s.
+        iou: (N, M) IoU of the boxes (the paper's b is a box).
+        same_category: (N, M) mask, the Kronecker delta.
+        threshold: Similarity below which a detection is a new object, all else being equal; "fixed": the score s.
+        alpha, beta, gamma: Weights of confidence, IoU and category.
+        form: "linear", "log" or "fixed".
 
     Returns:
         scores (N, M) and new_scores (N,), of the similarity's data type.
 
     Raises:
-        ValueError: another ``form``.
+        ValueError: ``form`` is unknown.
     """
     new = np.asarray(threshold, dtype=similarity.dtype)
     if form == "log":
@@ -229,20 +230,19 @@ def post_process(
 
 
 def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
-    """Row-wise argmax with conflicts resolved by falling score.
+    """Row-wise argmax with conflicts resolved by descending score.
 
-    Every detection asks for its best track; among those that ask for the same one the highest score keeps it, and
-    each loser asks for its next-best track that is still at or above its ``new_scores``, where it may win or lose
-    again. As both sides rank pairs by the same score, this is the same as taking the acceptable pairs by falling
-    score and skipping those whose detection or track is gone. Equal scores go to the detection of the lower row,
-    then to the track of the lower column (the older one).
+    Every detection proposes to its best track, which keeps the highest score; each loser proposes to its next-best
+    track that is still at or above its ``new_scores``, and so on. As both sides rank pairs by the same score, this
+    equals taking the acceptable pairs by descending score and skipping pairs whose detection or track is taken. Among
+    equal scores the lower row comes first, then the lower column (the older track).
 
     Args:
-        scores: (N, M).
-        new_scores: (N,).
+        scores: (N, M) scores.
+        new_scores: (N,) scores of a new object.
 
     Returns:
-        (N,) int64: the column that each detection got, or -1.
+        (N,) int64 column of each detection, or -1.
     """
     rows, columns = np.nonzero(scores >= new_scores[:, None])
     order = np.argsort(-scores[rows, columns], kind="stable")
@@ -256,10 +256,10 @@ def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndar
 
 
 def assign_optimally(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
-    """Assignment of the largest total gain over declaring everything new (Hungarian problem).
+    """Assignment with the largest total gain over declaring everything new (Hungarian problem).
 
-    The gain of a pair is ``scores[n, m] - new_scores[n]``; pairs of negative gain are never made. Arguments and
-    result as in :func:`assign_in_score_order`.
+    The gain of a pair is ``scores[n, m] - new_scores[n]``; pairs of negative gain are never assigned. Arguments and
+    result are those of :func:`assign_in_score_order`.
     """
     gain = scores - new_scores[:, None]
     rows, columns = largest_total(np.maximum(gain, 0))
@@ -270,8 +270,8 @@ def assign_optimally(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
 
 
 def largest_total(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the min(N, M) pairs of the largest total ``gain`` (N, M): by SciPy, or by ``lap`` if it is
-    installed and the matrix is of a shape for which it is faster. Of equal totals either may give another one."""
+    """Rows and columns of the min(N, M) pairs with the largest total ``gain`` (N, M): by SciPy, or by ``lap`` if it is
+    installed and faster for the matrix's shape. They may differ among equal totals."""
     small, large = sorted(gain.shape)
     if lap is None or small < _LAP_MIN_SIZE or large > _LAP_MAX_ASPECT * small:
         return linear_sum_assignment(gain, maximize=True)
@@ -281,7 +281,7 @@ def largest_total(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def contested_rows(scores: np.ndarray, new_scores: np.ndarray, assigned: np.ndarray) -> np.ndarray:
-    """(N,) bool: detections that have an acceptable track, but lost all of them to other detections."""
+    """Mask (N,) of the detections that have acceptable tracks, but lost all of them to other detections."""
     return (assigned < 0) & (scores >= new_scores[:, None]).any(axis=1)
 
 
@@ -307,11 +307,11 @@ def mask_iou(detections: Sequence[dict], tracks: Sequence[dict]) -> np.ndarray:
 def point_distance(
     detections: np.ndarray, detections_valid: np.ndarray, tracks: np.ndarray, tracks_valid: np.ndarray
 ) -> np.ndarray:
-    """Mean Euclidean distance (N, M) over the points that are valid on both sides; infinite where there are none.
+    """Mean Euclidean distance (N, M) over the points that are valid on both sides; infinite if there are none.
 
     Args:
         detections, tracks: (N, P, D) and (M, P, D): a center (P = 1) or joints in pixels (D = 2), or embeddings.
-        detections_valid, tracks_valid: (N, P) and (M, P) bool.
+        detections_valid, tracks_valid: (N, P) and (M, P) masks of valid points.
     """
     distances = np.linalg.norm(detections[:, None] - tracks, axis=3)  # (N, M, P)
     valid = detections_valid[:, None] & tracks_valid
@@ -328,16 +328,16 @@ def pose_oks(
     track_areas: np.ndarray,
     sigmas: np.ndarray,
 ) -> np.ndarray:
-    """Object keypoint similarity (N, M) of poses, the tracks' taken for the truth; 0 where no joint is valid in both.
+    """Object keypoint similarity (N, M) of poses, with the tracks as ground truth; 0 if no joint is valid in both.
 
     It is the mean over the joints that are valid in both of exp(-d^2 / (2 (2 sigma)^2 area)), as in COCO's keypoint
     evaluation (pycocotools).
 
     Args:
-        detections, tracks: (N, J, 2) and (M, J, 2) in pixels.
-        detections_valid, tracks_valid: (N, J) and (M, J) bool.
-        track_areas: (M,) in square pixels, above 0.
-        sigmas: (J,) as a share of the square root of the area.
+        detections, tracks: (N, J, 2) and (M, J, 2) joints in pixels.
+        detections_valid, tracks_valid: (N, J) and (M, J) masks of valid joints.
+        track_areas: (M,) areas in square pixels, above 0.
+        sigmas: (J,) standard deviations as a share of the square root of the area.
     """
     squared = np.square(detections[:, None] - tracks).sum(axis=3)  # (N, M, J)
     similarity = np.exp(-squared / (2 * track_areas[:, None] * np.square(2 * sigmas)))

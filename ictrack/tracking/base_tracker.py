@@ -1,4 +1,4 @@
-"""What the embedding tracker and the spatial tracker share: filter, memory bank, identities, state."""
+"""Base class of the embedding and the spatial tracker: filter, memory bank, identities, state."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from .memory_bank import MemoryBank
 
 
 class MemoryTracker(BaseTracker, ABC):
-    """Online tracker over a :class:`MemoryBank`; a subclass says how well a detection continues a track.
+    """Online tracker over a :class:`MemoryBank`; subclasses define how well a detection continues a track.
 
     A frame goes through these steps:
 
     1. The best ``max_detections`` detections of score >= ``min_score`` enter.
-    2. :meth:`_observe` reads what the memory holds of a detection, :meth:`_affinity` compares it with the tracks.
+    2. :meth:`_observe` returns the columns that the memory stores of a detection, :meth:`_affinity` compares them with
+       the tracks.
     3. ``assign`` gives every detection at most one track and every track at most one detection.
-    4. A detection without an acceptable track starts one if its score is >= ``new_track_score``; one that had
-       acceptable tracks, but lost them all to better detections, if its score is >= ``conflict_new_track_score``.
-       All others are dropped.
-    5. The memory takes over the newest box, category and score of a matched track and what :meth:`_merge` makes of
-       the rest; tracks that ``max_age`` frames in a row have not matched are forgotten (0: never).
+    4. A detection without an acceptable track starts one if its score is >= ``new_track_score``; one that lost all its
+       acceptable tracks to better detections, if its score is >= ``conflict_new_track_score``. Others are dropped.
+    5. The memory stores the newest box, category and score of a matched track and the columns of :meth:`_merge`;
+       tracks that have not been matched for ``max_age`` frames are dropped (0: never).
 
     ``num_left_out`` counts detections of score >= ``min_score`` beyond the best ``max_detections`` of their frames.
 
-    Identities count from 0 in the order of the rows and are never used again before :meth:`reset`.
+    Identities count from 0 in the order of the rows and are never reused before :meth:`reset`.
     """
 
-    # Assigns (scores (N, M), new_scores (N,)) -> columns (N,); see association.py.
+    # Function of scores (N, M) and new_scores (N,) that returns columns (N,); see association.py.
     assign = staticmethod(assign_in_score_order)
 
     def __init__(
@@ -48,9 +48,9 @@ class MemoryTracker(BaseTracker, ABC):
     ) -> None:
         super().__init__()
         if max_detections < 1:
-            raise ValueError(f"TRACKER_HEADS.MAX_DETECTIONS is {max_detections}; a tracker needs at least 1")
+            raise ValueError(f"TRACKER_HEADS.MAX_DETECTIONS must be at least 1, not {max_detections}")
         if max_age < 0:
-            raise ValueError(f"TRACKER_HEADS.MAX_AGE is {max_age}; it counts frames, and 0 keeps tracks for ever")
+            raise ValueError(f"TRACKER_HEADS.MAX_AGE must be a number of frames, or 0 to keep tracks, not {max_age}")
         self.min_score = min_score
         self.max_detections = max_detections
         self.new_track_score = new_track_score
@@ -71,22 +71,22 @@ class MemoryTracker(BaseTracker, ABC):
         }
 
     def reset(self) -> None:
-        """Forget everything: the next frame is a video's first."""
+        """Forget everything; the next frame is the first of a video."""
         self.memory = MemoryBank()
         self._next_id = 0
         self._frame = 0
         self.num_left_out = 0
 
     def update(self, predictions: Instances) -> Instances:
-        """Give identities to one frame's detections. Every frame is passed, those without detections, too.
+        """Give identities to one frame's detections. Frames without detections are passed, too.
 
         Args:
             predictions: N detections with `scores` (N,), `pred_classes` (N,), `pred_boxes` (XYXY, pixels) and the
                 fields that the tracker compares. Not modified.
 
         Returns:
-            The K <= N rows that have an identity, in their order, with every field (shared with ``predictions``
-            if K = N) and `ID` (K,) int64.
+            Rows, K <= N, that have an identity, in their order, with every field (shared with ``predictions`` if K = N)
+            and `ID` (K,) int64.
 
         Raises:
             TrackerInputError: a field is missing or not usable; the tracker's state is then unchanged.
@@ -108,15 +108,15 @@ class MemoryTracker(BaseTracker, ABC):
         return with_ids(predictions, rows[identified], ids[identified])
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """All that the next frame depends on, as arrays (for ``numpy.savez``; no pickle).
+        """State for the next frame, as arrays (for ``numpy.savez``; no pickle).
 
-        A tracker of the same configuration that loads it goes on as if there had been no interruption.
+        A tracker of the same configuration that loads it continues as if there had been no interruption.
         """
         tracks = {f"memory.{name}": values for name, values in self.memory.state_dict().items()}
         return {"next_id": np.array(self._next_id), "frame": np.array(self._frame), **tracks}
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over a :meth:`state_dict`, or the ``NpzFile`` of a saved one.
+        """Restore a :meth:`state_dict`, or the ``NpzFile`` of a saved one.
 
         Raises:
             ValueError: a key is missing, or columns do not fit together.
@@ -132,14 +132,14 @@ class MemoryTracker(BaseTracker, ABC):
 
     @abstractmethod
     def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Further columns (name -> (N, ...)) that the tracker compares, of ``rows`` (N,) of ``instances``."""
+        """Further columns, (N, ...) by name, that the tracker compares, for ``rows`` (N,) of ``instances``."""
 
     @abstractmethod
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """``scores`` (N, M) and ``new_scores`` (N,) of association.py, N and M at least 1."""
+        """Arrays ``scores`` (N, M) and ``new_scores`` (N,) of association.py, N and M at least 1."""
 
     def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """New values of the columns that a match does not simply replace by the newest; rows correspond."""
+        """New values of the columns that a match does not replace by the newest; rows correspond."""
         return {}
 
     def _observe_all(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -157,7 +157,7 @@ class MemoryTracker(BaseTracker, ABC):
         return observed
 
     def _identify(self, observed: dict[str, np.ndarray]) -> np.ndarray:
-        """Identities (N,) of the observed detections, -1 where there is none; the memory takes them over."""
+        """Identities (N,) of the observed detections, -1 for none; the memory stores them."""
         ids = observed["ids"]
         tracks, contested = np.full(len(ids), -1, dtype=np.int64), np.zeros(len(ids), dtype=bool)
         if len(self.memory):

@@ -1,4 +1,4 @@
-"""Trackers by name: ICTrack's and Detectron2's own behind one contract."""
+"""Trackers by name: ICTrack's and Detectron2's own behind one interface."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from .detections import current_detections, select_detections, with_ids
 class Detectron2Tracker(BaseTracker):
     """One of Detectron2's own trackers with the input filter and the output of ICTrack's.
 
-    They associate boxes only, but their ``update`` fails on what real detectors give: on any field that it does not
-    know (`embeddings`) with a KeyError, on tensors that are not on the CPU, on keypoints (the Hungarian trackers);
-    masks come back as integers, and rows of earlier frames are appended. So the tracker is shown boxes, scores and
-    categories on the CPU, and its identities are put back on the detections.
+    They associate boxes only, but their ``update`` fails on real detections: with a KeyError on unknown fields
+    (`embeddings`), on tensors that are not on the CPU, and on keypoints (the Hungarian trackers); masks become
+    integers, and rows of earlier frames are appended. So the tracker gets boxes, scores and categories on the CPU, and
+    its identities are added to the detections.
 
-    What they decide is left alone, with two properties to know: the Hungarian trackers match as many pairs as they
-    can, even below TRACK_IOU_THRESHOLD, and a track is forgotten after MAX_LOST_FRAME_COUNT frames (0: at once).
+    Their decisions are unchanged; note that the Hungarian trackers match as many pairs as they can, even below
+    TRACK_IOU_THRESHOLD, and drop a track after MAX_LOST_FRAME_COUNT frames (0: at once).
     """
 
     def __init__(self, make_tracker: Callable[[], BaseTracker], min_score: float, max_detections: int) -> None:
         """
         Args:
-            make_tracker: makes a fresh tracker, at the start and at every :meth:`reset`.
-            min_score, max_detections: the best ``max_detections`` detections of score >= ``min_score`` enter.
+            make_tracker: Function that returns a new tracker, called at the start and at every :meth:`reset`.
+            min_score, max_detections: Filter: the best ``max_detections`` detections of score >= ``min_score`` enter.
         """
         super().__init__()
         self.make_tracker = make_tracker
@@ -37,11 +37,11 @@ class Detectron2Tracker(BaseTracker):
         self.reset()
 
     def reset(self) -> None:
-        """Forget everything: the next frame is a video's first."""
+        """Forget everything; the next frame is the first of a video."""
         self.tracker = self.make_tracker()
 
     def update(self, predictions: Instances) -> Instances:
-        """As :meth:`MemoryTracker.update <ictrack.tracking.base_tracker.MemoryTracker.update>`."""
+        """See :meth:`MemoryTracker.update <ictrack.tracking.base_tracker.MemoryTracker.update>`."""
         rows = select_detections(predictions, self.min_score, self.max_detections)
         shown = Instances(predictions.image_size)
         if len(rows):
@@ -57,14 +57,14 @@ class Detectron2Tracker(BaseTracker):
 
 
 def build_tracker(cfg: CfgNode, height: int, width: int) -> BaseTracker:
-    """Tracker for one video, from ``cfg.TRACKER_HEADS``; TRACKER_NAME alone decides which.
+    """Tracker for one video, by ``cfg.TRACKER_HEADS.TRACKER_NAME``.
 
-    ICTrack's trackers come back as they are, Detectron2's own inside a :class:`Detectron2Tracker`; both have
-    ``update`` and ``reset``. A tracker that somebody else registered comes back as it is.
+    Detectron2's own trackers are wrapped in a :class:`Detectron2Tracker`; ICTrack's, and trackers that users register,
+    are returned as they are. All have ``update`` and ``reset``.
 
     Args:
-        cfg: not modified.
-        height, width: of the video's frames in pixels (Detectron2's own trackers read them).
+        cfg: Configuration, which is not modified.
+        height, width: Size of the video's frames in pixels (Detectron2's own trackers read them).
 
     Raises:
         KeyError: no tracker is registered under TRACKER_NAME.

@@ -1,4 +1,4 @@
-"""What every tracker does with ``Instances``: check, filter, pick rows, attach identities."""
+"""Operations of all trackers on ``Instances``: checks, filter, selection of rows, identities."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ class TrackerInputError(ValueError):
 
 
 def to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """Array on the CPU: float32 for any floating type (NumPy has no bfloat16), otherwise the tensor's own type."""
+    """Array of a tensor: float32 for any floating type (NumPy has no bfloat16), otherwise the tensor's own type."""
     tensor = tensor.detach().cpu()
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
 
 
 def require_field(instances: Instances, name: str, remedy: str) -> Any:
-    """Field ``name`` of ``instances``; raises :class:`TrackerInputError` with ``remedy`` where it is missing."""
+    """Field ``name`` of ``instances``; raises :class:`TrackerInputError` with ``remedy`` if it is missing."""
     if not instances.has(name):
         raise TrackerInputError(f"detections have no field `{name}`: {remedy}")
     return instances.get(name)
@@ -45,8 +45,8 @@ def select_detections(instances: Instances, min_score: float, max_detections: in
 def select_rows(instances: Instances, rows: np.ndarray) -> Instances:
     """New Instances with ``rows`` (K,) int64, ascending and unique, of every field.
 
-    Unlike ``Instances.__getitem__`` it takes fields that are lists, tuples and arrays, too. Where all rows are asked
-    for, the fields are shared with ``instances`` and dense masks are not copied.
+    Unlike ``Instances.__getitem__`` it supports fields that are lists, tuples and arrays. If all rows are selected, the
+    fields are shared with ``instances``, and dense masks are not copied.
     """
     selected = Instances(instances.image_size)
     everything = bool(instances.get_fields()) and len(rows) == len(instances)
@@ -63,7 +63,7 @@ def select_rows(instances: Instances, rows: np.ndarray) -> Instances:
 
 
 def with_ids(instances: Instances, rows: np.ndarray, ids: np.ndarray) -> Instances:
-    """``rows`` (K,) of ``instances`` with ``ids`` (K,) int64 as the LongTensor field `ID`, on the scores' device."""
+    """Instances of ``rows`` (K,) with ``ids`` (K,) int64 as the LongTensor field `ID`, on the scores' device."""
     tracked = select_rows(instances, rows)
     device = tracked.scores.device if tracked.has("scores") else "cpu"
     tracked.set("ID", torch.as_tensor(ids, dtype=torch.int64, device=device))
@@ -71,10 +71,10 @@ def with_ids(instances: Instances, rows: np.ndarray, ids: np.ndarray) -> Instanc
 
 
 def current_detections(instances: Instances) -> Instances:
-    """This frame's rows of any tracker's output, with `ID` as a LongTensor.
+    """Rows of this frame in any tracker's output, with `ID` as a LongTensor.
 
     Detectron2's own trackers give `ID` as a list and append rows of earlier frames, marked by a positive
-    `lost_frame_count`: those are dropped. The output of ICTrack's trackers comes back as it is.
+    `lost_frame_count`, which are dropped. The output of ICTrack's trackers is returned unchanged.
 
     Raises:
         TrackerInputError: there is no field `ID`.

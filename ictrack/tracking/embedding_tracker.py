@@ -1,4 +1,4 @@
-"""The paper's online tracker: association by instance embeddings."""
+"""Online tracker of the paper: association by instance embeddings."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ from .base_tracker import MemoryTracker
 from .detections import TrackerInputError, require_field, to_numpy
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
-# How embeddings are compared, from which component on they are a vector that is L2-normalized (None: from none), and
-# the similarity of equal ones.
+# Similarity of embeddings, their first component that belongs to an L2-normalized vector (None: none does), and the
+# similarity of equal embeddings.
 SIMILARITIES = {
     "cosine": (cosine_similarity, 0, 1.0),
     "distance": (distance_similarity, None, 0.0),
@@ -41,20 +41,20 @@ SIMILARITIES = {
 class EmbeddingTracker(MemoryTracker):
     """Tracker of Fu et al., CVPR 2021 (arXiv 2104.00287), supplementary section 1.
 
-    Detections and tracks are compared by the cosine of their embeddings through a bi-directional softmax; where
-    post-processing is on, Eq. (1) adds confidence, box IoU with the track's last box, and category. Without it,
-    categories play no part. Masks and keypoints are never read: they pass through.
+    Detections and tracks are compared by the cosine of their embeddings through a bi-directional softmax. With
+    post-processing, Eq. (1) adds confidence, box IoU with the track's last box, and category; without it, categories
+    play no part. Masks and keypoints are not read.
 
-    Embeddings are L2-normalized as they enter; a matched track's becomes
-    unit(momentum * new + (1 - momentum) * old), so the memory holds unit vectors. Those of several parts, (N, P, D),
-    are so part by part, and compared by the mean over the parts that both have; an absent part is 0.
+    New embeddings are L2-normalized, and a matched track's becomes unit(momentum * new + (1 - momentum) * old), so the
+    memory holds unit vectors. Embeddings of several parts, (N, P, D), are normalized part by part, and compared by the
+    mean over the parts that both have; an absent part is 0.
 
-    Objects that embeddings cannot tell apart count as one in the softmaxes, and their positions tell who is who, so a
-    row of equal bottles keeps its identities. The literal form (no ``new_object_cosine``) has no such rule.
+    Objects that embeddings cannot distinguish count as one in the softmaxes, and are told apart by their positions, so
+    that a row of equal bottles keeps its identities. The literal form (no ``new_object_cosine``) has no such rule.
 
-    Scalar tags of associative embedding have no direction: they are compared by minus their distance, and nothing is
-    normalized. With a video head beside them, an embedding is a tag and then the video head's vector: the similarity is
-    the mean of minus the tags' distance and the vectors' cosine, and the vectors alone are normalized.
+    Scalar tags of associative embedding have no direction: they are compared by minus their distance, without
+    normalization. With a video head beside them, an embedding is a tag and then the video head's vector: the similarity
+    is the mean of minus the tags' distance and the vectors' cosine, and only the vectors are normalized.
     """
 
     @configurable
@@ -73,15 +73,15 @@ class EmbeddingTracker(MemoryTracker):
     ) -> None:
         """
         Args:
-            scale: kappa, the factor between similarities and the softmaxes' logits.
-            new_object_cosine: similarity of the dummy row and column; None is the literal bi-directional softmax.
-            match_threshold: a detection whose similarities are all below it is a new object.
-            momentum: weight of the new embedding.
+            scale: Factor kappa between similarities and the softmaxes' logits.
+            new_object_cosine: Similarity of the dummy row and column; None is the literal bi-directional softmax.
+            match_threshold: Similarity below which, for all tracks, a detection is a new object.
+            momentum: Weight of the new embedding.
             assignment: "score_order" or "hungarian".
             similarity: "cosine", "distance" or "distance_and_cosine".
-            equal_tolerance: embeddings whose similarity is at most this less than that of equal ones count as equal.
+            equal_tolerance: Largest difference to the similarity of equal embeddings that counts as equal.
             post_processing: `form`, `alpha`, `beta` and `gamma` of Eq. (1), or None.
-            filters: see :class:`MemoryTracker`.
+            filters: See :class:`MemoryTracker`.
         """
         super().__init__(**filters)
         if assignment not in ASSIGNMENTS:
@@ -89,7 +89,7 @@ class EmbeddingTracker(MemoryTracker):
         if similarity not in SIMILARITIES:
             raise ValueError(f"TRACKER_HEADS.EMBEDDING.SIMILARITY {similarity!r} is none of {sorted(SIMILARITIES)}")
         if not 0 <= momentum <= 1:
-            raise ValueError(f"TRACKER_HEADS.EMBEDDING.MOMENTUM is {momentum}, not a weight between 0 and 1")
+            raise ValueError(f"TRACKER_HEADS.EMBEDDING.MOMENTUM must be a weight between 0 and 1, not {momentum}")
         self.scale = scale
         self.new_object_cosine = new_object_cosine
         self.match_threshold = match_threshold
@@ -121,8 +121,8 @@ class EmbeddingTracker(MemoryTracker):
         embeddings = to_numpy(require_field(instances, "embeddings", remedy))[rows]
         if self.vector_start == 1 and embeddings.shape[-1] < 3:
             raise TrackerInputError(
-                f"`embeddings` of {embeddings.shape[-1]} numbers are no tag and vector, which "
-                "TRACKER_HEADS.EMBEDDING.SIMILARITY distance_and_cosine compares: set it to distance"
+                f"`embeddings` of {embeddings.shape[-1]} numbers are no tag and vector, as "
+                "TRACKER_HEADS.EMBEDDING.SIMILARITY distance_and_cosine needs: set it to distance"
             )
         if self.vector_start == 0 and embeddings.shape[-1] == 1:
             raise TrackerInputError(
@@ -159,7 +159,7 @@ class EmbeddingTracker(MemoryTracker):
         if self.new_object_cosine is None:
             return bidirectional_softmax(self.scale * compared)
         equal_detections = self._equal(observed["embeddings"])
-        # Of a long memory, only tracks that may be continued are compared with each other; the rest hardly count.
+        # Only tracks that may be continued are compared with each other; the others of a long memory hardly count.
         near = np.flatnonzero((compared >= self.new_object_cosine).any(axis=0))
         equal_tracks = self._equal(memory["embeddings"][near])
         track_counts = np.ones(len(memory), dtype=np.int64)

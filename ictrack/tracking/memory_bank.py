@@ -1,4 +1,4 @@
-"""The tracker's memory: one row a track, in growing NumPy arrays."""
+"""Memory of a tracker: growing NumPy arrays with one row per track."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 
 
 class MemoryBank:
-    """Columns of equal length, one row a track, in the order in which the tracks were born.
+    """Columns of equal length with one row per track, in the order in which the tracks started.
 
     The first :meth:`add` fixes the columns' names, data types and trailing shapes. Capacity doubles when it is
-    used up, so adding is amortised O(1), and ``bank[name]`` is a view of the M rows in use, without a copy.
+    used up, so adding is amortized O(1), and ``bank[name]`` is a view of the M rows in use, without a copy.
     Columns of dtype object hold ASCII ``bytes`` (run-length encodings).
     """
 
@@ -23,11 +23,11 @@ class MemoryBank:
         return self._size
 
     def __getitem__(self, name: str) -> np.ndarray:
-        """View of column ``name``, (M, ...)."""
+        """View (M, ...) of column ``name``."""
         return self._columns[name][: self._size]
 
     def add(self, columns: Mapping[str, np.ndarray]) -> None:
-        """Append the rows of ``columns`` (name -> (K, ...)). Raises as :meth:`check` does."""
+        """Append the rows of ``columns``, (K, ...) by name. Raises as :meth:`check` does."""
         self.check(columns)
         if not self._columns:
             self._columns = {name: values[:0].copy() for name, values in columns.items()}
@@ -43,27 +43,23 @@ class MemoryBank:
         self._size += added
 
     def replace(self, rows: np.ndarray, columns: Mapping[str, np.ndarray]) -> None:
-        """Overwrite ``rows`` (K,) with ``columns`` (name -> (K, ...)). Raises as :meth:`check` does."""
+        """Overwrite ``rows`` (K,) with ``columns``, (K, ...) by name. Raises as :meth:`check` does."""
         self.check(columns)
         for name, values in columns.items():
             self._columns[name][rows] = values
 
     def keep(self, mask: np.ndarray) -> None:
-        """Forget the rows where ``mask`` (M,) is False."""
+        """Drop the rows where ``mask`` (M,) is False."""
         self._columns = {name: self[name][mask] for name in self._columns}
         self._size = int(mask.sum())
 
     def state_dict(self) -> dict[str, np.ndarray]:
-        """Copies of the rows in use; arrays that ``numpy.savez`` and ``numpy.load`` take without pickle."""
+        """Copies of the rows in use, as arrays that ``numpy.savez`` and ``numpy.load`` support without pickle."""
         return {name: self[name].astype("S") if self[name].dtype == object else self[name].copy()
                 for name in self._columns}  # fmt: skip
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
-        """Take over the rows of :meth:`state_dict`.
-
-        Raises:
-            ValueError: the columns have different lengths.
-        """
+        """Restore the rows of :meth:`state_dict`. Raises ValueError if the columns have different lengths."""
         lengths = {name: len(values) for name, values in state.items()}
         if len(set(lengths.values())) > 1:
             raise ValueError(f"columns of a saved memory bank differ in length: {lengths}")
@@ -72,7 +68,7 @@ class MemoryBank:
         self._size = max(lengths.values(), default=0)
 
     def check(self, columns: Mapping[str, np.ndarray]) -> None:
-        """Raise ValueError unless ``columns`` (name -> (K, ...)) can be added: names and shapes behind K agree."""
+        """Raise ValueError unless ``columns``, (K, ...) by name, can be added: names and trailing shapes agree."""
         given = {name: values.shape[1:] for name, values in columns.items()}
         held = {name: values.shape[1:] for name, values in self._columns.items()}
         if held and given != held:

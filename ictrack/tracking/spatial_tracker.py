@@ -24,13 +24,11 @@ COSTS = ("distance", "iou", "oks")
 class SpatialTracker(MemoryTracker):
     """Greedy association by position with each track's last known position, however long ago.
 
-    * ``cost="distance"``: distance between mask centroids (mean distance of the joints valid in both where there are
-      keypoints and no masks, distance of box centers where there is neither) over the square root of the track's
-      area; at most ``max_distance``. The paper names a "spatial distance" baseline without details: this reading is
-      inferred.
-    * ``cost="iou"``: IoU of masks, or of boxes where there are no masks; at least ``min_iou``.
-    * ``cost="oks"``: object keypoint similarity with the track's pose, whose area is that of its box; at least
-      ``min_oks``.
+    * ``cost="distance"``: distance between mask centroids (without masks, mean distance of the joints valid in both;
+      without keypoints, distance of box centers) over the square root of the track's area; at most ``max_distance``.
+      The paper names a "spatial distance" baseline without details: this reading is inferred.
+    * ``cost="iou"``: IoU of masks, or without masks of boxes; at least ``min_iou``.
+    * ``cost="oks"``: object keypoint similarity with the track's pose, with its box's area; at least ``min_oks``.
 
     Every unmatched detection of score >= ``new_track_score`` starts a track; there is no separate rule for lost
     conflicts, as a near neighbor is no sign of a duplicate.
@@ -53,13 +51,13 @@ class SpatialTracker(MemoryTracker):
         """
         Args:
             cost: "distance", "iou" or "oks".
-            max_distance: largest distance of a match, in square roots of the track's area.
-            min_iou: smallest IoU of a match.
-            min_oks: smallest OKS of a match.
-            same_category: only detections of a track's category may continue it.
-            min_joint_score: a joint of `pred_keypoints` (x, y, score) is valid iff its score is above this.
-            sigmas: of the joints, for OKS.
-            new_track_score, filters: see :class:`MemoryTracker`.
+            max_distance: Largest distance of a match, in square roots of the track's area.
+            min_iou: Smallest IoU of a match.
+            min_oks: Smallest OKS of a match.
+            same_category: Whether only detections of a track's category may continue it.
+            min_joint_score: Score above which a joint of `pred_keypoints` (x, y, score) is valid.
+            sigmas: (J,) standard deviations of the joints, for OKS.
+            new_track_score, filters: See :class:`MemoryTracker`.
         """
         super().__init__(new_track_score=new_track_score, conflict_new_track_score=new_track_score, **filters)
         if cost not in COSTS:
@@ -97,13 +95,13 @@ class SpatialTracker(MemoryTracker):
         return _encode_masks(_masks(instances, rows)) if instances.has("pred_masks") else {}
 
     def _observe_points(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """`points` (N, P, 2) in pixels, `valid` (N, P) and `areas` (N,) in square pixels."""
+        """Columns `points` (N, P, 2) in pixels, `valid` (N, P) and `areas` (N,) in square pixels."""
         boxes = to_numpy(instances.pred_boxes.tensor)[rows]
         points, areas = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2, box_area(boxes)
         valid = np.ones(points.shape[:2], dtype=bool)
         if instances.has("pred_masks"):
             mask_centers, mask_areas = _mask_centers(_masks(instances, rows))
-            # An empty mask has no centroid: its box stands in.
+            # An empty mask has no centroid: its box is used.
             points = np.where(mask_areas[:, None, None] > 0, mask_centers[:, None], points)
             areas = np.where(mask_areas > 0, mask_areas, areas)
         elif instances.has("pred_keypoints"):
@@ -111,17 +109,17 @@ class SpatialTracker(MemoryTracker):
         return {"points": points, "valid": valid, "areas": areas}
 
     def _observe_pose(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """As :meth:`_observe_points`, of joints alone."""
+        """Columns of :meth:`_observe_points`, from joints only."""
         points, valid = self._joints(instances, rows)
         if points.shape[1] != len(self.sigmas):
             raise TrackerInputError(
-                f"`pred_keypoints` has {points.shape[1]} joints, TEST.KEYPOINT_OKS_SIGMAS (COCO's where it is empty) "
+                f"`pred_keypoints` has {points.shape[1]} joints, but TEST.KEYPOINT_OKS_SIGMAS (COCO's if empty) has "
                 f"{len(self.sigmas)}"
             )
         return {"points": points, "valid": valid, "areas": box_area(to_numpy(instances.pred_boxes.tensor)[rows])}
 
     def _joints(self, instances: Instances, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Joints (N, J, 2) in pixels and (N, J) whether they are valid."""
+        """Joints (N, J, 2) in pixels, and whether they are valid, (N, J)."""
         keypoints = to_numpy(require_field(instances, "pred_keypoints", "OKS compares poses"))[rows]
         if not np.isfinite(keypoints).all():
             bad = rows[~np.isfinite(keypoints).all(axis=(1, 2))].tolist()
@@ -134,7 +132,7 @@ class SpatialTracker(MemoryTracker):
             scores, least = self._overlaps(observed), self.min_iou
         else:
             points = (observed["points"], observed["valid"], memory["points"], memory["valid"])
-            areas = np.maximum(memory["areas"], 1)  # those below a pixel would let no detection match
+            areas = np.maximum(memory["areas"], 1)  # a smaller area would let no detection match
             if self.cost == "oks":
                 scores, least = pose_oks(*points, areas, self.sigmas), self.min_oks
             else:
@@ -150,14 +148,14 @@ class SpatialTracker(MemoryTracker):
 
 
 def _masks(instances: Instances, rows: np.ndarray) -> torch.Tensor:
-    """`pred_masks`, a tensor or BitMasks, of ``rows``: (N, H, W) bool."""
+    """Masks (N, H, W) bool of ``rows``; `pred_masks` is a tensor or BitMasks."""
     masks = instances.pred_masks
     masks = getattr(masks, "tensor", masks)
     return (masks if len(rows) == len(masks) else masks[torch.from_numpy(rows)]).bool()
 
 
 def _mask_centers(masks: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (N, 2), x and y in pixels with pixel centers at .5, and areas (N,), of ``masks`` (N, H, W)."""
+    """Centroids (N, 2), x and y in pixels with pixel centers at .5, and areas (N,) of ``masks`` (N, H, W)."""
     # int32: PyTorch's default of int64 takes nine times as long on a CPU.
     counts = [masks.sum(dim=axis, dtype=torch.int32) for axis in (1, 2)]
     columns, rows = (to_numpy(count).astype(np.float32) for count in counts)  # (N, W), (N, H)

@@ -1,4 +1,4 @@
-"""Tracks drawn into frames."""
+"""Drawing of tracks on frames."""
 
 from .colors import track_color
 from .draw_tracks import TrackDrawer

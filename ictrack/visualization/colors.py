@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from functools import lru_cache
 
-# Degrees between the hues of consecutive ids: any run of ids is spread evenly over the circle.
+# Degrees between the hues of consecutive ids, which spreads any run of ids evenly over the circle.
 GOLDEN_ANGLE = 180 * (3 - math.sqrt(5))
-# Lightness alternates too, so that ids whose hues meet again (8 or 13 apart) still differ. With these values and this
-# first hue any two of the ids 0..9 are at least 0.13 apart in OKLab (black and white are 1 apart).
+# Lightness alternates, so that ids of similar hues (8 or 13 apart) still differ. With these values and this first hue
+# any two of the ids 0..9 are at least 0.13 apart in OKLab (black and white are 1 apart).
 LIGHTNESSES = (0.72, 0.84, 0.60)
 FIRST_HUE = 325
 CHROMA = 0.22
@@ -16,10 +16,10 @@ CHROMA = 0.22
 
 @lru_cache(maxsize=4096)
 def track_color(track_id: int) -> tuple[int, int, int]:
-    """Colour (red, green, blue), 0..255, of an identity: a function of the id alone, so it never changes.
+    """Colour (red, green, blue), 0..255, of an identity, which depends on the id only.
 
     Hues follow the golden angle in OKLCH (Ottosson, "A perceptual color space for image processing", 2020), where equal
-    steps look equally different; the chroma is lowered to what sRGB can show.
+    steps look equally different; the chroma is lowered to fit into sRGB.
     """
     hue = math.radians(FIRST_HUE + GOLDEN_ANGLE * track_id)
     lightness = LIGHTNESSES[track_id % len(LIGHTNESSES)]

@@ -1,4 +1,4 @@
-"""Tracks drawn on frames: mask, outline, label and trail in the colour of the identity."""
+"""Drawing of tracks on frames: mask, outline, label and trail in the colour of the identity."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ from .skeleton import draw_skeleton
 
 Color = tuple[int, int, int]
 
-# Fraction bits of OpenCV's sub-pixel coordinates.
-_SHIFT = 4
-# Labels are rendered this many times larger and shrunk: Pillow does not smooth the corners of rectangles.
+_SHIFT = 4  # fraction bits of OpenCV's sub-pixel coordinates
+# Factor by which labels are rendered larger and then shrunk: Pillow does not smooth the corners of rectangles.
 _SUPERSAMPLING = 3
 _LABEL_BACKGROUND = (22, 24, 29, 205)
 
 
 class TrackDrawer:
-    """Draws the tracks of one video, frame by frame; of the past it keeps the trails' points only."""
+    """Drawer of the tracks of one video, frame by frame, which keeps only the trails' points of past frames."""
 
     def __init__(
         self,
@@ -46,18 +45,18 @@ class TrackDrawer:
     ):
         """
         Args:
-            class_names: names of the contiguous categories; those beyond are "class <index>". None: labels are the
-                identity and the score.
-            scale: enlarges frames by this factor before drawing, so that small frames get crisp outlines and labels.
-            mask_opacity: of a mask's filling, 0..1.
-            trail_length: frames that the trail of a centroid reaches back; 0 draws none.
-            show_scores: whether labels end with the score.
-            emphasis: makes lines and labels larger, for pictures that will be shown small.
-            joints: those of poses; None: COCO's if there are 17, PoseTrack's if there are 15.
-            min_joint_score: joints of poses are drawn iff their score is above this.
+            class_names: Names of the contiguous categories; others are "class <index>". None: labels are the identity
+                and the score.
+            scale: Factor by which frames are enlarged before drawing, for crisp outlines and labels on small frames.
+            mask_opacity: Opacity of a mask's filling, 0..1.
+            trail_length: Number of frames that the trail of a centroid reaches back; 0 draws none.
+            show_scores: Whether labels end with the score.
+            emphasis: Factor of the size of lines and labels, for images that are shown small.
+            joints: Joints of poses; None: COCO's if there are 17, PoseTrack's if there are 15.
+            min_joint_score: Score above which joints of poses are drawn.
 
         Raises:
-            ValueError: if ``scale`` is not a positive integer.
+            ValueError: ``scale`` is not a positive integer.
         """
         if scale != int(scale) or scale < 1:
             raise ValueError(f"scale must be a positive integer, not {scale}")
@@ -76,10 +75,10 @@ class TrackDrawer:
         """Draw one frame.
 
         Args:
-            frame: BGR uint8 (H, W, 3); left as it is.
+            frame: BGR uint8 (H, W, 3), which is not modified.
             instances: N tracked detections at the frame's size with ``ID`` (N,), ``pred_masks`` (N, H, W) bool or else
                 ``pred_boxes``, and optionally ``scores``, ``pred_classes``, and ``pred_keypoints`` (N, J, 3) of x, y,
-                score, in whose company boxes are not outlined.
+                score, with which boxes are not outlined.
 
         Returns:
             BGR uint8 (H * scale, W * scale, 3).
@@ -146,7 +145,7 @@ class TrackDrawer:
             color = track_color(track_id)[::-1]
             points = [_subpixel(x, y) for _, x, y in trail]
             for (index, *_), (next_index, *_), start, end in zip(trail, list(trail)[1:], points, points[1:]):
-                if next_index > index + 1:  # out of sight in between: nobody knows where it went
+                if next_index > index + 1:  # not detected in between, so its path is unknown
                     continue
                 age = (self._num_frames - index) / self.trail_length
                 width = max(1, round(2 * thickness * (1 - age)))  # tapers into the past
@@ -170,21 +169,21 @@ class TrackDrawer:
 
 
 def legible_scale(height: int, width: int) -> int:
-    """The enlargement at which labels on frames of this size are easy to read: 3 at 320x192, 1 from 480 rows on.
+    """Enlargement at which labels on frames of this size are easy to read: 3 at 320x192, 1 from 480 rows on.
 
-    The longer side stays within what players decode (4096).
+    The longer side stays within 4096 pixels, which players decode.
     """
     return max(1, min(4, round(540 / min(height, width)), 4096 // max(height, width)))
 
 
 @dataclass
 class _Shape:
-    """What is drawn of one instance, in pixels of the canvas.
+    """Drawn shape of one instance, in pixels of the canvas.
 
     Attributes:
-        x, y: left and top of its box.
-        mask: uint8 (h, w), 0 or 255, of that box; None for an instance without a mask.
-        contours: of OpenCV's findContours, relative to (x, y).
+        x, y: Left and top of its box.
+        mask: uint8 (h, w), 0 or 255, in that box; None for an instance without a mask.
+        contours: Result of OpenCV's findContours, relative to (x, y).
         centroid: x, y in the canvas.
     """
 
@@ -200,12 +199,12 @@ class _Shape:
 
     @classmethod
     def of_mask(cls, mask: np.ndarray, scale: int, track_id: int, label: str) -> _Shape | None:
-        """From a mask uint8 (H, W), 0 or 1; None if it is empty."""
+        """Shape of a mask uint8 (H, W), 0 or 1; None if it is empty."""
         x, y, w, h = cv2.boundingRect(mask)
         if not w:
             return None
         crop = mask[y : y + h, x : x + w] * np.uint8(255)
-        if scale > 1:  # round off the staircase that enlarging makes of the outline
+        if scale > 1:  # smooths the staircase of an enlarged outline
             grown = cv2.resize(crop, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
             crop = (cv2.GaussianBlur(grown, (0, 0), 0.8 * scale, borderType=cv2.BORDER_REPLICATE) > 127) * np.uint8(255)
         contours, _ = cv2.findContours(crop, cv2.RETR_CCOMP, cv2.CHAIN_APPROX_SIMPLE)
@@ -216,7 +215,7 @@ class _Shape:
 
     @classmethod
     def of_box(cls, box: np.ndarray, scale: int, track_id: int, label: str) -> _Shape:
-        """From a box (x0, y0, x1, y1)."""
+        """Shape of a box (x0, y0, x1, y1)."""
         x0, y0, x1, y1 = (round(float(value) * scale) for value in box)
         contour = np.array([[[0, 0]], [[x1 - x0, 0]], [[x1 - x0, y1 - y0]], [[0, y1 - y0]]], np.int32)
         area, centroid = float((x1 - x0) * (y1 - y0)), ((x0 + x1) / 2, (y0 + y1) / 2)
@@ -238,7 +237,7 @@ class _Shape:
 
 @lru_cache(maxsize=256)
 def _render_label(chip: str, text: str, color: Color, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """The identity on its colour, then the text on a dark ground: BGR float32 (h, w, 3) and its opacity (h, w, 1)."""
+    """Label of the identity on its colour, then the text on a dark ground: BGR float32 (h, w, 3), opacity (h, w, 1)."""
     size *= _SUPERSAMPLING
     bold, regular = _font("DejaVuSans-Bold.ttf", size), _font("DejaVuSans.ttf", size)
     pad, height, radius = round(0.4 * size), round(1.45 * size), round(0.3 * size)
@@ -251,7 +250,7 @@ def _render_label(chip: str, text: str, color: Color, size: int) -> tuple[np.nda
     middle = round(0.5 * height)
     pen.text((chip_width / 2, middle), chip, (*text_color(color), 255), bold, anchor="mm")
     pen.text((chip_width + pad, middle), text, (255, 255, 255, 255), regular, anchor="lm")
-    # On premultiplied colours, or the transparent corners would bleed into the edges.
+    # Shrinking premultiplied colours keeps transparent corners from bleeding into the edges.
     pixels = np.array(label, np.float32)
     pixels[..., :3] *= pixels[..., 3:] / 255
     shrunk_size = (width // _SUPERSAMPLING, height // _SUPERSAMPLING)
@@ -262,14 +261,14 @@ def _render_label(chip: str, text: str, color: Color, size: int) -> tuple[np.nda
 
 @lru_cache(maxsize=64)
 def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font that matplotlib, which Detectron2 requires, brings along."""
+    """Font from matplotlib's data, which Detectron2 requires."""
     return ImageFont.truetype(os.path.join(matplotlib.get_data_path(), "fonts", "ttf", name), size)
 
 
 def _place(
     x: int, y: int, w: int, h: int, taken: list[tuple[int, int, int, int]], width: int, height: int
 ) -> tuple[int, int]:
-    """The free place nearest to (x, y), straight up or down, for a label of (w, h) on a canvas of (width, height)."""
+    """Free position nearest to (x, y), straight up or down, for a label of (w, h) on a canvas of (width, height)."""
     x, y = min(max(x, 0), width - w), min(max(y, 0), height - h)
     blocking = [other for other in taken if other[0] < x + w and x < other[2]]
     candidates = [y, *(other[3] + 1 for other in blocking), *(other[1] - h - 1 for other in blocking)]

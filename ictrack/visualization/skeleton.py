@@ -1,4 +1,4 @@
-"""Poses drawn as skeletons: the identity gives the colour, and the person's left is lighter than the right."""
+"""Drawing of poses as skeletons in the colour of the identity, lighter on the person's left than on the right."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ from ictrack.structures.joints import JointSet, side_of
 
 Color = tuple[int, int, int]
 
-# Share of white on the left side, and of black on the right.
-_TINT = 0.5
-# Fraction bits of OpenCV's sub-pixel coordinates.
-_SHIFT = 4
+_TINT = 0.5  # share of white on the left side, and of black on the right
+_SHIFT = 4  # fraction bits of OpenCV's sub-pixel coordinates
 
 
 def draw_skeleton(
@@ -21,13 +19,12 @@ def draw_skeleton(
     """Draw one person's limbs and joints onto ``canvas``.
 
     Args:
-        canvas: BGR uint8 (H, W, 3), drawn on.
-        pose: (J, 3) x, y in continuous pixels of the canvas, score. Joints of a score up to ``min_score``, and limbs
-            that end at one, are left out.
-        joints: what they are.
-        color: RGB of the identity.
-        thickness: of the lines in pixels.
-        min_score: see ``pose``.
+        canvas: BGR uint8 (H, W, 3), which is modified.
+        pose: (J, 3) x, y in continuous pixels of the canvas, and score.
+        joints: Joints of the pose.
+        color: RGB colour of the identity.
+        thickness: Width of the lines in pixels.
+        min_score: Score up to which joints, and limbs that end at them, are left out.
     """
     valid = (pose[:, 2] > min_score) & np.isfinite(pose).all(axis=1)
     # OpenCV counts from the center of the first pixel.
@@ -50,7 +47,7 @@ def draw_skeleton(
 
 
 def side_color(color: Color, side: str) -> Color:
-    """The colour of a "left", "right" or middle ("") part of somebody's skeleton."""
+    """Colour of the left ("left"), right ("right") or middle ("") of a skeleton."""
     target = {"left": 255, "right": 0}.get(side)
     if target is None:
         return color

@@ -115,7 +115,7 @@ def test_the_stages_hand_over_and_other_heads_are_refused(make, tmp_path, caplog
     given = image_stage.embedding_head.state_dict()
     assert all(torch.equal(x, given[name]) for name, x in video_stage.embedding_head.image_head.state_dict().items())
     assert re.search(r"embedding_head\.video_head 0 of \d+", caplog.text)
-    assert "embedding_head.video_head: the file has no weights of it" in caplog.text
+    assert "embedding_head.video_head: the file has no weights for it" in caplog.text
 
     SafeCheckpointer(video_stage, str(tmp_path)).save("video")
     with pytest.raises(CheckpointError, match=r"video\.pth: its embedding head is not the one of MODEL\.EMBEDDING"):

@@ -10,7 +10,7 @@ from ictrack.checkpoint.published_weights import (
     convert_solo_weights,
     is_published_psa,
     is_published_solo,
-    load_psa_weights,
+    load_detector_weights,
     psa_name,
 )
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
@@ -40,7 +40,7 @@ def test_loading_is_exact_and_leaves_the_rest():
     assert is_published_psa(published)
     assert not is_published_solo(published)
     model = build_model(parity.tiny_cfg())
-    load_psa_weights(model, convert_psa_weights(published))
+    load_detector_weights(model, convert_psa_weights(published))
     state = model.state_dict()
     assert torch.equal(
         state["heads.1.point_branch.aligned.weight"], published["extra_heads.0.shape_align_conv_list_reg.0.0.weight"]
@@ -64,7 +64,7 @@ def test_checkpointer_recognises_the_file(tmp_path):
     [
         (
             {"bbox_head.conv_cls_list.2.0.bias": torch.ones(1)},
-            r"conv_cls_list\.2\.0\.bias: not equal to that of level 0",
+            r"conv_cls_list\.2\.0\.bias: not equal to level 0",
         ),
         ({"bbox_head.something.weight": torch.ones(1)}, r"bbox_head\.something\.weight: unknown"),
     ],
@@ -82,6 +82,6 @@ def test_misfits_are_listed():
     with pytest.raises(
         CheckpointError, match=r"(?s)class_branch\.output\.bias: missing.*backbone\.reduction\.bias: shape"
     ):
-        load_psa_weights(model, weights)
+        load_detector_weights(model, weights)
     with pytest.raises(CheckpointError):
         convert_solo_weights(parity.published_weights())

@@ -9,7 +9,7 @@ from detectron2.modeling import build_model
 
 from ictrack.checkpoint.published_weights import (
     convert_solo_weights,
-    load_solo_weights,
+    load_detector_weights,
     read_solo_weights,
     solo_name,
 )
@@ -57,7 +57,7 @@ def test_file(scheme, tmp_path):
     torch.save({"meta": {"epoch": 36, "CLASSES": ("a", "b")}, "state_dict": weights}, tmp_path / "solo.pth")
     read = read_solo_weights(tmp_path / "solo.pth")
     model = build_model(parity.tiny_cfg())
-    load_solo_weights(model, read)
+    load_detector_weights(model, read)
     category = "mask_head.conv_cls.bias" if scheme == "mmdet3" else "bbox_head.solo_cate.bias"
     assert torch.equal(model.head.category_output.bias, weights[category])
 
@@ -82,7 +82,7 @@ def test_all_misfits_are_listed_and_nothing_is_loaded():
     weights["head.mask_outputs.1.weight"] = torch.zeros(99, 64, 1, 1)
     weights["head.mask_tower.7.weight"] = torch.zeros(64, 64, 3, 3)
     with pytest.raises(CheckpointError) as error:
-        load_solo_weights(model, weights)
+        load_detector_weights(model, weights)
     message = str(error.value)
     assert "head.category_output.bias: missing" in message
     assert "head.mask_outputs.1.weight: shape (99, 64, 1, 1), the model has (100, 64, 1, 1)" in message
@@ -96,5 +96,5 @@ def test_embedding_head_is_left_alone():
     model = build_model(parity.tiny_cfg())
     model.embedding_head = torch.nn.Linear(2, 2)
     before = model.embedding_head.weight.clone()
-    load_solo_weights(model, convert_solo_weights(parity.published_weights("wxinlong")))
+    load_detector_weights(model, convert_solo_weights(parity.published_weights("wxinlong")))
     assert torch.equal(model.embedding_head.weight, before)

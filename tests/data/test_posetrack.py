@@ -89,7 +89,7 @@ def test_public_data_sets_are_registered(tmp_path):
     [
         ("{", "not valid JSON"),
         ("[]", r"\$: must be an object"),
-        ('{"images": []}', "images: there is none"),
+        ('{"images": []}', "images: must not be empty"),
         ('{"images": [{"id": 1}]}', r"images\[0\].file_name: must be a file's name, not None"),
         ('{"images": [{"id": 1, "file_name": "a"}, {"id": 1, "file_name": "b"}]}', r"images\[1\].id: 1 is used twice"),
     ],

@@ -59,7 +59,10 @@ GOOD = [NAMES[0], "coco", "x.json", "x"]
         ([NAMES[1], "coco", 5, "x"], r"must be .* all of them text, not "),
         (NAMES[1], r"must be \[name, format, annotations, images\], all of them text, not 'register_b'"),
         ([NAMES[0], "mpii", "x.mat", "x"], r"register_a is the name of row 0, too"),
-        (["coco_2017_train", "coco", "x.json", "x"], r"coco_2017_train is the name of another data set: choose one"),
+        (
+            ["coco_2017_train", "coco", "x.json", "x"],
+            r"coco_2017_train is the name of another data set; choose",
+        ),
     ],
 )
 def test_a_wrong_row_is_named(row, message):

@@ -66,7 +66,7 @@ def test_masks_of_another_size_are_scaled():
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (lambda d: d["videos"].append({**d["videos"][0], "id": 2}), r"videos\[1\].*a second video called a"),
+        (lambda d: d["videos"].append({**d["videos"][0], "id": 2}), r"videos\[1\].*a second video is called a"),
         (
             lambda d: d["annotations"][0]["segmentations"].__setitem__(2, encode_mask(np.ones((2, 2), np.uint8))),
             r"annotations\[0\]\.segmentations\[2\]\.size",

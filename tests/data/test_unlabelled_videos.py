@@ -114,7 +114,7 @@ def test_evaluation_videos_are_left_out(tmp_path, collection, caplog):
     listing.write_text("film\nunknown\n")
     with caplog.at_level("INFO", logger="ictrack"):
         assert names(exclude_videos(records, [str(valid), str(listing), "b"])) == ["clip"]
-    assert "3 of 4 unlabelled videos are excluded, of 4 names" in caplog.text
+    assert "3 of 4 unlabelled videos are excluded (4 names" in caplog.text
     assert exclude_videos(records, []) == records
     valid.write_text("{")
     with pytest.raises(AnnotationError, match=r"valid\.json"):

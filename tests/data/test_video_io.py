@@ -148,7 +148,7 @@ def test_image_of_another_size_is_an_error(tmp_path):
         ("*.png", "no file matches"),
         ("text.jpg", "text.jpg: not a readable image"),
         ("text.mp4", "text.mp4: cannot be opened as a video"),
-        ("texts", "nor is any of the other 1 pictures"),
+        ("texts", "nor is any of the other 1 images"),
         ("nothing.mp4", "nothing.mp4: cannot be opened as a video"),
     ],
 )

@@ -111,7 +111,7 @@ def test_boxes_alone(measure, caplog):
         del annotation["segmentation"]
     results = measure(content)
     assert results["bbox"]["AP"] == pytest.approx(100) and "segm" not in results
-    assert "instances.json: no annotation has segmentation, which is not scored" in caplog.text
+    assert "instances.json: no annotation has segmentation; segm is not scored" in caplog.text
 
 
 def test_a_test_set_without_annotations(measure):

@@ -159,7 +159,7 @@ def test_joints_and_class_by_the_training_set(cfg, dataset, tmp_path):
         written = json.loads((tmp_path / NAME / "000001_mpii_test.json").read_text())
         assert len(written["annotations"]) == 2  # the second person, who is away in one frame
         metadata.keypoint_names.append("tail")
-        with pytest.raises(ValueError, match="the joints of tiny_pose_training are those of no known data set"):
+        with pytest.raises(ValueError, match="tiny_pose_training: its joints are those of no known data set"):
             PoseTrackEvaluator(NAME, cfg, str(tmp_path))
     finally:
         MetadataCatalog.remove("tiny_pose_training")

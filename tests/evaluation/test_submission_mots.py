@@ -146,7 +146,7 @@ def test_folders_are_compared(tmp_path, truth):
     lines = [str(problem) for problem in validate_mots(truth, folder)]
     assert lines == [
         f"error: {folder}: 0002.txt is missing",
-        f"warning: {folder}/0009.txt: there is no such sequence in the ground truth; it is not scored",
+        f"warning: {folder}/0009.txt: the ground truth has no such sequence; it is not scored",
     ]
     (line,) = validate_mots(truth, tmp_path / "none")
     assert line.message == "cannot be read: No such file or directory"

@@ -264,7 +264,7 @@ def test_folders_are_compared(tmp_path, truth):
     (folder / "notes.txt").write_text("x")
     (folder / f"{NAME}.json.gz").write_bytes(b"x")
     assert problems(truth, folder)[:2] == [
-        "warning: R/000001_a_b.json: there is no such sequence in the ground truth; it is not scored",
+        "warning: R/000001_a_b.json: the ground truth has no such sequence; it is not scored",
         f"error: R/{NAME}.json: sequence '{NAME}' is there 2 times",
     ]
     with pytest.raises(AnnotationError, match=f"{NAME}.json: sequence '{NAME}' is there 2 times"):

@@ -13,7 +13,7 @@ from ictrack.structures.youtube_vis_json import normalize_segmentations
 
 from .archive import Archive, Folder, open_submission
 from .mots import IGNORE_CLASS, MOTSObject, parse_mots, read_mots, text_files
-from .problem import Problem, error, warning
+from .problem import Problem, error, read_error, warning
 
 
 def validate_mots(
@@ -46,11 +46,8 @@ def validate_mots(
                 frames = range(first_frame, first_frame + length) if length is not None else None
                 for problem in _file_problems(results, member, gt[name], first_frame, frames):
                     yield problem.in_file(where)
-    except AnnotationError as wrong:
-        path, _, message = str(wrong).partition(": ")
-        yield error(path, message)
-    except OSError as wrong:
-        yield error(str(wrong.filename), f"cannot be read: {wrong.strerror or wrong}")
+    except (AnnotationError, OSError) as wrong:
+        yield read_error(wrong)
 
 
 def _file_problems(

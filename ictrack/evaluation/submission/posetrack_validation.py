@@ -15,7 +15,7 @@ from ictrack.structures.posetrack_json import MAX_TRACK_ID
 
 from .archive import Archive, Folder, open_submission
 from .posetrack import sequence_files
-from .problem import Problem, error, warning
+from .problem import Problem, error, read_error, warning
 
 # Names such as .../000342_mpii_test/000000.jpg.
 _IMAGE_NAME = re.compile(r"(?:.*/)?\d+_[A-Za-z0-9]+_[A-Za-z0-9]+/\d+\.jpg")
@@ -37,11 +37,8 @@ def validate_posetrack(gt_path: str | Path, pred_path: str | Path) -> Iterator[P
             require(bool(frames), str(gt_path), "holds no .json or .json.gz file")
         with open_submission(pred_path) as results:
             yield from _folder_problems(results, Path(pred_path), frames)
-    except AnnotationError as wrong:
-        path, _, message = str(wrong).partition(": ")
-        yield error(path, message)
-    except OSError as wrong:
-        yield error(str(wrong.filename), f"cannot be read: {wrong.strerror or wrong}")
+    except (AnnotationError, OSError) as wrong:
+        yield read_error(wrong)
 
 
 def _frame_names(gt: Archive | Folder, member: str) -> list[str]:

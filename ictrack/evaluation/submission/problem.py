@@ -46,6 +46,14 @@ def warning(path: str, message: str) -> Problem:
     return Problem("warning", path, message)
 
 
+def read_error(wrong: AnnotationError | OSError) -> Problem:
+    """Problem of a file that cannot be read."""
+    if isinstance(wrong, OSError):
+        return error(str(wrong.filename), f"cannot be read: {wrong.strerror or wrong}")
+    path, _, message = str(wrong).partition(": ")
+    return error(path, message)
+
+
 def raise_first_error(problems: Iterable[Problem], logger: logging.Logger) -> None:
     """Log the warnings, the first few in full, and raise the first error as an AnnotationError."""
     num_warnings = 0
