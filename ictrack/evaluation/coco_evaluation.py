@@ -26,7 +26,7 @@ class COCOImageEvaluator(COCOEvaluator):
     def __init__(self, dataset_name: str, output_dir: str) -> None:
         """
         Raises:
-            AnnotationError, OSError: as for :func:`read_coco`.
+            AnnotationError, OSError: the file is wrong or cannot be opened, see :func:`read_coco`.
         """
         metadata = MetadataCatalog.get(dataset_name)
         names = metadata.get("keypoint_names")

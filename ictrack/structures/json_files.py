@@ -73,7 +73,7 @@ def _unpacked(data: bytes, name: str) -> bytes:
                     for member in archive.infolist()
                     if member.filename.lower().endswith((".json", ".json.gz")) and not is_hidden(member.filename)
                 ]
-                require(len(members) == 1, name, f"a zip must hold one JSON file, not {len(members)}")
+                require(len(members) == 1, name, f"the zip has {len(members)} JSON files; it must have one")
                 with archive.open(members[0]) as member:
                     content = read_unpacked(member, members[0].compress_size, name)
         except AnnotationError:

@@ -26,7 +26,7 @@ def register_coco(name: str, json_file: str, image_root: str) -> None:
         image_root: Folder that ``file_name`` is relative to.
 
     Raises:
-        AnnotationError: with the file's name and the JSON path of the first problem.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
     """
     try:
         categories = _categories(read_coco(json_file))

@@ -58,7 +58,7 @@ def load_coco_keypoints(json_file: str, image_root: str, joints: JointSet = COCO
     """Records (:mod:`pose_records`) of the file's people, including crowds and people without joints.
 
     Raises:
-        AnnotationError: with the file and the JSON path of the first problem.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
     """
     data = read_coco(json_file, len(COCO_17))
     require("annotations" in data, json_file, "annotations: must be a list")

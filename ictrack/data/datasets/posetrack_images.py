@@ -60,7 +60,7 @@ def load_posetrack_images(annotation_folder: str, image_root: str) -> list[dict[
     """Records (:mod:`pose_records`) of all labelled frames, in the order of the sequences' names.
 
     Raises:
-        AnnotationError: with the file and the JSON path of the first problem.
+        AnnotationError: the file is wrong; the message has its name and the JSON path.
     """
     annotated = [index >= 0 for index in joint_indices(POSETRACK_15.names, POSETRACK_18.names)]
     records = []

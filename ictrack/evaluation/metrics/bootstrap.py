@@ -64,7 +64,7 @@ def _draw(statistic: Statistic, num_units: int, num_samples: int, seed: int) -> 
     ]
     for sample in samples:
         if sample.keys() != samples[0].keys():
-            raise ValueError(f"a draw has the scores {sorted(sample)}, the first draw {sorted(samples[0])}")
+            raise ValueError(f"a draw has the scores {sorted(sample)}, not those of the first, {sorted(samples[0])}")
     return {key: np.array([sample[key] for sample in samples], dtype=float) for key in samples[0]}
 
 
