@@ -48,8 +48,8 @@ class _Blobs:
 def write_youtube_vis_case(case: YouTubeVISCase, folder: Path, seed: int = 0) -> tuple[Path, Path]:
     """Write ``gt.json`` and ``results.json``; returns their paths. The same seed gives the same bytes.
 
-    Ground truth holds run lists, ``height`` and ``width`` in each annotation, a folder name a video and annotation ids
-    from 1, results have ids-free tracks of full length in compressed form: what every tool can read.
+    The files can be read by every tool: ground truth has run lists, ``height`` and ``width`` in each annotation, a
+    folder name a video and annotation ids from 1; results are compressed tracks of full length without ids.
     """
     rng = np.random.default_rng(seed)
     videos: list[dict[str, Any]] = []
@@ -98,7 +98,7 @@ def _moving_blobs(rng: np.random.Generator, count: int, case: YouTubeVISCase) ->
 def _results(
     rng: np.random.Generator, gt: _Blobs, gt_categories: np.ndarray, present: np.ndarray, case: YouTubeVISCase
 ) -> tuple[np.ndarray, np.ndarray, _Blobs]:
-    """Categories, scores and blobs: a better and a worse copy of each ground truth, then false ones."""
+    """Categories, scores and blobs of predictions: a better and a worse copy of each true track, then false ones."""
     others = _moving_blobs(rng, case.num_pred, case)
     box, phase = others.box, others.phase
     categories = rng.choice(present, case.num_pred)

@@ -29,7 +29,7 @@ def benchmark_pose_runtime(
 ) -> dict[str, Any]:
     """Frames a second from the file to the tracked poses: decoding, detector, embedding and tracker.
 
-    In the form of Table 1 of the supplementary of arXiv 2104.00287: at one scale, and at those of ``TEST.AUG``.
+    Measured at one scale and at those of ``TEST.AUG``, as in Table 1 of the supplementary of arXiv 2104.00287.
 
     Args:
         config_file, weights, opts: Configuration of model and tracker; without weights the model is random.
@@ -37,7 +37,7 @@ def benchmark_pose_runtime(
         frames: Largest number of measured frames, after two that are not measured.
 
     Raises:
-        ValueError: the source has too few frames.
+        ValueError: If the source has too few frames.
     """
     rows = []
     for name, is_multi_scale in (("ICTrack", False), ("ICTrack (ms)", True)):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from experiments.readme_table import show_in_readme
+from experiments.readme_table import percent, show_in_readme
 from ictrack.evaluation.metrics import paired_bootstrap
 from ictrack.evaluation.metrics.association.counts import ASSOCIATION_METRICS
 
@@ -104,11 +104,11 @@ def _row(results: Results, method: str, form: str, skip: int) -> list[str]:
     return [
         method,
         form,
-        _percent(values["video_ap"]),
-        _percent(values["idf1"]),
+        percent(values["video_ap"]),
+        percent(values["idf1"]),
         f"{100 * against.value:+.2f}" if against else "",
         _interval(against) if against else "",
-        _percent(values["assa"]),
+        percent(values["assa"]),
         f"{values['id_switches'].mean():.0f}",
         f"{values['seconds'].mean():.0f}",
     ]
@@ -125,12 +125,6 @@ def _claim(results: Results, claim: Comparison, skip: int) -> str:
 
 def _idf1(counts: np.ndarray) -> float:
     return ASSOCIATION_METRICS["identity"].scores(counts)["IDF1"]
-
-
-def _percent(values: np.ndarray) -> str:
-    """Mean and sample standard deviation."""
-    mean = f"{100 * values.mean():.2f}"
-    return mean if len(values) < 2 else f"{mean} ± {100 * values.std(ddof=1):.2f}"
 
 
 def _interval(of: Difference) -> str:

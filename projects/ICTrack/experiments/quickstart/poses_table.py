@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments.association.poses import unit_scores
-from experiments.readme_table import show_in_readme
+from experiments.readme_table import percent, show_in_readme
 from ictrack.evaluation.metrics import paired_bootstrap
 
 from .poses import BASELINE, IMAGE_ONLY, OURS, PoseConfigs, run_pose_quickstart
@@ -67,8 +67,8 @@ def format_pose_results(measured: Sequence[Mapping[str, Any]]) -> str:
     minutes = ", ".join(f"{one['stage_seconds']['detector'] / 60:.1f}" for one in measured)
     parts = [
         f"{len(measured)} seed(s) of data, detector and heads: {', '.join(str(one['seed']) for one in measured)}. "
-        f"OKS-AP on unseen stills {_percent(stills['single_scale'])} at one scale, "
-        f"{_percent(stills['multi_scale'])} at several; training the detector took {minutes} minutes. Means and "
+        f"OKS-AP on unseen stills {percent(stills['single_scale'])} at one scale, "
+        f"{percent(stills['multi_scale'])} at several; training the detector took {minutes} minutes. Means and "
         "standard deviations over seeds in %; differences are over all clips, their intervals a paired bootstrap by "
         "clip. Detections are "
         "the same in all rows."
@@ -104,7 +104,7 @@ def difference(
 
 def _row(measured: Sequence[Mapping[str, Any]], skip: str, name: str) -> list[str]:
     scores = [one["skips"][skip][name] for one in measured]
-    shown = [_percent(np.array([f[key] for f in scores])) for key in ("MOTA", "IDF1", "HOTA", "AP")]
+    shown = [percent(np.array([f[key] for f in scores])) for key in ("MOTA", "IDF1", "HOTA", "AP")]
     switches = f"{np.mean([f['IDSW'] for f in scores]):.0f}"
     if name == IMAGE_ONLY:
         return [name, *shown, switches, "", ""]
@@ -119,9 +119,3 @@ def _claim(measured: Sequence[Mapping[str, Any]], skip: str, better: str, worse:
         for key, (value, low, high) in differences.items()
     )
     return f"- {better} > {worse}: {shown}"
-
-
-def _percent(values: np.ndarray) -> str:
-    """Mean and sample standard deviation."""
-    mean = f"{100 * values.mean():.2f}"
-    return mean if len(values) < 2 else f"{mean} ± {100 * values.std(ddof=1):.2f}"
