@@ -18,11 +18,8 @@ from ictrack.structures.categories import class_name
 from ictrack.structures.joints import JointSet, joints_of
 
 from .colors import text_color, track_color
-from .skeleton import draw_skeleton
+from .skeleton import SHIFT, Color, draw_skeleton, rim_color
 
-Color = tuple[int, int, int]
-
-_SHIFT = 4  # fraction bits of OpenCV's sub-pixel coordinates
 # Factor by which labels are rendered larger and then shrunk: Pillow does not smooth the corners of rectangles.
 _SUPERSAMPLING = 3
 _LABEL_BACKGROUND = (22, 24, 29, 205)
@@ -149,11 +146,11 @@ class TrackDrawer:
                     continue
                 age = (self._num_frames - index) / self.trail_length
                 width = max(1, round(2 * thickness * (1 - age)))  # tapers into the past
-                cv2.line(canvas, start, end, color, width, cv2.LINE_AA, _SHIFT)
+                cv2.line(canvas, start, end, color, width, cv2.LINE_AA, SHIFT)
         for shape in shapes:
-            center, radius = _subpixel(*shape.centroid), round(2.2 * thickness * 2**_SHIFT)
-            cv2.circle(canvas, center, radius, (255, 255, 255), -1, cv2.LINE_AA, _SHIFT)
-            cv2.circle(canvas, center, radius, shape.color[::-1], thickness, cv2.LINE_AA, _SHIFT)
+            center, radius = _subpixel(*shape.centroid), round(2.2 * thickness * 2**SHIFT)
+            cv2.circle(canvas, center, radius, (255, 255, 255), -1, cv2.LINE_AA, SHIFT)
+            cv2.circle(canvas, center, radius, shape.color[::-1], thickness, cv2.LINE_AA, SHIFT)
 
     def _draw_labels(self, canvas: np.ndarray, shapes: list[_Shape]) -> None:
         height, width = canvas.shape[:2]
@@ -230,8 +227,7 @@ class _Shape:
         np.copyto(region, cv2.addWeighted(region, 1 - opacity, tint, opacity, 0), where=self.mask[..., None] > 0)
 
     def outline(self, canvas: np.ndarray, thickness: int) -> None:
-        dark = tuple(channel // 4 for channel in self.color[::-1])  # a rim that shows on bright backgrounds, too
-        for color, width in ((dark, thickness + min(thickness, 2)), (self.color[::-1], thickness)):
+        for color, width in ((rim_color(self.color), thickness + min(thickness, 2)), (self.color[::-1], thickness)):
             cv2.drawContours(canvas, self.contours, -1, color, width, cv2.LINE_AA, offset=(self.x, self.y))
 
 
@@ -280,4 +276,4 @@ def _place(
 
 
 def _subpixel(x: float, y: float) -> tuple[int, int]:
-    return round(x * 2**_SHIFT), round(y * 2**_SHIFT)
+    return round(x * 2**SHIFT), round(y * 2**SHIFT)

@@ -10,7 +10,7 @@ from ictrack.structures.joints import JointSet, side_of
 Color = tuple[int, int, int]
 
 _TINT = 0.5  # share of white on the left side, and of black on the right
-_SHIFT = 4  # fraction bits of OpenCV's sub-pixel coordinates
+SHIFT = 4  # fraction bits of OpenCV's sub-pixel coordinates
 
 
 def draw_skeleton(
@@ -28,9 +28,9 @@ def draw_skeleton(
     """
     valid = (pose[:, 2] > min_score) & np.isfinite(pose).all(axis=1)
     # OpenCV counts from the center of the first pixel.
-    points = [(round((x - 0.5) * 2**_SHIFT), round((y - 0.5) * 2**_SHIFT)) if ok else None
+    points = [(round((x - 0.5) * 2**SHIFT), round((y - 0.5) * 2**SHIFT)) if ok else None
               for (x, y, _), ok in zip(pose.tolist(), valid)]  # fmt: skip
-    dark = tuple(channel // 4 for channel in color[::-1])  # a rim that shows on bright backgrounds, too
+    dark = rim_color(color)
     for is_rim in (True, False):
         for first, second in joints.limbs:
             start, end = points[first], points[second]
@@ -38,12 +38,18 @@ def draw_skeleton(
                 continue
             sides = {side_of(joints.names[first]), side_of(joints.names[second])} - {""}
             shade = dark if is_rim else side_color(color, sides.pop() if len(sides) == 1 else "")[::-1]
-            cv2.line(canvas, start, end, shade, thickness + 2 * is_rim, cv2.LINE_AA, _SHIFT)
+            cv2.line(canvas, start, end, shade, thickness + 2 * is_rim, cv2.LINE_AA, SHIFT)
     for name, point in zip(joints.names, points):
         if point is not None:
-            radius = round((thickness + 1) * 2**_SHIFT)
-            cv2.circle(canvas, point, radius, side_color(color, side_of(name))[::-1], -1, cv2.LINE_AA, _SHIFT)
-            cv2.circle(canvas, point, radius, dark, 1, cv2.LINE_AA, _SHIFT)
+            radius = round((thickness + 1) * 2**SHIFT)
+            cv2.circle(canvas, point, radius, side_color(color, side_of(name))[::-1], -1, cv2.LINE_AA, SHIFT)
+            cv2.circle(canvas, point, radius, dark, 1, cv2.LINE_AA, SHIFT)
+
+
+def rim_color(color: Color) -> Color:
+    """Dark BGR version of an RGB colour, for a rim that shows on bright backgrounds."""
+    red, green, blue = color
+    return blue // 4, green // 4, red // 4
 
 
 def side_color(color: Color, side: str) -> Color:

@@ -1,5 +1,7 @@
 """Data sets, one module per format; importing them registers the public ones in Detectron2's catalog."""
 
+import os
+
 from .coco_images import register_coco
 from .coco_keypoints import load_coco_keypoints, register_all_coco_keypoints, register_coco_keypoints
 from .mpii import load_mpii, register_all_mpii, register_mpii
@@ -31,3 +33,14 @@ __all__ = [
     "register_unlabelled_videos",
     "register_youtube_vis",
 ]
+
+_root = os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets"))
+for _register_all in (
+    register_all_coco_keypoints,
+    register_all_mpii,
+    register_all_posetrack,
+    register_all_posetrack_images,
+    register_all_unlabelled_videos,
+    register_all_youtube_vis,
+):
+    _register_all(_root)

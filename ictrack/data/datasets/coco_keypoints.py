@@ -80,6 +80,3 @@ def load_coco_keypoints(json_file: str, image_root: str, joints: JointSet = COCO
             chosen = np.where(np.array(columns)[:, None] >= 0, pose[columns], 0)
             person["keypoints"] = (chosen * (chosen[:, 2:] > 0)).ravel().tolist()
     return records
-
-
-register_all_coco_keypoints(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -144,6 +144,3 @@ def _released_pose(points: list[Any], where: str) -> np.ndarray:
 def _items(field: Any) -> list[Any]:
     """Entries of a MATLAB array, which SciPy squeezes to its entry if there is only one."""
     return [] if field is None else list(np.atleast_1d(field).ravel())
-
-
-register_all_mpii(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -123,6 +123,3 @@ def _image_size(image: dict[str, Any], file_name: str) -> tuple[int, int]:
         return image["height"], image["width"]
     with Image.open(file_name) as opened:
         return opened.height, opened.width
-
-
-register_all_posetrack(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

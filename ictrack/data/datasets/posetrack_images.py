@@ -128,6 +128,3 @@ def _only(value: Any, where: str) -> Any:
     """Entry of a list of one, in which the format wraps every value."""
     require(isinstance(value, list) and len(value) == 1, where, "must be a list of one entry")
     return value[0]
-
-
-register_all_posetrack_images(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -187,6 +187,3 @@ def _folder_record(folder: str, images: list[str]) -> dict[str, Any]:
 
 def _name(path: str) -> str:
     return os.path.basename(os.path.abspath(path))
-
-
-register_all_unlabelled_videos(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))

@@ -148,6 +148,3 @@ def _instances(annotation: dict[str, Any], path: str, size: tuple[int, int]) -> 
                     "segmentation": rle,
                 },
             )
-
-
-register_all_youtube_vis(os.path.expanduser(os.getenv("DETECTRON2_DATASETS", "datasets")))
