@@ -5,7 +5,7 @@ import random
 import numpy as np
 import pytest
 from mutants import Hang, mutate_bytes, mutate_value, time_limit
-from test_submission_posetrack import NAME, images
+from posetrack_case import NAME, images
 
 from ictrack.evaluation.metrics import evaluate_pose
 from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack

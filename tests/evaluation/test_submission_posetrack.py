@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from posetrack_case import NAME, images
 
 from ictrack.evaluation.submission import (
     PoseTrackWriter,
@@ -17,19 +18,6 @@ from ictrack.evaluation.submission import (
 )
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, convert_keypoints
 from ictrack.structures.json_files import AnnotationError
-
-NAME = "000342_mpii_test"
-
-
-def images(num_frames=3, name=NAME):
-    return [
-        {
-            "id": 10003420000 + t,
-            "file_name": f"images/val/{name}/{t:06d}.jpg",
-            "is_labeled": True,
-        }
-        for t in range(num_frames)
-    ]
 
 
 def people(*track_ids, joints=POSETRACK_18):

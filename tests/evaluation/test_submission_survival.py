@@ -7,7 +7,7 @@ import zipfile
 
 import pytest
 from mutants import time_limit
-from test_fuzz_youtube_vis import box, runs_of, small_case
+from vis_case import box, runs_of, small_case
 
 from ictrack.evaluation import evaluate_video_ap
 from ictrack.evaluation.submission import read_results, validate_youtube_vis

@@ -17,7 +17,7 @@ import ictrack.modeling.point_set_anchor  # noqa: F401  registers the meta-archi
 from ictrack.checkpoint.published_weights import convert_psa_weights, load_detector_weights
 from ictrack.config import add_ictrack_config
 
-DATA = Path(__file__).parent / "data" / "parity_psa"
+DATA = Path(__file__).parents[1] / "data" / "parity_psa"
 
 
 def arrays(name: str) -> dict[str, np.ndarray]:
@@ -39,7 +39,7 @@ def listed_shapes(model: str) -> dict[str, tuple[int, ...]]:
 def base_cfg() -> CfgNode:
     cfg = get_cfg()
     add_ictrack_config(cfg)
-    cfg.merge_from_file(str(Path(__file__).parent.parent / "configs" / "Base-PointSetAnchor.yaml"))
+    cfg.merge_from_file(str(Path(__file__).parents[2] / "configs" / "Base-PointSetAnchor.yaml"))
     cfg.MODEL.WEIGHTS = ""
     cfg.MODEL.DEVICE = "cpu"
     cfg.MODEL.HRNET.WEIGHTS = ""

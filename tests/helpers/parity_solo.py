@@ -15,7 +15,7 @@ import ictrack.modeling.solo  # noqa: F401  registers the meta-architecture
 from ictrack.checkpoint.published_weights import convert_solo_weights, load_detector_weights
 from ictrack.config import add_ictrack_config
 
-DATA = Path(__file__).parent / "data" / "parity_solo"
+DATA = Path(__file__).parents[1] / "data" / "parity_solo"
 ORIGINAL_SIZES = [(336, 450), (200, 225)]
 PADDED = (256, 320)
 
@@ -40,7 +40,7 @@ def unpack(z: dict[str, np.ndarray], key: str) -> np.ndarray:
 def base_cfg() -> CfgNode:
     cfg = get_cfg()
     add_ictrack_config(cfg)
-    cfg.merge_from_file(str(Path(__file__).parent.parent / "configs" / "Base-SOLO.yaml"))
+    cfg.merge_from_file(str(Path(__file__).parents[2] / "configs" / "Base-SOLO.yaml"))
     cfg.MODEL.WEIGHTS = ""
     cfg.MODEL.DEVICE = "cpu"
     return cfg
