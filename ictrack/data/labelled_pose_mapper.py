@@ -13,7 +13,7 @@ from detectron2.data import detection_utils as utils
 from detectron2.data import transforms as T
 from detectron2.structures import BoxMode
 
-from ictrack.structures.joints import JointSet, joint_set
+from ictrack.structures.joints import JointSet, configured_joints
 
 from .augmentation import published_person_crops
 from .labelled_image_mapper import LabelledImageMapper
@@ -38,9 +38,12 @@ class LabelledPoseMapper(LabelledImageMapper):
 
     @classmethod
     def from_config(cls, cfg: CfgNode, num_images: int) -> dict[str, Any]:
+        joints = configured_joints(cfg)
+        if joints is None:
+            raise ValueError("poses are for a detector of keypoints, and MODEL.KEYPOINT_ON is False")
         return {
             **super().from_config(cfg, num_images),
-            "joints": joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET),
+            "joints": joints,
             "joints_outside": published_person_crops(cfg),
         }
 
@@ -92,7 +95,7 @@ class LabelledPoseMapper(LabelledImageMapper):
             return False
         if len(keypoints) != 3 * len(self._joints):
             raise ValueError(
-                f"{file_name}: a person has {len(keypoints)} numbers of keypoints, but "
-                f"MODEL.POINT_SET_ANCHOR.JOINT_SET {self._joints.name} needs 3 x {len(self._joints)}"
+                f"{file_name}: a person has {len(keypoints)} numbers of keypoints, but the model's joints, "
+                f"{self._joints.name}, need 3 x {len(self._joints)}"
             )
         return any(v > 0 for v in keypoints[2::3])

@@ -48,7 +48,9 @@ def detection(category):
 def stage_config(path, output, *options):
     """As ``train_net.py --eval-only`` has it, and as it is written beside the weights."""
     args = argparse.Namespace(
-        config_file=str(path), opts=["OUTPUT_DIR", str(output), "DATASETS.TEST", "()", *options], eval_only=True
+        config_file=str(path),
+        opts=["OUTPUT_DIR", str(output), "DATASETS.TEST", "()", "MODEL.WEIGHTS", "", *options],
+        eval_only=True,
     )
     return setup(args), load_config(str(output / "config.yaml"))
 
