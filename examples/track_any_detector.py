@@ -1,4 +1,4 @@
-"""Detectron2's Mask R-CNN, with an embedding head that is trained on your own labelled images, tracks a video.
+"""Detectron2's Mask R-CNN, with an embedding head that is trained on your own labeled images, tracks a video.
 
 python examples/track_any_detector.py --annotations my.json --images folder --input street.mp4 --output tracks.mp4
 """

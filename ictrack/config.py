@@ -244,7 +244,7 @@ def _add_image_embedding_config(cfg: CN) -> None:
     kem.LEVELS = ["joint", "person"]
     # Largest number of predicted poses per person at which training reads embeddings, a random subset (inferred).
     kem.MAX_POSES = 16
-    # Also read embeddings at the labelled joints, which is steadier while predictions are poor (inferred).
+    # Also read embeddings at the labeled joints, which is steadier while predictions are poor (inferred).
     kem.USE_GROUND_TRUTH = True
     # Embedding that trackers get: "person" (mean over joints), or "joints" (one per joint, compared joint by joint).
     kem.SIMILARITY = "person"
@@ -263,13 +263,13 @@ def _add_image_embedding_config(cfg: CN) -> None:
 
 def _add_video_embedding_config(cfg: CN) -> None:
     video = cfg.MODEL.VIDEO_EMBEDDING = CN()
-    # Add a video embedding head of the image head's structure (paper), trained on unlabelled video.
+    # Add a video embedding head of the image head's structure (paper), trained on unlabeled video.
     video.ENABLED = False
     # KEY, VALUE, ... of MODEL.EMBEDDING that differ for the video head.
     video.HEAD_OPTIONS = []
     # Pass the gradient of the video objective into the features.
     video.BACKPROP_TO_FEATURES = False
-    # Unlabelled frames per pass of the detector without a gradient; bounds memory.
+    # Unlabeled frames per pass of the detector without a gradient; bounds memory.
     video.FRAMES_AT_A_TIME = 8
     # Weight w of the video head in the fused cosine, (image + w^2 video) / (1 + w^2) (inferred); 0: image head alone,
     # .inf: video head alone.
@@ -291,11 +291,11 @@ def _add_video_embedding_config(cfg: CN) -> None:
     video.BLOCK_SIZE = 0
     # Iterations between two logs of the video head's label-free health metrics; 0 is off.
     video.HEALTH_PERIOD = 0
-    # Number of videos of DATASETS.UNLABELLED on whose frames these metrics are computed.
+    # Number of videos of DATASETS.UNLABELED on whose frames these metrics are computed.
     video.HEALTH_VIDEOS = 16
 
     pair = video.CORRESPONDENCE = CN()
-    # Weights of colour reconstruction forward, and backward by the same affinity (UVC).
+    # Weights of color reconstruction forward, and backward by the same affinity (UVC).
     pair.COLOR_WEIGHT = 1.0
     pair.REVERSE_COLOR_WEIGHT = 0.1
     # Weight of the concentration loss (UVC's training log).
@@ -304,9 +304,9 @@ def _add_video_embedding_config(cfg: CN) -> None:
     pair.CYCLE_WEIGHT = 0.1
     # Cycle consistency of the return "probability", or of the returned "coordinate" (UVC).
     pair.CYCLE = "probability"
-    # Weights of the colour channels L, a, b (UVC).
+    # Weights of the color channels L, a, b (UVC).
     pair.CHANNEL_WEIGHTS = [1.0, 10.0, 10.0]
-    # Colour loss above which a pair of frames is ignored (UVC); 0: no limit.
+    # Color loss above which a pair of frames is ignored (UVC); 0: no limit.
     pair.MAX_COLOR_LOSS = 2.5
     # Side in cells of the windows of the concentration loss (UVC).
     pair.WINDOW = 8
@@ -443,7 +443,7 @@ def _add_data_config(cfg: CN) -> None:
     # Formats of labeled videos, for DATASETS.TEST:
     #   "youtube_vis"       instances in YouTube-VIS's format: its file, the folder of frames
     #   "posetrack"         poses in PoseTrack18's format: the folder of its files, the folder in which they name images
-    # Format of unlabeled videos, for DATASETS.UNLABELLED:
+    # Format of unlabeled videos, for DATASETS.UNLABELED:
     #   "videos"            [name, "videos", path, ...], each a file, a folder, a glob, or a .txt list of them
     cfg.DATASETS.REGISTER = []
     for old in ("COCO_FORMAT", "YOUTUBE_VIS_FORMAT", "POSETRACK_FORMAT", "POSE_FORMAT", "UNLABELLED_VIDEOS"):
@@ -461,7 +461,7 @@ def _add_data_config(cfg: CN) -> None:
     # Repetitions of a data set's images in an epoch: [[name, factor], ...], 1 for the others. Read by Detectron2's
     # DATALOADER.SAMPLER_TRAIN "WeightedTrainingSampler".
     cfg.DATASETS.TRAIN_REPEAT_FACTOR = []
-    # Number of augmented views of each labelled image in a batch; the contrastive loss gains from 2.
+    # Number of augmented views of each labeled image in a batch; the contrastive loss gains from 2.
     cfg.INPUT.NUM_VIEWS = 1
     # Range [smallest, largest] of a random horizontal squeeze of each view, as of an object that turns; [] is off.
     cfg.INPUT.SQUEEZE = []
@@ -469,44 +469,44 @@ def _add_data_config(cfg: CN) -> None:
     # off. At scale 1 the image just fits in. With MODEL.KEYPOINT_ON the crop is centered at a random person.
     cfg.INPUT.SCALE_JITTER = []
     # Crop around a person: "fitted", as above, or "published" (PointSetAnchor): an area of CROP_SIZE times the scale in
-    # the image's own pixels is resized to CROP_SIZE, padded with black, and joints outside it stay labelled: they are
+    # the image's own pixels is resized to CROP_SIZE, padded with black, and joints outside it stay labeled: they are
     # regressed, but have no peak in the heatmap and no embedding.
     cfg.INPUT.PERSON_CROP = "fitted"
     # Size [height, width] of the scale-jittered crop.
     cfg.INPUT.CROP_SIZE = [192, 320]
     # Largest relative change of brightness, contrast and saturation; 0 is off.
     cfg.INPUT.COLOR_JITTER = 0.0
-    # Largest shift of the hue, as a fraction of the colour circle; 0 is off.
+    # Largest shift of the hue, as a fraction of the color circle; 0 is off.
     cfg.INPUT.HUE_JITTER = 0.0
     # Largest random rotation in degrees, to either side; 0 is off.
     cfg.INPUT.ROTATION = 0.0
-    # Share of unreadable labelled images above which training stops.
+    # Share of unreadable labeled images above which training stops.
     cfg.DATALOADER.MAX_BAD_SHARE = 0.01
     # Replay NUM_BATCHES batches TIMES times, each time in another order. Frozen parts of the backbone compute their
     # features only the first time, which pays on a CPU. Batches and features of NUM_BATCHES stay in memory
     # (quick-start: 0.6 GB a process). TIMES 1 is off.
     cfg.DATALOADER.REPLAY = CN({"TIMES": 1, "NUM_BATCHES": 128})
-    _add_unlabelled_config(cfg)
+    _add_unlabeled_config(cfg)
 
 
-def _add_unlabelled_config(cfg: CN) -> None:
-    # Names of data sets of unlabelled video to train on, with or without DATASETS.TRAIN.
-    cfg.DATASETS.UNLABELLED = ()
+def _add_unlabeled_config(cfg: CN) -> None:
+    # Names of data sets of unlabeled video to train on, with or without DATASETS.TRAIN.
+    cfg.DATASETS.UNLABELED = ()
     # Videos to leave out, such as those of the evaluation (YouTube-VIS is a part of YouTube-VOS): registered data sets
     # of videos, names of videos, .txt files with a name a line, or YouTube-VIS annotation files.
-    cfg.DATASETS.UNLABELLED_EXCLUDE = []
-    # File of tracklets in DATASETS.UNLABELLED; "": set-up mines one where the objective needs it.
-    cfg.DATASETS.UNLABELLED_TRACKLETS = ""
-    # Share of unlabelled videos with unreadable frames above which training stops. It is large, since few collected
+    cfg.DATASETS.UNLABELED_EXCLUDE = []
+    # File of tracklets in DATASETS.UNLABELED; "": set-up mines one where the objective needs it.
+    cfg.DATASETS.UNLABELED_TRACKLETS = ""
+    # Share of unlabeled videos with unreadable frames above which training stops. It is large, since few collected
     # files may be mostly unreadable; each is named in the log.
     cfg.DATALOADER.MAX_BAD_VIDEO_SHARE = 0.75
     # Threads of each worker's video decoder; 0: FFmpeg's choice.
     cfg.DATALOADER.DECODER_THREADS = 1
 
-    inp = cfg.INPUT.UNLABELLED = CN()
-    # Video samples (pairs or clips) in a batch per labelled view. Without DATASETS.TRAIN, SOLVER.IMS_PER_BATCH counts
+    inp = cfg.INPUT.UNLABELED = CN()
+    # Video samples (pairs or clips) in a batch per labeled view. Without DATASETS.TRAIN, SOLVER.IMS_PER_BATCH counts
     # the video samples.
-    inp.PER_LABELLED_IMAGE = 1.0
+    inp.PER_LABELED_IMAGE = 1.0
     # Frames of a sample: 2 for a pair (inferred), or more for a clip (random walk: 4 in videowalk).
     inp.NUM_FRAMES = 2
     # Smallest and largest interval between consecutive frames of a sample (paper: 2 to 8).
@@ -530,12 +530,16 @@ def _add_unlabelled_config(cfg: CN) -> None:
     inp.SAME_WINDOW = True
     # Largest relative change of each frame's brightness, contrast and saturation; 0 is off.
     inp.COLOR_JITTER = 0.3
-    # Largest shift of each frame's hue, as a fraction of the colour circle; 0 is off.
+    # Largest shift of each frame's hue, as a fraction of the color circle; 0 is off.
     inp.HUE_JITTER = 0.02
-    # Probability that a frame is made gray, so that the network cannot copy its colours (inferred).
+    # Probability that a frame is made gray, so that the network cannot copy its colors (inferred).
     inp.GREY_PROB = 0.5
-    # Side in pixels of the cells over which the colours to reconstruct are averaged; divides SIZE.
+    # Side in pixels of the cells over which the colors to reconstruct are averaged; divides SIZE.
     inp.COLOR_STRIDE = 8
+    leaves = ["INPUT.UNLABELED", *(f"INPUT.UNLABELED.{name}" for name in inp)]
+    datasets = [f"DATASETS.UNLABELED{suffix}" for suffix in ("", "_EXCLUDE", "_TRACKLETS")]
+    for key in (*datasets, *leaves):
+        cfg.register_renamed_key(key.replace("LABELED", "LABELLED"), key)
 
 
 def _add_solver_config(cfg: CN) -> None:

@@ -82,7 +82,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     memory = commands.add_parser("track-memory", help="peak memory of tracking short and long videos")
     memory.set_defaults(run=run_track_memory)
     memory.add_argument("--frames", type=positive_int, nargs="+", default=[300, 3000])
-    joint = commands.add_parser("joint-step", help="a training step with unlabelled video, against one without")
+    joint = commands.add_parser("joint-step", help="a training step with unlabeled video, against one without")
     names = ("image_config", "joint_config", "repeats", "opts")
     joint.set_defaults(run=runs("joint.benchmark_joint_step", *names))
     joint.add_argument("--image-config", default="configs/quickstart/solo_lite0.yaml")

@@ -2,7 +2,7 @@
 
 examples:
   ictrack prepare local-split TRAIN_JSON OUTPUT [--share S]
-      holds out labeled videos of YouTube-VIS's training set, for tuning; give OUTPUT as DATASETS.UNLABELLED_EXCLUDE,
+      holds out labeled videos of YouTube-VIS's training set, for tuning; give OUTPUT as DATASETS.UNLABELED_EXCLUDE,
       too. As datasets/ytvis_2019/local.json they are the data set ytvis_2019_local (likewise ytvis_2021 and ovis)
   ictrack prepare pose-template ANNOTATIONS OUTPUT
       computes the mean pose of PointSetAnchor's anchors from COCO keypoint annotations, for

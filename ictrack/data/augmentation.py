@@ -1,4 +1,4 @@
-"""Augmentations of labelled images, built from the keys under ``cfg.INPUT``."""
+"""Augmentations of labeled images, built from the keys under ``cfg.INPUT``."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ColorTransform(Transform):
 
     Args:
         brightness, contrast, saturation: Factors; 1 leaves the image as it is.
-        hue: Shift as a fraction of the colour circle.
+        hue: Shift as a fraction of the color circle.
         channel_order: "RGB" or "BGR".
     """
 
@@ -43,7 +43,7 @@ class ColorTransform(Transform):
             to_hsv = cv2.COLOR_RGB2HSV_FULL if self.channel_order == "RGB" else cv2.COLOR_BGR2HSV_FULL
             to_rgb = cv2.COLOR_HSV2RGB_FULL if self.channel_order == "RGB" else cv2.COLOR_HSV2BGR_FULL
             hsv = cv2.cvtColor(image, to_hsv)
-            hsv[..., 0] += np.uint8(round(self.hue * 256) % 256)  # wraps around, as the colour circle does
+            hsv[..., 0] += np.uint8(round(self.hue * 256) % 256)  # wraps around, as the color circle does
             image = cv2.cvtColor(hsv, to_rgb)
         return image
 
@@ -105,7 +105,7 @@ def published_person_crops(cfg: CfgNode) -> bool:
 
 
 def build_train_augmentation(cfg: CfgNode) -> list[T.Augmentation]:
-    """Augmentations of one training view: squeeze, resizing or scale-jittered crop, rotation, flip, then colour."""
+    """Augmentations of one training view: squeeze, resizing or scale-jittered crop, rotation, flip, then color."""
     inp = cfg.INPUT
     augmentations: list[T.Augmentation] = []
     if len(inp.SQUEEZE):

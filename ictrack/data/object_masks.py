@@ -1,4 +1,4 @@
-"""Masks in labelled images: objects without one, and masks under augmentations."""
+"""Masks in labeled images: objects without one, and masks under augmentations."""
 
 from __future__ import annotations
 

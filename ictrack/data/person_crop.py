@@ -17,7 +17,7 @@ class CropTransform(Transform):
         scale: Factor of the image's size.
         center: x, y in continuous pixels of the image that come to the middle of the crop.
         size: Height and width of the crop.
-        fill: Colour of the padding.
+        fill: Color of the padding.
     """
 
     def __init__(self, scale: float, center: Sequence[float], size: Sequence[int], fill: Sequence[float]) -> None:
@@ -58,7 +58,7 @@ class RandomPersonCrop(T.Augmentation):
             scale: Smallest and largest of uniformly drawn scales. The image is drawn ``scale`` times as large as it
                 would just fit into the crop.
             size: Height and width of the crop.
-            fill: Colour of the padding.
+            fill: Color of the padding.
             of_pixels: Whether ``scale`` times the crop's size is cut out of the image instead and resized to the crop,
                 as in github.com/FangyunWei/PointSetAnchor: a magnification of the original pixels by 1 / ``scale``.
         """

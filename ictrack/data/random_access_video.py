@@ -118,7 +118,7 @@ def _convert(frame: av.VideoFrame, position: int, reduction: ReductionRule) -> S
     quarter_turns = round(frame.rotation / 90) % 4
     height, width = (frame.width, frame.height) if quarter_turns % 2 else (frame.height, frame.width)
     factor = reduction(position, (height, width))
-    if height % factor == 0 and width % factor == 0:  # the colour conversion shrinks at no cost
+    if height % factor == 0 and width % factor == 0:  # the color conversion shrinks at no cost
         size: dict[str, Any] = {"width": frame.width // factor, "height": frame.height // factor}
         shrunk = frame.reformat(format="bgr24", interpolation=Interpolation.AREA, **size).to_ndarray()
         image = np.ascontiguousarray(np.rot90(shrunk, quarter_turns))

@@ -107,7 +107,7 @@ class MaskShapes(TrackletShapes):
 class PoseShapes(TrackletShapes):
     """Poses: [x1, y1, score1, ...] of all joints under "keypoints", and gt_keypoints (N, J, 3) with these scores.
 
-    Joints outside a window are (0, 0, 0), as in :class:`ictrack.data.labelled_pose_mapper.LabelledPoseMapper`, and a
+    Joints outside a window are (0, 0, 0), as in :class:`ictrack.data.labeled_pose_mapper.LabeledPoseMapper`, and a
     mirrored window exchanges left and right joints. In a file the category's "keypoints" name the joints.
     """
 

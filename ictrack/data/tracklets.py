@@ -1,4 +1,4 @@
-"""Tracklets mined from unlabelled video: their file, and their view through a sample's window.
+"""Tracklets mined from unlabeled video: their file, and their view through a sample's window.
 
 The file is in YouTube-VIS format (``videos``, ``categories``, ``annotations``), as :mod:`ictrack.engine.mine_tracklets`
 writes it, an annotation holding a mask or a pose (:mod:`.tracklet_shapes`) or null a frame; a video is known by the

@@ -1,4 +1,4 @@
-"""Training loaders: labelled images, unlabelled video, or both in every batch."""
+"""Training loaders: labeled images, unlabeled video, or both in every batch."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from detectron2.utils import comm
 
 from ictrack.structures.joints import JointSet, configured_joints, needs_masks
 
-from .datasets.unlabelled_videos import exclude_videos
-from .labelled_image_mapper import LabelledImageMapper
-from .labelled_pose_mapper import LabelledPoseMapper
+from .datasets.unlabeled_videos import exclude_videos
+from .labeled_image_mapper import LabeledImageMapper
+from .labeled_pose_mapper import LabeledPoseMapper
 from .mixed_loader import Source, build_mixed_loader, flatten_views
 from .object_masks import with_masks
 from .replay import ReplayedBatches
@@ -26,7 +26,7 @@ from .video_dataset_mapper import VideoDatasetMapper
 
 logger = logging.getLogger(__name__)
 
-_MAX_DENOMINATOR = 1000  # of INPUT.UNLABELLED.PER_LABELLED_IMAGE as a fraction
+_MAX_DENOMINATOR = 1000  # of INPUT.UNLABELED.PER_LABELED_IMAGE as a fraction
 
 
 class ViewBatches:
@@ -40,29 +40,29 @@ class ViewBatches:
 
 
 def build_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
-    """Endless flat batches of ``cfg.DATASETS.TRAIN`` and ``cfg.DATASETS.UNLABELLED`` for a training process.
+    """Endless flat batches of ``cfg.DATASETS.TRAIN`` and ``cfg.DATASETS.UNLABELED`` for a training process.
 
-    Labelled images alone are loaded by :func:`build_image_train_loader`. Otherwise batches are a mixture
+    Labeled images alone are loaded by :func:`build_image_train_loader`. Otherwise batches are a mixture
     (:mod:`ictrack.data.mixed_loader`) that depends on ``cfg.SEED`` but not on the number of workers, without aspect
     ratio grouping:
 
-    * labelled images and video: ``SOLVER.IMS_PER_BATCH`` views over all processes, and for each of them
-      ``INPUT.UNLABELLED.PER_LABELLED_IMAGE`` samples of video, on average over batches if fractional;
+    * labeled images and video: ``SOLVER.IMS_PER_BATCH`` views over all processes, and for each of them
+      ``INPUT.UNLABELED.PER_LABELED_IMAGE`` samples of video, on average over batches if fractional;
     * video alone: ``SOLVER.IMS_PER_BATCH`` samples.
 
-    Labelled images come first in a batch, then samples of :class:`VideoDatasetMapper`. Each batch comes
+    Labeled images come first in a batch, then samples of :class:`VideoDatasetMapper`. Each batch comes
     ``cfg.DATALOADER.REPLAY.TIMES`` times (:class:`ReplayedBatches`).
 
     Raises:
         ValueError: no data set is named, one is empty, or the batch cannot be divided.
     """
-    loader = build_mixed_train_loader(cfg) if cfg.DATASETS.UNLABELLED else build_image_train_loader(cfg)
+    loader = build_mixed_train_loader(cfg) if cfg.DATASETS.UNLABELED else build_image_train_loader(cfg)
     replay = cfg.DATALOADER.REPLAY
     return loader if replay.TIMES == 1 else ReplayedBatches(loader, replay.TIMES, replay.NUM_BATCHES, max(cfg.SEED, 0))
 
 
 def build_mixed_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
-    """Endless batches with samples of ``cfg.DATASETS.UNLABELLED``; see :func:`build_train_loader`."""
+    """Endless batches with samples of ``cfg.DATASETS.UNLABELED``; see :func:`build_train_loader`."""
     if cfg.SOLVER.IMS_PER_BATCH % comm.get_world_size():
         raise ValueError(
             f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of {comm.get_world_size()} processes"
@@ -70,12 +70,12 @@ def build_mixed_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
     per_process = Fraction(cfg.SOLVER.IMS_PER_BATCH, comm.get_world_size())
     sources = []
     if cfg.DATASETS.TRAIN:
-        sources.append(_labelled_source(cfg, per_process))
-        ratio = cfg.INPUT.UNLABELLED.PER_LABELLED_IMAGE
+        sources.append(_labeled_source(cfg, per_process))
+        ratio = cfg.INPUT.UNLABELED.PER_LABELED_IMAGE
         if not 0 < ratio < float("inf"):
-            raise ValueError(f"INPUT.UNLABELLED.PER_LABELLED_IMAGE must be a number above 0, not {ratio}")
+            raise ValueError(f"INPUT.UNLABELED.PER_LABELED_IMAGE must be a number above 0, not {ratio}")
         per_process = per_process * Fraction(ratio).limit_denominator(_MAX_DENOMINATOR)
-    sources.append(_unlabelled_source(cfg, per_process))
+    sources.append(_unlabeled_source(cfg, per_process))
     seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
     return build_mixed_loader(sources, seed=seed, num_workers=cfg.DATALOADER.NUM_WORKERS)
 
@@ -86,17 +86,17 @@ def build_image_train_loader(cfg: CfgNode) -> ViewBatches:
     Raises:
         ValueError: the batch cannot be divided by the number of views, or no image has an annotation.
     """
-    dataset = _labelled_records(cfg)
+    dataset = _labeled_records(cfg)
     loader = build_detection_train_loader(
         cfg,
         dataset=dataset,
-        mapper=_labelled_mapper(cfg, len(dataset)),
+        mapper=_labeled_mapper(cfg, len(dataset)),
         total_batch_size=cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS,
     )
     return ViewBatches(loader)
 
 
-def _labelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
+def _labeled_records(cfg: CfgNode) -> list[dict[str, Any]]:
     views = cfg.INPUT.NUM_VIEWS
     if cfg.SOLVER.IMS_PER_BATCH % views:
         raise ValueError(f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of INPUT.NUM_VIEWS {views}")
@@ -125,43 +125,41 @@ def _check_joints(cfg: CfgNode, joints: JointSet) -> None:
             raise ValueError(f"{name}: its joints are not those of {joints.name}, which the model predicts")
 
 
-def _labelled_mapper(cfg: CfgNode, num_images: int) -> LabelledImageMapper:
-    mapper = LabelledImageMapper if configured_joints(cfg) is None else LabelledPoseMapper
+def _labeled_mapper(cfg: CfgNode, num_images: int) -> LabeledImageMapper:
+    mapper = LabeledImageMapper if configured_joints(cfg) is None else LabeledPoseMapper
     return mapper(cfg, num_images=num_images)
 
 
-def _labelled_source(cfg: CfgNode, views_per_batch: Fraction) -> Source:
-    dataset = _labelled_records(cfg)
+def _labeled_source(cfg: CfgNode, views_per_batch: Fraction) -> Source:
+    dataset = _labeled_records(cfg)
     per_batch = views_per_batch / cfg.INPUT.NUM_VIEWS
     if per_batch.denominator != 1:
         raise ValueError(
             f"SOLVER.IMS_PER_BATCH gives {views_per_batch} views a process, no multiple of INPUT.NUM_VIEWS "
             f"{cfg.INPUT.NUM_VIEWS}"
         )
-    return Source(dataset, _labelled_mapper(cfg, len(dataset)), per_batch)
+    return Source(dataset, _labeled_mapper(cfg, len(dataset)), per_batch)
 
 
-def unlabelled_records(cfg: CfgNode) -> list[dict[str, Any]]:
-    """Records of ``cfg.DATASETS.UNLABELLED`` without excluded videos. Raises ValueError if none is left."""
-    names = cfg.DATASETS.UNLABELLED
+def unlabeled_records(cfg: CfgNode) -> list[dict[str, Any]]:
+    """Records of ``cfg.DATASETS.UNLABELED`` without excluded videos. Raises ValueError if none is left."""
+    names = cfg.DATASETS.UNLABELED
     found = [record for name in names for record in DatasetCatalog.get(name)]
-    records = exclude_videos(found, cfg.DATASETS.UNLABELLED_EXCLUDE)
+    records = exclude_videos(found, cfg.DATASETS.UNLABELED_EXCLUDE)
     if not records:
-        raise ValueError(f"{', '.join(names)}: DATASETS.UNLABELLED_EXCLUDE leaves none of {len(found)} videos")
+        raise ValueError(f"{', '.join(names)}: DATASETS.UNLABELED_EXCLUDE leaves none of {len(found)} videos")
     return records
 
 
-def _unlabelled_source(cfg: CfgNode, per_batch: Fraction) -> Source:
-    records, tracklets = unlabelled_records(cfg), None
-    if cfg.DATASETS.UNLABELLED_TRACKLETS:
-        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, tracklet_shapes(cfg))
+def _unlabeled_source(cfg: CfgNode, per_batch: Fraction) -> Source:
+    records, tracklets = unlabeled_records(cfg), None
+    if cfg.DATASETS.UNLABELED_TRACKLETS:
+        tracklets = read_tracklets(cfg.DATASETS.UNLABELED_TRACKLETS, tracklet_shapes(cfg))
         with_tracklets = [record for record in records if record["video_name"] in tracklets]
-        logger.info("%d of %d unlabelled videos have tracklets", len(with_tracklets), len(records))
+        logger.info("%d of %d unlabeled videos have tracklets", len(with_tracklets), len(records))
         if not with_tracklets:
-            raise ValueError(
-                f"{cfg.DATASETS.UNLABELLED_TRACKLETS}: holds no tracklet of a video of DATASETS.UNLABELLED"
-            )
+            raise ValueError(f"{cfg.DATASETS.UNLABELED_TRACKLETS}: holds no tracklet of a video of DATASETS.UNLABELED")
         if len({record["video_name"] for record in with_tracklets}) < len(with_tracklets):
-            raise ValueError("DATASETS.UNLABELLED holds two videos of one name; tracklets need distinct names")
+            raise ValueError("DATASETS.UNLABELED holds two videos of one name; tracklets need distinct names")
         records = with_tracklets
     return Source(records, VideoDatasetMapper(cfg, num_videos=len(records), tracklets=tracklets), per_batch)

@@ -1,4 +1,4 @@
-"""Mapper of an unlabelled video to a pair or a clip of its frames, for learning correspondence."""
+"""Mapper of an unlabeled video to a pair or a clip of its frames, for learning correspondence."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ logger = logging.getLogger(__name__)
 
 
 class VideoDatasetMapper:
-    """Mapper of a record of :mod:`ictrack.data.datasets.unlabelled_videos` to augmented frames of that video.
+    """Mapper of a record of :mod:`ictrack.data.datasets.unlabeled_videos` to augmented frames of that video.
 
     The result holds ``video_name``, ``file_name``, ``frame_indices`` (T of them, ascending), ``height`` and ``width``
-    (of the first source frame), and for each frame: the image; the colours it had before they were jittered, as Lab
+    (of the first source frame), and for each frame: the image; the colors it had before they were jittered, as Lab
     scaled to about -1 to 1, averaged over cells of ``color_stride`` pixels; whether the cell's center lies inside the
     frame; and the affine map from the pixels of the image to those of the source frame, in continuous coordinates (the
     first pixel's center is (0.5, 0.5)). With H, W the size of the images and h, w = H, W divided by ``color_stride``:
@@ -37,7 +37,7 @@ class VideoDatasetMapper:
     T        2: a pair                         2: its second frame                    3 and more: a clip
     ======== ================================= =====================================  =============================
     image    ``image`` (3, H, W) uint8         ``reference_image``                    ``clip`` (T, 3, H, W)
-    colours  ``colors`` (3, h, w) float32      ``reference_colors``                   ``clip_colors`` (T, 3, h, w)
+    colors  ``colors`` (3, h, w) float32      ``reference_colors``                   ``clip_colors`` (T, 3, h, w)
     validity ``valid`` (h, w) bool             ``reference_valid``                    ``clip_valid`` (T, h, w)
     mapping  ``image_to_source`` (2, 3) float32 ``reference_image_to_source``         ``clip_to_source`` (T, 2, 3)
     ======== ================================= =====================================  =============================
@@ -60,7 +60,7 @@ class VideoDatasetMapper:
         flip_prob: Probability of mirroring all frames.
         same_window: Whether all frames of a sample share zoom, rotation and offset.
         color_augmentation: Augmentation of each frame, with draws of its own; None: none.
-        grey_prob: Probability of removing all colour from a frame, so that the network cannot copy it.
+        grey_prob: Probability of removing all color from a frame, so that the network cannot copy it.
         color_stride: Side of a cell in pixels, a divisor of H and W.
         image_format: "RGB" or "BGR".
         decoder_threads: Number of threads of each video decoder; 0 leaves it to FFmpeg.
@@ -91,23 +91,23 @@ class VideoDatasetMapper:
         tracklets: Mapping[str, VideoTracklets] | None = None,
     ) -> None:
         if num_frames < 2:
-            raise ValueError(f"INPUT.UNLABELLED.NUM_FRAMES must be at least 2, not {num_frames}")
+            raise ValueError(f"INPUT.UNLABELED.NUM_FRAMES must be at least 2, not {num_frames}")
         if len(interval) != 2 or not 0 < interval[0] <= interval[1] < math.inf:
-            raise ValueError(f"INPUT.UNLABELLED.INTERVAL must be [smallest, largest] distance above 0, not {interval}")
+            raise ValueError(f"INPUT.UNLABELED.INTERVAL must be [smallest, largest] distance above 0, not {interval}")
         if interval_unit not in ("frames", "seconds"):
-            raise ValueError(f'INPUT.UNLABELLED.INTERVAL_UNIT must be "frames" or "seconds", not "{interval_unit}"')
+            raise ValueError(f'INPUT.UNLABELED.INTERVAL_UNIT must be "frames" or "seconds", not "{interval_unit}"')
         if interval_unit == "frames" and any(distance != int(distance) for distance in interval):
-            raise ValueError(f"INPUT.UNLABELLED.INTERVAL must be whole numbers of frames, not {interval}")
+            raise ValueError(f"INPUT.UNLABELED.INTERVAL must be whole numbers of frames, not {interval}")
         if len(zoom) != 2 or not 0 < zoom[0] <= zoom[1] < math.inf:
-            raise ValueError(f"INPUT.UNLABELLED.ZOOM must be [smallest, largest] magnification above 0, not {zoom}")
+            raise ValueError(f"INPUT.UNLABELED.ZOOM must be [smallest, largest] magnification above 0, not {zoom}")
         if max_enlargement < 1:
-            raise ValueError(f"INPUT.UNLABELLED.MAX_ENLARGEMENT must be at least 1, not {max_enlargement}")
+            raise ValueError(f"INPUT.UNLABELED.MAX_ENLARGEMENT must be at least 1, not {max_enlargement}")
         if len(size) != 2 or min(size) < 1 or any(side % color_stride for side in size):
             raise ValueError(
-                f"INPUT.UNLABELLED.SIZE must be [height, width], multiples of COLOR_STRIDE {color_stride}, not {size}"
+                f"INPUT.UNLABELED.SIZE must be [height, width], multiples of COLOR_STRIDE {color_stride}, not {size}"
             )
         if image_format not in ("RGB", "BGR"):
-            raise ValueError(f"INPUT.FORMAT must be RGB or BGR for unlabelled video, not {image_format}")
+            raise ValueError(f"INPUT.FORMAT must be RGB or BGR for unlabeled video, not {image_format}")
         self._num_frames = num_frames
         self._interval = interval
         self._interval_unit = interval_unit
@@ -124,14 +124,14 @@ class VideoDatasetMapper:
         self._image_format = image_format
         self._decoder_threads = decoder_threads
         self._tracklets = tracklets
-        self._bad_videos = BadFileCounter(max_bad_videos, "unlabelled videos", "DATALOADER.MAX_BAD_VIDEO_SHARE")
+        self._bad_videos = BadFileCounter(max_bad_videos, "unlabeled videos", "DATALOADER.MAX_BAD_VIDEO_SHARE")
         self._short_videos: set[str] = set()
 
     @classmethod
     def from_config(
         cls, cfg: CfgNode, num_videos: int, tracklets: Mapping[str, VideoTracklets] | None = None
     ) -> dict[str, Any]:
-        inp = cfg.INPUT.UNLABELLED
+        inp = cfg.INPUT.UNLABELED
         colors = RandomColor(inp.COLOR_JITTER, inp.HUE_JITTER, "BGR") if inp.COLOR_JITTER or inp.HUE_JITTER else None
         return {
             "num_frames": inp.NUM_FRAMES,
@@ -214,7 +214,7 @@ class VideoDatasetMapper:
     def _view(
         self, frame: SourceFrame, affine: np.ndarray
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Image, colours, validity and mapping of a frame."""
+        """Image, colors, validity and mapping of a frame."""
         image = apply_window(frame, affine, self._size)
         colors = lab_colors(image, self._color_stride)
         valid = visible_cells(affine, (frame.height, frame.width), self._size, self._color_stride)
@@ -249,7 +249,7 @@ def draw_frame_indices(length: int, num_frames: int, smallest: int, largest: int
 
 
 def lab_colors(image: np.ndarray, stride: int) -> np.ndarray:
-    """Lab of the mean colours of ``stride`` x ``stride`` pixels, each channel (v - 128) / 128 of its 8-bit encoding.
+    """Lab of the mean colors of ``stride`` x ``stride`` pixels, each channel (v - 128) / 128 of its 8-bit encoding.
 
     Args:
         image: (H, W, 3) BGR uint8; ``stride`` divides H and W.

@@ -1,4 +1,4 @@
-"""Reproducible pairs of frames of unlabelled video, for checks of an embedding."""
+"""Reproducible pairs of frames of unlabeled video, for checks of an embedding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ VIEW_ROTATION = 10.0  # largest rotation of a view, in degrees
 
 
 class ViewPairMapper(VideoDatasetMapper):
-    """Mapper of a video to two views of one frame, each with its own window and colours, with known mapping."""
+    """Mapper of a video to two views of one frame, each with its own window and colors, with known mapping."""
 
     @classmethod
     def from_config(

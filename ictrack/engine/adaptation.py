@@ -1,4 +1,4 @@
-"""Adaptation of the video embedding head to a user's unlabelled videos; the rest of the model is frozen."""
+"""Adaptation of the video embedding head to a user's unlabeled videos; the rest of the model is frozen."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.data.datasets.register_from_config import register_configured_datasets
-from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.datasets.unlabeled_videos import find_videos
 from ictrack.data.tracklet_shapes import tracklet_shapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
@@ -63,7 +63,7 @@ def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
     Args:
         cfg: Configuration of the model, with ``MODEL.WEIGHTS`` and ``ADAPT``. A model without a video head gets one of
             the image head's form.
-        videos: Paths and globs, see :func:`ictrack.data.datasets.unlabelled_videos.find_videos`.
+        videos: Paths and globs, see :func:`ictrack.data.datasets.unlabeled_videos.find_videos`.
         output: Folder for the weights, ``config.yaml`` and the logs.
 
     Raises:
@@ -104,16 +104,16 @@ def adaptation_config(cfg: CfgNode, size: tuple[int, int], output: Path) -> CfgN
     cfg = cfg.clone()
     cfg.defrost()
     cfg.OUTPUT_DIR = str(output)
-    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELLED = (), (), (DATASET,)
-    cfg.DATASETS.UNLABELLED_EXCLUDE = []
-    cfg.DATASETS.UNLABELLED_TRACKLETS = ""
+    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELED = (), (), (DATASET,)
+    cfg.DATASETS.UNLABELED_EXCLUDE = []
+    cfg.DATASETS.UNLABELED_TRACKLETS = ""
     cfg.MODEL.VIDEO_EMBEDDING.ENABLED = True
     cfg.MODEL.FREEZE = ["detector", "image_head"]
     cfg.MODEL.VIDEO_EMBEDDING.OBJECTIVE = options.OBJECTIVE
-    cfg.INPUT.UNLABELLED.SIZE = list(size)
-    cfg.INPUT.UNLABELLED.NUM_FRAMES = 2 if options.OBJECTIVE == "correspondence" else options.NUM_FRAMES
-    cfg.INPUT.UNLABELLED.INTERVAL = list(options.INTERVAL)
-    cfg.INPUT.UNLABELLED.INTERVAL_UNIT = "frames"
+    cfg.INPUT.UNLABELED.SIZE = list(size)
+    cfg.INPUT.UNLABELED.NUM_FRAMES = 2 if options.OBJECTIVE == "correspondence" else options.NUM_FRAMES
+    cfg.INPUT.UNLABELED.INTERVAL = list(options.INTERVAL)
+    cfg.INPUT.UNLABELED.INTERVAL_UNIT = "frames"
     cfg.SOLVER.OPTIMIZER = "ADAMW"
     cfg.SOLVER.BASE_LR = options.BASE_LR
     cfg.SOLVER.IMS_PER_BATCH = options.CLIPS_PER_BATCH
@@ -141,11 +141,11 @@ def measured_samples(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> list[di
     """Pairs of views of one frame, for cell retrieval, and with tracklets pairs of frames, for instance retrieval."""
     count = cfg.ADAPT.MEASURED_PAIRS
     samples = draw_pairs(ViewPairMapper(cfg, num_videos=len(records)), records, count, seed=0)
-    if cfg.DATASETS.UNLABELLED_TRACKLETS:
+    if cfg.DATASETS.UNLABELED_TRACKLETS:
         pairs = cfg.clone()
         pairs.defrost()
-        pairs.INPUT.UNLABELLED.NUM_FRAMES = 2
-        tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, tracklet_shapes(cfg))
+        pairs.INPUT.UNLABELED.NUM_FRAMES = 2
+        tracklets = read_tracklets(cfg.DATASETS.UNLABELED_TRACKLETS, tracklet_shapes(cfg))
         known = [record for record in records if record["video_name"] in tracklets]
         samples += draw_pairs(VideoDatasetMapper(pairs, num_videos=len(known), tracklets=tracklets), known, count, 0)
     return samples
@@ -173,7 +173,7 @@ def _training_size(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> tuple[int
             errors.append(str(error))
             continue
         scale = cfg.INPUT.MIN_SIZE_TEST / min(size) if cfg.INPUT.MIN_SIZE_TEST else 1.0
-        stride = cfg.INPUT.UNLABELLED.COLOR_STRIDE
+        stride = cfg.INPUT.UNLABELED.COLOR_STRIDE
         height, width = (max(1, round(scale * side / stride)) * stride for side in size)
         return height, width
     raise VideoReadError("; ".join(errors))

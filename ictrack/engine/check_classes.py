@@ -58,7 +58,7 @@ def check_classes(cfg: CfgNode) -> None:
 
 
 def check_test_set(names: list[str] | None, dataset: str) -> None:
-    """Raise ClassesError if a test set of labelled images has other classes than ``names``, the detector's."""
+    """Raise ClassesError if a test set of labeled images has other classes than ``names``, the detector's."""
     metadata = MetadataCatalog.get(dataset)
     tested = metadata.get("thing_classes")
     is_images = metadata.get("evaluator_type", "coco") == "coco"

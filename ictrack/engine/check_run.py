@@ -62,7 +62,7 @@ def check_run(args: argparse.Namespace) -> Iterator[Finding]:
     if files.is_mistake:
         yield files
     else:
-        for key in ("TRAIN", "UNLABELLED", "TEST") if training else ("TEST",):
+        for key in ("TRAIN", "UNLABELED", "TEST") if training else ("TEST",):
             for name in cfg.DATASETS[key]:
                 yield _look(partial(_data_set, key, name))
         yield _look(lambda: _classes(cfg, training))
@@ -83,7 +83,7 @@ def _look(check: Callable[[], str | None]) -> Finding:
 
 def _data_set(key: str, name: str) -> str:
     records = DatasetCatalog.get(name)
-    is_video = key == "UNLABELLED" or MetadataCatalog.get(name).get("evaluator_type") in ("youtube_vis", "posetrack")
+    is_video = key == "UNLABELED" or MetadataCatalog.get(name).get("evaluator_type") in ("youtube_vis", "posetrack")
     return f"DATASETS.{key}: {name}: {len(records)} {'videos' if is_video else 'images'}"
 
 

@@ -1,4 +1,4 @@
-"""Mining of tracklets in unlabelled video: confident tracks of the image stage, on which the video head is trained."""
+"""Mining of tracklets in unlabeled video: confident tracks of the image stage, on which the video head is trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from detectron2.utils import comm
 
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.data.tracklet_shapes import TrackletShapes, tracklet_shapes
-from ictrack.data.train_loader import unlabelled_records
+from ictrack.data.train_loader import unlabeled_records
 from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, open_frames
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
 from ictrack.structures.json_files import AnnotationError
@@ -36,13 +36,13 @@ def needs_mining(cfg: CfgNode) -> bool:
     """
     video = cfg.MODEL.VIDEO_EMBEDDING
     objective = OBJECTIVES.get(video.OBJECTIVE)
-    needed = video.ENABLED and cfg.DATASETS.UNLABELLED and objective is not None and objective.needs_tracklets
-    if not needed or cfg.DATASETS.UNLABELLED_TRACKLETS:
+    needed = video.ENABLED and cfg.DATASETS.UNLABELED and objective is not None and objective.needs_tracklets
+    if not needed or cfg.DATASETS.UNLABELED_TRACKLETS:
         return False
     if not cfg.MODEL.WEIGHTS:
         raise CheckpointError(
             f"the objective {video.OBJECTIVE!r} needs tracklets: set MODEL.WEIGHTS to those of the image stage, to "
-            "mine them, or DATASETS.UNLABELLED_TRACKLETS to a file of them"
+            "mine them, or DATASETS.UNLABELED_TRACKLETS to a file of them"
         )
     return True
 
@@ -50,7 +50,7 @@ def needs_mining(cfg: CfgNode) -> bool:
 def with_tracklets(cfg: CfgNode) -> CfgNode:
     """``cfg``, with a file of mined tracklets where the video objective needs one and none is configured.
 
-    The model of ``cfg.MODEL.WEIGHTS`` tracks through ``cfg.DATASETS.UNLABELLED`` by the image head's embedding; all
+    The model of ``cfg.MODEL.WEIGHTS`` tracks through ``cfg.DATASETS.UNLABELED`` by the image head's embedding; all
     processes share the videos. The file is kept in ``cfg.OUTPUT_DIR``, and reused while model, videos and thresholds
     are the same.
 
@@ -61,7 +61,7 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
     if not needs_mining(cfg):
         return cfg
     path = Path(cfg.OUTPUT_DIR) / "tracklets.json"
-    records = unlabelled_records(cfg)
+    records = unlabeled_records(cfg)
     tracking, shapes = mining_config(cfg), tracklet_shapes(cfg)
     origin = _origin(tracking, records)
     if not all(comm.all_gather(_is_from(path, origin, shapes))):
@@ -75,7 +75,7 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
         comm.synchronize()
     cfg = cfg.clone()
     cfg.defrost()
-    cfg.DATASETS.UNLABELLED_TRACKLETS = str(path)
+    cfg.DATASETS.UNLABELED_TRACKLETS = str(path)
     cfg.freeze()
     return cfg
 
@@ -99,7 +99,7 @@ def mine(tracker: VideoTracker, records: Sequence[dict[str, Any]], cfg: CfgNode)
 
     Args:
         tracker: Tracker of the image stage.
-        records: Videos of :func:`ictrack.data.datasets.unlabelled_videos.find_videos`. Unreadable ones are logged and
+        records: Videos of :func:`ictrack.data.datasets.unlabeled_videos.find_videos`. Unreadable ones are logged and
             left out.
         cfg: Configuration with ``MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_LENGTH``.
 
@@ -172,7 +172,7 @@ def _write(path: Path, videos: Sequence[dict[str, Any]], origin: dict[str, Any],
     tracklets = [(i, tracklet) for i, video in enumerate(videos, start=1) for tracklet in video["tracklets"]]
     if not tracklets:
         raise ValueError(
-            "no tracklet was found in any unlabelled video: lower MIN_SCORE or MIN_LENGTH of "
+            "no tracklet was found in any unlabeled video: lower MIN_SCORE or MIN_LENGTH of "
             "MODEL.VIDEO_EMBEDDING.TRACKLET"
         )
     content = {

@@ -108,7 +108,7 @@ def setup(args: argparse.Namespace) -> CfgNode:
 def check_frozen(cfg: CfgNode) -> None:
     """Raise ConfigError if the detector would be trained without any loss."""
     video = cfg.MODEL.VIDEO_EMBEDDING
-    trains_video_alone = video.ENABLED and cfg.DATASETS.UNLABELLED and not cfg.DATASETS.TRAIN
+    trains_video_alone = video.ENABLED and cfg.DATASETS.UNLABELED and not cfg.DATASETS.TRAIN
     if trains_video_alone and "detector" not in cfg.MODEL.FREEZE and not video.BACKPROP_TO_FEATURES:
         raise ConfigError(
             "DATASETS.TRAIN is empty, so the detector has no loss and weight decay would ruin it: set MODEL.FREEZE to "

@@ -23,7 +23,7 @@ from torch import nn
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.checkpoint.weight_average import WeightAverage
 from ictrack.data.build import build_video_test_loader
-from ictrack.data.train_loader import build_train_loader, unlabelled_records
+from ictrack.data.train_loader import build_train_loader, unlabeled_records
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.evaluation.coco_evaluation import COCOImageEvaluator
 from ictrack.evaluation.detector_classes import detector_classes
@@ -146,9 +146,9 @@ class ICTrackTrainer(DefaultTrainer):
 
     def _health_hooks(self) -> list[HookBase]:
         video = self.cfg.MODEL.VIDEO_EMBEDDING
-        if not (video.ENABLED and video.HEALTH_PERIOD and self.cfg.DATASETS.UNLABELLED and comm.is_main_process()):
+        if not (video.ENABLED and video.HEALTH_PERIOD and self.cfg.DATASETS.UNLABELED and comm.is_main_process()):
             return []
-        records = unlabelled_records(self.cfg)
+        records = unlabeled_records(self.cfg)
         samples = draw_pairs(ViewPairMapper(self.cfg, num_videos=len(records)), records, video.HEALTH_VIDEOS, seed=0)
         return [EmbeddingHealthHook(self.model, samples, video.HEALTH_PERIOD)]
 

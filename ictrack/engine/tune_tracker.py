@@ -1,4 +1,4 @@
-"""Tuning of the tracker's thresholds on a labelled data set of videos."""
+"""Tuning of the tracker's thresholds on a labeled data set of videos."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ def tune_tracker(cfg: CfgNode, dataset_name: str, metric: str) -> Tuning:
 
     Args:
         cfg: Configuration of the model, with ``MODEL.WEIGHTS``; its data sets are registered.
-        dataset_name: Name of a labelled data set of videos.
+        dataset_name: Name of a labeled data set of videos.
         metric: "AP", "HOTA" or "IDF1" for masks; "AP", "MOTA", "HOTA" or "IDF1" for poses.
 
     Raises:
@@ -171,8 +171,8 @@ def _kind(dataset_name: str) -> str:
 def _check_labels(dataset_name: str) -> None:
     """Raise ValueError if no video has labels."""
     videos = DatasetCatalog.get(dataset_name)
-    labelled = [video.get("has_annotations", "annotations" in video) for video in videos]
-    if not any(labelled):
+    labeled = [video.get("has_annotations", "annotations" in video) for video in videos]
+    if not any(labeled):
         raise ValueError(
             f"{dataset_name} has no labels to tune on; `ictrack prepare local-split` makes a set of YouTube-VIS"
         )

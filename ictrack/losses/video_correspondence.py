@@ -1,7 +1,7 @@
-"""Self-supervised correspondence between two frames of an unlabelled video.
+"""Self-supervised correspondence between two frames of an unlabeled video.
 
 Constraints on the affinity A of two frames (Li et al., "Joint-task Self-supervised Learning for Temporal
-Correspondence", NeurIPS 2019; facts from github.com/Liusifei/UVC): colours carried by A match the target's, colours
+Correspondence", NeurIPS 2019; facts from github.com/Liusifei/UVC): colors carried by A match the target's, colors
 carried back by A^T match the reference's (A is close to orthogonal), a neighborhood stays together, and the round trip
 ends at its start. The contrastive random walk is in :mod:`ictrack.losses.random_walk`.
 
@@ -53,10 +53,10 @@ def video_correspondence_loss(
 
     Args:
         target, reference: (B, D, h, w) and (B, D, H, W) features; h x w is smaller than H x W for patches.
-        target_colors, reference_colors: (B, C, h, w) and (B, C, H, W) Lab colours, scaled to about -1 to 1, of the
-            frames before their colours were jittered.
-        channel_weights: Weights of the C colour channels.
-        max_color_loss: Limit above which a pair's colour loss counts as 0; None: no limit.
+        target_colors, reference_colors: (B, C, h, w) and (B, C, H, W) Lab colors, scaled to about -1 to 1, of the
+            frames before their colors were jittered.
+        channel_weights: Weights of the C color channels.
+        max_color_loss: Limit above which a pair's color loss counts as 0; None: no limit.
         window: Side in locations of the neighborhoods that stay together.
         cycle: "probability" for :func:`cycle_loss`, "coordinate" for :func:`coordinate_cycle_loss`.
         temperature: Divisor of the dot products of features.
@@ -85,7 +85,7 @@ def video_correspondence_loss(
         height, width = target.shape[2:]
         whole_frame = (height, width) == tuple(reference.shape[2:])
 
-        # One pass over the affinity carries both the colours and the coordinates of the reference.
+        # One pass over the affinity carries both the colors and the coordinates of the reference.
         coordinates = grid_coordinates(*reference.shape[2:]).to(y).expand(len(y), -1, -1)
         carried = transport(x, y, torch.cat([y_colors, coordinates], dim=2), key_valid=y_valid, **options)
         carried_colors, carried_coordinates = carried.split([y_colors.shape[2], 2], dim=2)
@@ -117,17 +117,17 @@ def color_loss(
     UVC weighs the channels L, a, b by 1, 10, 10 and drops pairs above 2.5.
 
     Args:
-        reconstruction, colors: (B, P, C) colours.
+        reconstruction, colors: (B, P, C) colors.
         channel_weights: Weights of the C channels.
         valid: (B, P) mask of the locations to average over.
         max_loss: Limit above which a pair's loss counts as 0; None: no limit.
 
     Returns:
-        Scalar, the mean over the batch; 0 iff the colours are equal wherever their weight is positive.
+        Scalar, the mean over the batch; 0 iff the colors are equal wherever their weight is positive.
     """
     weights = colors.new_tensor(list(channel_weights))
     if len(weights) != colors.shape[2]:
-        raise ValueError(f"{len(weights)} channel weights for {colors.shape[2]} colour channels")
+        raise ValueError(f"{len(weights)} channel weights for {colors.shape[2]} color channels")
     loss = _mean_of_valid(((reconstruction - colors).abs() * weights).sum(dim=2), valid)  # (B,)
     if max_loss is not None:
         loss = torch.where(loss <= max_loss, loss, 0.0)
@@ -216,7 +216,7 @@ def grid_coordinates(height: int, width: int) -> Tensor:
 def crop_patches(
     maps: Sequence[Tensor], size: tuple[int, int], generator: torch.Generator | None = None
 ) -> list[Tensor]:
-    """Random window of each image, the same in several maps: features, colours and validity of a target patch.
+    """Random window of each image, the same in several maps: features, colors and validity of a target patch.
 
     Args:
         maps: (B, ..., H, W) tensors with the same B, H and W.
@@ -252,6 +252,6 @@ def _check_shapes(features: Tensor, colors: Tensor, valid: Tensor | None, name: 
     fits = features.dim() == colors.dim() == 4 and features.shape[2:] == colors.shape[2:]
     fits = fits and len(features) == len(colors)
     if not fits or (valid is not None and valid.shape != (len(features), *features.shape[2:])):
-        shapes = f"{tuple(features.shape)} features, {tuple(colors.shape)} colours"
+        shapes = f"{tuple(features.shape)} features, {tuple(colors.shape)} colors"
         shapes += "" if valid is None else f", {tuple(valid.shape)} validity"
         raise ValueError(f"{name}: expected (B, D, h, w), (B, C, h, w) and (B, h, w) or None, got {shapes}")

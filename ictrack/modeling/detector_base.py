@@ -108,7 +108,7 @@ class TrackableDetector(PartlyFrozen):
         labeled, samples = split_batch(batch)
         head = self.embedding_head
         if samples and not isinstance(head, VideoEmbedding):
-            raise ValueError("the batch holds unlabelled video: set MODEL.VIDEO_EMBEDDING.ENABLED to True")
+            raise ValueError("the batch holds unlabeled video: set MODEL.VIDEO_EMBEDDING.ENABLED to True")
         losses = self.image_losses(labeled) if labeled else {}
         if isinstance(head, VideoEmbedding):
             losses.update(head.video_losses(samples, self))

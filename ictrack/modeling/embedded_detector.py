@@ -73,7 +73,7 @@ class EmbeddedDetector(TrackableDetector):
         """
         Args:
             batched_inputs: Inputs of the detector. In training their "instances" have gt_masks (or only gt_boxes), and
-                gt_ids where one instance is in several images (see :func:`instance_ids`). Samples of unlabelled video
+                gt_ids where one instance is in several images (see :func:`instance_ids`). Samples of unlabeled video
                 (see ``VideoDatasetMapper``) train the video head of a :class:`VideoEmbedding`.
 
         Returns:

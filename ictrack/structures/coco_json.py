@@ -1,4 +1,4 @@
-"""COCO's file format for labelled images, read into one form, with errors that name the place in the file.
+"""COCO's file format for labeled images, read into one form, with errors that name the place in the file.
 
 ``images`` {id, file_name, height, width}, ``categories`` {id, name} and, but for test sets, ``annotations`` {id,
 image_id, category_id, iscrowd, bbox [x, y, width, height], area, segmentation, keypoints [x, y, visibility, ...]}. A
@@ -84,7 +84,7 @@ def _normalized(data: Any, num_joints: int | None, left_out: Counter[str]) -> di
             require(good, f"{where}.{key}", f"{describe(value)} is not the id of one in the file")
         complete = _complete(annotation, where, images[annotation["image_id"]], num_joints, left_out)
         if complete is None:
-            left_out["annotations have neither a mask nor a box nor a labelled joint"] += 1
+            left_out["annotations have neither a mask nor a box nor a labeled joint"] += 1
         else:
             kept.append(complete)
     return {**normalized, "annotations": kept}
@@ -168,7 +168,7 @@ def _keypoints(values: Any, where: str, num_joints: int | None) -> list[float] |
 
 
 def _box_of(mask: Any, joints: list[float] | None) -> list[float] | None:
-    """Tight box, XYWH, of a mask or else of the labelled joints; None without either."""
+    """Tight box, XYWH, of a mask or else of the labeled joints; None without either."""
     if isinstance(mask, dict):
         return mask_util.toBbox(mask).tolist()
     if mask is not None:

@@ -175,7 +175,7 @@ def _folder(file_name: str) -> str:
 
 
 def _is_labeled(images: Sequence[dict[str, Any]], has_people: np.ndarray) -> np.ndarray:
-    """Whether each of F frames is labelled, as the file says, or else whether it has people."""
+    """Whether each of F frames is labeled, as the file says, or else whether it has people."""
     labeled = has_people.copy()
     for i, image in enumerate(images):
         value = image.get("is_labeled")

@@ -1,4 +1,4 @@
-"""Colours of track identities."""
+"""Colors of track identities."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ CHROMA = 0.22
 
 @lru_cache(maxsize=4096)
 def track_color(track_id: int) -> tuple[int, int, int]:
-    """Colour (red, green, blue), 0..255, of an identity, which depends on the id only.
+    """Color (red, green, blue), 0..255, of an identity, which depends on the id only.
 
     Hues follow the golden angle in OKLCH (Ottosson, "A perceptual color space for image processing", 2020), where equal
     steps look equally different; the chroma is lowered to fit into sRGB.

@@ -1,4 +1,4 @@
-"""Drawing of tracks on frames: mask, outline, label and trail in the colour of the identity."""
+"""Drawing of tracks on frames: mask, outline, label and trail in the color of the identity."""
 
 from __future__ import annotations
 
@@ -233,7 +233,7 @@ class _Shape:
 
 @lru_cache(maxsize=256)
 def _render_label(chip: str, text: str, color: Color, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Label of the identity on its colour, then the text on a dark ground: BGR float32 (h, w, 3), opacity (h, w, 1)."""
+    """Label of the identity on its color, then the text on a dark ground: BGR float32 (h, w, 3), opacity (h, w, 1)."""
     size *= _SUPERSAMPLING
     bold, regular = _font("DejaVuSans-Bold.ttf", size), _font("DejaVuSans.ttf", size)
     pad, height, radius = round(0.4 * size), round(1.45 * size), round(0.3 * size)
@@ -246,7 +246,7 @@ def _render_label(chip: str, text: str, color: Color, size: int) -> tuple[np.nda
     middle = round(0.5 * height)
     pen.text((chip_width / 2, middle), chip, (*text_color(color), 255), bold, anchor="mm")
     pen.text((chip_width + pad, middle), text, (255, 255, 255, 255), regular, anchor="lm")
-    # Shrinking premultiplied colours keeps transparent corners from bleeding into the edges.
+    # Shrinking premultiplied colors keeps transparent corners from bleeding into the edges.
     pixels = np.array(label, np.float32)
     pixels[..., :3] *= pixels[..., 3:] / 255
     shrunk_size = (width // _SUPERSAMPLING, height // _SUPERSAMPLING)

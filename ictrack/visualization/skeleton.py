@@ -1,4 +1,4 @@
-"""Drawing of poses as skeletons in the colour of the identity, lighter on the person's left than on the right."""
+"""Drawing of poses as skeletons in the color of the identity, lighter on the person's left than on the right."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def draw_skeleton(
         canvas: BGR uint8 (H, W, 3), which is modified.
         pose: (J, 3) x, y in continuous pixels of the canvas, and score.
         joints: Joints of the pose.
-        color: RGB colour of the identity.
+        color: RGB color of the identity.
         thickness: Width of the lines in pixels.
         min_score: Score up to which joints, and limbs that end at them, are left out.
     """
@@ -47,13 +47,13 @@ def draw_skeleton(
 
 
 def rim_color(color: Color) -> Color:
-    """Dark BGR version of an RGB colour, for a rim that shows on bright backgrounds."""
+    """Dark BGR version of an RGB color, for a rim that shows on bright backgrounds."""
     red, green, blue = color
     return blue // 4, green // 4, red // 4
 
 
 def side_color(color: Color, side: str) -> Color:
-    """Colour of the left ("left"), right ("right") or middle ("") of a skeleton."""
+    """Color of the left ("left"), right ("right") or middle ("") of a skeleton."""
     target = {"left": 255, "right": 0}.get(side)
     if target is None:
         return color

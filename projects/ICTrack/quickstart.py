@@ -1,4 +1,4 @@
-"""Train on synthetic images and unlabelled clips, track others, compare, and write a report. See README."""
+"""Train on synthetic images and unlabeled clips, track others, compare, and write a report. See README."""
 
 import argparse
 import sys

@@ -1,4 +1,4 @@
-"""Labelled images in COCO's format: every form of mask, incomplete files, and damage that is named."""
+"""Labeled images in COCO's format: every form of mask, incomplete files, and damage that is named."""
 
 import copy
 import json

@@ -10,7 +10,7 @@ import pytest
 from detectron2.data import MetadataCatalog
 
 from ictrack.data.datasets.local_split import is_held_out, write_local_split
-from ictrack.data.datasets.unlabelled_videos import exclude_videos
+from ictrack.data.datasets.unlabeled_videos import exclude_videos
 from ictrack.structures.categories import YTVIS_2019_CATEGORIES, map_classes
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.rle import encode_mask
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HELD_OUT = ["0000000004", "000000000a", "0000000014", "000000001a", "0000000026"]
 
 
-def write(path, num_videos=60, labelled=True):
+def write(path, num_videos=60, labeled=True):
     names = [f"{number:010x}" for number in range(num_videos)]
     videos = [
         {"id": i, "height": 4, "width": 6, "length": 1, "file_names": [f"{name}/00000.jpg"]}
@@ -33,7 +33,7 @@ def write(path, num_videos=60, labelled=True):
         for i in range(1, num_videos + 1)
     ]
     content = {"videos": videos, "categories": categories, "annotations": tracks}
-    path.write_text(json.dumps({key: x for key, x in content.items() if labelled or key != "annotations"}))
+    path.write_text(json.dumps({key: x for key, x in content.items() if labeled or key != "annotations"}))
     return names
 
 
@@ -63,7 +63,7 @@ def test_the_rule_is_one_of_names_alone():
 
 
 def test_files_that_give_no_split(tmp_path):
-    write(tmp_path / "valid.json", labelled=False)
+    write(tmp_path / "valid.json", labeled=False)
     with pytest.raises(AnnotationError, match=r"valid\.json: has no annotations"):
         write_local_split(tmp_path / "valid.json", tmp_path / "out.json", 0.5)
     write(tmp_path / "train.json", num_videos=3)

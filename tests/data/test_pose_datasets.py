@@ -100,7 +100,7 @@ def check_mpii_pose(pose):
     slots = {1: 8, 2: 9, 5: 13, 6: 12, 7: 14, 8: 11, 9: 15, 10: 10, 11: 3, 12: 2, 13: 4, 14: 1, 15: 5}
     for slot, joint in slots.items():
         assert pose[slot, :2].tolist() == [9.5 + joint, 19.5 + 2 * joint]
-    for slot in (0, 3, 4, 16):  # nose and ears do not exist, the right ankle is not labelled
+    for slot in (0, 3, 4, 16):  # nose and ears do not exist, the right ankle is not labeled
         assert pose[slot].tolist() == [0, 0, 0]
 
 
@@ -179,12 +179,12 @@ def test_posetrack_18(tmp_path):
     assert records[0]["file_name"] == f"{root}/images/val/000001_mpii_test/000000.jpg"
     expected = [joints for _, joints in tiny.true_poses("000001_mpii_test", 0)]
     for pose, joints in zip(poses_of(records[:1]), expected):
-        labelled = pose[:, 2] > 0
-        assert labelled.sum() == 15
-        np.testing.assert_allclose(pose[labelled, :2], joints[labelled])
+        labeled = pose[:, 2] > 0
+        assert labeled.sum() == 15
+        np.testing.assert_allclose(pose[labeled, :2], joints[labeled])
 
 
-def test_only_labelled_frames_are_taken(tmp_path):
+def test_only_labeled_frames_are_taken(tmp_path):
     folder, root = tiny.write_dataset(tmp_path)
     path = tmp_path / "annotations" / "000001_mpii_test.json"
     data = json.loads(path.read_text())

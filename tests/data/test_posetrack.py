@@ -46,7 +46,7 @@ def test_a_record_a_sequence_by_name(tmp_path):
 
 
 def test_packed_files_and_given_sizes_need_no_images(tmp_path):
-    data = sequence_file("000001_mpii_test", labelled=False)
+    data = sequence_file("000001_mpii_test", labeled=False)
     data["images"][0].update(height=7, width=9)
     with gzip.open(tmp_path / "000001_mpii_test.json.gz", "wt") as file:
         json.dump(data, file)

@@ -10,7 +10,7 @@ from color_model import write_scenes
 from detectron2.structures import Instances
 from tiny_pose_model import pose_config
 
-from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.datasets.unlabeled_videos import find_videos
 from ictrack.data.frame_geometry import Window, window_to_source
 from ictrack.data.tracklet_shapes import MaskShapes, PoseShapes, tracklet_shapes
 from ictrack.data.tracklets import read_tracklets
@@ -145,7 +145,7 @@ def test_samples_hold_the_poses_of_what_they_show(tmp_path, poses_file):
     """Under zoom, rotation and mirroring: the middle of the joints that are all seen is red, and the person's right
     is on the left unless its picture is mirrored, which takes nothing from "right" but its side."""
     cfg = pose_config()
-    inp = cfg.INPUT.UNLABELLED
+    inp = cfg.INPUT.UNLABELED
     inp.ZOOM, inp.ROTATION, inp.COLOR_JITTER, inp.HUE_JITTER, inp.GREY_PROB = [1.0, 1.4], 15.0, 0.0, 0.0, 0.0
     inp.NUM_FRAMES, inp.SAME_WINDOW, inp.MAX_ENLARGEMENT, inp.SIZE = 3, False, 1.0, [HEIGHT, WIDTH]
     cfg.INPUT.FORMAT = "BGR"

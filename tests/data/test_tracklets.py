@@ -1,4 +1,4 @@
-"""Tracklets of unlabelled video: reading their file, warping their masks, and their way into samples and loaders."""
+"""Tracklets of unlabeled video: reading their file, warping their masks, and their way into samples and loaders."""
 
 import json
 
@@ -9,7 +9,7 @@ from color_detector import scene
 from color_model import color_config, write_scenes
 from detectron2.data import DatasetCatalog
 
-from ictrack.data.datasets.unlabelled_videos import find_videos, register_unlabelled_videos
+from ictrack.data.datasets.unlabeled_videos import find_videos, register_unlabeled_videos
 from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.tracklets import VideoTracklets, read_tracklets
 from ictrack.data.train_loader import build_train_loader
@@ -85,7 +85,7 @@ def test_damaged_files_are_named(tracklets_file, damage, message):
 def test_samples_hold_the_masks_of_what_they_show(tmp_path, tracklets_file):
     """Under zoom, rotation and mirroring, a mask is where the image is red."""
     cfg = color_config()
-    inp = cfg.INPUT.UNLABELLED
+    inp = cfg.INPUT.UNLABELED
     inp.ZOOM, inp.ROTATION, inp.COLOR_JITTER, inp.HUE_JITTER, inp.GREY_PROB = [1.0, 1.4], 15.0, 0.0, 0.0, 0.0
     inp.NUM_FRAMES, inp.SAME_WINDOW, inp.MAX_ENLARGEMENT = 3, False, 1.0
     records = find_videos(str(write_scenes(tmp_path / "videos", ["a"])))
@@ -121,11 +121,11 @@ def test_view_pairs_are_of_one_frame_and_reproducible(tmp_path):
 
 def test_the_loader_draws_videos_with_tracklets(tmp_path, tracklets_file):
     name = "tracklets_test_videos"
-    register_unlabelled_videos(name, str(write_scenes(tmp_path / "videos", ["a", "b"])))
+    register_unlabeled_videos(name, str(write_scenes(tmp_path / "videos", ["a", "b"])))
     try:
         cfg = color_config()
-        cfg.DATASETS.TRAIN, cfg.DATASETS.UNLABELLED, cfg.SEED = (), (name,), 1
-        cfg.DATASETS.UNLABELLED_TRACKLETS = str(tracklets_file)
+        cfg.DATASETS.TRAIN, cfg.DATASETS.UNLABELED, cfg.SEED = (), (name,), 1
+        cfg.DATASETS.UNLABELED_TRACKLETS = str(tracklets_file)
         cfg.SOLVER.IMS_PER_BATCH = 4
         batch = next(iter(build_train_loader(cfg)))
         assert [x["video_name"] for x in batch] == ["a"] * 4

@@ -1,4 +1,4 @@
-"""Batches of labelled images and unlabelled video: composition, reproducibility, bad files."""
+"""Batches of labeled images and unlabeled video: composition, reproducibility, bad files."""
 
 import itertools
 import json
@@ -12,19 +12,19 @@ import torch
 from detectron2.config import CfgNode, get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.data.datasets import register_coco_instances
-from unlabelled_scene import HEIGHT, WIDTH, write_file, write_folder
+from unlabeled_scene import HEIGHT, WIDTH, write_file, write_folder
 
 from ictrack import add_ictrack_config
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.data.mixed_loader import MixedBatchSampler
 from ictrack.data.train_loader import ViewBatches, build_train_loader
 
-LABELLED, UNLABELLED = "train_loader_test_images", "train_loader_test_videos"
+LABELED, UNLABELED = "train_loader_test_images", "train_loader_test_videos"
 
 
 @pytest.fixture
 def datasets(tmp_path):
-    """Six labelled images and five videos."""
+    """Six labeled images and five videos."""
     images = [{"id": i, "file_name": f"{i}.png", "height": HEIGHT, "width": WIDTH} for i in range(6)]
     annotations = [
         {"id": i + 1, "image_id": i, "category_id": 1, "bbox": [4, 4, 20, 20], "area": 400, "iscrowd": 0}
@@ -39,13 +39,13 @@ def datasets(tmp_path):
     (tmp_path / "coco.json").write_text(
         json.dumps({"images": images, "annotations": annotations, "categories": categories})
     )
-    register_coco_instances(LABELLED, {}, str(tmp_path / "coco.json"), str(tmp_path / "images"))
+    register_coco_instances(LABELED, {}, str(tmp_path / "coco.json"), str(tmp_path / "images"))
     for i in range(4):
         write_folder(tmp_path / "videos" / f"walk{i}", 12)
     write_file(tmp_path / "videos" / "run.mp4", 12)
-    register_configured_datasets(load_config(overrides=unlabelled_option(tmp_path / "videos")))
+    register_configured_datasets(load_config(overrides=unlabeled_option(tmp_path / "videos")))
     yield tmp_path
-    for name in (LABELLED, UNLABELLED):
+    for name in (LABELED, UNLABELED):
         DatasetCatalog.remove(name)
         MetadataCatalog.remove(name)
 
@@ -57,13 +57,13 @@ def load_config(overrides) -> CfgNode:
     return cfg
 
 
-def unlabelled_option(folder):
-    return ["DATASETS.REGISTER", str([[UNLABELLED, "videos", str(folder)]])]
+def unlabeled_option(folder):
+    return ["DATASETS.REGISTER", str([[UNLABELED, "videos", str(folder)]])]
 
 
-def make_cfg(*overrides, train=(LABELLED,), unlabelled=(UNLABELLED,), batch=4):
-    options = ["SOLVER.IMS_PER_BATCH", batch, "DATASETS.TRAIN", train, "DATASETS.UNLABELLED", unlabelled]
-    options += ["DATALOADER.NUM_WORKERS", 0, "INPUT.UNLABELLED.SIZE", [HEIGHT, WIDTH], "SEED", 5]
+def make_cfg(*overrides, train=(LABELED,), unlabeled=(UNLABELED,), batch=4):
+    options = ["SOLVER.IMS_PER_BATCH", batch, "DATASETS.TRAIN", train, "DATASETS.UNLABELED", unlabeled]
+    options += ["DATALOADER.NUM_WORKERS", 0, "INPUT.UNLABELED.SIZE", [HEIGHT, WIDTH], "SEED", 5]
     options += ["INPUT.MIN_SIZE_TRAIN", (40, 48), "INPUT.COLOR_JITTER", 0.3, *overrides]
     return load_config(overrides=[str(option) for option in options])
 
@@ -92,26 +92,26 @@ def assert_same(first, second):
     ("ratio", "pairs"), [(1.0, [4] * 4), (0.5, [2] * 4), (0.25, [1] * 4), (0.125, [0, 1, 0, 1]), (0.3, [1, 1, 1, 1, 2])]
 )
 def test_any_ratio(datasets, ratio, pairs):
-    cfg = make_cfg("INPUT.UNLABELLED.PER_LABELLED_IMAGE", ratio)
+    cfg = make_cfg("INPUT.UNLABELED.PER_LABELED_IMAGE", ratio)
     found = [kinds(batch) for batch in batches(cfg, len(pairs))]
     assert found == [["image"] * 4 + ["pair"] * count for count in pairs]
 
 
-def test_views_of_labelled_images_share_a_batch_with_pairs(datasets):
-    (batch,) = batches(make_cfg("INPUT.NUM_VIEWS", 2, "INPUT.UNLABELLED.PER_LABELLED_IMAGE", 0.5), 1)
+def test_views_of_labeled_images_share_a_batch_with_pairs(datasets):
+    (batch,) = batches(make_cfg("INPUT.NUM_VIEWS", 2, "INPUT.UNLABELED.PER_LABELED_IMAGE", 0.5), 1)
     assert kinds(batch) == ["image"] * 4 + ["pair"] * 2
     assert batch[0]["file_name"] == batch[1]["file_name"] != batch[2]["file_name"]
 
 
-def test_unlabelled_video_alone(datasets):
+def test_unlabeled_video_alone(datasets):
     (batch,) = batches(make_cfg(train=(), batch=3), 1)
     assert kinds(batch) == ["pair"] * 3
-    (batch,) = batches(make_cfg("INPUT.UNLABELLED.NUM_FRAMES", 4, train=(), batch=2), 1)
+    (batch,) = batches(make_cfg("INPUT.UNLABELED.NUM_FRAMES", 4, train=(), batch=2), 1)
     assert [sample["clip"].shape[0] for sample in batch] == [4, 4]
 
 
-def test_labelled_images_alone(datasets):
-    cfg = make_cfg(unlabelled=())
+def test_labeled_images_alone(datasets):
+    cfg = make_cfg(unlabeled=())
     assert isinstance(build_train_loader(cfg), ViewBatches)
     assert kinds(batches(cfg, 1)[0]) == ["image"] * 4
 
@@ -164,11 +164,11 @@ def test_processes_share_each_pass_through_the_data(monkeypatch):
 
 def test_evaluation_videos_are_left_out(datasets):
     names = ["walk0", "walk1", "run"]
-    cfg = make_cfg("DATASETS.UNLABELLED_EXCLUDE", names, train=())
+    cfg = make_cfg("DATASETS.UNLABELED_EXCLUDE", names, train=())
     seen = {sample["video_name"] for batch in batches(cfg, 5) for sample in batch}
     assert seen == {"walk2", "walk3"}
-    cfg = make_cfg("DATASETS.UNLABELLED_EXCLUDE", [*names, "walk2", "walk3"], train=())
-    with pytest.raises(ValueError, match="UNLABELLED_EXCLUDE leaves none of 5"):
+    cfg = make_cfg("DATASETS.UNLABELED_EXCLUDE", [*names, "walk2", "walk3"], train=())
+    with pytest.raises(ValueError, match="UNLABELED_EXCLUDE leaves none of 5"):
         build_train_loader(cfg)
 
 
@@ -191,14 +191,14 @@ def test_a_folder_of_junk_is_survived(tmp_path, log_file, workers):
     (tmp_path / "junk" / "text").mkdir()
     (tmp_path / "junk" / "text" / "letter.jpg").write_text("Dear reader\n")
     write_folder(tmp_path / "junk" / "still", 1)
-    register_configured_datasets(load_config(overrides=unlabelled_option(tmp_path / "junk")))
+    register_configured_datasets(load_config(overrides=unlabeled_option(tmp_path / "junk")))
     try:
         cfg = make_cfg("DATALOADER.NUM_WORKERS", workers, train=(), batch=3)
         for batch in batches(cfg, 4):
             assert [sample["video_name"] for sample in batch] == ["still"] * 3
     finally:
-        DatasetCatalog.remove(UNLABELLED)
-        MetadataCatalog.remove(UNLABELLED)
+        DatasetCatalog.remove(UNLABELED)
+        MetadataCatalog.remove(UNLABELED)
     log = log_file.read_text()
     for name in ("cut.mp4", "empty", "letter.jpg", "still"):
         assert name in log
@@ -207,7 +207,7 @@ def test_a_folder_of_junk_is_survived(tmp_path, log_file, workers):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("INPUT.UNLABELLED.PER_LABELLED_IMAGE", 0.0), "PER_LABELLED_IMAGE"),
+        (("INPUT.UNLABELED.PER_LABELED_IMAGE", 0.0), "PER_LABELED_IMAGE"),
         (("INPUT.NUM_VIEWS", 3), "NUM_VIEWS"),
     ],
 )

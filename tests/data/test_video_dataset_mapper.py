@@ -1,4 +1,4 @@
-"""Pairs and clips of unlabelled video: which frames, their mapping, colours, and what happens to bad files."""
+"""Pairs and clips of unlabeled video: which frames, their mapping, colours, and what happens to bad files."""
 
 import cv2
 import numpy as np
@@ -7,11 +7,11 @@ import torch
 from detectron2.config import get_cfg
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from unlabelled_scene import HEIGHT, WIDTH, frame, write_file, write_folder
+from unlabeled_scene import HEIGHT, WIDTH, frame, write_file, write_folder
 
 from ictrack import add_ictrack_config
 from ictrack.data.bad_files import BadFilesError
-from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.datasets.unlabeled_videos import find_videos
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper, draw_frame_indices, lab_colors
 
 PLAIN = {
@@ -30,7 +30,7 @@ def mapper(num_videos=10, image_format="BGR", **options):
     add_ictrack_config(cfg)
     cfg.INPUT.FORMAT = image_format
     for key, value in {**PLAIN, **options}.items():
-        cfg.INPUT.UNLABELLED[key] = value
+        cfg.INPUT.UNLABELED[key] = value
     return VideoDatasetMapper(cfg, num_videos=num_videos)
 
 
@@ -209,7 +209,7 @@ def test_bad_videos_are_named_counted_then_fatal(tmp_path, caplog):
     assert map_video(a) is None and map_video(a) is None
     assert caplog.text.count("a/00001.png") == 1
     assert map_video(b) is None
-    with pytest.raises(BadFilesError, match=r"c/00001\.png.*3 unlabelled videos.*MAX_BAD_VIDEO_SHARE"):
+    with pytest.raises(BadFilesError, match=r"c/00001\.png.*3 unlabeled videos.*MAX_BAD_VIDEO_SHARE"):
         map_video(c)
 
 

@@ -93,7 +93,7 @@ def test_masks_without_pixels_are_left_out(tmp_path):
 
 
 def test_a_test_set_has_no_annotations(tmp_path):
-    json_file, images = write_dataset(tmp_path, labelled=False)
+    json_file, images = write_dataset(tmp_path, labeled=False)
     records = load_youtube_vis_json(json_file, images)
     assert len(records) == len(LENGTHS)
     assert not any("annotations" in record for record in records)

@@ -23,7 +23,7 @@ GOLDEN = ROOT / "tests" / "data"
 # What shortens a run, after the arguments of a page.
 SHORT = [
     "MODEL.DEVICE", "cpu", "SOLVER.MAX_ITER", "1", "SOLVER.IMS_PER_BATCH", "2", "DATALOADER.NUM_WORKERS", "0",
-    "INPUT.CROP_SIZE", "[64,96]", "INPUT.MIN_SIZE_TEST", "64", "INPUT.UNLABELLED.SIZE", "[64,96]",
+    "INPUT.CROP_SIZE", "[64,96]", "INPUT.MIN_SIZE_TEST", "64", "INPUT.UNLABELED.SIZE", "[64,96]",
 ]  # fmt: skip
 SHORTENED = {
     "train": SHORT,

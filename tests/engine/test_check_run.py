@@ -91,7 +91,7 @@ def test_tracklets_need_weights_to_be_mined_with(check, tmp_path):
     cv2.imwrite(str(tmp_path / "clip" / "0.png"), np.zeros((64, 96, 3), np.uint8))
     row, clip = [NAME, "coco", str(tmp_path / "squares.json"), str(tmp_path)], [CLIP, "videos", str(tmp_path / "clip")]
     keys = [
-        "DATASETS.REGISTER", str([row, clip]), "DATASETS.UNLABELLED", f"('{CLIP}',)", "DATASETS.TRAIN", "()",
+        "DATASETS.REGISTER", str([row, clip]), "DATASETS.UNLABELED", f"('{CLIP}',)", "DATASETS.TRAIN", "()",
         "MODEL.EMBEDDING.NAME", "InstanceEmbeddingHead", "MODEL.EMBEDDING.READOUT", "mask",
         "MODEL.VIDEO_EMBEDDING.ENABLED", "True", "MODEL.VIDEO_EMBEDDING.OBJECTIVE", "tracklet",
     ]  # fmt: skip

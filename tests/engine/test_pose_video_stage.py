@@ -1,4 +1,4 @@
-"""Stage B beside a pose detector: poses are mined from unlabelled video, and the video head learns from them."""
+"""Stage B beside a pose detector: poses are mined from unlabeled video, and the video head learns from them."""
 
 import json
 import math
@@ -10,7 +10,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from tiny_pose_model import pose_config
 
 from ictrack.checkpoint.weights_file import load_weights_file
-from ictrack.data.datasets.unlabelled_videos import register_unlabelled_videos
+from ictrack.data.datasets.unlabeled_videos import register_unlabeled_videos
 from ictrack.data.tracklet_shapes import tracklet_shapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.engine import mine_tracklets
@@ -26,7 +26,7 @@ NAME = "pose_video_stage_test_videos"
 def stage(tmp_path):
     """An untrained detector, which finds two people of little score in each frame."""
     folder = write_scenes(tmp_path / "videos", ["a", "b"], 6)
-    register_unlabelled_videos(NAME, str(folder))
+    register_unlabeled_videos(NAME, str(folder))
     cfg = pose_config(OBJECTIVE="tracklet", HEALTH_PERIOD=2, HEALTH_VIDEOS=2)
     cfg.MODEL.EMBEDDING.KEYPOINT.MIN_JOINT_SCORE = 0.0
     cfg.MODEL.EMBEDDING.NORMALIZE = True
@@ -34,9 +34,9 @@ def stage(tmp_path):
     tracklet.MIN_SCORE, tracklet.NEW_OBJECT_COSINE, tracklet.MIN_LENGTH = 0.0, -1.0, 2
     cfg.MODEL.WEIGHTS = str(save_weights(pose_config(ENABLED=False), tmp_path / "image_stage.pth"))
     cfg.OUTPUT_DIR = str(tmp_path / "output")
-    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELLED = (), (), (NAME,)
+    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELED = (), (), (NAME,)
     cfg.INPUT.MIN_SIZE_TEST, cfg.TEST.DETECTIONS_PER_IMAGE = 0, 2
-    cfg.INPUT.UNLABELLED.NUM_FRAMES, cfg.INPUT.UNLABELLED.SIZE, cfg.SEED = 3, [64, 96], 1
+    cfg.INPUT.UNLABELED.NUM_FRAMES, cfg.INPUT.UNLABELED.SIZE, cfg.SEED = 3, [64, 96], 1
     cfg.DATALOADER.NUM_WORKERS = 0
     cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.MAX_ITER, cfg.SOLVER.REFERENCE_WORLD_SIZE = 2, 2, 0
     (tmp_path / "output").mkdir()
@@ -47,7 +47,7 @@ def stage(tmp_path):
 
 def test_mined_tracklets_are_the_detected_poses(stage, tmp_path, monkeypatch):
     cfg = with_tracklets(stage)
-    tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, tracklet_shapes(cfg))
+    tracklets = read_tracklets(cfg.DATASETS.UNLABELED_TRACKLETS, tracklet_shapes(cfg))
     assert sorted(tracklets) == ["a", "b"] and tracklets["a"].size == (64, 96)
     assert [len(tracklets["a"].frames[index]) for index in range(6)] == [2] * 6
     frames = VideoTracker.from_config(mine_tracklets.mining_config(cfg)).run(str(tmp_path / "videos" / "a"))

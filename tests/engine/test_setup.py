@@ -2,6 +2,7 @@ import argparse
 from pathlib import Path
 
 import pytest
+import yaml
 
 from ictrack.engine.setup import ConfigError, checked_config, load_config
 
@@ -36,6 +37,31 @@ def test_a_key_that_is_gone_names_the_one_in_its_place(tmp_path, key, hint):
     for options in ({"config_file": str(path)}, {"overrides": [f"DATASETS.{key}", "[]"]}):
         with pytest.raises(ConfigError, match=rf"{key} .*DATASETS\.REGISTER.*{hint}"):
             load_config(**options)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("DATASETS.UNLABELLED", "()"),
+        ("INPUT.UNLABELLED.SIZE", "[8, 8]"),
+        ("INPUT.UNLABELLED.PER_LABELLED_IMAGE", "1.0"),
+    ],
+)
+def test_the_former_spelling_of_unlabeled_names_the_present_one(key, value, tmp_path):
+    present = key.replace("LABELLED", "LABELED")
+    with pytest.raises(ConfigError, match=rf"renamed to {present}"):
+        load_config(overrides=[key, value])
+    path = tmp_path / "old.yaml"
+    path.write_text(yaml.dump(nested(key, value)))
+    with pytest.raises(ConfigError, match=r"old\.yaml.*renamed to (DATASETS|INPUT)\.UNLABELED"):
+        load_config(str(path))
+
+
+def nested(key, value):
+    """The content of a YAML file with one key."""
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
 
 
 def test_yaml_that_runs_code_is_refused(tmp_path, capsys):
@@ -79,7 +105,7 @@ def test_former_switches_of_freezing_name_the_new_one(key, value):
 def test_a_video_stage_that_freezes_nothing_is_refused(tmp_path):
     """Weight decay and batch statistics would change a detector that no loss teaches."""
     (tmp_path / "clip").mkdir()
-    opts = ["DATASETS.TRAIN", "()", "DATASETS.TEST", "()", "DATASETS.UNLABELLED", "('unfrozen_videos',)",
+    opts = ["DATASETS.TRAIN", "()", "DATASETS.TEST", "()", "DATASETS.UNLABELED", "('unfrozen_videos',)",
             "DATASETS.REGISTER", str([["unfrozen_videos", "videos", str(tmp_path / "clip")]]),
             "MODEL.VIDEO_EMBEDDING.ENABLED", "True", "OUTPUT_DIR", str(tmp_path)]  # fmt: skip
     args = argparse.Namespace(config_file="", opts=opts, eval_only=False, resume=False)

@@ -1,4 +1,4 @@
-"""Thresholds of the tracker, tuned on labelled videos of both tasks, and what they are written as."""
+"""Thresholds of the tracker, tuned on labeled videos of both tasks, and what they are written as."""
 
 import json
 import re
@@ -85,10 +85,10 @@ def tool(tmp_path):
     torch.save({"model": {"weight": torch.zeros(1)}}, weights)
     made = []
 
-    def make(task, labelled=True, classes=None):
+    def make(task, labeled=True, classes=None):
         writer = {"masks": tiny_video_dataset, "poses": tiny_posetrack_dataset}[task]
         form = {"masks": "youtube_vis", "poses": "posetrack"}[task]
-        rows = [[NAME, form, *writer.write_dataset(tmp_path / "data", labelled)]]
+        rows = [[NAME, form, *writer.write_dataset(tmp_path / "data", labeled)]]
         config = tmp_path / "config.yaml"
         config.write_text(json.dumps({
             "MODEL": {"META_ARCHITECTURE": "FoolishVideoDetector", "DEVICE": "cpu", "WEIGHTS": str(weights),
@@ -142,7 +142,7 @@ def test_the_spatial_tracker_has_its_own_key(tool):
 
 
 @pytest.mark.parametrize(
-    ("task", "metric", "options", "labelled", "message"),
+    ("task", "metric", "options", "labeled", "message"),
     [
         ("masks", "MOTA", [], True, "can be tuned for AP, HOTA, IDF1, not for MOTA"),
         ("masks", "AP", [], False, "has no labels to tune on"),
@@ -157,8 +157,8 @@ def test_the_spatial_tracker_has_its_own_key(tool):
         ("masks", "AP", ["MODEL.WEIGHTS", ""], True, "no weights"),
     ],
 )
-def test_what_cannot_be_tuned_is_said_in_one_line(tool, capsys, task, metric, options, labelled, message):
-    status, _ = tool(task, labelled)(metric, *options)
+def test_what_cannot_be_tuned_is_said_in_one_line(tool, capsys, task, metric, options, labeled, message):
+    status, _ = tool(task, labeled)(metric, *options)
     said = capsys.readouterr().err.splitlines()[
         -1
     ]  # above it, what the log could not write to an earlier test's stream

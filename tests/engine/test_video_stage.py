@@ -1,4 +1,4 @@
-"""Stage B as a whole on a detector of coloured squares: mining, training with everything else frozen, adapting."""
+"""Stage B as a whole on a detector of colored squares: mining, training with everything else frozen, adapting."""
 
 import json
 
@@ -12,7 +12,7 @@ from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 
 from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
-from ictrack.data.datasets.unlabelled_videos import find_videos, register_unlabelled_videos
+from ictrack.data.datasets.unlabeled_videos import find_videos, register_unlabeled_videos
 from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.engine import mine_tracklets
@@ -31,13 +31,13 @@ def stage(tmp_path):
     """The configuration of stage B, with weights of an image stage and two videos, of which one cannot be read."""
     folder = write_scenes(tmp_path / "videos", ["a", "b"])
     (folder / "broken.mp4").write_text("no video")
-    register_unlabelled_videos(NAME, str(folder))
+    register_unlabeled_videos(NAME, str(folder))
     cfg = color_config(ENABLED=True, OBJECTIVE="tracklet", HEALTH_PERIOD=2, HEALTH_VIDEOS=3)
     cfg.MODEL.FREEZE = ["detector", "image_head"]
     cfg.MODEL.WEIGHTS = str(save_weights(color_config(), tmp_path / "image_stage.pth"))
     cfg.OUTPUT_DIR = str(tmp_path / "output")
-    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELLED = (), (), (NAME,)
-    cfg.INPUT.UNLABELLED.NUM_FRAMES, cfg.SEED = 3, 1
+    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST, cfg.DATASETS.UNLABELED = (), (), (NAME,)
+    cfg.INPUT.UNLABELED.NUM_FRAMES, cfg.SEED = 3, 1
     cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.MAX_ITER = 2, 4
     (tmp_path / "output").mkdir()
     yield cfg
@@ -48,11 +48,11 @@ def stage(tmp_path):
 def test_mined_tracklets_are_the_squares(stage, caplog):
     cfg = with_tracklets(stage)
     assert "broken.mp4" in caplog.text
-    tracklets = read_tracklets(cfg.DATASETS.UNLABELLED_TRACKLETS, MaskShapes())
+    tracklets = read_tracklets(cfg.DATASETS.UNLABELED_TRACKLETS, MaskShapes())
     assert sorted(tracklets) == ["a", "b"]
     frames = tracklets["a"].frames
     assert sorted(frames) == list(range(16))
-    assert [len(frames[index]) for index in (0, 5, 8, 15)] == [3, 3, 2, 3]  # colour 2 is away, and comes back
+    assert [len(frames[index]) for index in (0, 5, 8, 15)] == [3, 3, 2, 3]  # color 2 is away, and comes back
     assert len({tracklet for of_frame in frames.values() for tracklet, _ in of_frame}) == 3
     data = json.loads((mine_tracklets.Path(cfg.OUTPUT_DIR) / "tracklets.json").read_text())
     assert data["annotations"][0]["scores"][0] == pytest.approx(0.9)
@@ -72,11 +72,11 @@ def test_mining_is_done_once_for_the_same_model_and_videos(stage, monkeypatch):
 
 def test_mining_only_where_it_is_needed(stage):
     stage.MODEL.WEIGHTS = ""
-    with pytest.raises(CheckpointError, match="UNLABELLED_TRACKLETS"):
+    with pytest.raises(CheckpointError, match="UNLABELED_TRACKLETS"):
         with_tracklets(stage)
-    stage.DATASETS.UNLABELLED_TRACKLETS = "given.json"
+    stage.DATASETS.UNLABELED_TRACKLETS = "given.json"
     assert with_tracklets(stage) is stage
-    stage.DATASETS.UNLABELLED_TRACKLETS = ""
+    stage.DATASETS.UNLABELED_TRACKLETS = ""
     stage.MODEL.VIDEO_EMBEDDING.OBJECTIVE = "correspondence"
     assert with_tracklets(stage) is stage
 
@@ -152,7 +152,7 @@ def test_adapt_end_to_end(tmp_path, objective):
 
 def train_on_video_and_compare_weights(cfg):
     """What each of two processes runs: nothing is frozen, though the video trains the video head alone."""
-    register_unlabelled_videos(NAME, cfg.DATASETS.REGISTER[0][2:])
+    register_unlabeled_videos(NAME, cfg.DATASETS.REGISTER[0][2:])
     trainer = ICTrackTrainer(with_tracklets(cfg))
     trainer.resume_or_load(resume=False)
     trainer.train()

@@ -1,4 +1,4 @@
-"""Perfect detections on labelled images score 100, whatever optional keys a file leaves out."""
+"""Perfect detections on labeled images score 100, whatever optional keys a file leaves out."""
 
 import gzip
 import json

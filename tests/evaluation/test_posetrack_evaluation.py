@@ -79,7 +79,7 @@ def cfg():
 
 @pytest.fixture(params=[True])
 def dataset(request, tmp_path):
-    folder, root = write_dataset(tmp_path / "data", labelled=request.param)
+    folder, root = write_dataset(tmp_path / "data", labeled=request.param)
     register_posetrack(NAME, folder, root)
     yield folder
     DatasetCatalog.remove(NAME)

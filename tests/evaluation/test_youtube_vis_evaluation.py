@@ -77,7 +77,7 @@ def cfg():
 
 @pytest.fixture(params=[True])
 def dataset(request, tmp_path):
-    register_youtube_vis(NAME, *write_dataset(tmp_path, labelled=request.param))
+    register_youtube_vis(NAME, *write_dataset(tmp_path, labeled=request.param))
     yield NAME
     DatasetCatalog.remove(NAME)
     MetadataCatalog.remove(NAME)

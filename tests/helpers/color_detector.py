@@ -1,4 +1,4 @@
-"""A detector for tests whose right answer is known: it finds squares by their colour."""
+"""A detector for tests whose right answer is known: it finds squares by their color."""
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ BACKGROUND = 90
 
 
 class ColorDetector(nn.Module):
-    """One detection a colour that is in sight: category = the colour's index, embedding = its one-hot vector."""
+    """One detection a color that is in sight: category = the color's index, embedding = its one-hot vector."""
 
     def __init__(self, image_format="BGR", with_masks=True):
         super().__init__()
@@ -44,7 +44,7 @@ class ColorDetector(nn.Module):
 
 
 def scene(index, height=64, width=96):
-    """Frame ``index``: colours 0 and 1 cross each other; colour 2 is away in frames 6 to 11."""
+    """Frame ``index``: colors 0 and 1 cross each other; color 2 is away in frames 6 to 11."""
     frame = np.full((height, width, 3), BACKGROUND, np.uint8)
     places = {0: (8 + 3 * index, 8), 1: (68 - 3 * index, 26), 2: (20 + index, 44)}
     for category, (x, y) in places.items():

@@ -15,7 +15,7 @@ from ictrack import add_ictrack_config
 
 
 class ColorBackbone(Backbone):
-    """Mean colours of 4 x 4 pixels through a 1 x 1 convolution."""
+    """Mean colors of 4 x 4 pixels through a 1 x 1 convolution."""
 
     def __init__(self):
         super().__init__()
@@ -58,7 +58,7 @@ def color_config(**video_keys):
     emb.NORMALIZE, emb.TEMPERATURE = True, 0.1
     cfg.INPUT.MIN_SIZE_TEST = 0
     cfg.INPUT.FORMAT = "BGR"
-    cfg.INPUT.UNLABELLED.SIZE = [64, 96]
+    cfg.INPUT.UNLABELED.SIZE = [64, 96]
     cfg.DATALOADER.NUM_WORKERS = 0
     cfg.TRACKER_HEADS.EMBEDDING.SCALE = 30.0
     for key, value in video_keys.items():
@@ -76,7 +76,7 @@ def write_scenes(root: Path, names, num_frames=16):
 
 
 def save_weights(cfg, path: Path):
-    """A checkpoint of an untrained model without a video head: the convolution keeps colours apart as it is."""
+    """A checkpoint of an untrained model without a video head: the convolution keeps colors apart as it is."""
     from detectron2.modeling import build_model
 
     torch.manual_seed(3)

@@ -38,7 +38,7 @@ def pose_config(**video_keys):
     return cfg
 
 
-def labelled_people():
+def labeled_people():
     instances = Instances(SIZE)
     points = torch.rand(2, 17, 2) * 40 + torch.tensor([[[5.0, 5]], [[40, 15]]])
     instances.gt_boxes = Boxes(torch.cat([points.amin(1), points.amax(1)], dim=1))

@@ -26,7 +26,7 @@ def true_poses(sequence: str, frame: int) -> list[tuple[int, np.ndarray]]:
     return [(person, shape + start[person] + frame * np.array(speed[person])) for person in people]
 
 
-def sequence_file(sequence: str, labelled: bool = True) -> dict[str, Any]:
+def sequence_file(sequence: str, labeled: bool = True) -> dict[str, Any]:
     number = int(sequence.split("_")[0])
     ids = [10_000_000_000 + 10_000 * number + frame for frame in range(LENGTHS[sequence])]
     images = [
@@ -36,7 +36,7 @@ def sequence_file(sequence: str, labelled: bool = True) -> dict[str, Any]:
     ]  # fmt: skip
     category = {"supercategory": "person", "id": 1, "name": "person", "keypoints": list(POSETRACK_18.names)}
     data: dict[str, Any] = {"images": images, "categories": [category]}
-    if labelled:
+    if labeled:
         data["annotations"] = [
             {"id": 100 * image_id + person, "image_id": image_id, "track_id": person, "category_id": 1, "scores": [],
              "bbox": [*joints.min(axis=0).tolist(), *np.ptp(joints, axis=0).tolist()],
@@ -54,12 +54,12 @@ def _annotated(joints: np.ndarray) -> list[float]:
     return keypoints.ravel().tolist()
 
 
-def write_dataset(root: Path, labelled: bool = True) -> tuple[str, str]:
+def write_dataset(root: Path, labeled: bool = True) -> tuple[str, str]:
     """Write annotation files and frames below ``root``; returns the annotation folder and the images' root."""
     folder = root / "annotations"
     folder.mkdir(parents=True)
     for position, sequence in enumerate(LENGTHS):
-        data = sequence_file(sequence, labelled)
+        data = sequence_file(sequence, labeled)
         (folder / f"{sequence}.json").write_text(json.dumps(data))
         for frame, image in enumerate(data["images"]):
             path = root / image["file_name"]

@@ -32,7 +32,7 @@ def true_masks(video_id: int, frame: int) -> list[tuple[int, int, np.ndarray]]:
     return objects
 
 
-def ground_truth(labelled: bool = True) -> dict[str, Any]:
+def ground_truth(labeled: bool = True) -> dict[str, Any]:
     videos, annotations = [], []
     for video_id, length in LENGTHS.items():
         names = [f"clip{video_id}/{frame:05d}.png" for frame in range(length)]
@@ -50,10 +50,10 @@ def ground_truth(labelled: bool = True) -> dict[str, Any]:
                 }
             )
     data: dict[str, Any] = {"videos": videos, "categories": CATEGORIES}
-    return {**data, "annotations": annotations} if labelled else data
+    return {**data, "annotations": annotations} if labeled else data
 
 
-def write_dataset(root: Path, labelled: bool = True) -> tuple[str, str]:
+def write_dataset(root: Path, labeled: bool = True) -> tuple[str, str]:
     """Write annotation file and frames below ``root``; returns both paths. A frame's grey value tells its place."""
     images = root / "images"
     for position, (video_id, length) in enumerate(LENGTHS.items()):
@@ -62,5 +62,5 @@ def write_dataset(root: Path, labelled: bool = True) -> tuple[str, str]:
             image = np.full((HEIGHT, WIDTH, 3), 40 * position + frame, dtype=np.uint8)
             cv2.imwrite(str(images / f"clip{video_id}" / f"{frame:05d}.png"), image)
     json_file = root / "annotations.json"
-    json_file.write_text(json.dumps(ground_truth(labelled)))
+    json_file.write_text(json.dumps(ground_truth(labeled)))
     return str(json_file), str(images)

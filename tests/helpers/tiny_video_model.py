@@ -1,4 +1,4 @@
-"""A small SOLO with a video head, and batches of made-up labelled images and unlabelled video, for tests."""
+"""A small SOLO with a video head, and batches of made-up labeled images and unlabeled video, for tests."""
 
 import torch
 from detectron2.config import get_cfg
@@ -66,14 +66,14 @@ def squares(ids, offset=0):
 
 
 def picture(instances, colors):
-    """Squares of given colours (N, 3) on a grey ground."""
+    """Squares of given colors (N, 3) on a grey ground."""
     image = torch.full((3, *SIZE), 100, dtype=torch.uint8)
     for mask, color in zip(instances.gt_masks.tensor, colors):
         image[:, mask] = color[:, None]
     return image
 
 
-def labelled(ids=(1, 2)):
+def labeled(ids=(1, 2)):
     instances = squares(list(ids))
     return {"image": picture(instances, torch.randint(256, (len(ids), 3), dtype=torch.uint8)), "instances": instances}
 

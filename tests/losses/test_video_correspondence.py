@@ -20,7 +20,7 @@ OPTIONS = {"channel_weights": (1, 10, 10), "max_color_loss": None, "window": 2, 
 
 
 def frame_pair(height=4, width=4, dim=6, patch=None, dtype=torch.float64):
-    """Features and colours of a target (or of its top left ``patch``) and a reference."""
+    """Features and colors of a target (or of its top left ``patch``) and a reference."""
     features = [torch.randn(2, dim, height, width, dtype=dtype) for _ in range(2)]
     colors = [torch.rand(2, 3, height, width, dtype=dtype) - 0.5 for _ in range(2)]
     if patch:
@@ -90,7 +90,7 @@ def test_cycle_by_hand():
 
 
 def test_everything_is_zero_for_a_perfect_match():
-    """Unique features, the same colours, windows of one location: nothing is left to learn."""
+    """Unique features, the same colors, windows of one location: nothing is left to learn."""
     features = 50 * torch.eye(16).reshape(1, 16, 4, 4).double()
     colors = torch.rand(1, 3, 4, 4).double()
     for cycle in ("probability", "coordinate"):
@@ -184,7 +184,7 @@ def test_autocast_does_not_lower_the_precision():
 
 
 def test_descent_finds_the_shift():
-    """Features that are free to change come to match where the colours do."""
+    """Features that are free to change come to match where the colors do."""
     colors = torch.rand(1, 3, 3, 3)
     features = torch.randn(2, 1, 8, 3, 3, requires_grad=True)
     optimizer = torch.optim.Adam([features], lr=0.1)

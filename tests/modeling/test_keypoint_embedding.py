@@ -87,7 +87,7 @@ def test_the_sum_of_the_joints_losses():
             assert torch.equal(total[f"loss_embed_person_{term}"], mean[f"loss_embed_person_{term}"])
 
 
-def test_unlabelled_joints_have_no_part():
+def test_unlabeled_joints_have_no_part():
     head = module()
     before = losses_of(head)
     moved = [p.clone() for p in PREDICTED]
@@ -101,10 +101,10 @@ def test_unlabelled_joints_have_no_part():
 def test_predictions_outside_the_frame_have_no_part():
     outside = [p.clone() for p in PREDICTED]
     outside[0][0, 0, 0] = 48.5
-    unlabelled = [p.clone() for p in PREDICTED]
-    unlabelled[0][0, 0, 2] = 0
+    unlabeled = [p.clone() for p in PREDICTED]
+    unlabeled[0][0, 0, 2] = 0
     head = module()
-    first, second = losses_of(head, predicted=outside), losses_of(head, predicted=unlabelled)
+    first, second = losses_of(head, predicted=outside), losses_of(head, predicted=unlabeled)
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 from detectron2.modeling import build_model
 from detectron2.structures import Instances
-from tiny_pose_model import labelled_people, pose_config, pose_sample
+from tiny_pose_model import labeled_people, pose_config, pose_sample
 from tiny_video_model import video_sample
 from torch.nn import functional as F
 
@@ -57,7 +57,7 @@ def test_keypoints_have_one_level():
 
 def test_joint_batches_give_every_parameter_a_gradient():
     model = build_model(config(FREEZE=[])).train()
-    losses = model([labelled_people(), labelled_people(), video_sample("a", 3, tracklets=False)])
+    losses = model([labeled_people(), labeled_people(), video_sample("a", 3, tracklets=False)])
     assert {"loss_video_walk", "loss_embed_person_contrast", "loss_heatmap"} <= set(losses)
     sum(losses.values()).backward()
     assert [name for name, p in model.named_parameters() if p.grad is None] == []

@@ -9,7 +9,7 @@ from detectron2.structures import Instances
 from detectron2.utils.events import EventStorage
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_video_model import SIZE, labelled, solo_config, use_cells, video_sample
+from tiny_video_model import SIZE, labeled, solo_config, use_cells, video_sample
 from torch.nn import functional as F
 
 from ictrack.engine.setup import ConfigError, load_config
@@ -58,7 +58,7 @@ def test_cosine_of_fused_embeddings(weight, seed):
 def test_detections_carry_the_fused_embedding(weight, dim):
     model = build_model(solo_config(FUSION_WEIGHT=weight))
     head = model.embedding_head.eval()
-    features, size = model.eval().extract_features([labelled()["image"]])
+    features, size = model.eval().extract_features([labeled()["image"]])
     masks = [Instances(size, pred_masks=torch.rand(3, *size))]
     (embeddings,) = head.embed(features, masks, size)
     assert embeddings.shape == (3, dim)
@@ -94,7 +94,7 @@ def test_head_options_change_the_video_head_alone():
 def test_gradients_reach_what_is_trainable_and_nothing_else(freeze, kind):
     """Every parameter that trains has a gradient in every step, as DistributedDataParallel expects."""
     model = build_model(solo_config(FREEZE=freeze, OBJECTIVE="tracklet")).train()
-    batch = [labelled(), labelled((3, 4))] * (kind != "video") + clips() * (kind != "images")
+    batch = [labeled(), labeled((3, 4))] * (kind != "video") + clips() * (kind != "images")
     losses = model(batch)
     expected = set(VIDEO_LOSSES["tracklet"])
     if kind != "video":
@@ -150,7 +150,7 @@ def test_each_objective_is_learnt_and_the_rest_stays(objective, readout):
 
 
 def test_correspondence_is_that_of_the_loss():
-    """Weights, levels, colours and the order of the frames: against the loss itself."""
+    """Weights, levels, colors and the order of the frames: against the loss itself."""
     cfg = solo_config()
     model = build_model(cfg).train()
     batch = clips(2)
@@ -200,9 +200,9 @@ def test_every_level_is_trained():
     cfg = solo_config(LEVELS=[0, 2], FREEZE=[])
     emb = cfg.MODEL.EMBEDDING
     emb.READOUT, emb.IN_FEATURES = "cell", ["res2", "res3", "res4", "res5"]
-    for batch, expected in ((clips(2), [True, False, True, False]), ([labelled()], [False] * 4)):
+    for batch, expected in ((clips(2), [True, False, True, False]), ([labeled()], [False] * 4)):
         model = build_model(cfg).train()
-        sum(model([*batch, labelled((3, 4))]).values()).backward()
+        sum(model([*batch, labeled((3, 4))]).values()).backward()
         assert [name for name, p in model.named_parameters() if p.grad is None] == []
         branches = model.embedding_head.video_head.branches
         assert [bool(branch[0].weight.grad.any()) for branch in branches] == expected
@@ -229,7 +229,7 @@ def test_frames_go_through_the_detector_a_few_at_a_time():
     assert seen == [4, 2]
 
 
-def test_a_patch_has_no_reverse_colours():
+def test_a_patch_has_no_reverse_colors():
     cfg = solo_config()
     cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE.PATCH_SIZE = 4
     losses = build_model(cfg).train()(clips(2))
@@ -237,8 +237,8 @@ def test_a_patch_has_no_reverse_colours():
     assert losses["loss_video_color"] > 0
 
 
-def test_colours_on_a_padded_map():
-    """96 x 128 after padding, in cells of 16: colours are means of four, validity ends with the image."""
+def test_colors_on_a_padded_map():
+    """96 x 128 after padding, in cells of 16: colors are means of four, validity ends with the image."""
     sample = video_sample("a")
     sample["valid"] = sample["valid"].clone()
     sample["valid"][0, :2] = False
@@ -258,7 +258,7 @@ def test_frames_of_one_video_are_known_as_such():
 
 
 def test_a_batch_is_split():
-    batch = [labelled(), video_sample("a"), labelled(), video_sample("b", 3)]
+    batch = [labeled(), video_sample("a"), labeled(), video_sample("b", 3)]
     images, video = split_batch(batch)
     assert images == [batch[0], batch[2]] and [x["video_name"] for x in video] == ["a", "b"]
 
@@ -267,7 +267,7 @@ def test_a_batch_is_split():
     ("samples", "objective", "message"),
     [
         ([video_sample("a", 2), video_sample("b", 3)], "random_walk", r"\[2, 3\] frames"),
-        ([video_sample("a", 3, tracklets=False)], "tracklet", "UNLABELLED_TRACKLETS"),
+        ([video_sample("a", 3, tracklets=False)], "tracklet", "UNLABELED_TRACKLETS"),
     ],
 )
 def test_wrong_samples_are_named(samples, objective, message):
@@ -291,8 +291,8 @@ def test_wrong_configurations_are_named():
         build_model(solo_config(FREEZE=["neck"]))
 
 
-def test_unlabelled_video_needs_a_video_head():
+def test_unlabeled_video_needs_a_video_head():
     model = build_model(solo_config(ENABLED=False)).train()
     assert not isinstance(model.embedding_head, VideoEmbedding)
     with pytest.raises(ValueError, match=r"VIDEO_EMBEDDING\.ENABLED"):
-        model([labelled(), video_sample("a")])
+        model([labeled(), video_sample("a")])

@@ -88,7 +88,7 @@ def test_a_joint_is_absent_iff_all_three_values_are_zero(values, exists):
     assert present[2, 1] == exists and present.sum() == 44 + exists
 
 
-def test_where_the_file_does_not_say_a_frame_with_people_is_labelled():
+def test_where_the_file_does_not_say_a_frame_with_people_is_labeled():
     data = pose_file([[person(0, 100.0)], [], [], [person(0, 100.0)]])
     del data["images"][0]["is_labeled"], data["images"][1]["is_labeled"]
     data["images"][3]["is_labeled"] = 0

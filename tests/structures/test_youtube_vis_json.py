@@ -69,7 +69,7 @@ def test_damaged_files_are_named(tmp_path):
 
 
 def test_gzip_and_test_sets_are_read(tmp_path):
-    data = ground_truth(labelled=False)
+    data = ground_truth(labeled=False)
     (tmp_path / "gt.json.gz").write_bytes(gzip.compress(json.dumps(data).encode()))
     assert read_ground_truth(tmp_path / "gt.json.gz") == data
     (tmp_path / "null.json").write_text(json.dumps({**data, "annotations": None}))

@@ -1,4 +1,4 @@
-"""Colours of identities: stable, and told apart."""
+"""Colors of identities: stable, and told apart."""
 
 import itertools
 
@@ -20,7 +20,7 @@ def oklab(color):
 
 
 def test_colors_are_fixed():
-    """A change here changes the colours of everyone's videos between versions."""
+    """A change here changes the colors of everyone's videos between versions."""
     expected = {0: (230, 105, 239), 1: (225, 206, 10), 2: (11, 137, 200), 1000: (227, 182, 254)}
     assert {track_id: track_color(track_id) for track_id in expected} == expected
 

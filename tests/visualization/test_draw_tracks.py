@@ -1,4 +1,4 @@
-"""Tracks on frames: what is drawn where, in which colour, and what is left alone."""
+"""Tracks on frames: what is drawn where, in which color, and what is left alone."""
 
 import cv2
 import numpy as np
@@ -133,7 +133,7 @@ def test_labels_do_not_cover_each_other_and_stay_inside():
     boxes = [(0, 0, 60, 60), (4, 0, 64, 60), (8, 2, 68, 62), (260, 0, 320, 50), (150, 200, 210, 240)]
     apart = TrackDrawer(["cat"], trail_length=0)
     drawn = apart.draw(grey(), instances_of((240, 320), boxes, list(range(5))))
-    for track_id in range(5):  # the chip's colour, solid, for each identity
+    for track_id in range(5):  # the chip's color, solid, for each identity
         chip = (drawn == track_color(track_id)[::-1]).all(axis=-1).astype(np.uint8)
         chip = cv2.morphologyEx(chip, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
         assert chip.sum() > 40, f"the label of {track_id} is hidden"

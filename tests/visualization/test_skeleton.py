@@ -1,4 +1,4 @@
-"""Skeletons: which limbs are drawn, in which colour, and which side is which."""
+"""Skeletons: which limbs are drawn, in which color, and which side is which."""
 
 import numpy as np
 import pytest
@@ -26,7 +26,7 @@ def canvas_of(drawn, joints=COCO_17, min_score=0.0):
     return canvas
 
 
-def test_a_limb_joins_its_joints_in_the_colour_of_its_side():
+def test_a_limb_joins_its_joints_in_the_color_of_its_side():
     canvas = canvas_of(pose(left_hip=(20, 20), left_knee=(20, 80), right_hip=(80, 20), right_knee=(80, 80)))
     np.testing.assert_allclose(canvas[50, 20], side_color(COLOR, "left")[::-1], atol=2)
     np.testing.assert_allclose(canvas[50, 80], side_color(COLOR, "right")[::-1], atol=2)

@@ -1,4 +1,4 @@
-"""Speed of reading unlabelled video, compared with Detectron2's reader."""
+"""Speed of reading unlabeled video, compared with Detectron2's reader."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def benchmark_data(*, repeats: int, opts: Sequence[str] = ()) -> dict[str, Any]:
     """Milliseconds for a pair of 720p JPEG frames at the training size of 360 x 640.
 
     ``detectron2`` reads and resizes with Detectron2's functions, ``reader`` does the same with ours, ``mapper`` is all
-    of :class:`VideoDatasetMapper`, with augmentations and target colours, at the configured zoom. ``speedup`` is the
+    of :class:`VideoDatasetMapper`, with augmentations and target colors, at the configured zoom. ``speedup`` is the
     ratio of CPU times of ``detectron2`` and ``reader``, ``mapper_speedup`` of ``detectron2`` and ``mapper``.
 
     Args:
@@ -39,7 +39,7 @@ def benchmark_data(*, repeats: int, opts: Sequence[str] = ()) -> dict[str, Any]:
     """
     cfg = get_cfg()
     add_ictrack_config(cfg)
-    cfg.INPUT.UNLABELLED.SIZE = list(TRAIN_SIZE)
+    cfg.INPUT.UNLABELED.SIZE = list(TRAIN_SIZE)
     cfg.merge_from_list(list(opts))
     threads = cv2.getNumThreads()
     cv2.setNumThreads(0)  # as in a loader's workers

@@ -25,7 +25,7 @@ class PoseTrackCase:
 
     Attributes:
         num_sequences: Number of files.
-        people, frames: Smallest and largest number in a sequence; all frames are labelled.
+        people, frames: Smallest and largest number in a sequence; all frames are labeled.
         height, width: Size of the frames in pixels.
     """
 

@@ -1,4 +1,4 @@
-"""Cost of training on unlabelled video in addition to labelled images."""
+"""Cost of training on unlabeled video in addition to labeled images."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def benchmark_joint_step(*, image_config: str, joint_config: str, repeats: int, 
     """CPU time of alternating training steps of two configurations, including data loading, in one process.
 
     Args:
-        image_config: Configuration with labelled images only.
-        joint_config: Configuration with as many labelled images, and unlabelled video.
+        image_config: Configuration with labeled images only.
+        joint_config: Configuration with as many labeled images, and unlabeled video.
         repeats: Number of measured steps of each.
         opts: KEY VALUE pairs for both.
 
@@ -58,7 +58,7 @@ def benchmark_joint_step(*, image_config: str, joint_config: str, repeats: int, 
 
 
 def _num_images(cfg: Any, is_joint: bool) -> int:
-    """Number of images of a step: labelled views and frames."""
+    """Number of images of a step: labeled views and frames."""
     views = cfg.SOLVER.IMS_PER_BATCH
-    unlabelled = cfg.INPUT.UNLABELLED
-    return views + is_joint * round(views * unlabelled.PER_LABELLED_IMAGE) * unlabelled.NUM_FRAMES
+    unlabeled = cfg.INPUT.UNLABELED
+    return views + is_joint * round(views * unlabeled.PER_LABELED_IMAGE) * unlabeled.NUM_FRAMES

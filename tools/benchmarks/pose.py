@@ -168,7 +168,7 @@ def _cpu_seconds(run: Callable[[], Any]) -> float:
 
 
 def _made_up_image(cfg: CfgNode, people: int, size: int) -> dict[str, Any]:
-    """Noise image with ``people`` whose joints are random, seven of ten of them labelled."""
+    """Noise image with ``people`` whose joints are random, seven of ten of them labeled."""
     rng = torch.Generator().manual_seed(people)
     corners = torch.rand(people, 1, 2, generator=rng) * 0.85 * size
     points = corners + torch.rand(people, 17, 2, generator=rng) * 0.15 * size

@@ -180,27 +180,27 @@ def made_up_batch(cfg: CfgNode, count: int, instances: int) -> list[dict[str, An
 
     Args:
         cfg: Configuration of the training.
-        count: Number of labelled views or, without ``DATASETS.TRAIN``, of samples of unlabelled video.
+        count: Number of labeled views or, without ``DATASETS.TRAIN``, of samples of unlabeled video.
         instances: Number of instances in each image and frame.
     """
     generator = torch.Generator().manual_seed(0)
-    labelled = count if cfg.DATASETS.TRAIN else 0
-    samples = round(labelled * cfg.INPUT.UNLABELLED.PER_LABELLED_IMAGE) if labelled else count
-    batch = [_labelled(cfg, _train_size(cfg), instances, generator) for _ in range(labelled)]
-    if cfg.DATASETS.UNLABELLED:
+    labeled = count if cfg.DATASETS.TRAIN else 0
+    samples = round(labeled * cfg.INPUT.UNLABELED.PER_LABELED_IMAGE) if labeled else count
+    batch = [_labeled(cfg, _train_size(cfg), instances, generator) for _ in range(labeled)]
+    if cfg.DATASETS.UNLABELED:
         batch += [_sample(cfg, f"video {i}", instances, generator) for i in range(samples)]
     return batch
 
 
 def _train_size(cfg: CfgNode) -> tuple[int, int]:
-    """(height, width) of the largest labelled image in landscape format."""
+    """(height, width) of the largest labeled image in landscape format."""
     inp = cfg.INPUT
     if len(inp.SCALE_JITTER):
         return inp.CROP_SIZE[0], inp.CROP_SIZE[1]
     return max(inp.MIN_SIZE_TRAIN), inp.MAX_SIZE_TRAIN
 
 
-def _labelled(cfg: CfgNode, size: tuple[int, int], count: int, generator: torch.Generator) -> dict[str, Any]:
+def _labeled(cfg: CfgNode, size: tuple[int, int], count: int, generator: torch.Generator) -> dict[str, Any]:
     image = torch.randint(256, (3, *size), generator=generator, dtype=torch.uint8)
     return {"image": image, "instances": _instances(cfg, size, count, generator)}
 
@@ -228,7 +228,7 @@ def _instances(cfg: CfgNode, size: tuple[int, int], count: int, generator: torch
 
 def _sample(cfg: CfgNode, name: str, instances: int, generator: torch.Generator) -> dict[str, Any]:
     """Sample in the form of ``VideoDatasetMapper``."""
-    inp = cfg.INPUT.UNLABELLED
+    inp = cfg.INPUT.UNLABELED
     frames, size, cell = inp.NUM_FRAMES, (inp.SIZE[0], inp.SIZE[1]), inp.COLOR_STRIDE
     images = torch.randint(256, (frames, 3, *size), generator=generator, dtype=torch.uint8)
     colors = torch.rand(frames, 3, size[0] // cell, size[1] // cell, generator=generator)

@@ -8,7 +8,7 @@ from .mpii import load_mpii, register_all_mpii, register_mpii
 from .posetrack import load_posetrack_folder, register_all_posetrack, register_posetrack
 from .posetrack_images import load_posetrack_images, register_all_posetrack_images, register_posetrack_images
 from .register_from_config import register_configured_datasets
-from .unlabelled_videos import find_videos, register_all_unlabelled_videos, register_unlabelled_videos
+from .unlabeled_videos import find_videos, register_all_unlabeled_videos, register_unlabeled_videos
 from .youtube_vis import load_youtube_vis_json, register_all_youtube_vis, register_youtube_vis
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "register_all_mpii",
     "register_all_posetrack",
     "register_all_posetrack_images",
-    "register_all_unlabelled_videos",
+    "register_all_unlabeled_videos",
     "register_all_youtube_vis",
     "register_coco",
     "register_coco_keypoints",
@@ -30,7 +30,7 @@ __all__ = [
     "register_mpii",
     "register_posetrack",
     "register_posetrack_images",
-    "register_unlabelled_videos",
+    "register_unlabeled_videos",
     "register_youtube_vis",
 ]
 
@@ -40,7 +40,7 @@ for _register_all in (
     register_all_mpii,
     register_all_posetrack,
     register_all_posetrack_images,
-    register_all_unlabelled_videos,
+    register_all_unlabeled_videos,
     register_all_youtube_vis,
 ):
     _register_all(_root)

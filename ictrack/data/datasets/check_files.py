@@ -28,16 +28,16 @@ def check_dataset_files(cfg: CfgNode, *, training: bool) -> None:
         DatasetFilesError: a data set is unknown or a file is missing.
     """
     data = cfg.DATASETS
-    keys = ("TRAIN", "UNLABELLED", "TEST") if training else ("TEST",)
+    keys = ("TRAIN", "UNLABELED", "TEST") if training else ("TEST",)
     problems = [f"DATASETS.{key}: {problem}" for key in keys for name in data[key] for problem in _problems(str(name))]
-    if training and data.UNLABELLED:
-        files = [entry for entry in data.UNLABELLED_EXCLUDE if str(entry).endswith((".json", ".json.gz", ".txt"))]
-        problems += [f"DATASETS.UNLABELLED_EXCLUDE: {file}: no such file" for file in files if not os.path.exists(file)]
-        named = [entry for entry in data.UNLABELLED_EXCLUDE if entry in DatasetCatalog]
-        problems += [f"DATASETS.UNLABELLED_EXCLUDE: {problem}" for name in named for problem in _problems(name)]
-        tracklets = data.UNLABELLED_TRACKLETS
+    if training and data.UNLABELED:
+        files = [entry for entry in data.UNLABELED_EXCLUDE if str(entry).endswith((".json", ".json.gz", ".txt"))]
+        problems += [f"DATASETS.UNLABELED_EXCLUDE: {file}: no such file" for file in files if not os.path.exists(file)]
+        named = [entry for entry in data.UNLABELED_EXCLUDE if entry in DatasetCatalog]
+        problems += [f"DATASETS.UNLABELED_EXCLUDE: {problem}" for name in named for problem in _problems(name)]
+        tracklets = data.UNLABELED_TRACKLETS
         if tracklets and not os.path.isfile(tracklets):
-            problems.append(f"DATASETS.UNLABELLED_TRACKLETS: {tracklets}: no such file")
+            problems.append(f"DATASETS.UNLABELED_TRACKLETS: {tracklets}: no such file")
     if problems:
         hint = "" if os.getenv("DETECTRON2_DATASETS") else " (DETECTRON2_DATASETS, which is not set, is their root)"
         raise DatasetFilesError("; ".join(dict.fromkeys(problems)) + hint)

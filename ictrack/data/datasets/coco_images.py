@@ -1,4 +1,4 @@
-"""Labelled images in COCO's format, as Detectron2's dataset dicts."""
+"""Labeled images in COCO's format, as Detectron2's dataset dicts."""
 
 from __future__ import annotations
 

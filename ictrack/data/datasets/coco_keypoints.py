@@ -2,7 +2,7 @@
 
 ``keypoints_coco_2017_train_posetrack`` and ``keypoints_coco_2017_val_posetrack``, beside the data sets that Detectron2
 registers below ``DETECTRON2_DATASETS``, can be mixed with data in PoseTrack's joints: the nose and the limbs are
-COCO's, and the other joints of the head are not labelled.
+COCO's, and the other joints of the head are not labeled.
 """
 
 from __future__ import annotations

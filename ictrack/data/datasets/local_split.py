@@ -1,7 +1,7 @@
-"""Labelled split of YouTube-VIS for tuning: ``valid.json`` has no labels, so some training videos are held out.
+"""Labeled split of YouTube-VIS for tuning: ``valid.json`` has no labels, so some training videos are held out.
 
 A video is held out by a hash of its name, so that the split is the same wherever it is made, and YouTube-VOS, whose
-videos have the same names, can leave it out of unlabelled training (``DATASETS.UNLABELLED_EXCLUDE``).
+videos have the same names, can leave it out of unlabeled training (``DATASETS.UNLABELED_EXCLUDE``).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def write_local_split(annotations: str | Path, output: str | Path, share: float)
     """Write the held-out videos with their tracks in categories that COCO has, too (19 of YouTube-VIS 2019).
 
     Args:
-        annotations: Labelled YouTube-VIS file, such as ytvis_2019/train.json.
+        annotations: Labeled YouTube-VIS file, such as ytvis_2019/train.json.
         output: JSON file to write, in the same format; videos without such a track are left out.
         share: Fraction of the videos to hold out.
 
@@ -38,7 +38,7 @@ def write_local_split(annotations: str | Path, output: str | Path, share: float)
     """
     data = read_ground_truth(annotations)
     if data.get("annotations") is None:
-        raise AnnotationError(f"{annotations}: has no annotations; give a labelled file")
+        raise AnnotationError(f"{annotations}: has no annotations; give a labeled file")
     categories = sorted(data["categories"], key=lambda category: category["id"])
     coco = MetadataCatalog.get("coco_2017_train").thing_classes
     shared = set(map_classes(coco, [category["name"] for category in categories]).values())

@@ -1,7 +1,7 @@
-"""Dataset dicts of images with labelled people, in one set of joints for all data sets.
+"""Dataset dicts of images with labeled people, in one set of joints for all data sets.
 
 A record is Detectron2's: ``file_name``, ``image_id``, ``annotations`` with ``bbox``, ``keypoints`` (x, y, visibility:
-0 not labelled, 1 occluded, 2 visible) and so on, with continuous coordinates (the first pixel's center is (0.5, 0.5)).
+0 not labeled, 1 occluded, 2 visible) and so on, with continuous coordinates (the first pixel's center is (0.5, 0.5)).
 It has one more key, ``annotated_joints``: for each joint, whether the data set labels it at all.
 """
 
@@ -41,10 +41,10 @@ def pose_record(
     Args:
         file_name: Path of the image.
         image_id: Id, unique in the data set.
-        people: Poses (J, 3) of x, y, visibility. People without a labelled joint are left out.
+        people: Poses (J, 3) of x, y, visibility. People without a labeled joint are left out.
         annotated: (J,) whether the data set labels the joint.
     """
-    labelled = [pose for pose in people if (pose[:, 2] > 0).any()]
+    labeled = [pose for pose in people if (pose[:, 2] > 0).any()]
     return {
         "file_name": file_name,
         "image_id": image_id,
@@ -57,13 +57,13 @@ def pose_record(
                 "iscrowd": 0,
                 "keypoints": pose.ravel().tolist(),
             }
-            for pose in labelled
+            for pose in labeled
         ],
     }
 
 
 def joint_box(pose: np.ndarray) -> list[float]:
-    """Box XYXY of the labelled joints of a pose (J, 3), enlarged by BOX_MARGIN; at least a pixel large."""
+    """Box XYXY of the labeled joints of a pose (J, 3), enlarged by BOX_MARGIN; at least a pixel large."""
     points = pose[pose[:, 2] > 0, :2]
     low, high = points.min(axis=0), points.max(axis=0)
     half = np.maximum((high - low) * BOX_MARGIN, 1) / 2

@@ -6,7 +6,7 @@ Below ``DETECTRON2_DATASETS`` (default ``./datasets``), as they are distributed:
     PoseTrack21/posetrack_data/{train,val}/<sequence>.json         PoseTrack21/images/<split>/<sequence>/<frame>.jpg
 
 They are registered as ``posetrack18_val``, ``posetrack21_val`` and so on. A sequence is a video with all its frames,
-labelled or not, as a tracker needs them.
+labeled or not, as a tracker needs them.
 """
 
 from __future__ import annotations

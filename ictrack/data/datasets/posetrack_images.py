@@ -1,11 +1,11 @@
-"""Labelled frames of PoseTrack 2017, 2018 and 2021 as training images.
+"""Labeled frames of PoseTrack 2017, 2018 and 2021 as training images.
 
 ``posetrack18_train_images`` and ``posetrack21_train_images`` are registered below ``DETECTRON2_DATASETS``, in the
 folders of :mod:`.posetrack`. Files of PoseTrack17, whose ``annolist`` has an entry a frame, may lie in any folder:
 :func:`register_posetrack_images`.
 
 Coordinates are taken as they are, as PoseTrack's evaluation compares them with predictions. People in ignore regions
-are not labelled, and a detector is not told.
+are not labeled, and a detector is not told.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _LAYOUTS = {
     "posetrack18_train_images": ("posetrack18", "annotations/train"),
     "posetrack21_train_images": ("PoseTrack21", "posetrack_data/train"),
 }
-# Labelled frames of a sequence: (image, people (N, 15, 3) in the order of POSETRACK_15).
+# Labeled frames of a sequence: (image, people (N, 15, 3) in the order of POSETRACK_15).
 _Frames = list[tuple[str, np.ndarray]]
 
 
 def register_posetrack_images(name: str, annotation_folder: str, image_root: str) -> None:
-    """Register the labelled frames of a folder of sequences under ``name``, with the joints of PoseTrack18.
+    """Register the labeled frames of a folder of sequences under ``name``, with the joints of PoseTrack18.
 
     Args:
         annotation_folder: Folder with a ``.json`` or ``.json.gz`` a sequence.
@@ -57,7 +57,7 @@ def register_all_posetrack_images(root: str) -> None:
 
 
 def load_posetrack_images(annotation_folder: str, image_root: str) -> list[dict[str, Any]]:
-    """Records (:mod:`pose_records`) of all labelled frames, in the order of the sequences' names.
+    """Records (:mod:`pose_records`) of all labeled frames, in the order of the sequences' names.
 
     Raises:
         AnnotationError: the file is wrong; the message has its name and the JSON path.

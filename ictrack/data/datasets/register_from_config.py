@@ -13,7 +13,7 @@ from .coco_keypoints import register_coco_keypoints
 from .mpii import register_mpii
 from .posetrack import register_posetrack
 from .posetrack_images import register_posetrack_images
-from .unlabelled_videos import register_unlabelled_videos
+from .unlabeled_videos import register_unlabeled_videos
 from .youtube_vis import register_youtube_vis
 
 # Format -> function of name, annotations and images.
@@ -73,7 +73,7 @@ def _register(name: str, stated: tuple[str, ...], where: str) -> None:
         MetadataCatalog.remove(name)
     form, *paths = stated
     if form == _UNLABELED:
-        register_unlabelled_videos(name, paths)
+        register_unlabeled_videos(name, paths)
     else:
         _LABELED[form](name, *paths)
     _registered[name] = stated

@@ -49,7 +49,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
       own.
     * ``"vector_tags"``: associative embedding with D-dimensional tags.
 
-    A joint is valid if it is labelled (in training) or scores above ``min_joint_score`` (at test time), is not in
+    A joint is valid if it is labeled (in training) or scores above ``min_joint_score`` (at test time), is not in
     ``ignored_joints``, and lies inside the padded input.
     """
 
@@ -92,7 +92,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
             levels: Levels of the instance contrastive loss: "joint", "person" or both.
             joint_reduction: "mean" or "sum" of the joints' losses.
             max_poses: Largest number of predicted poses per person in training, a random subset.
-            use_ground_truth: Whether training also reads the labelled joints.
+            use_ground_truth: Whether training also reads the labeled joints.
             similarity: Form of the embeddings for a tracker: "person" or "joints", see :meth:`embed`.
             min_joint_score: Score above which a predicted joint is valid.
             ignored_joints: Indices of joints that are never valid.

@@ -1,4 +1,4 @@
-"""Samples of unlabelled video in a training batch.
+"""Samples of unlabeled video in a training batch.
 
 Naming convention:
     S: samples of the batch, T: frames of each, (H, W): network's input with padding
@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 
 def split_batch(batch: Sequence[dict[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
-    """(labelled images, samples of unlabelled video); the latter have a "reference_image" or a "clip"."""
+    """(labeled images, samples of unlabeled video); the latter have a "reference_image" or a "clip"."""
     parts: tuple[list[dict[str, Any]], list[dict[str, Any]]] = ([], [])
     for x in batch:
         parts["reference_image" in x or "clip" in x].append(x)
@@ -44,7 +44,7 @@ class VideoClips:
         """
         lengths = {len(x["frame_indices"]) for x in samples}
         if len(lengths) != 1:
-            raise ValueError(f"samples of unlabelled video in one batch differ in length: {sorted(lengths)} frames")
+            raise ValueError(f"samples of unlabeled video in one batch differ in length: {sorted(lengths)} frames")
         self._samples, self._device = samples, device
         self.num_frames = lengths.pop()
         self.images: list[Tensor] = [image for x in samples for image in _frames(x, "image", "clip")]
@@ -54,26 +54,26 @@ class VideoClips:
         self.videos = videos.repeat_interleave(self.num_frames)
 
     def colors(self, size: tuple[int, int], padded_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Colours and validity at the resolution of a feature map.
+        """Colors and validity at the resolution of a feature map.
 
         Args:
             size: (h', w') of the map.
             padded_size: (H, W).
 
         Returns:
-            (S * T, 3, h', w') float32 mean colours of the valid area, and (S * T, h', w') bool, True for cells of which
+            (S * T, 3, h', w') float32 mean colors of the valid area, and (S * T, h', w') bool, True for cells of which
             at least half is valid.
 
         Raises:
-            ValueError: If INPUT.UNLABELLED.COLOR_STRIDE does not divide ``padded_size``.
+            ValueError: If INPUT.UNLABELED.COLOR_STRIDE does not divide ``padded_size``.
         """
         colors = torch.stack([c for x in self._samples for c in _frames(x, "colors", "clip_colors")])
         valid = torch.stack([v for x in self._samples for v in _frames(x, "valid", "clip_valid")])
-        stride = self.images[0].shape[-1] // colors.shape[-1]  # INPUT.UNLABELLED.COLOR_STRIDE
+        stride = self.images[0].shape[-1] // colors.shape[-1]  # INPUT.UNLABELED.COLOR_STRIDE
         if padded_size[0] % stride or padded_size[1] % stride:
             raise ValueError(
-                f"the network pads unlabelled video to {padded_size[0]} x {padded_size[1]} pixels, which "
-                f"INPUT.UNLABELLED.COLOR_STRIDE {stride} does not divide"
+                f"the network pads unlabeled video to {padded_size[0]} x {padded_size[1]} pixels, which "
+                f"INPUT.UNLABELED.COLOR_STRIDE {stride} does not divide"
             )
         padding = (0, padded_size[1] // stride - colors.shape[-1], 0, padded_size[0] // stride - colors.shape[-2])
         shares = F.pad(valid[:, None].to(self._device, torch.float32), padding)
@@ -96,7 +96,7 @@ class VideoClips:
         """
         if any("tracklets" not in x for x in self._samples):
             raise ValueError(
-                "the objective needs tracklets: set DATASETS.UNLABELLED_TRACKLETS to a file of "
+                "the objective needs tracklets: set DATASETS.UNLABELED_TRACKLETS to a file of "
                 "ictrack.engine.mine_tracklets.with_tracklets"
             )
         return [instances for x in self._samples for instances in x["tracklets"]]

@@ -29,7 +29,7 @@ from .video_clips import VideoClips
 
 
 class VideoObjective(ABC):
-    """Losses of a head on a batch of unlabelled video.
+    """Losses of a head on a batch of unlabeled video.
 
     Attributes:
         loss_names: Names of the losses.
@@ -87,7 +87,7 @@ class PixelObjective(VideoObjective):
 
 
 class Correspondence(PixelObjective):
-    """Colour reconstruction, concentration and cycle consistency between consecutive frames of a sample.
+    """Color reconstruction, concentration and cycle consistency between consecutive frames of a sample.
 
     See :mod:`ictrack.losses.video_correspondence`. The earlier of two frames, or a random patch of it, is reconstructed
     from the later one.

@@ -67,11 +67,11 @@ class HeatmapHead(nn.Module):
 
 @dataclass(frozen=True)
 class HeatmapTargets:
-    """Targets of a batch with M labelled cells.
+    """Targets of a batch with M labeled cells.
 
     Attributes:
-        heatmaps: (B, J, h, w) maximum over people of a Gaussian that is 1 in the cell of the labelled joint.
-        cells: (M, 4) int64 (image, joint, row, column) with a labelled joint.
+        heatmaps: (B, J, h, w) maximum over people of a Gaussian that is 1 in the cell of the labeled joint.
+        cells: (M, 4) int64 (image, joint, row, column) with a labeled joint.
         offsets: (M, 2) x, y in [0, 1) of the joint in its cell, that of the last person where there are several.
     """
 
@@ -122,7 +122,7 @@ def heatmap_targets(keypoints: Sequence[Tensor], size: tuple[int, int], stride: 
 
 
 def offset_loss(offsets: Tensor, targets: HeatmapTargets) -> Tensor:
-    """Mean absolute error over x and y of all labelled cells; 0 without any.
+    """Mean absolute error over x and y of all labeled cells; 0 without any.
 
     Args:
         offsets: (B, J, 2, h, w) predicted offsets.

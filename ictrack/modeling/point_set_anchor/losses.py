@@ -34,7 +34,7 @@ class StageLosses:
 
         Returns:
             * class: Sigmoid focal loss over all anchors that are not ignored.
-            * keypoint: L1 distance of labelled joints, x and y summed, in units of the level's scale.
+            * keypoint: L1 distance of labeled joints, x and y summed, in units of the level's scale.
             * box: Smooth L1 loss of the four box deltas.
         """
         assert predictions.logits is not None and predictions.box_deltas is not None

@@ -182,8 +182,8 @@ class PointSetAnchor(TrackableDetector):
 
                 * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
                 * instances (training): Instances with gt_boxes, gt_classes, gt_keypoints (of JOINT_SET; people without
-                  a labelled joint are background), and gt_ids where a person is in several images of the batch.
-                  Labelled joints outside the image are regressed, but have no heatmap peak and no embedding.
+                  a labeled joint are background), and gt_ids where a person is in several images of the batch.
+                  Labeled joints outside the image are regressed, but have no heatmap peak and no embedding.
                 * annotated_joints (training, optional): (J,) bool, False for joints that the data set does not label,
                   whose heatmaps are not trained. By default all are.
                 * height, width (test): Size of the output; by default that of "image".

@@ -21,12 +21,12 @@ _MAX_ITERATIONS = 100
 
 
 def normalized_poses(path: str | Path, min_joints: int) -> np.ndarray:
-    """(P, 17, 2) float64 poses of a COCO keypoint file, NaN where a joint is not labelled. The origin is the middle of
+    """(P, 17, 2) float64 poses of a COCO keypoint file, NaN where a joint is not labeled. The origin is the middle of
     the shoulders, the unit the longer side of the box. Crowds are left out.
 
     Args:
         path: Annotation file.
-        min_joints: Smallest number of labelled joints of a pose, which must include both shoulders.
+        min_joints: Smallest number of labeled joints of a pose, which must include both shoulders.
 
     Raises:
         AnnotationError: If the file is malformed; the message names it and the JSON path.
@@ -67,8 +67,8 @@ def _pose(entry: Any, path: str, min_joints: int) -> np.ndarray | None:
 def cluster_poses(poses: np.ndarray, num_clusters: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """k-means of poses with missing joints.
 
-    The distance of a pose to a center is the mean squared distance of its labelled joints; a center's joint is the mean
-    of the labelled ones.
+    The distance of a pose to a center is the mean squared distance of its labeled joints; a center's joint is the mean
+    of the labeled ones.
 
     Args:
         poses: (P, J, 2), NaN where a joint is missing.
@@ -102,12 +102,12 @@ def cluster_poses(poses: np.ndarray, num_clusters: int, seed: int) -> tuple[np.n
 
 
 def _mean_pose(poses: np.ndarray) -> np.ndarray:
-    labelled = ~np.isnan(poses).any(axis=2)  # (P, J)
-    counts = labelled.sum(axis=0)
+    labeled = ~np.isnan(poses).any(axis=2)  # (P, J)
+    counts = labeled.sum(axis=0)
     if not counts.all():
         names = [COCO_17.names[j] for j in np.flatnonzero(counts == 0)]
         raise ValueError(f"no pose of a cluster of {len(poses)} has joint {', '.join(names)}: use fewer clusters")
-    return np.where(labelled[..., None], poses, 0).sum(axis=0) / counts[:, None]
+    return np.where(labeled[..., None], poses, 0).sum(axis=0) / counts[:, None]
 
 
 def write_pose_template(
@@ -125,7 +125,7 @@ def write_pose_template(
     require(
         len(poses) >= num_clusters,
         str(annotations),
-        f"{len(poses)} poses have both shoulders and at least {min_joints} labelled joints, too few for {num_clusters} "
+        f"{len(poses)} poses have both shoulders and at least {min_joints} labeled joints, too few for {num_clusters} "
         "clusters",
     )
     centers, sizes = cluster_poses(poses, num_clusters, seed)

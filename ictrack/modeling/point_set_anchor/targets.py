@@ -18,13 +18,13 @@ _BLOCK = 1 << 22
 
 
 def anchor_oks(keypoints: Tensor, points: Tensor, sigmas: Tensor) -> Tensor:
-    """(G, A) OKS of every person with every anchor; 0 for a person without labelled joints.
+    """(G, A) OKS of every person with every anchor; 0 for a person without labeled joints.
 
     Unlike in COCO's evaluation, the area is the squared diagonal w^2 + h^2 of the points' extent, averaged over the
-    person (labelled joints; 0 with fewer than two) and the anchor (all points). The mean is over labelled joints.
+    person (labeled joints; 0 with fewer than two) and the anchor (all points). The mean is over labeled joints.
 
     Args:
-        keypoints: (G, J, 3) x, y, visibility; joints of visibility 0 are not labelled.
+        keypoints: (G, J, 3) x, y, visibility; joints of visibility 0 are not labeled.
         points: (A, J, 2) points of the anchors.
         sigmas: (J,), see :func:`oks`.
     """
@@ -33,15 +33,15 @@ def anchor_oks(keypoints: Tensor, points: Tensor, sigmas: Tensor) -> Tensor:
     block = max(_BLOCK // max(points.shape[0] * points.shape[1], 1), 1)
     for first in range(0, len(keypoints), block):
         people = keypoints[first : first + block]
-        labelled = people[..., 2] > 0  # (g, J)
+        labeled = people[..., 2] > 0  # (g, J)
         xy = people[..., :2]
-        low = xy.masked_fill(~labelled[..., None], torch.inf).amin(1)
-        high = xy.masked_fill(~labelled[..., None], -torch.inf).amax(1)
-        areas = _squared_diagonal(low, high).where(labelled.any(1), 0)
+        low = xy.masked_fill(~labeled[..., None], torch.inf).amin(1)
+        high = xy.masked_fill(~labeled[..., None], -torch.inf).amax(1)
+        areas = _squared_diagonal(low, high).where(labeled.any(1), 0)
         squared = xy[:, None, :, 0].sub(points[..., 0]).square_()
         squared += xy[:, None, :, 1].sub(points[..., 1]).square_()  # (g, A, J)
-        similarity = oks(squared, sigmas, (areas[:, None] + anchor_areas) / 2) * labelled[:, None]
-        result[first : first + block] = similarity.sum(2) / labelled.sum(1, keepdim=True).clamp(min=1)
+        similarity = oks(squared, sigmas, (areas[:, None] + anchor_areas) / 2) * labeled[:, None]
+        result[first : first + block] = similarity.sum(2) / labeled.sum(1, keepdim=True).clamp(min=1)
     return result
 
 
@@ -62,7 +62,7 @@ class OKSMatcher:
         min_anchors: Number of best OKS values whose anchors a person takes.
         take_zero_oks: Whether a best value of 0 is taken, too, as in the published code. A person with fewer than
             ``min_anchors`` anchors of an OKS above 0 in float32 then takes *every* anchor of OKS 0, which is nearly
-            all of the image; for example one with a single labelled joint that is far from that of any anchor.
+            all of the image; for example one with a single labeled joint that is far from that of any anchor.
     """
 
     positive_oks: float
@@ -70,24 +70,24 @@ class OKSMatcher:
     min_anchors: int
     take_zero_oks: bool = False
 
-    def __call__(self, similarity: Tensor, labelled: Tensor) -> Tensor:
+    def __call__(self, similarity: Tensor, labeled: Tensor) -> Tensor:
         """
         Args:
             similarity: (G, A) OKS.
-            labelled: (G,) bool, whether a person has a labelled joint; others are ignored.
+            labeled: (G,) bool, whether a person has a labeled joint; others are ignored.
 
         Returns:
             (A,) int64 index of a person, BACKGROUND or IGNORED.
         """
         matches = torch.full((similarity.shape[1],), BACKGROUND, device=similarity.device)
-        if not labelled.any():
+        if not labeled.any():
             return matches
         best, person = similarity.max(dim=0)
         matches[best >= self.negative_oks] = IGNORED
         positive = best >= self.positive_oks
         matches[positive] = person[positive]
         values = similarity.topk(min(self.min_anchors, similarity.shape[1]), dim=1).values
-        for i in labelled.nonzero().squeeze(1).tolist():
+        for i in labeled.nonzero().squeeze(1).tolist():
             taken = torch.isin(similarity[i], values[i])
             if not self.take_zero_oks:
                 taken &= similarity[i] > 0
@@ -116,8 +116,8 @@ class StageTargets:
         weights: (B, A) bool, False for ignored anchors.
         images, anchors: (P,) int64 image and anchor index of the positives.
         people: (P,) int64 index of the person in its image.
-        point_deltas: (P, J, 2) offsets to the joints, 0 where a joint is not labelled.
-        point_weights: (P, J) bool, True for labelled joints.
+        point_deltas: (P, J, 2) offsets to the joints, 0 where a joint is not labeled.
+        point_weights: (P, J) bool, True for labeled joints.
         box_deltas: (P, 4), see :func:`encode_boxes`.
         normalizer: Number of positives, at least 1 per image.
     """
@@ -155,7 +155,7 @@ def stage_targets(
     first = torch.tensor([0, *(len(x) for x in keypoints[:-1])], device=matches.device).cumsum(0)
     person = first[images] + people
     pose, box = torch.cat(keypoints)[person], torch.cat(gt_boxes)[person]
-    labelled = pose[..., 2] > 0
+    labeled = pose[..., 2] > 0
     deltas = (pose[..., :2] - points[images, anchors]) / scales[anchors, None, None]
     return StageTargets(
         labels=(matches >= 0).float(),
@@ -163,8 +163,8 @@ def stage_targets(
         images=images,
         anchors=anchors,
         people=people,
-        point_deltas=deltas * labelled[..., None],
-        point_weights=labelled,
+        point_deltas=deltas * labeled[..., None],
+        point_weights=labeled,
         box_deltas=encode_boxes(boxes[images, anchors], box),
         normalizer=int((matches >= 0).sum(1).clamp(min=1).sum()),
     )

@@ -177,7 +177,7 @@ class SOLO(TrackableDetector):
 
                 * image: (C, h, w) tensor, channels as in ``cfg.INPUT.FORMAT``.
                 * instances (training): Instances with gt_boxes, gt_classes, gt_masks (BitMasks or PolygonMasks), and
-                  gt_ids where an instance is in several images of the batch. Samples of unlabelled video (see
+                  gt_ids where an instance is in several images of the batch. Samples of unlabeled video (see
                   ``VideoDatasetMapper``) train the video head of a :class:`VideoEmbedding`.
                 * height, width (test): Size of the output; by default that of "image".
 

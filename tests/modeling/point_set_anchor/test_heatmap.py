@@ -60,7 +60,7 @@ def test_last_person_of_a_shared_cell_has_the_offset():
     assert targets.offsets.tolist() == [[0, 0.25]]
 
 
-def test_joints_outside_or_unlabelled_are_left_out():
+def test_joints_outside_or_unlabeled_are_left_out():
     people = person((0, 32, 4, 2), (1, 4, 4, 0))
     targets = heatmap_targets([people, torch.zeros(0, 2, 3)], (8, 8), stride=4, radius=3)
     assert targets.heatmaps.abs().sum() == 0

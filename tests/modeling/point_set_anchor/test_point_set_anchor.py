@@ -116,7 +116,7 @@ def test_training_step(counts):
     assert losses["loss_class_stage0"] > 0
 
 
-def test_a_person_without_labelled_joints_is_background():
+def test_a_person_without_labeled_joints_is_background():
     with_person, without = dataset_dict(1), dataset_dict(0)
     without["image"] = with_person["image"]
     with_person["instances"].gt_keypoints.tensor[..., 2] = 0
@@ -223,7 +223,7 @@ def test_embedding_head_in_training():
 
 
 def with_joints_outside(width=150):
-    """One person whose joints all are labelled, some beyond the right border."""
+    """One person whose joints all are labeled, some beyond the right border."""
     record = dataset_dict(1, width=width)
     keypoints = record["instances"].gt_keypoints.tensor
     keypoints[..., 2] = 2
@@ -233,12 +233,12 @@ def with_joints_outside(width=150):
 
 def test_joints_outside_the_image_are_regressed_without_peak_or_embedding():
     """The image is padded to 160 columns: a joint at 151 or 158 is outside the image, though not outside the map."""
-    outside, unlabelled = with_joints_outside(), with_joints_outside()
-    unlabelled["instances"].gt_keypoints.tensor[0, 5:9, 2] = 0
+    outside, unlabeled = with_joints_outside(), with_joints_outside()
+    unlabeled["instances"].gt_keypoints.tensor[0, 5:9, 2] = 0
     model = build(embedding=True).train()
     losses = model([outside])
     predicted, truth = model.embedding_head.calls["predicted"][0], model.embedding_head.calls["keypoints"][0]
-    others = model([unlabelled])
+    others = model([unlabeled])
     for name in ("loss_heatmap", "loss_offset"):
         torch.testing.assert_close(losses[name], others[name])
     assert losses["loss_keypoint_stage0"] > 1.5 * others["loss_keypoint_stage0"]
@@ -248,7 +248,7 @@ def test_joints_outside_the_image_are_regressed_without_peak_or_embedding():
 
 @pytest.mark.parametrize("objective", ["instance_contrastive", "scalar_tags", "vector_tags"])
 def test_the_keypoint_embedding_module_reads_no_joint_outside(objective):
-    """Its losses are those of a person whose joints outside are not labelled."""
+    """Its losses are those of a person whose joints outside are not labeled."""
     cfg = small_cfg()
     emb = cfg.MODEL.EMBEDDING
     emb.NAME, emb.CONV_DIM, emb.NUM_GROUPS, emb.DIM = "KeypointEmbeddingModule", 16, 4, 8
@@ -256,9 +256,9 @@ def test_the_keypoint_embedding_module_reads_no_joint_outside(objective):
     emb.KEYPOINT.PULL_WEIGHT = emb.KEYPOINT.PUSH_WEIGHT = 1.0
     torch.manual_seed(0)
     model = build_model(cfg).train()
-    outside, unlabelled = with_joints_outside(), with_joints_outside()
-    unlabelled["instances"].gt_keypoints.tensor[0, 5:9, 2] = 0
-    first, second = model([outside, dataset_dict(2, seed=1)]), model([unlabelled, dataset_dict(2, seed=1)])
+    outside, unlabeled = with_joints_outside(), with_joints_outside()
+    unlabeled["instances"].gt_keypoints.tensor[0, 5:9, 2] = 0
+    first, second = model([outside, dataset_dict(2, seed=1)]), model([unlabeled, dataset_dict(2, seed=1)])
     compared = [name for name in first if name.startswith("loss_embed")]
     assert len(compared) >= 2
     for name in compared:

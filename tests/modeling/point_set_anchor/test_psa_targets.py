@@ -19,7 +19,7 @@ from ictrack.modeling.point_set_anchor.targets import (
 from ictrack.structures.joints import COCO_17
 
 SIGMAS = torch.tensor(COCO_17.sigmas)
-# Rows of the made-up people: all labelled, 11 labelled, far away, one joint labelled.
+# Rows of the made-up people: all labeled, 11 labeled, far away, one joint labeled.
 CASES = {"two_gts": [0, 1], "with_one_visible": [0, 1, 3], "with_far_gt": [0, 1, 2]}
 
 
@@ -45,16 +45,16 @@ def test_published_assignment(units, case, positive, negative):
 def test_a_person_no_anchor_comes_near_takes_none(units):
     """By default; as published it takes all."""
     similarity = torch.from_numpy(units["assign_with_far_gt_oks"])
-    labelled = torch.ones(3, dtype=torch.bool)
-    published = OKSMatcher(0.5, 0.4, min_anchors=9, take_zero_oks=True)(similarity, labelled)
+    labeled = torch.ones(3, dtype=torch.bool)
+    published = OKSMatcher(0.5, 0.4, min_anchors=9, take_zero_oks=True)(similarity, labeled)
     assert (published == 2).all()
-    ours = OKSMatcher(0.5, 0.4, min_anchors=9)(similarity, labelled)
-    assert torch.equal(ours, OKSMatcher(0.5, 0.4, min_anchors=9)(similarity[:2], labelled[:2]))
+    ours = OKSMatcher(0.5, 0.4, min_anchors=9)(similarity, labeled)
+    assert torch.equal(ours, OKSMatcher(0.5, 0.4, min_anchors=9)(similarity[:2], labeled[:2]))
     assert (ours >= 0).sum() > 9
 
 
 def test_oks_by_hand():
-    """One labelled joint: the person's extent is 0, so the area is half of the anchor's squared diagonal."""
+    """One labeled joint: the person's extent is 0, so the area is half of the anchor's squared diagonal."""
     points = torch.zeros(1, 17, 2)
     points[0, 5] = torch.tensor([30.0, 40.0])
     keypoints = torch.zeros(2, 17, 3)
@@ -72,7 +72,7 @@ def test_blocks_do_not_change_oks(monkeypatch):
     assert torch.equal(anchor_oks(keypoints, points, SIGMAS), whole)
 
 
-def test_nobody_and_people_without_labelled_joints():
+def test_nobody_and_people_without_labeled_joints():
     matcher = OKSMatcher(0.5, 0.4, min_anchors=2)
     none = anchor_oks(torch.zeros(0, 17, 3), torch.rand(5, 17, 2), SIGMAS)
     assert matcher(none, torch.zeros(0, dtype=torch.bool)).tolist() == [BACKGROUND] * 5

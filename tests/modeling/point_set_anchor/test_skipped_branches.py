@@ -5,7 +5,7 @@ from collections import Counter
 import pytest
 import torch
 from detectron2.modeling import build_model
-from tiny_pose_model import labelled_people, pose_config, pose_sample
+from tiny_pose_model import labeled_people, pose_config, pose_sample
 
 from ictrack.modeling.point_set_anchor.head import PointAlignedBranch
 
@@ -65,7 +65,7 @@ def test_people(num_stages, is_multi_scale):
 
 def test_frozen_features_of_video():
     model = random_model(2).train()
-    images = [x["image"] for x in (labelled_people(), labelled_people())]
+    images = [x["image"] for x in (labeled_people(), labeled_people())]
     runs = counted(model)
     features, size = model.extract_features(images)
     assert runs == {"heatmap_head.heatmap": 1}
@@ -77,7 +77,7 @@ def test_frozen_features_of_video():
 
 
 def test_frozen_detector_under_an_embedding_that_trains():
-    """On labelled images KEM needs the poses, no class and no box; with the same losses."""
+    """On labeled images KEM needs the poses, no class and no box; with the same losses."""
     losses = []
     for everything in (False, True):
         model = random_model(2, FREEZE=["detector"]).train()
@@ -85,7 +85,7 @@ def test_frozen_detector_under_an_embedding_that_trains():
         if everything:
             run_everything(model)
         torch.manual_seed(0)
-        losses.append(model([labelled_people(), labelled_people(), pose_sample("a", 2)]))
+        losses.append(model([labeled_people(), labeled_people(), pose_sample("a", 2)]))
         assert ("heads.1.class_branch" in runs) == everything
         assert "heatmap_head.offset" not in runs
         sum(losses[-1].values()).backward()
@@ -96,15 +96,15 @@ def test_frozen_detector_under_an_embedding_that_trains():
 def test_a_detector_that_trains_runs_all_of_it():
     model = random_model(2, FREEZE=[]).train()
     runs = counted(model)
-    losses = model([labelled_people(), labelled_people()])
+    losses = model([labeled_people(), labeled_people()])
     assert len(runs) == 8 and all(runs.values())
     sum(losses.values()).backward()
     assert not [name for name, p in model.named_parameters() if p.grad is None]
 
 
 def test_normalisation_of_both_heatmap_branches_sees_the_same_images():
-    """In joint training: the frames of unlabelled video, too."""
+    """In joint training: the frames of unlabeled video, too."""
     model = random_model(2, FREEZE=[]).train()
     runs = counted(model)
-    model.extract_features([labelled_people()["image"]] * 2)
+    model.extract_features([labeled_people()["image"]] * 2)
     assert runs == {"heatmap_head.heatmap": 1, "heatmap_head.offset": 1}

@@ -7,7 +7,7 @@ from benchmarks.data import SOURCE_SIZE, benchmark_data, write_frames
 
 
 def test_figures_of_all_readers():
-    figures = benchmark_data(repeats=2, opts=["INPUT.UNLABELLED.ROTATION", "0.0"])
+    figures = benchmark_data(repeats=2, opts=["INPUT.UNLABELED.ROTATION", "0.0"])
     cpu = {name: figures[name]["median_cpu_ms"] for name in ("detectron2", "reader", "mapper")}
     assert all(value > 0 for value in cpu.values())
     assert figures["speedup"] == pytest.approx(cpu["detectron2"] / cpu["reader"])

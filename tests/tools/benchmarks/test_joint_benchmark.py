@@ -1,4 +1,4 @@
-"""The cost of unlabelled video in a training step, on a few pictures."""
+"""The cost of unlabeled video in a training step, on a few pictures."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs" / "quickstart"
 TINY = SampleConfig(
-    train_stills=4, val_stills=1, unlabelled_clips=1, unlabelled_length=20, tune_clips=1, val_clips=1, clip_length=4
+    train_stills=4, val_stills=1, unlabeled_clips=1, unlabeled_length=20, tune_clips=1, val_clips=1, clip_length=4
 )
 
 

@@ -51,11 +51,11 @@ def test_group_norm_is_float32_under_mixed_precision_as_on_a_gpu():
 def configurations():
     masks = use_cells(solo_config(ENABLED=False))
     joint = solo_config(OBJECTIVE="tracklet", FREEZE=[])
-    joint.INPUT.UNLABELLED.NUM_FRAMES = 3
+    joint.INPUT.UNLABELED.NUM_FRAMES = 3
     pairs = use_cells(solo_config(OBJECTIVE="correspondence", LEVELS=[]))
     poses, pose_video = pose_config(ENABLED=False), pose_config(OBJECTIVE="tracklet")
     for cfg in (joint, pairs, pose_video):
-        cfg.DATASETS.UNLABELLED = ("some",)
+        cfg.DATASETS.UNLABELED = ("some",)
     for cfg in (pairs, pose_video):
         cfg.DATASETS.TRAIN = ()
     for cfg in (masks, joint, poses):
@@ -69,7 +69,7 @@ def configurations():
 def test_made_up_batches_train(name, monkeypatch):
     """The count is the same whether all is computed or nothing of more than 64 numbers."""
     cfg = configurations()[name]
-    cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN, cfg.INPUT.UNLABELLED.SIZE = (64,), 96, [64, 96]
+    cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN, cfg.INPUT.UNLABELED.SIZE = (64,), 96, [64, 96]
     torch.manual_seed(0)
     model = build_model(cfg).train()
     peaks = []

@@ -18,7 +18,7 @@ from experiments.association.head_bank import HeadBank
 from experiments.association.masks import DetectedClip, detect_clips
 from ictrack.data.build import VideoFrameMapper, frame_records
 from ictrack.data.frame_geometry import apply_window, draw_window, window_reduction, window_to_source
-from ictrack.data.labelled_image_mapper import LabelledImageMapper
+from ictrack.data.labeled_image_mapper import LabeledImageMapper
 from ictrack.data.random_access_video import ImageFolderVideo
 from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.video_dataset_mapper import lab_colors
@@ -67,7 +67,7 @@ class FeatureExtractor:
         cfg.INPUT.NUM_VIEWS = NUM_VIEWS
         if own_colours:
             cfg.INPUT.COLOR_JITTER = cfg.INPUT.HUE_JITTER = 0.0
-        mapper = LabelledImageMapper(cfg, len(records))
+        mapper = LabeledImageMapper(cfg, len(records))
         parts = []
         for source, record in enumerate(records):
             mapped = mapper(record)
@@ -109,8 +109,8 @@ class FeatureExtractor:
         clips, maps_of_frames = self._detect(dataset, gt, videos, map_stride=1)
         return {"clips": pack_clips(clips), "features": self._cached(clips, videos, maps_of_frames).to_dict()}
 
-    def unlabelled(self, dataset: str, gt: dict[str, Any], videos: Sequence[int]) -> dict[str, Any]:
-        """Detections and features of unlabelled clips, see :meth:`clips`: "features" of all frames without maps, and
+    def unlabeled(self, dataset: str, gt: dict[str, Any], videos: Sequence[int]) -> dict[str, Any]:
+        """Detections and features of unlabeled clips, see :meth:`clips`: "features" of all frames without maps, and
         "sparse" ones of every ``MAP_STRIDE``-th frame with maps and colours. Only "clips" hold ground truth."""
         if not videos:
             return {"clips": []}
@@ -154,7 +154,7 @@ class FeatureExtractor:
         assert len(size) == 2
         window = draw_window(zoom, 0.0, flip=False)
         video = ImageFolderVideo([f"{image_root}/{name}" for name in clip.video["file_names"]], fps=1.0)
-        max_enlargement = self._cfg.INPUT.UNLABELLED.MAX_ENLARGEMENT
+        max_enlargement = self._cfg.INPUT.UNLABELED.MAX_ENLARGEMENT
         frames = video.read(
             range(len(clip.frames)),
             lambda _, full: window_reduction(window_to_source(window, full, size), max_enlargement),

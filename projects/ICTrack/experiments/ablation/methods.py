@@ -25,7 +25,7 @@ class HeadConfig:
 
 
 def _pairs(smallest: int, largest: int) -> tuple[str, ...]:
-    return ("INPUT.UNLABELLED.NUM_FRAMES", "2", "INPUT.UNLABELLED.INTERVAL", f"[{smallest}.0, {largest}.0]")
+    return ("INPUT.UNLABELED.NUM_FRAMES", "2", "INPUT.UNLABELED.INTERVAL", f"[{smallest}.0, {largest}.0]")
 
 
 _ENTROPY, _LAMBDA = "MODEL.EMBEDDING.ENTROPY_WEIGHT", "MODEL.EMBEDDING.CONTRASTIVE_WEIGHT"
@@ -33,7 +33,7 @@ _TEMPERATURE, _OBJECTIVE = "MODEL.EMBEDDING.TEMPERATURE", "MODEL.VIDEO_EMBEDDING
 _ALL_LEVELS = ("MODEL.VIDEO_EMBEDDING.LEVELS", "[]")
 # Pixel-level objectives compare all cells of two frames; larger batches would take most of the time.
 _PIXELS = ("SOLVER.IMS_PER_BATCH", "16")
-_WALK_FRAMES = ("INPUT.UNLABELLED.NUM_FRAMES", "4")
+_WALK_FRAMES = ("INPUT.UNLABELED.NUM_FRAMES", "4")
 _CORRESPONDENCE = (_OBJECTIVE, "correspondence", *_pairs(2, 8), *_PIXELS)
 
 # Image head of each form: second heads are fused with it, and it mines the tracklets.

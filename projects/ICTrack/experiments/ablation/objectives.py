@@ -50,7 +50,7 @@ class CachedImageObjective(CachedObjective):
 
 
 class CachedVideoObjective(CachedObjective):
-    """Video objective on clips of ``INPUT.UNLABELLED.NUM_FRAMES`` frames, ``INPUT.UNLABELLED.INTERVAL`` apart."""
+    """Video objective on clips of ``INPUT.UNLABELED.NUM_FRAMES`` frames, ``INPUT.UNLABELED.INTERVAL`` apart."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class CachedVideoObjective(CachedObjective):
     ) -> None:
         """
         Args:
-            cfg: Configuration with ``INPUT.UNLABELLED``.
+            cfg: Configuration with ``INPUT.UNLABELED``.
             objective: Video objective to minimize.
             cached: Features of the clips' frames.
             num_images: Frames of a batch.
@@ -74,8 +74,8 @@ class CachedVideoObjective(CachedObjective):
         self._num_windows = num_windows
         self._clips = _by_source(cached)
         stride = int(cached.times[self._clips[0][1]] - cached.times[self._clips[0][0]])
-        self._interval = [max(1, round(frames / stride)) for frames in cfg.INPUT.UNLABELLED.INTERVAL]
-        self._num_frames = min(cfg.INPUT.UNLABELLED.NUM_FRAMES, min(len(clip) for clip in self._clips))
+        self._interval = [max(1, round(frames / stride)) for frames in cfg.INPUT.UNLABELED.INTERVAL]
+        self._num_frames = min(cfg.INPUT.UNLABELED.NUM_FRAMES, min(len(clip) for clip in self._clips))
         self._num_clips = min(num_images // self._num_frames, len(self._clips))
         if self._num_clips == 0:
             raise ValueError(

@@ -88,7 +88,7 @@ def predicted_instances(frame: DetectedFrame) -> Instances:
     )
 
 
-def pseudo_labelled(clip: DetectedClip, image_root: str, stride: int, min_score: float) -> list[dict[str, Any]]:
+def pseudo_labeled(clip: DetectedClip, image_root: str, stride: int, min_score: float) -> list[dict[str, Any]]:
     """Dataset dicts of every ``stride``-th frame of a clip, annotated with its detections of at least ``min_score``.
     Frames without any are left out."""
     records = []

@@ -28,12 +28,12 @@ from .study import DERIVED_SETS, SKIPS, Plan, SeedStudy, needs_tracklets
 from .table import write_table
 from .training_data import shard_names
 
-# More unlabelled video and evaluation clips than the quick-start has; no evaluation images.
+# More unlabeled video and evaluation clips than the quick-start has; no evaluation images.
 SAMPLE = SampleConfig(
     val_stills=0,
-    unlabelled_clips=40,
-    unlabelled_length=64,
-    unlabelled_truth=True,
+    unlabeled_clips=40,
+    unlabeled_length=64,
+    unlabeled_truth=True,
     tune_clips=20,
     val_clips=60,
     skips=SKIPS[:1],
@@ -98,7 +98,7 @@ def _run_seed(plan: Plan, seed: int) -> None:
         later = sorted(filter(_late, heads), key=_cost)
         stage.note = f"{len(pending)} of {len(plan.rows)} rows, {len(heads)} heads"
     if pending:
-        shards = [name for kind in ("stills", "unlabelled", "tune", "val") for name in shard_names(kind)]
+        shards = [name for kind in ("stills", "unlabeled", "tune", "val") for name in shard_names(kind)]
         _share_out(study, seed, "caching features", shards, study.shard_stamp, study.cache_shard)
         objectives = {objective for head in heads for objective in HEADS[head.split("/")[2]].objectives}
         kinds = sorted({DERIVED_SETS[objective] for objective in objectives & DERIVED_SETS.keys()})

@@ -18,20 +18,20 @@ from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth
 from synthetic.characters import SampleConfig
 from synthetic.characters.assets import CATEGORIES
-from synthetic.characters.generate import UNLABELLED_TRUTH
+from synthetic.characters.generate import UNLABELED_TRUTH
 
 from . import cache_features
 from .cache import Cache, fingerprint
 from .cache_features import FeatureExtractor
 from .evaluate import MIN_SCORES, Measurement, fused
 from .methods import FORMS, HEADS, IMAGE_HEADS, PLAIN_METHODS, ROWS, Row
-from .pack_detections import pseudo_labelled, true_identities, unpack_clips
+from .pack_detections import pseudo_labeled, true_identities, unpack_clips
 from .train_heads import config_of_head, head_content, mine_tracklets, purity
 from .training_data import AUGMENTED, MAP_STRIDE, NUM_SHARDS, WINDOWS, TrainingData
 
 # Frame skips of the evaluation clips.
 SKIPS = (4, 8, 16)
-# Number of training images whose views are cached, and stride of the unlabelled frames whose views are.
+# Number of training images whose views are cached, and stride of the unlabeled frames whose views are.
 NUM_STILLS, VIEW_STRIDE = 1200, 4
 # Objectives that need tracklets.
 _ON_TRACKLETS = {"tracklets", "true ids", "instance walk", "tracklets at scales"}
@@ -42,7 +42,7 @@ DERIVED_SETS = {
     "pixels at scales": "scales",
     "tracklets at scales": "scales",
 }
-_UNLABELLED = "ictrack_ablation_unlabelled"
+_UNLABELED = "ictrack_ablation_unlabeled"
 
 
 @dataclass(frozen=True)
@@ -91,14 +91,14 @@ class SeedStudy:
         self._detectors_head = model.embedding_head.state_dict()
         self._form_cfgs = {form: load_config(plan.configs[form], plan.overrides.get(form, ())) for form in FORMS}
         root = plan.folder(seed) / "sample"
-        self._unlabelled_root = root / "unlabelled"
+        self._unlabeled_root = root / "unlabeled"
         for catalog in (DatasetCatalog, MetadataCatalog):
-            if _UNLABELLED in catalog.list():
-                catalog.remove(_UNLABELLED)
-        gt_file = str(root / UNLABELLED_TRUTH)
-        register_youtube_vis(_UNLABELLED, gt_file, str(self._unlabelled_root), thing_classes=CATEGORIES)
+            if _UNLABELED in catalog.list():
+                catalog.remove(_UNLABELED)
+        gt_file = str(root / UNLABELED_TRUTH)
+        register_youtube_vis(_UNLABELED, gt_file, str(self._unlabeled_root), thing_classes=CATEGORIES)
         clips = {split: f"ictrack_sample_clips_{split}_skip{SKIPS[0]}" for split in ("tune", "val")}
-        self._datasets = {**clips, "unlabelled": _UNLABELLED}
+        self._datasets = {**clips, "unlabeled": _UNLABELED}
         self._stamp = fingerprint(
             "features",
             detector_stamp,
@@ -134,7 +134,7 @@ class SeedStudy:
         return Measurement(self._cfg, tune_clips, val_clips, SKIPS, self._gt["val"]["categories"])
 
     def cache_shard(self, name: str) -> None:
-        """Fill one shard, called ``<set>_<shard>``. Shards of ``DERIVED_SETS`` need the unlabelled ones."""
+        """Fill one shard, called ``<set>_<shard>``. Shards of ``DERIVED_SETS`` need the unlabeled ones."""
         kind, _, shard = name.rpartition("_")
         seed_all_rng(self._seed * NUM_SHARDS + int(shard))
         content: dict[str, Any]
@@ -142,11 +142,11 @@ class SeedStudy:
             stills = DatasetCatalog.get("ictrack_sample_train")[:NUM_STILLS]
             content = self._extractor.views(stills[int(shard) :: NUM_SHARDS])
         elif kind in DERIVED_SETS.values():
-            clips = unpack_clips(self.cache.read(f"unlabelled_{shard}")["clips"], self._gt["unlabelled"])
-            root = str(self._unlabelled_root)
+            clips = unpack_clips(self.cache.read(f"unlabeled_{shard}")["clips"], self._gt["unlabeled"])
+            root = str(self._unlabeled_root)
             if kind in AUGMENTED:
                 min_score = self._cfg.MODEL.VIDEO_EMBEDDING.TRACKLET.MIN_SCORE
-                frames = [x for clip in clips for x in pseudo_labelled(clip, root, VIEW_STRIDE, min_score)]
+                frames = [x for clip in clips for x in pseudo_labeled(clip, root, VIEW_STRIDE, min_score)]
                 content = self._extractor.views(frames, AUGMENTED[kind])
             else:
                 count, zoom = WINDOWS[kind]
@@ -158,7 +158,7 @@ class SeedStudy:
         else:
             gt = self._gt[kind]
             videos = range(int(shard), len(gt["videos"]), NUM_SHARDS)
-            detect = self._extractor.unlabelled if kind == "unlabelled" else self._extractor.clips
+            detect = self._extractor.unlabeled if kind == "unlabeled" else self._extractor.clips
             content = detect(self._datasets[kind], gt, list(videos))
         self.cache.write(name, self._stamp, content)
 
@@ -178,7 +178,7 @@ class SeedStudy:
         """Train a head, and embed all detections with it."""
         _, form, name = job.split("/")
         cfg, head_config = config_of_head(self._form_cfgs[form], HEADS[name]), HEADS[name]
-        splits = ["tune", "val", *(["unlabelled"] if name == IMAGE_HEADS[form] else [])]
+        splits = ["tune", "val", *(["unlabeled"] if name == IMAGE_HEADS[form] else [])]
         weights = self._detectors_head if head_config.is_detectors else None
         content = head_content(cfg, head_config, self.training_data[form], self._shapes, self._seed, splits, weights)
         self.cache.write(job, self.head_stamp(job), content)
@@ -191,10 +191,10 @@ class SeedStudy:
         )
 
     def mine(self, job: str) -> None:
-        """Track through the unlabelled clips with the form's image head."""
+        """Track through the unlabeled clips with the form's image head."""
         form = job.rpartition("_")[2]
-        clips = self.training_data[form].clips("unlabelled")
-        embeddings = self.cache.read(f"heads/{form}/{IMAGE_HEADS[form]}")["unlabelled"]
+        clips = self.training_data[form].clips("unlabeled")
+        embeddings = self.cache.read(f"heads/{form}/{IMAGE_HEADS[form]}")["unlabeled"]
         mined, true = mine_tracklets(self._form_cfgs[form], clips, embeddings), true_identities(clips)
         content = {"mined": mined, "true": true, "purity": purity(mined, true)}
         self.cache.write(job, self.tracklets_stamp(job), content)

@@ -13,13 +13,13 @@ from .cache import Cache
 from .cached_features import CachedFeatures
 from .pack_detections import unpack_clips
 
-# Stride of the unlabelled frames whose maps are cached.
+# Stride of the unlabeled frames whose maps are cached.
 MAP_STRIDE = 2
 # Shards of every cached set; processes share them out.
 NUM_SHARDS = 8
-# Set of augmented views of single unlabelled frames -> whether they keep their own colours.
+# Set of augmented views of single unlabeled frames -> whether they keep their own colours.
 AUGMENTED = {"augmented": False, "warped": True}
-# Set of windows onto the unlabelled clips, at half the size at which these are tracked (as in full-scale training) ->
+# Set of windows onto the unlabeled clips, at half the size at which these are tracked (as in full-scale training) ->
 # windows of a clip, and (smallest, largest) zoom. At zoom 2 objects are as large as where they are tracked.
 WINDOWS = {"half size": (1, (1.0, 1.0)), "scales": (3, (1.0, 2.0))}
 
@@ -30,7 +30,7 @@ class TrainingData:
     Args:
         cache: Cache with the shards of ``cache_features.py``.
         form: "strong" or "paper".
-        gt: Split, "tune", "val" or "unlabelled" -> content of its YouTube-VIS file.
+        gt: Split, "tune", "val" or "unlabeled" -> content of its YouTube-VIS file.
     """
 
     def __init__(self, cache: Cache, form: str, gt: dict[str, dict[str, Any]]) -> None:
@@ -41,28 +41,28 @@ class TrainingData:
 
     @cached_property
     def stills(self) -> CachedFeatures:
-        """Augmented views of labelled images."""
+        """Augmented views of labeled images."""
         return self._read("stills", with_maps=self._form == "paper")
 
     @cached_property
     def augmented(self) -> CachedFeatures:
-        """Augmented views of single frames of unlabelled clips, with predicted masks."""
+        """Augmented views of single frames of unlabeled clips, with predicted masks."""
         return self._read("augmented", with_maps=self._form == "paper")
 
     @cached_property
     def warped(self) -> CachedFeatures:
-        """Augmented views of single unlabelled frames in their own colours, with predicted masks."""
+        """Augmented views of single unlabeled frames in their own colours, with predicted masks."""
         return self._read("warped", with_maps=self._form == "paper")
 
     @cached_property
     def video(self) -> CachedFeatures:
-        """Frames of unlabelled clips, for objectives on instances."""
-        return self._read("unlabelled") if self._form == "strong" else self.grids
+        """Frames of unlabeled clips, for objectives on instances."""
+        return self._read("unlabeled") if self._form == "strong" else self.grids
 
     @cached_property
     def grids(self) -> CachedFeatures:
-        """Frames of unlabelled clips with their maps, for objectives on cells."""
-        return self._read("unlabelled", "sparse")
+        """Frames of unlabeled clips with their maps, for objectives on cells."""
+        return self._read("unlabeled", "sparse")
 
     @cached_property
     def half_size(self) -> CachedFeatures:
@@ -85,21 +85,21 @@ class TrainingData:
         return self._cache.read(f"tracklets_{self._form}")["true"]
 
     def detections(self, split: str) -> CachedFeatures:
-        """Features of a split's frames ("tune", "val" or "unlabelled"), in the order of detections in :meth:`clips`."""
-        if split == "unlabelled":
+        """Features of a split's frames ("tune", "val" or "unlabeled"), in the order of detections in :meth:`clips`."""
+        if split == "unlabeled":
             return self.video
         if split not in self._detections:
             self._detections[split] = self._read(split, with_maps=self._form == "paper")
         return self._detections[split]
 
     def clips(self, split: str) -> list[DetectedClip]:
-        """Detected clips of "tune", "val" or "unlabelled", with the frames of :meth:`detections`."""
+        """Detected clips of "tune", "val" or "unlabeled", with the frames of :meth:`detections`."""
         clips = [
             clip
             for shard in shard_names(split)
             for clip in unpack_clips(self._cache.read(shard)["clips"], self._gt[split])
         ]
-        sparse = split == "unlabelled" and self._form == "paper"
+        sparse = split == "unlabeled" and self._form == "paper"
         return [clip.every(MAP_STRIDE) for clip in clips] if sparse else clips
 
     def _read(self, name: str, key: str = "features", with_maps: bool = True) -> CachedFeatures:
@@ -114,7 +114,7 @@ class TrainingData:
 
     def _windows(self, name: str) -> CachedFeatures:
         parts, first = [], 0
-        for shard, source in zip(shard_names(name), shard_names("unlabelled")):
+        for shard, source in zip(shard_names(name), shard_names("unlabeled")):
             content = self._cache.read(shard)
             if "features" in content:
                 part = CachedFeatures(**content["features"])

@@ -37,7 +37,7 @@ from experiments.association.masks import (
 )
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
-from ictrack.data.datasets.unlabelled_videos import find_videos
+from ictrack.data.datasets.unlabeled_videos import find_videos
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.engine.embedding_health import heads_health
 from ictrack.engine.launch import fork_data_workers, share_cores
@@ -73,7 +73,7 @@ def methods() -> list[Method]:
 
 @dataclass(frozen=True)
 class MaskConfigs:
-    """Configuration files: detector and image head on labelled images, video head on unlabelled clips."""
+    """Configuration files: detector and image head on labeled images, video head on unlabeled clips."""
 
     image: str
     video: str
@@ -124,9 +124,9 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
     """Work of each process; ``cfg`` is that of the video stage, whose model contains the image stage's."""
     fork_data_workers()
     image_cfg = setup(args)
-    with stage(f"training on labelled images for {image_cfg.SOLVER.MAX_ITER} iterations"):
+    with stage(f"training on labeled images for {image_cfg.SOLVER.MAX_ITER} iterations"):
         tested = train_stage(ICTrackTrainer, image_cfg)
-    with stage(f"training on unlabelled clips for {cfg.SOLVER.MAX_ITER} iterations"):
+    with stage(f"training on unlabeled clips for {cfg.SOLVER.MAX_ITER} iterations"):
         seed_all_rng(seed)
         train_stage(ICTrackTrainer, cfg)
     model = build_model(cfg)
@@ -155,7 +155,7 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        trainings = {"Training on labelled images": image_cfg, "Training on unlabelled clips": cfg}
+        trainings = {"Training on labeled images": image_cfg, "Training on unlabeled clips": cfg}
         curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
         report = write_quickstart_report(curves, tracking_cfg, val_clips, methods(), metrics, output)
     metrics["seconds"] = time.perf_counter() - start

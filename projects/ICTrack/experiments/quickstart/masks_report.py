@@ -103,7 +103,7 @@ def write_quickstart_report(
         path,
         "ICTrack quick-start",
         sections,
-        summary="Tracking trained on labelled images and unlabelled clips: no label of a video was used.",
+        summary="Tracking trained on labeled images and unlabeled clips: no label of a video was used.",
     )
     return path
 

@@ -56,7 +56,7 @@ from .poses_report import setting_of, write_pose_report
 SKIPS = (4, 8, 16)
 # Detection score thresholds tried in tuning, besides each method's own thresholds.
 MIN_SCORES = (0.2, 0.3, 0.4, 0.5)
-SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabelled_clips=40, unlabelled_length=40)
+SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabeled_clips=40, unlabeled_length=40)
 
 # Head on the shared frozen features -> KEY, VALUE, ... of MODEL.EMBEDDING on top of the configuration.
 KEM, KEM_MEAN, VIDEO = "kem", "kem_mean", "kem_video"
@@ -115,7 +115,7 @@ def head_bank(cfg: CfgNode, model: PointSetAnchor) -> HeadBank:
 
 @dataclass(frozen=True)
 class PoseConfigs:
-    """Configuration files: pose detector, embedding head on labelled images, video head on unlabelled clips."""
+    """Configuration files: pose detector, embedding head on labeled images, video head on unlabeled clips."""
 
     detector: str
     embedding: str
@@ -208,7 +208,7 @@ def _train_and_compare(
     if comm.is_main_process():
         SafeCheckpointer(model, str(output)).save(Path(IMAGE_WEIGHTS).stem)
     comm.synchronize()
-    with stage(f"training on unlabelled clips for {video_cfg.SOLVER.MAX_ITER} iterations", seconds, "video"):
+    with stage(f"training on unlabeled clips for {video_cfg.SOLVER.MAX_ITER} iterations", seconds, "video"):
         _train(ICTrackTrainer, video_cfg, seed)
     video_model = build_model(video_cfg)
     SafeCheckpointer(video_model).load(_weights(video_cfg))
@@ -242,7 +242,7 @@ def _train_and_compare(
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(video_cfg, setting)
         (output / "config.yaml").write_text(tracking_cfg.dump())
-        trainings = {"Detector": detector_cfg, "Embedding heads": cfg, "Training on unlabelled clips": video_cfg}
+        trainings = {"Detector": detector_cfg, "Embedding heads": cfg, "Training on unlabeled clips": video_cfg}
         curves = {heading: Path(one.OUTPUT_DIR) / "metrics.json" for heading, one in trainings.items()}
         report = write_pose_report(
             curves, tracking_cfg, studies, methods(), (OURS, BASELINE), metrics, output, real_clip

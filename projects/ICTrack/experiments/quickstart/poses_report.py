@@ -98,7 +98,7 @@ def write_pose_report(
         path,
         "ICTrack pose quick-start",
         sections,
-        summary="Pose tracking trained on labelled images and unlabelled clips: no label of a video was used.",
+        summary="Pose tracking trained on labeled images and unlabeled clips: no label of a video was used.",
     )
     return path
 

@@ -11,7 +11,7 @@ def dataset_options(root: Path) -> list[str]:
     ``ictrack_sample_train`` and ``ictrack_sample_val``: labeled images, COCO format.
     ``ictrack_sample_clips_tune`` and ``ictrack_sample_clips_val``: labeled clips at full rate, YouTube-VIS format;
     with ``_skip<k>`` appended: every k-th frame of them.
-    ``ictrack_sample_unlabelled``: unlabeled clips, folders of frames.
+    ``ictrack_sample_unlabeled``: unlabeled clips, folders of frames.
     """
     stills = [
         [f"ictrack_sample_{split}", "coco", str(folder / "instances.json"), str(folder / "images")]
@@ -25,5 +25,5 @@ def dataset_options(root: Path) -> list[str]:
             f"{name}_{path.stem.removeprefix('instances_')}": path for path in folder.glob("instances_skip*.json")
         }
         clips += [[name, "youtube_vis", str(path), str(folder / "JPEGImages")] for name, path in sorted(files.items())]
-    unlabeled = ["ictrack_sample_unlabelled", "videos", str(root / "unlabelled")]
+    unlabeled = ["ictrack_sample_unlabeled", "videos", str(root / "unlabeled")]
     return ["DATASETS.REGISTER", str([*stills, *clips, unlabeled])]

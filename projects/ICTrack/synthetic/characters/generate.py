@@ -1,13 +1,13 @@
-"""Generator of synthetic characters: labelled images, unlabelled clips, and labelled clips for tuning and evaluation.
+"""Generator of synthetic characters: labeled images, unlabeled clips, and labeled clips for tuning and evaluation.
 
     root/stills_train, root/stills_val      images/*.jpg and instances.json, COCO format with RLE masks
-    root/unlabelled/<clip>/*.jpg            no labels; on request ground truth in root/unlabelled_truth.json,
+    root/unlabeled/<clip>/*.jpg            no labels; on request ground truth in root/unlabeled_truth.json,
                                             YouTube-VIS format, for studies that compare with it
     root/clips_tune, root/clips_val         JPEGImages/<clip>/*.jpg, instances.json (every frame) and
                                             instances_skip<k>.json (every k-th frame), YouTube-VIS format
     root/sample.json                        seed and sizes
 
-Characters and backgrounds of ``stills_train`` and ``unlabelled`` are neither in ``clips_tune`` nor in ``stills_val``
+Characters and backgrounds of ``stills_train`` and ``unlabeled`` are neither in ``clips_tune`` nor in ``stills_val``
 and ``clips_val``, which share theirs. The data depend only on the seed, not on the number of processes.
 """
 
@@ -29,10 +29,10 @@ from .clips import Clip, ClipStyle
 from .output import SPLIT_OF, Job, Record, begin_sample, job_generator, run_jobs, write_jpeg, write_json
 from .stills import make_still
 
-UNLABELLED_TRUTH = "unlabelled_truth.json"
-# Unlabelled clips have more animated characters.
-UNLABELLED_STYLE = ClipStyle(animated_share=0.7)
-LABELLED_STYLE = ClipStyle()
+UNLABELED_TRUTH = "unlabeled_truth.json"
+# Unlabeled clips have more animated characters.
+UNLABELED_STYLE = ClipStyle(animated_share=0.7)
+LABELED_STYLE = ClipStyle()
 CATEGORY_ROWS = [{"id": i, "name": name, "supercategory": name} for i, name in enumerate(CATEGORIES, start=1)]
 INFO = {
     "description": "ICTrack synthetic data. Scores on them say nothing about YouTube-VIS or COCO.",
@@ -46,10 +46,10 @@ class SampleConfig:
 
     Attributes:
         height, width: Size of every image in pixels.
-        train_stills, val_stills: Numbers of labelled images.
-        unlabelled_clips, unlabelled_length: Number of unlabelled clips, and frames of each.
-        unlabelled_truth: Whether to write the ground truth of unlabelled clips.
-        tune_clips, val_clips, clip_length: Numbers of labelled clips, and frames of each.
+        train_stills, val_stills: Numbers of labeled images.
+        unlabeled_clips, unlabeled_length: Number of unlabeled clips, and frames of each.
+        unlabeled_truth: Whether to write the ground truth of unlabeled clips.
+        tune_clips, val_clips, clip_length: Numbers of labeled clips, and frames of each.
         skips: Frame skips for which a subsampled annotation file is written.
         min_visible_still, min_visible_clip: Smallest number of visible pixels of annotated objects.
         clip_quality: JPEG quality of clips; that of images varies.
@@ -59,9 +59,9 @@ class SampleConfig:
     width: int = 320
     train_stills: int = 2000
     val_stills: int = 200
-    unlabelled_clips: int = 24
-    unlabelled_length: int = 32
-    unlabelled_truth: bool = False
+    unlabeled_clips: int = 24
+    unlabeled_length: int = 32
+    unlabeled_truth: bool = False
     tune_clips: int = 12
     val_clips: int = 24
     clip_length: int = 80
@@ -89,7 +89,7 @@ def generate_sample(
         SampleDataError: If ``root`` has files that are not such data.
     """
     root, config = Path(root), config or SampleConfig()
-    jobs = begin_sample(root, "sample.json", {"seed": seed, **asdict(config)}, others=[UNLABELLED_TRUTH])
+    jobs = begin_sample(root, "sample.json", {"seed": seed, **asdict(config)}, others=[UNLABELED_TRUTH])
     records = run_jobs(functools.partial(_make, root, seed, config), jobs, workers)
     for folder in ("stills_train", "stills_val"):
         write_json(root / folder / "instances.json", _coco([records[job] for job in jobs if job[0] == folder]))
@@ -98,10 +98,8 @@ def generate_sample(
         write_youtube_vis(root / folder / "instances.json", data)
         for skip in config.skips:
             write_youtube_vis(root / folder / f"instances_skip{skip}.json", subsample_youtube_vis(data, skip))
-    if config.unlabelled_truth:
-        write_youtube_vis(
-            root / UNLABELLED_TRUTH, _youtube_vis([records[job] for job in jobs if job[0] == "unlabelled"])
-        )
+    if config.unlabeled_truth:
+        write_youtube_vis(root / UNLABELED_TRUTH, _youtube_vis([records[job] for job in jobs if job[0] == "unlabeled"]))
     return root
 
 
@@ -132,13 +130,13 @@ def _make(root: Path, seed: int, config: SampleConfig, job: Job) -> Record:
     rng = job_generator(seed, job)
     if folder.startswith("stills"):
         return _make_still(root / folder, rng, config, SPLIT_OF[folder], index)
-    length = config.unlabelled_length if folder == "unlabelled" else config.clip_length
-    style = UNLABELLED_STYLE if folder == "unlabelled" else LABELLED_STYLE
+    length = config.unlabeled_length if folder == "unlabeled" else config.clip_length
+    style = UNLABELED_STYLE if folder == "unlabeled" else LABELED_STYLE
     clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, style)
-    if folder != "unlabelled":
-        return _make_labelled_clip(root / folder / "JPEGImages", clip, config, index)
-    if config.unlabelled_truth:
-        return _make_labelled_clip(root / folder, clip, config, index)
+    if folder != "unlabeled":
+        return _make_labeled_clip(root / folder / "JPEGImages", clip, config, index)
+    if config.unlabeled_truth:
+        return _make_labeled_clip(root / folder, clip, config, index)
     for _ in _write_frames(root / folder / f"{index:03d}", clip, config):
         pass
     return {}
@@ -157,7 +155,7 @@ def _make_still(folder: Path, rng: np.random.Generator, config: SampleConfig, sp
     return {"image": image, "objects": objects}
 
 
-def _make_labelled_clip(images: Path, clip: Clip, config: SampleConfig, index: int) -> Record:
+def _make_labeled_clip(images: Path, clip: Clip, config: SampleConfig, index: int) -> Record:
     name = f"{index:03d}"
     shapes = []
     for masks in _write_frames(images / name, clip, config):

@@ -22,7 +22,7 @@ Record = dict[str, Any]
 SPLIT_OF = {
     "stills_train": "train",
     "stills_val": "val",
-    "unlabelled": "train",
+    "unlabeled": "train",
     "clips_tune": "tune",
     "clips_val": "val",
 }
@@ -62,7 +62,7 @@ def begin_sample(root: Path, stamp: str, content: Record, others: Sequence[str] 
     counts = {
         "clips_val": content["val_clips"],
         "clips_tune": content["tune_clips"],
-        "unlabelled": content["unlabelled_clips"],
+        "unlabeled": content["unlabeled_clips"],
         "stills_train": content["train_stills"],
         "stills_val": content["val_stills"],
     }

@@ -1,4 +1,4 @@
-"""Synthetic labelled image: a few random objects over a photo or a frame of a clip."""
+"""Synthetic labeled image: a few random objects over a photo or a frame of a clip."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ def dataset_options(root: Path) -> list[str]:
     ``ictrack_sample_pose_train`` and ``ictrack_sample_pose_val``: labeled images, COCO's keypoints.
     ``ictrack_sample_pose_clips_tune`` and ``ictrack_sample_pose_clips_val``: labeled clips at full rate, PoseTrack18
     format; with ``_skip<k>`` appended: every k-th frame of them.
-    ``ictrack_sample_pose_unlabelled``: unlabeled clips, folders of frames.
+    ``ictrack_sample_pose_unlabeled``: unlabeled clips, folders of frames.
     """
     stills = [
         [f"ictrack_sample_pose_{split}", "coco_keypoints", str(path), str(path.parent / "images")]
@@ -27,5 +27,5 @@ def dataset_options(root: Path) -> list[str]:
         for split in ("tune", "val")
         for path in sorted((root / f"clips_{split}").glob("annotations*"))
     ]
-    unlabeled = ["ictrack_sample_pose_unlabelled", "videos", str(root / "unlabelled")]
+    unlabeled = ["ictrack_sample_pose_unlabeled", "videos", str(root / "unlabeled")]
     return ["DATASETS.REGISTER", str([*stills, *clips, unlabeled])]

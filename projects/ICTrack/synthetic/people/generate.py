@@ -1,12 +1,12 @@
-"""Generator of synthetic people: labelled images, unlabelled clips, and labelled clips for tuning and evaluation.
+"""Generator of synthetic people: labeled images, unlabeled clips, and labeled clips for tuning and evaluation.
 
     root/stills_train, root/stills_val      images/*.jpg and person_keypoints.json, COCO format, 17 joints
-    root/unlabelled/<clip>/*.jpg            no labels
+    root/unlabeled/<clip>/*.jpg            no labels
     root/clips_tune, root/clips_val         images/<clip>/*.jpg, annotations/<clip>.json (every frame) and
                                             annotations_skip<k>/<clip>.json (every k-th frame), PoseTrack18 format
     root/sample_pose.json                   seed and sizes
 
-Clothes and scenery of ``stills_train`` and ``unlabelled`` are neither in ``clips_tune`` nor in ``stills_val`` and
+Clothes and scenery of ``stills_train`` and ``unlabeled`` are neither in ``clips_tune`` nor in ``stills_val`` and
 ``clips_val``, which share theirs. The data depend only on the seed, not on the number of processes.
 """
 
@@ -51,9 +51,9 @@ class PoseSampleConfig:
 
     Attributes:
         height, width: Size of every image in pixels.
-        train_stills, val_stills: Numbers of labelled images.
-        unlabelled_clips, unlabelled_length: Number of unlabelled clips, and frames of each.
-        tune_clips, val_clips, clip_length: Numbers of labelled clips, and frames of each.
+        train_stills, val_stills: Numbers of labeled images.
+        unlabeled_clips, unlabeled_length: Number of unlabeled clips, and frames of each.
+        tune_clips, val_clips, clip_length: Numbers of labeled clips, and frames of each.
         skips: Frame skips for which subsampled annotation files are written.
         min_visible: Smallest number of visible pixels of annotated people.
         clip_quality: JPEG quality of clips; that of images varies.
@@ -63,8 +63,8 @@ class PoseSampleConfig:
     width: int = 320
     train_stills: int = 2000
     val_stills: int = 200
-    unlabelled_clips: int = 20
-    unlabelled_length: int = 32
+    unlabeled_clips: int = 20
+    unlabeled_length: int = 32
     tune_clips: int = 10
     val_clips: int = 20
     clip_length: int = 60
@@ -121,10 +121,10 @@ def _make(root: Path, seed: int, config: PoseSampleConfig, job: Job) -> Record:
     rng = job_generator(seed, job)
     if folder in STILLS:
         return _make_still(root / folder, rng, config, SPLIT_OF[folder], index)
-    length = config.clip_length if folder in CLIPS else config.unlabelled_length
+    length = config.clip_length if folder in CLIPS else config.unlabeled_length
     clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, ClipStyle())
     if folder in CLIPS:
-        return _make_labelled_clip(root / folder, clip, config, folder, index)
+        return _make_labeled_clip(root / folder, clip, config, folder, index)
     for time, (image, _) in enumerate(clip):
         write_jpeg(root / folder / f"{index:03d}" / f"{time:05d}.jpg", image, config.clip_quality)
     return {}
@@ -139,7 +139,7 @@ def _make_still(folder: Path, rng: np.random.Generator, config: PoseSampleConfig
     return {"image": image, "people": people}
 
 
-def _make_labelled_clip(folder: Path, clip: Clip, config: PoseSampleConfig, kind: str, index: int) -> Record:
+def _make_labeled_clip(folder: Path, clip: Clip, config: PoseSampleConfig, kind: str, index: int) -> Record:
     name = sequence_name(kind, index)
     images, annotations = [], []
     for time, (frame, people) in enumerate(clip):

@@ -1,4 +1,4 @@
-"""Synthetic labelled image: a few people and props on a stage."""
+"""Synthetic labeled image: a few people and props on a stage."""
 
 from __future__ import annotations
 

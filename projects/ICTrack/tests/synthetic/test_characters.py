@@ -20,7 +20,7 @@ from synthetic.characters.output import SPLIT_OF, SampleDataError
 
 CONFIG = Path(__file__).resolve().parents[4] / "configs" / "quickstart" / "solo_lite0.yaml"
 TINY = SampleConfig(
-    height=96, width=160, train_stills=8, val_stills=4, unlabelled_clips=2, unlabelled_length=4, tune_clips=2,
+    height=96, width=160, train_stills=8, val_stills=4, unlabeled_clips=2, unlabeled_length=4, tune_clips=2,
     val_clips=3, clip_length=12, skips=(4,),
 )  # fmt: skip
 STILLS = ("stills_train", "stills_val")
@@ -53,7 +53,7 @@ def test_another_seed_gives_other_pictures(sample, tmp_path):
 def test_layout_and_sizes(sample):
     assert len(list((sample / "stills_train/images").glob("*.jpg"))) == TINY.train_stills
     assert len(list((sample / "stills_val/images").glob("*.jpg"))) == TINY.val_stills
-    assert [len(list(d.iterdir())) for d in sorted((sample / "unlabelled").iterdir())] == [TINY.unlabelled_length] * 2
+    assert [len(list(d.iterdir())) for d in sorted((sample / "unlabeled").iterdir())] == [TINY.unlabeled_length] * 2
     for folder in CLIPS:
         for video in read(sample, folder)["videos"]:
             assert len(video["file_names"]) == video["length"] == TINY.clip_length
@@ -61,8 +61,8 @@ def test_layout_and_sizes(sample):
                 assert cv2.imread(str(sample / folder / "JPEGImages" / name)).shape == (96, 160, 3)
 
 
-def test_unlabelled_clips_have_no_labels(sample):
-    assert {path.suffix for path in (sample / "unlabelled").rglob("*") if path.is_file()} == {".jpg"}
+def test_unlabeled_clips_have_no_labels(sample):
+    assert {path.suffix for path in (sample / "unlabeled").rglob("*") if path.is_file()} == {".jpg"}
 
 
 def test_assets_of_splits_are_disjoint_and_complete():
@@ -102,7 +102,7 @@ def test_generated_splits_are_disjoint(sample):
     for a, b in (("stills_train", "stills_val"), ("stills_train", "clips_tune"), ("stills_train", "clips_val"),
                  ("clips_tune", "clips_val"), ("clips_tune", "stills_val")):  # fmt: skip
         assert not used[a][0] & used[b][0] and not used[a][1] & used[b][1], (a, b)
-    assert SPLIT_OF["unlabelled"] == "train"
+    assert SPLIT_OF["unlabeled"] == "train"
 
 
 @pytest.mark.parametrize("folder", STILLS)
@@ -164,7 +164,7 @@ def test_object_that_leaves_and_returns_keeps_its_id(tmp_path):
     returned = 0
     for seed in range(2):
         clip = Clip(np.random.default_rng(seed), "val", 0, 60, 192, 320, ClipStyle(leaves_probability=1.0))
-        record = generate._make_labelled_clip(tmp_path, clip, config, seed)
+        record = generate._make_labeled_clip(tmp_path, clip, config, seed)
         data = generate._youtube_vis([record])
         assert len(data["annotations"]) <= len(clip.characters)
         for annotation in data["annotations"]:
@@ -239,7 +239,7 @@ def test_registration(sample, tmp_path):
     cfg = load_config(overrides=[*dataset_options(tmp_path), *dataset_options(sample)])
     assert [name for name, *_ in cfg.DATASETS.REGISTER] == [
         "ictrack_sample_train", "ictrack_sample_val", "ictrack_sample_clips_tune", "ictrack_sample_clips_tune_skip4",
-        "ictrack_sample_clips_val", "ictrack_sample_clips_val_skip4", "ictrack_sample_unlabelled",
+        "ictrack_sample_clips_val", "ictrack_sample_clips_val_skip4", "ictrack_sample_unlabeled",
     ]  # fmt: skip
     register_configured_datasets(cfg)
     stills = DatasetCatalog.get("ictrack_sample_train")
@@ -251,7 +251,7 @@ def test_registration(sample, tmp_path):
     metadata = MetadataCatalog.get("ictrack_sample_clips_val_skip4")
     assert metadata.evaluator_type == "youtube_vis"
     assert list(metadata.thing_classes) == list(assets.CATEGORIES)
-    assert len(DatasetCatalog.get("ictrack_sample_unlabelled")) == TINY.unlabelled_clips
+    assert len(DatasetCatalog.get("ictrack_sample_unlabeled")) == TINY.unlabeled_clips
 
 
 def test_the_configuration_registers_what_is_generated(sample, tmp_path, monkeypatch):

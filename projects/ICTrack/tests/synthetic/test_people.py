@@ -33,7 +33,7 @@ from synthetic.people.wardrobe import (
 
 CONFIG = Path(__file__).resolve().parents[4] / "configs" / "quickstart" / "pose_lite0.yaml"
 TINY = PoseSampleConfig(
-    train_stills=6, val_stills=3, unlabelled_clips=1, unlabelled_length=3, tune_clips=1, val_clips=2, clip_length=9,
+    train_stills=6, val_stills=3, unlabeled_clips=1, unlabeled_length=3, tune_clips=1, val_clips=2, clip_length=9,
     skips=(4,),
 )  # fmt: skip
 CLIPS = ("clips_tune", "clips_val")
@@ -58,7 +58,7 @@ def test_same_files_whatever_the_number_of_processes(sample, tmp_path):
 
 def test_another_seed_gives_other_pictures(sample, tmp_path):
     few = PoseSampleConfig(
-        train_stills=6, val_stills=0, unlabelled_clips=0, tune_clips=0, val_clips=0, skips=(),
+        train_stills=6, val_stills=0, unlabeled_clips=0, tune_clips=0, val_clips=0, skips=(),
     )  # fmt: skip
     other, first = contents(generate_sample_pose(tmp_path / "a", seed=4, config=few, workers=1)), contents(sample)
     stills = [name for name in other if name.endswith(".jpg")]
@@ -67,10 +67,10 @@ def test_another_seed_gives_other_pictures(sample, tmp_path):
 
 def test_layout_and_sizes(sample):
     assert {p.name for p in sample.iterdir()} == {
-        "stills_train", "stills_val", "unlabelled", "clips_tune", "clips_val", "sample_pose.json",
+        "stills_train", "stills_val", "unlabeled", "clips_tune", "clips_val", "sample_pose.json",
     }  # fmt: skip
     assert len(list((sample / "stills_train/images").glob("*.jpg"))) == TINY.train_stills
-    assert {p.suffix for p in (sample / "unlabelled").rglob("*") if p.is_file()} == {".jpg"}
+    assert {p.suffix for p in (sample / "unlabeled").rglob("*") if p.is_file()} == {".jpg"}
     for folder in CLIPS:
         for data in clip_files(sample, folder):
             assert len(data["images"]) == TINY.clip_length
@@ -219,7 +219,7 @@ def test_registration(sample, tmp_path):
     assert [name for name, *_ in cfg.DATASETS.REGISTER] == [
         "ictrack_sample_pose_train", "ictrack_sample_pose_val", "ictrack_sample_pose_clips_tune",
         "ictrack_sample_pose_clips_tune_skip4", "ictrack_sample_pose_clips_val", "ictrack_sample_pose_clips_val_skip4",
-        "ictrack_sample_pose_unlabelled",
+        "ictrack_sample_pose_unlabeled",
     ]  # fmt: skip
     register_configured_datasets(cfg)
     stills = DatasetCatalog.get("ictrack_sample_pose_train")
@@ -235,7 +235,7 @@ def test_registration(sample, tmp_path):
     clips = DatasetCatalog.get("ictrack_sample_pose_clips_val_skip4")
     assert [clip["length"] for clip in clips] == [3, 3] and Path(clips[0]["file_names"][0]).is_file()
     assert MetadataCatalog.get("ictrack_sample_pose_clips_val").evaluator_type == "posetrack"
-    assert len(DatasetCatalog.get("ictrack_sample_pose_unlabelled")) == TINY.unlabelled_clips
+    assert len(DatasetCatalog.get("ictrack_sample_pose_unlabeled")) == TINY.unlabeled_clips
 
 
 def test_the_configuration_registers_what_is_generated(sample, tmp_path, monkeypatch):

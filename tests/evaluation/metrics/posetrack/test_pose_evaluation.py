@@ -130,14 +130,14 @@ def test_false_positives_where_nobody_is():
     assert result["strict"] == pytest.approx((0.75, 2 / 3))
 
 
-def test_an_unlabelled_frame():
+def test_an_unlabeled_frame():
     gt, pred = [ONE, [], ONE, ONE], [ONE, ONE, FAR, ONE]
     result = totals(gt, pred, labeled=[True, False, False, True])
     assert result["official"][1] == pytest.approx(0)
     assert result["strict"] == pytest.approx((1, 1))
 
 
-def test_an_unlabelled_frame_does_not_change_who_was_matched():
+def test_an_unlabeled_frame_does_not_change_who_was_matched():
     gt, pred = [ONE] * 4, [[person(7, 100.0)], [person(8, 100.0)], [person(7, 100.0)], [person(7, 100.0)]]
     labeled = [True, False, True, True]
     evaluation = evaluate_pose({"a": gt_sequence(gt, labeled=labeled)}, {"a": pred_sequence(pred)})

@@ -54,7 +54,7 @@ def test_people_without_a_box_have_that_of_their_joints():
     np.testing.assert_array_equal(ours, expected)
 
 
-def test_tracks_of_labelled_frames_with_people_of_some_joint():
+def test_tracks_of_labeled_frames_with_people_of_some_joint():
     nobody = person(9, 100.0, absent=POSETRACK_15.names)
     gt = gt_sequence(
         [[person(4, 100.0), person(2, 500.0)], [person(8, 0.0)], [nobody], [person(2, 500.0)]],

@@ -10,7 +10,7 @@ from experiments.ablation.cache import Cache, fingerprint
 from experiments.ablation.cached_features import CachedFeatures, embed_detections
 from experiments.ablation.methods import HEADS, ROWS, select_rows
 from experiments.ablation.objectives import CachedClips, CachedImageObjective, CachedVideoObjective
-from experiments.ablation.pack_detections import pack_clips, pseudo_labelled, true_identities, unpack_clips
+from experiments.ablation.pack_detections import pack_clips, pseudo_labeled, true_identities, unpack_clips
 from experiments.ablation.train_heads import mine_tracklets, purity
 from experiments.association.masks import DetectedClip, DetectedFrame
 from ictrack.engine.setup import load_config
@@ -97,7 +97,7 @@ def test_an_image_objective_draws_views_of_the_same_stills():
 
 
 def test_clips_keep_their_intervals():
-    cfg = load_config(overrides=["INPUT.UNLABELLED.NUM_FRAMES", "3", "INPUT.UNLABELLED.INTERVAL", "[4.0, 8.0]"])
+    cfg = load_config(overrides=["INPUT.UNLABELED.NUM_FRAMES", "3", "INPUT.UNLABELED.INTERVAL", "[4.0, 8.0]"])
     known = cached_features(5, 20)
     known.times *= 2  # every second frame is there
     objective = CachedVideoObjective(cfg, OBJECTIVES["tracklet"](cfg), known, 9, known.ids)
@@ -111,7 +111,7 @@ def test_clips_keep_their_intervals():
 
 @pytest.mark.parametrize("objective", ["tracklet", "instance_walk"])
 def test_video_objectives_learn_and_leave_out_what_is_on_no_tracklet(objective):
-    cfg = load_config(overrides=["INPUT.UNLABELLED.NUM_FRAMES", "3", "INPUT.UNLABELLED.INTERVAL", "[1.0, 2.0]"])
+    cfg = load_config(overrides=["INPUT.UNLABELED.NUM_FRAMES", "3", "INPUT.UNLABELED.INTERVAL", "[1.0, 2.0]"])
     known = cached_features(4, 8, per_image=3)
     tracklets = known.ids.clone()
     tracklets[2::3] = -1
@@ -186,7 +186,7 @@ def test_fingerprints_differ():
 def test_gt_and_pseudo_labels():
     clip = make_clip()
     assert true_identities([clip]).tolist() == [0, -1, -1] * 4
-    records = pseudo_labelled(clip, "root", stride=3, min_score=0.5)
+    records = pseudo_labeled(clip, "root", stride=3, min_score=0.5)
     assert [r["file_name"] for r in records] == ["root/000/00000.jpg", "root/000/00003.jpg"]
     assert [a["category_id"] for a in records[0]["annotations"]] == [1, 0]
     assert records[0]["annotations"][1]["bbox"] == [8, 4, 8, 4]

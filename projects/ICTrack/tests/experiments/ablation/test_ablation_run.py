@@ -19,7 +19,7 @@ from synthetic.characters import SampleConfig
 CONFIGS = Path(__file__).resolve().parents[5] / "configs" / "quickstart"
 FILES = {"detector": "ablation_detector.yaml", "strong": "ablation_strong.yaml", "paper": "ablation_paper.yaml"}
 TINY = SampleConfig(
-    train_stills=8, val_stills=0, unlabelled_clips=2, unlabelled_length=8, unlabelled_truth=True, tune_clips=1,
+    train_stills=8, val_stills=0, unlabeled_clips=2, unlabeled_length=8, unlabeled_truth=True, tune_clips=1,
     val_clips=2, clip_length=20, skips=SKIPS[:1],
 )  # fmt: skip
 # Whatever such a detector finds is tracked, so that mining and tuning have something to work on.
@@ -136,7 +136,7 @@ def test_windows_onto_clips_are_learnt_from(finished):
     cache = Cache(folder / "out" / "seed_3" / "cache")
     whole, half, scaled = (
         cache.read(name)[key]
-        for name, key in (("unlabelled_0", "sparse"), ("half size_0", "features"), ("scales_0", "features"))
+        for name, key in (("unlabeled_0", "sparse"), ("half size_0", "features"), ("scales_0", "features"))
     )
     count = WINDOWS["scales"][0]
     assert (len(half["sources"]), len(scaled["sources"])) == (len(whole["sources"]), count * len(whole["sources"]))

@@ -16,7 +16,7 @@ from synthetic.characters.assets import CATEGORIES
 ROOT = Path(__file__).resolve().parents[5]
 CONFIGS = MaskConfigs.in_folder(ROOT / "configs" / "quickstart")
 TINY = SampleConfig(
-    train_stills=8, val_stills=4, unlabelled_clips=1, unlabelled_length=2, tune_clips=1, val_clips=2, clip_length=20
+    train_stills=8, val_stills=4, unlabeled_clips=1, unlabeled_length=2, tune_clips=1, val_clips=2, clip_length=20
 )
 
 
@@ -39,7 +39,7 @@ def test_the_whole_road(tmp_path, capfd):
     assert "YouTube-VIS" in report
     assert list(metrics["health"]) == ["untrained head", "image head", "video head", "both"]
     assert all(0 <= scores["cell_retrieval"] <= 1 for scores in metrics["health"].values())
-    assert "Training on unlabelled clips" in report and "cell retrieval@1" in report
+    assert "Training on unlabeled clips" in report and "cell retrieval@1" in report
     # What was learnt from stills stays as it was, and the video head has learnt something beside it.
     image, both = (weights(tmp_path / stage / "model_final.pth") for stage in ("train", "video"))
     assert all(torch.equal(value, both[in_pair(name)]) for name, value in image.items())

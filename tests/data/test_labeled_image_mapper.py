@@ -8,7 +8,7 @@ from pycocotools import mask as coco_mask
 
 from ictrack.data.augmentation import ColorTransform, build_train_augmentation
 from ictrack.data.bad_files import BadFilesError
-from ictrack.data.labelled_image_mapper import LabelledImageMapper
+from ictrack.data.labeled_image_mapper import LabeledImageMapper
 from ictrack.data.train_loader import ViewBatches
 from ictrack.engine.setup import load_config
 
@@ -32,7 +32,7 @@ def record(tmp_path):
 
 
 def mapper(augmentations=(), num_views=2, max_bad_images=1):
-    return LabelledImageMapper(
+    return LabeledImageMapper(
         augmentations=list(augmentations), image_format="RGB", num_views=num_views, max_bad_images=max_bad_images
     )
 

@@ -1,4 +1,4 @@
-"""Mapper of an image with labelled people to one or several augmented training views of it."""
+"""Mapper of an image with labeled people to one or several augmented training views of it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from detectron2.structures import BoxMode
 from ictrack.structures.joints import JointSet, configured_joints
 
 from .augmentation import published_person_crops
-from .labelled_image_mapper import LabelledImageMapper
+from .labeled_image_mapper import LabeledImageMapper
 
 
-class LabelledPoseMapper(LabelledImageMapper):
-    """:class:`LabelledImageMapper` of people: gt_boxes, gt_classes, gt_keypoints and gt_ids, but no masks.
+class LabeledPoseMapper(LabeledImageMapper):
+    """:class:`LabeledImageMapper` of people: gt_boxes, gt_classes, gt_keypoints and gt_ids, but no masks.
 
-    Crowds and people without a labelled joint are left out, and in a view also people whose box's center is outside
-    or who have no labelled joint there. The augmentations get the people's boxes.
+    Crowds and people without a labeled joint are left out, and in a view also people whose box's center is outside
+    or who have no labeled joint there. The augmentations get the people's boxes.
 
     Args:
         joints: Joint set of the records' keypoints.
-        joints_outside: Whether a joint outside a view stays labelled, to be regressed (PointSetAnchor).
+        joints_outside: Whether a joint outside a view stays labeled, to be regressed (PointSetAnchor).
     """
 
     @configurable
@@ -52,7 +52,7 @@ class LabelledPoseMapper(LabelledImageMapper):
         people = [
             (identity, annotation)
             for identity, annotation in self._identified(dataset_dict)
-            if self._is_labelled(annotation, dataset_dict["file_name"])
+            if self._is_labeled(annotation, dataset_dict["file_name"])
         ]
         boxes = np.array([BoxMode.convert(p["bbox"], p["bbox_mode"], BoxMode.XYXY_ABS) for _, p in people])
         boxes = boxes.reshape(-1, 4)
@@ -79,7 +79,7 @@ class LabelledPoseMapper(LabelledImageMapper):
         return view
 
     def _moved(self, keypoints: Sequence[float], transforms: T.TransformList, size: tuple[int, int]) -> np.ndarray:
-        """Pose (J, 3) in a view of ``size``, 0 where a joint is not labelled."""
+        """Pose (J, 3) in a view of ``size``, 0 where a joint is not labeled."""
         pose = np.array(keypoints, dtype=np.float64).reshape(-1, 3)
         pose[:, :2] = transforms.apply_coords(pose[:, :2])
         if not self._joints_outside:
@@ -89,7 +89,7 @@ class LabelledPoseMapper(LabelledImageMapper):
         pose[pose[:, 2] == 0] = 0
         return pose
 
-    def _is_labelled(self, annotation: dict[str, Any], file_name: str) -> bool:
+    def _is_labeled(self, annotation: dict[str, Any], file_name: str) -> bool:
         keypoints = annotation.get("keypoints")
         if keypoints is None:
             return False

@@ -1,4 +1,4 @@
-"""Mapper of a labelled image to one or several augmented training views of it."""
+"""Mapper of a labeled image to one or several augmented training views of it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _INSTANCES_PER_IMAGE = 1 << 16
 _BOX_TO_BOX = (NoOpTransform, HFlipTransform, VFlipTransform, T.ResizeTransform, ColorTransform)
 
 
-class LabelledImageMapper:
+class LabeledImageMapper:
     """Mapper of a Detectron2 dataset dict with masks to ``{"width", "height", "views": [view, ...]}``.
 
     A view is a dataset dict with "image" ((C, H, W) uint8) and "instances" (gt_boxes, gt_classes, gt_masks as

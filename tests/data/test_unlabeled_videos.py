@@ -1,4 +1,4 @@
-"""Finding unlabelled videos in every layout, leaving some out, registering them."""
+"""Finding unlabeled videos in every layout, leaving some out, registering them."""
 
 import json
 import os
@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from unlabelled_scene import write_file, write_folder
+from unlabeled_scene import write_file, write_folder
 
-from ictrack.data.datasets.unlabelled_videos import (
+from ictrack.data.datasets.unlabeled_videos import (
     exclude_videos,
     find_videos,
-    register_all_unlabelled_videos,
-    register_unlabelled_videos,
+    register_all_unlabeled_videos,
+    register_unlabeled_videos,
 )
 from ictrack.data.datasets.youtube_vis import register_youtube_vis
 from ictrack.data.video_io import VideoReadError
@@ -70,7 +70,7 @@ def test_globs_of_files_folders_and_frames(collection):
 def test_a_list_in_a_text_file(collection):
     listing = collection / "lists" / "videos.txt"
     listing.parent.mkdir()
-    listing.write_text(f"# unlabelled\n../b\n\n../*.mp4  # relative to this file\n{collection}/x/film.MOV\n")
+    listing.write_text(f"# unlabeled\n../b\n\n../*.mp4  # relative to this file\n{collection}/x/film.MOV\n")
     assert names(find_videos(str(listing))) == ["b", "clip", "film"]
     listing.write_text("../nowhere\n")
     with pytest.raises(VideoReadError, match="nowhere"):
@@ -114,7 +114,7 @@ def test_evaluation_videos_are_left_out(tmp_path, collection, caplog):
     listing.write_text("film\nunknown\n")
     with caplog.at_level("INFO", logger="ictrack"):
         assert names(exclude_videos(records, [str(valid), str(listing), "b"])) == ["clip"]
-    assert "3 of 4 unlabelled videos are excluded (4 names" in caplog.text
+    assert "3 of 4 unlabeled videos are excluded (4 names" in caplog.text
     assert exclude_videos(records, []) == records
     valid.write_text("{")
     with pytest.raises(AnnotationError, match=r"valid\.json"):
@@ -125,20 +125,20 @@ def test_videos_of_registered_data_sets_are_left_out(tmp_path, collection):
     records = find_videos(str(collection))
     video = {"id": 1, "width": 8, "height": 8, "length": 1, "file_names": ["deep/00000.jpg"]}
     (tmp_path / "valid.json").write_text(json.dumps({"videos": [video], "categories": []}))
-    register_youtube_vis("exclude_labelled", str(tmp_path / "valid.json"), str(tmp_path))
-    register_unlabelled_videos("exclude_unlabelled", [str(collection / "x/film.MOV")])
+    register_youtube_vis("exclude_labeled", str(tmp_path / "valid.json"), str(tmp_path))
+    register_unlabeled_videos("exclude_unlabeled", [str(collection / "x/film.MOV")])
     try:
-        kept = names(exclude_videos(records, ["exclude_labelled", "exclude_unlabelled"]))
+        kept = names(exclude_videos(records, ["exclude_labeled", "exclude_unlabeled"]))
         assert kept == [name for name in names(records) if name not in ("deep", "film")] and len(kept) == 2
     finally:
-        for name in ("exclude_labelled", "exclude_unlabelled"):
+        for name in ("exclude_labeled", "exclude_unlabeled"):
             DatasetCatalog.remove(name)
             MetadataCatalog.remove(name)
 
 
 def test_registered_videos_are_found_when_used(tmp_path):
-    name = "unlabelled_test_registered"
-    register_unlabelled_videos(name, [str(tmp_path / "videos")], fps=12)
+    name = "unlabeled_test_registered"
+    register_unlabeled_videos(name, [str(tmp_path / "videos")], fps=12)
     try:
         write_folder(tmp_path / "videos" / "walk", 3)
         write_file(tmp_path / "videos" / "run.mp4", 3)
@@ -152,15 +152,15 @@ def test_registered_videos_are_found_when_used(tmp_path):
 
 
 def test_public_data_sets_are_registered(tmp_path, monkeypatch):
-    public = ("ytvos_2019_train_unlabelled", "posetrack18_train_unlabelled")
+    public = ("ytvos_2019_train_unlabeled", "posetrack18_train_unlabeled")
     assert set(public) <= set(DatasetCatalog.list())
     touch(tmp_path / "ytvos_2019/train/JPEGImages/003234408d/00000.jpg")
     touch(tmp_path / "posetrack18/images/train/000001_bonn_train/000000.jpg")
     catalog = {}
-    monkeypatch.setattr("ictrack.data.datasets.unlabelled_videos.DatasetCatalog", catalog, raising=True)
+    monkeypatch.setattr("ictrack.data.datasets.unlabeled_videos.DatasetCatalog", catalog, raising=True)
     monkeypatch.setattr(
-        "ictrack.data.datasets.unlabelled_videos.register_unlabelled_videos",
+        "ictrack.data.datasets.unlabeled_videos.register_unlabeled_videos",
         lambda name, root: catalog.update({name: root}),
     )
-    register_all_unlabelled_videos(str(tmp_path))
+    register_all_unlabeled_videos(str(tmp_path))
     assert [names(find_videos(catalog[name])) for name in public] == [["003234408d"], ["000001_bonn_train"]]

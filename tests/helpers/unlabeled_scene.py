@@ -1,4 +1,4 @@
-"""Small unlabelled videos for tests: frames told apart by their grey level, on the left half; the right half is red."""
+"""Small unlabeled videos for tests: frames told apart by their grey level, on the left half; the right half is red."""
 
 from pathlib import Path
 

@@ -1,11 +1,11 @@
-"""Unlabelled videos: YouTube-VOS, PoseTrack18, and a user's own files and folders in any layout.
+"""Unlabeled videos: YouTube-VOS, PoseTrack18, and a user's own files and folders in any layout.
 
 Below ``DETECTRON2_DATASETS`` (default ``./datasets``), as they are distributed::
 
-    ytvos_2019/train/JPEGImages/<video>/<frame>.jpg      registered as ytvos_2019_train_unlabelled
-    posetrack18/images/train/<video>/<frame>.jpg         registered as posetrack18_train_unlabelled
+    ytvos_2019/train/JPEGImages/<video>/<frame>.jpg      registered as ytvos_2019_train_unlabeled
+    posetrack18/images/train/<video>/<frame>.jpg         registered as posetrack18_train_unlabeled
 
-YouTube-VIS takes its videos from YouTube-VOS, under the same names: ``DATASETS.UNLABELLED_EXCLUDE`` keeps the videos of
+YouTube-VIS takes its videos from YouTube-VOS, under the same names: ``DATASETS.UNLABELED_EXCLUDE`` keeps the videos of
 an evaluation on YouTube-VIS out of training.
 """
 
@@ -31,28 +31,28 @@ VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".mpg", ".mpe
 FRAMES_FOLDER = "JPEGImages"
 
 _LAYOUTS = {
-    "ytvos_2019_train_unlabelled": "ytvos_2019/train",
-    "posetrack18_train_unlabelled": "posetrack18/images/train",
+    "ytvos_2019_train_unlabeled": "ytvos_2019/train",
+    "posetrack18_train_unlabeled": "posetrack18/images/train",
 }
 
 
-def register_unlabelled_videos(name: str, sources: str | Sequence[str], fps: float | None = None) -> None:
-    """Register unlabelled videos under ``name``, for ``cfg.DATASETS.UNLABELLED``. Nothing is opened before use.
+def register_unlabeled_videos(name: str, sources: str | Sequence[str], fps: float | None = None) -> None:
+    """Register unlabeled videos under ``name``, for ``cfg.DATASETS.UNLABELED``. Nothing is opened before use.
 
     Args:
         name: Name of the data set.
         sources: Path or glob, or several of them, see :func:`find_videos`.
-        fps: Frames per second of folders of images; None: ``INPUT.UNLABELLED.FOLDER_FPS``.
+        fps: Frames per second of folders of images; None: ``INPUT.UNLABELED.FOLDER_FPS``.
     """
     DatasetCatalog.register(name, lambda: find_videos(sources, fps))
     MetadataCatalog.get(name).set(sources=[sources] if isinstance(sources, str) else list(sources))
 
 
-def register_all_unlabelled_videos(root: str) -> None:
+def register_all_unlabeled_videos(root: str) -> None:
     """Register the public data sets below the folder ``root``; names that exist already are left alone."""
     for name, folder in _LAYOUTS.items():
         if name not in DatasetCatalog:
-            register_unlabelled_videos(name, os.path.join(root, folder))
+            register_unlabeled_videos(name, os.path.join(root, folder))
 
 
 def find_videos(sources: str | Sequence[str], fps: float | None = None) -> list[dict[str, Any]]:
@@ -102,7 +102,7 @@ def exclude_videos(records: Sequence[dict[str, Any]], exclude: Iterable[str]) ->
     kept = [record for record in records if record["video_name"] not in names]
     if names:
         excluded = len(records) - len(kept)
-        logger.info("%d of %d unlabelled videos are excluded (%d names to exclude)", excluded, len(records), len(names))
+        logger.info("%d of %d unlabeled videos are excluded (%d names to exclude)", excluded, len(records), len(names))
     return kept
 
 

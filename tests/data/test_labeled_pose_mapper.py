@@ -1,4 +1,4 @@
-"""Labelled people: who is kept, mirrored joints, joints outside, identities."""
+"""Labeled people: who is kept, mirrored joints, joints outside, identities."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ import torch
 from detectron2.data import transforms as T
 from detectron2.structures import BoxMode
 
-from ictrack.data.labelled_pose_mapper import LabelledPoseMapper
+from ictrack.data.labeled_pose_mapper import LabeledPoseMapper
 from ictrack.data.person_crop import CropTransform
 from ictrack.data.train_loader import build_train_loader
 from ictrack.engine.setup import load_config
@@ -38,7 +38,7 @@ def record(tmp_path):
         "annotations": [
             crowd,
             person([10, 10, 20, 30], left_knee=(12, 20, 2), right_knee=(18, 20, 1)),
-            person([30, 10, 40, 30]),  # without labelled joints
+            person([30, 10, 40, 30]),  # without labeled joints
             person([44, 10, 56, 30], left_knee=(55, 20, 2), nose=(46, 12, 2)),
         ],
     }  # fmt: skip
@@ -46,7 +46,7 @@ def record(tmp_path):
 
 def mapper(*augmentations, num_views=1, **options):
     options = {"joints": COCO_17, **options}
-    return LabelledPoseMapper(
+    return LabeledPoseMapper(
         augmentations=list(augmentations), image_format="RGB", num_views=num_views, max_bad_images=0, **options
     )
 
@@ -64,7 +64,7 @@ def crop(center, size=(40, 30), scale=1.0):
     return Crop()
 
 
-def test_people_with_labelled_joints_are_kept(record):
+def test_people_with_labeled_joints_are_kept(record):
     view = one_view(record)
     instances = view["instances"]
     assert view["image"].shape == (3, 40, 60) and "annotations" not in view
@@ -94,7 +94,7 @@ def test_people_whose_centre_is_outside_and_joints_outside_are_gone(record):
     assert len(nobody) == 0 and nobody.gt_keypoints.tensor.shape == (0, 17, 3) and nobody.gt_ids.shape == (0,)
 
 
-def test_joints_outside_can_stay_labelled(record):
+def test_joints_outside_can_stay_labeled(record):
     """Columns 25 to 55: the last person's centre is inside, the knee at 57 is not, nor is anything with the nose."""
     record["annotations"][3]["keypoints"][3 * LEFT_KNEE] = 57
     instances = one_view(record, crop((40.0, 20.0)), joints_outside=True)["instances"]
@@ -137,7 +137,7 @@ def pose_cfg():
 
 
 def test_crops_of_the_configuration(record, pose_cfg):
-    view = LabelledPoseMapper(pose_cfg(), num_images=1)(record)["views"][0]
+    view = LabeledPoseMapper(pose_cfg(), num_images=1)(record)["views"][0]
     assert view["image"].shape == (3, 64, 64) and len(view["instances"]) >= 1
     keypoints = view["instances"].gt_keypoints.tensor
     inside = (keypoints[..., :2] >= 0).all(-1) & (keypoints[..., :2] <= 64).all(-1)
@@ -152,7 +152,7 @@ def test_published_crops_of_the_configuration(record, pose_cfg):
     record["annotations"][1]["keypoints"][2] = 2
     for _ in range(5):
         cfg = pose_cfg("INPUT.PERSON_CROP", "published", "INPUT.RANDOM_FLIP", "none")
-        view = LabelledPoseMapper(cfg, num_images=1)(record)["views"][0]
+        view = LabeledPoseMapper(cfg, num_images=1)(record)["views"][0]
         assert set(view["image"][:, 0].unique().tolist()) == {0}  # 40 rows magnified by 2 at most, from their middle
         nose, knee = view["instances"].gt_keypoints.tensor[0, [0, LEFT_KNEE]]
         assert nose[1] > 64 and nose[2] == 2 and (0 <= knee[1] <= 64)
@@ -160,7 +160,7 @@ def test_published_crops_of_the_configuration(record, pose_cfg):
 
 def test_an_unknown_crop_is_refused(pose_cfg):
     with pytest.raises(ValueError, match=r"INPUT\.PERSON_CROP is 'paper', expected one of"):
-        LabelledPoseMapper(pose_cfg("INPUT.PERSON_CROP", "paper"), num_images=1)
+        LabeledPoseMapper(pose_cfg("INPUT.PERSON_CROP", "paper"), num_images=1)
 
 
 def test_data_sets_of_other_joints_than_the_models_are_refused(pose_cfg):
