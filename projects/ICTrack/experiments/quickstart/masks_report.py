@@ -87,8 +87,8 @@ def write_quickstart_report(
         if len(sections) == 2:
             Image.fromarray(strip_image(rows)).save(output / "tracks.jpg", quality=90)
     sections += [_table(int(skip), rows) for skip, rows in sorted(metrics["skips"].items(), key=lambda kv: -int(kv[0]))]
-    numbers = sorted({index // step for index in picked.values()})
-    sources = {f"Clip {number + 1}": (_root() / clips[number].video["file_names"][0]).parent for number in numbers}
+    median = next(iter(picked.values())) // step
+    sources = {f"Clip {median + 1}": (_root() / clips[median].video["file_names"][0]).parent}
     real = real_clips()[-1]
     sources[f"Real clip: {real.stem.replace('_', ' ')}"] = real
     tracker = VideoTracker.from_config(tracking_cfg)

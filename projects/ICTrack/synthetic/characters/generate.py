@@ -62,8 +62,8 @@ class SampleConfig:
     unlabeled_clips: int = 24
     unlabeled_length: int = 32
     unlabeled_truth: bool = False
-    tune_clips: int = 12
-    val_clips: int = 24
+    tune_clips: int = 10
+    val_clips: int = 20
     clip_length: int = 80
     skips: tuple[int, ...] = (2, 4, 8, 16)
     min_visible_still: int = 40
