@@ -150,7 +150,7 @@ def test_two_processes_go_on_where_one_stopped(dataset, tmp_path):
     """12 of 16 iterations are 6 of 8; nobody names a port."""
     _, extra = stopped_run(dataset, tmp_path, 1, 12)
     log = run(dataset, tmp_path, *extra, flags=["--num-gpus", "2", "--resume"])
-    assert "Starting training from iteration 6" in log and "a run with 1 processes, this one has 2" in log
+    assert "Starting training from iteration 6" in log and "a run with 1 processes, this run has 2" in log
     assert training_lines(tmp_path)[-1]["iteration"] == 7
     assert load_weights_file(tmp_path / "model_final.pth")["trainer"]["world_size"] == 2
 

@@ -172,7 +172,8 @@ def test_wrong_files_are_named(tmp_path):
     content = json.loads(truth.read_text())
     del content["annotations"]
     (tmp_path / "test.json").write_text(json.dumps(content))
-    assert "annotations: there are none" in error_line("ytvis", "--gt", tmp_path / "test.json", "--results", results)
+    message = error_line("ytvis", "--gt", tmp_path / "test.json", "--results", results)
+    assert "annotations: must not be missing in a ground truth" in message
 
 
 def test_wrong_usage_has_its_own_status():
