@@ -106,8 +106,10 @@ def setup(args: argparse.Namespace) -> CfgNode:
 
 
 def check_frozen(cfg: CfgNode) -> None:
-    """Raise ConfigError if the detector would be trained without any loss."""
+    """Raise ConfigError if the detector would be trained without any loss, or ``MODEL.FREEZE`` could not be kept."""
     video = cfg.MODEL.VIDEO_EMBEDDING
+    if "image_head" in cfg.MODEL.FREEZE and not video.ENABLED:
+        raise ConfigError("MODEL.FREEZE image_head needs a video head beside it: set MODEL.VIDEO_EMBEDDING.ENABLED")
     trains_video_alone = video.ENABLED and cfg.DATASETS.UNLABELED and not cfg.DATASETS.TRAIN
     if trains_video_alone and "detector" not in cfg.MODEL.FREEZE and not video.BACKPROP_TO_FEATURES:
         raise ConfigError(

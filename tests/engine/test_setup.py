@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ictrack.engine.setup import ConfigError, checked_config, load_config
+from ictrack.engine.setup import ConfigError, check_frozen, checked_config, load_config
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
 
@@ -111,3 +111,9 @@ def test_a_video_stage_that_freezes_nothing_is_refused(tmp_path):
     args = argparse.Namespace(config_file="", opts=opts, eval_only=False, resume=False)
     with pytest.raises(ConfigError, match=r"MODEL\.FREEZE"):
         checked_config(args)
+
+
+def test_a_lone_image_head_cannot_be_frozen():
+    cfg = load_config(overrides=["MODEL.FREEZE", "['detector', 'image_head']"])
+    with pytest.raises(ConfigError, match=r"image_head.*VIDEO_EMBEDDING\.ENABLED"):
+        check_frozen(cfg)
