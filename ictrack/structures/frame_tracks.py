@@ -1,0 +1,80 @@
+"""One video's detections or tracks, frame by frame, independent of any file format."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from .rle import RLE
+
+
+@dataclass(frozen=True)
+class VideoInfo:
+    """Facts about a video and about the classes in its detections.
+
+    Attributes:
+        name: Name without folder and suffix.
+        height, width: Size of the frames in pixels.
+        fps: Frames per second.
+        class_names: Names of the contiguous classes.
+        category_ids: Id of each class in files.
+        joint_names: Names of the J joints of poses; empty where there are no poses.
+    """
+
+    name: str
+    height: int
+    width: int
+    fps: float
+    class_names: tuple[str, ...]
+    category_ids: tuple[int, ...]
+    joint_names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class FrameTracks:
+    """N detections of one frame, with identities where they were tracked.
+
+    Attributes:
+        index: Frame index, 0-based.
+        scores: (N,) float64.
+        classes: (N,) int64 contiguous classes.
+        boxes: (N, 4) float64 XYXY in continuous pixels of the frame.
+        ids: (N,) int64 identities, unique in the frame; None for detections that were not tracked.
+        rles: N masks of the frame's size with a str ``counts``; None for a detector without masks.
+        keypoints: (N, J, 3) float64 x, y in continuous pixels and the score of each joint; None without poses.
+        file_name: Name of the frame's picture, or the name that it would have.
+        time: Seconds since the first frame; None where that is unknown.
+    """
+
+    index: int
+    scores: np.ndarray
+    classes: np.ndarray
+    boxes: np.ndarray
+    ids: np.ndarray | None = None
+    rles: Sequence[RLE] | None = None
+    keypoints: np.ndarray | None = None
+    file_name: str = ""
+    time: float | None = None
+
+    def __post_init__(self) -> None:
+        """Raises ValueError if lengths or shapes differ, a number is not finite, or an identity is twice in the frame."""
+        num = len(self.scores)
+        for name in ("classes", "boxes", "ids", "rles", "keypoints"):
+            field = getattr(self, name)
+            if field is not None and len(field) != num:
+                raise ValueError(f"frame {self.index}: {num} scores, but {len(field)} {name}")
+        if self.boxes.shape != (num, 4):
+            raise ValueError(f"frame {self.index}: boxes of shape {self.boxes.shape}, must be ({num}, 4)")
+        if self.keypoints is not None and (self.keypoints.ndim != 3 or self.keypoints.shape[2] != 3):
+            raise ValueError(f"frame {self.index}: keypoints of shape {self.keypoints.shape}, must be ({num}, J, 3)")
+        for name in ("scores", "boxes", "keypoints"):
+            field = getattr(self, name)
+            if field is not None and not np.isfinite(field).all():
+                raise ValueError(f"frame {self.index}: {name} that are NaN or infinite")
+        if self.ids is not None and len(np.unique(self.ids)) < num:
+            raise ValueError(f"frame {self.index}: an identity is twice in the frame ({self.ids.tolist()})")
+
+    def __len__(self) -> int:
+        return len(self.scores)
