@@ -3,6 +3,7 @@
 examples:
   ictrack evaluate ytvis     --gt GT.json --results RESULTS.json|.zip [--bootstrap 1000] [--json OUT]
   ictrack evaluate posetrack --gt FOLDER  --results FOLDER|.zip       [--bootstrap 1000] [--json OUT]
+  ictrack evaluate mot       --gt FOLDER  --results FOLDER|.zip       [--benchmark MOT17] [--json OUT]
 """
 
 from __future__ import annotations
@@ -17,7 +18,14 @@ from ictrack.structures.command_line import check_outputs, non_negative_int, pos
 from . import validate
 from .parser import make_parser
 
+# As in the modules of the metrics, which are loaded when they are needed; a test compares them.
+MOT_BENCHMARKS = ("MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack", "SportsMOT", "AnimalTrack", "generic")
 PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("official", "strict")}
+
+_MOT_FILES = """\
+Ground truth: <sequence>/gt/gt.txt, with the length in <sequence>/seqinfo.ini where there is one; or <sequence>.txt.
+Results: <sequence>.txt, also in a folder data. Rows: frame, id, x, y, w, h, score (0 in a ground truth: does not
+count), class; frames count from 1. Scores are those of TrackEval."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -41,15 +49,31 @@ def run(argv: Sequence[str]) -> int:
     posetrack.add_argument(
         "--similarity", choices=("oks", "pckh"), default="oks", help="of two poses, for HOTA, CLEAR and Identity"
     )
+    mot = commands.add_parser(
+        "mot",
+        help="boxes in text files: MOT15 to MOT20, DanceTrack, SportsMOT and their like",
+        description=_MOT_FILES,
+        epilog="example: ictrack evaluate mot --gt MOT17/train --results output/data --benchmark MOT17",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    mot.set_defaults(run=evaluate_mot)
+    mot.add_argument(
+        "--benchmark", choices=MOT_BENCHMARKS, default="MOT17",
+        help="whose rules decide which boxes count; generic: all that are not marked with 0, of any class (MOT17)",
+    )  # fmt: skip
     for command in (ytvis, posetrack):
-        command.set_defaults(usage_error=command.error)
         command.add_argument("--protocol", choices=PROTOCOLS, default="both", help="of the benchmark's own metrics")
+        validate.add_file_arguments(command)
+    for command in (mot,):
+        command.add_argument("--gt", required=True, help="ground truth, a folder or a .zip")
+        command.add_argument("--results", required=True, help="a folder or .zip of <sequence>.txt")
+    for command in (ytvis, posetrack, mot):
+        command.set_defaults(usage_error=command.error)
         command.add_argument("--metrics", metavar="A,B,...", help="default: all that there are")
         command.add_argument("--bootstrap", type=positive_int, default=0, metavar="N", help="95%% intervals")
         command.add_argument("--seed", type=non_negative_int, default=0, help="of those samples")
         command.add_argument("--workers", type=positive_int, default=1, metavar="N", help="processes")
         command.add_argument("--json", metavar="OUT", help="every number at full precision to this file")
-        validate.add_file_arguments(command)
     validation.set_defaults(run=validate.validate_submission)
     validate.add_arguments(validation)
     args = parser.parse_args(argv)
@@ -62,7 +86,6 @@ def options(args: argparse.Namespace, known_metrics: Sequence[str]) -> dict:
         if metric not in known_metrics:
             args.usage_error(f"--metrics: {metric!r} is none of {', '.join(known_metrics)}")
     return {
-        "protocols": PROTOCOLS[args.protocol],
         "metrics": metrics,
         "bootstrap": args.bootstrap,
         "seed": args.seed,
@@ -83,7 +106,7 @@ def evaluate_youtube_vis(args: argparse.Namespace) -> int:
     from ictrack.evaluation.reports.youtube_vis import METRICS, youtube_vis_report, youtube_vis_tables
 
     check_outputs([args.json], [args.gt, args.results])
-    report = youtube_vis_report(args.gt, args.results, **options(args, METRICS))
+    report = youtube_vis_report(args.gt, args.results, protocols=PROTOCOLS[args.protocol], **options(args, METRICS))
     return show(args, report, youtube_vis_tables(report, by_category=args.by_category))
 
 
@@ -91,5 +114,19 @@ def evaluate_posetrack(args: argparse.Namespace) -> int:
     from ictrack.evaluation.reports.posetrack import METRICS, posetrack_report, posetrack_tables
 
     check_outputs([args.json], [args.gt, args.results])
-    report = posetrack_report(args.gt, args.results, similarity=args.similarity, **options(args, METRICS))
+    report = posetrack_report(
+        args.gt,
+        args.results,
+        similarity=args.similarity,
+        protocols=PROTOCOLS[args.protocol],
+        **options(args, METRICS),
+    )
     return show(args, report, posetrack_tables(report, by_joint=args.by_category))
+
+
+def evaluate_mot(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.reports.mot import METRICS, mot_report, mot_table
+
+    check_outputs([args.json], [args.gt, args.results])
+    report = mot_report(args.gt, args.results, benchmark=args.benchmark, **options(args, METRICS))
+    return show(args, report, mot_table(report))

@@ -59,7 +59,7 @@ class FrameTracks:
     time: float | None = None
 
     def __post_init__(self) -> None:
-        """Raises ValueError if lengths or shapes differ, a number is not finite, or an identity is twice in the frame."""
+        """Raise ValueError if lengths or shapes differ, a number is not finite, or an identity is there twice."""
         num = len(self.scores)
         for name in ("classes", "boxes", "ids", "rles", "keypoints"):
             field = getattr(self, name)

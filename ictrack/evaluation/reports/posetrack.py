@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,13 +13,14 @@ from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import read_pose_folder
 
-from ..metrics.association.counts import AssociationCounts, count_sequence
+from ..metrics.association.tracked_sequence import TrackedSequence
 from ..metrics.posetrack.evaluate import PROTOCOLS, evaluate_pose
 from ..metrics.posetrack.results import JOINT_NAMES, PoseEvaluation, group_joints
 from ..metrics.posetrack.similarity import SIMILARITIES, pose_tracks
 from ..submission import read_posetrack_results
 from .association import SHOWN_RATIOS, association_rows
 from .intervals import report_intervals
+from .sequences import count_all
 from .tables import Interval, are_equal, format_percent, format_table
 
 METRICS = ("ap", "mot", *SHOWN_RATIOS)
@@ -83,7 +82,7 @@ def posetrack_report(
     association = tuple(metric for metric in metrics if metric in SHOWN_RATIOS)
     if association:
         pairs = [(gt[name], _predictions(pred, name, pred_path)) for name in sorted(gt)]
-        counts = _count(pairs, similarity, association, workers)
+        counts = count_all(partial(_sequence, similarity=similarity), pairs, association, workers)
         report.update(counts.scores(), similarity=similarity)
         statistics.append(counts.resample)
     report["warnings"] = list(warnings)
@@ -125,21 +124,8 @@ def _predictions(pred: Mapping[str, PoseSequence], name: str, source: str | Path
     return pred[name]
 
 
-def _count(
-    pairs: Sequence[tuple[PoseSequence, PoseSequence]], similarity: str, metrics: Sequence[str], workers: int
-) -> AssociationCounts:
-    counts = AssociationCounts(len(pairs), metrics)
-    with ProcessPoolExecutor(workers) if workers > 1 else nullcontext() as pool:
-        each = (pool.map if pool else map)(partial(_count_pair, similarity=similarity, metrics=metrics), pairs)
-        for position, rows in enumerate(each):
-            counts.add(position, rows)
-    return counts
-
-
-def _count_pair(
-    pair: tuple[PoseSequence, PoseSequence], similarity: str, metrics: Sequence[str]
-) -> dict[str, np.ndarray]:
-    return count_sequence(pose_tracks(*pair, similarity), metrics)
+def _sequence(pair: tuple[PoseSequence, PoseSequence], similarity: str) -> TrackedSequence:
+    return pose_tracks(*pair, similarity)
 
 
 def _pose_scores(evaluation: PoseEvaluation, parts: Sequence[str]) -> dict[str, Any]:

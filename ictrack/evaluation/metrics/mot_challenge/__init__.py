@@ -1,0 +1,1 @@
+"""Rules of MOTChallenge, MOTS and KITTI MOTS: what counts, before the association metrics."""

@@ -1,0 +1,134 @@
+"""Boxes of MOTChallenge: which of a ground truth and of a tracker's results count, as TrackEval decides it.
+
+Reference: TrackEval 1.3 (github.com/JonathonLuiten/TrackEval, ``datasets/mot_challenge_2d_box.py``), the official tool
+of MOT15, MOT16, MOT17 and MOT20, with which DanceTrack and SportsMOT are scored as well. In each frame
+
+1. results are assigned to all boxes of the ground truth, of IoU >= 0.5 and with the highest sum of IoU; those assigned
+   to a distractor (a person on a vehicle, a static person, a reflection, ...) do not count;
+2. of the ground truth pedestrians count that are not marked with 0.
+
+A benchmark without distractors has no first step, and all boxes that are not marked with 0 count.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ictrack.structures.json_files import require
+from ictrack.structures.mot_text import MOTRows, duplicate_ids
+
+from ..association.assignment import linear_sum_assignment
+from ..association.relabel import sequence_of_ids
+from ..association.tracked_sequence import TrackedSequence
+
+_EPS = np.finfo(float).eps
+# Smallest IoU with a distractor, up to rounding.
+_DISTRACTOR_IOU = 0.5
+PEDESTRIAN = 1
+# Classes of MOT16, MOT17 and MOT20, see motchallenge.net and TrackEval.
+_CLASSES = range(1, 14)
+# Person on a vehicle, static person, distractor, reflection.
+_DISTRACTORS = frozenset({2, 7, 8, 12})
+_NON_MOT_VEHICLE = 6
+
+
+@dataclass(frozen=True)
+class MOTBenchmark:
+    """Rules of a benchmark.
+
+    Attributes:
+        distractors: Classes whose boxes take results out of the count; empty: the ground truth's classes do not matter.
+        pedestrians_only: Whether results of another class than 1 are refused.
+    """
+
+    distractors: frozenset[int] = frozenset()
+    pedestrians_only: bool = True
+
+
+BENCHMARKS = {
+    "MOT15": MOTBenchmark(pedestrians_only=False),  # its rows have world coordinates where others have a class
+    "MOT16": MOTBenchmark(_DISTRACTORS),
+    "MOT17": MOTBenchmark(_DISTRACTORS),
+    "MOT20": MOTBenchmark(_DISTRACTORS | {_NON_MOT_VEHICLE}),
+    "DanceTrack": MOTBenchmark(),
+    "SportsMOT": MOTBenchmark(),
+    "AnimalTrack": MOTBenchmark(pedestrians_only=False),
+    "generic": MOTBenchmark(pedestrians_only=False),
+}
+
+
+def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTBenchmark) -> TrackedSequence:
+    """Boxes of one video that count, and their IoU.
+
+    Args:
+        gt, pred: Rows of the ground truth and of the results.
+        length: Number of frames; None: up to the last frame of either file.
+        benchmark: Rules.
+
+    Raises:
+        AnnotationError: an identity is twice in a frame or negative, a frame is beyond the video's length, the ground
+            truth has no mark, or a class is none of the benchmark's. The message has file and line.
+    """
+    if length is None:
+        length = max(int(rows.frames.max(initial=0)) for rows in (gt, pred))
+    for rows in (gt, pred):
+        rows.refuse(rows.frames > length, f"a frame beyond the sequence's {length}")
+        rows.refuse(rows.ids < 0, "a negative id is that of a detection without a track")
+        rows.refuse(duplicate_ids(rows), "this id is in this frame already")
+    marks = gt.scores
+    if marks is None:
+        require(len(gt) == 0, gt.where, "rows of a ground truth need a seventh number, 0 for boxes that do not count")
+        marks = np.zeros(0)
+    counts = marks.astype(np.int64) != 0
+    is_distractor = np.zeros(len(gt), dtype=bool)
+    if benchmark.distractors:
+        classes = gt.classes()
+        if classes is None:
+            require(len(gt) == 0, gt.where, "rows of this benchmark's ground truth need a class, the eighth number")
+            classes = np.zeros(0, dtype=np.int64)
+        gt.refuse(~np.isin(classes, _CLASSES), f"a class that is none of the benchmark's, {_CLASSES[0]} to 13")
+        is_distractor = np.isin(classes, list(benchmark.distractors))
+        counts &= classes == PEDESTRIAN
+    if benchmark.pedestrians_only and (pred_classes := pred.classes()) is not None:
+        pred.refuse(pred_classes > PEDESTRIAN, "only pedestrians are scored, class 1")
+
+    gt_ids, pred_ids, similarity = [], [], []
+    for in_gt, in_pred in zip(_by_frame(gt.frames, length), _by_frame(pred.frames, length)):
+        iou = box_iou(gt.boxes[in_gt], pred.boxes[in_pred])
+        stays = np.ones(len(in_pred), dtype=bool)
+        if is_distractor[in_gt].any():
+            matched_gt, matched_pred = match(iou)
+            stays[matched_pred[is_distractor[in_gt][matched_gt]]] = False
+        gt_ids.append(gt.ids[in_gt][counts[in_gt]])
+        pred_ids.append(pred.ids[in_pred][stays])
+        similarity.append(iou[counts[in_gt]][:, stays])
+    return sequence_of_ids(gt_ids, pred_ids, similarity)
+
+
+def match(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of pairs of IoU >= 0.5, one to one, with the highest sum of an IoU matrix (G, D)."""
+    score = np.where(iou < _DISTRACTOR_IOU - _EPS, 0.0, iou)
+    rows, columns = linear_sum_assignment(score, maximize=True)
+    matched = score[rows, columns] > _EPS
+    return rows[matched], columns[matched]
+
+
+def box_iou(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """IoU (N, M) of boxes (N, 4) and (M, 4), x, y, w, h in pixels; 0 for a box without an area."""
+    low_one, low_other = one[:, None, :2], other[None, :, :2]
+    high_one, high_other = one[:, None, :2] + one[:, None, 2:], other[None, :, :2] + other[None, :, 2:]
+    sides = np.maximum(np.minimum(high_one, high_other) - np.maximum(low_one, low_other), 0.0)
+    intersection = sides[..., 0] * sides[..., 1]
+    # From the corners, whose rounding the official numbers contain.
+    areas_one, areas_other = np.prod(high_one - low_one, axis=2), np.prod(high_other - low_other, axis=2)
+    union = areas_one + areas_other - intersection
+    usable = (areas_one > _EPS) & (areas_other > _EPS) & (union > _EPS)
+    return np.divide(intersection, union, out=np.zeros_like(union), where=usable)
+
+
+def _by_frame(frames: np.ndarray, length: int) -> list[np.ndarray]:
+    """Rows of each of the frames 1 ... length, in their order."""
+    order = np.argsort(frames, kind="stable")
+    return np.split(order, np.searchsorted(frames[order], np.arange(2, length + 1)))

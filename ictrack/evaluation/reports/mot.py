@@ -1,0 +1,68 @@
+"""MOTChallenge report: scores of results in boxes as plain data for a JSON file, and as a table for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from ictrack.structures.mot_text import parse_mot
+
+from ..metrics.association.tracked_sequence import TrackedSequence
+from ..metrics.mot_challenge.boxes import BENCHMARKS, MOTBenchmark, mot_sequence
+from ..submission.sequence_files import SequenceFile, read_ground_truth_files, read_result_files
+from .sequences import METRICS, count_all, intervals_of, scores_of, sequence_table
+
+__all__ = ["BENCHMARKS", "METRICS", "mot_report", "mot_table"]
+
+
+def mot_report(
+    gt_path: str | Path,
+    pred_path: str | Path,
+    *,
+    benchmark: str = "MOT17",
+    metrics: Sequence[str] = METRICS,
+    bootstrap: int = 0,
+    seed: int = 0,
+    workers: int = 1,
+) -> dict[str, Any]:
+    """Score results in MOTChallenge's text.
+
+    Args:
+        gt_path: Ground truth, see :mod:`ictrack.evaluation.submission.sequence_files`.
+        pred_path: Results, a ``.txt`` a sequence in a folder or a zip.
+        benchmark: Name in ``BENCHMARKS``, whose rules decide which boxes count.
+        metrics: Names in ``METRICS``.
+        bootstrap: Number of samples of the 95 % intervals over sequences; 0: none.
+        seed: Seed of those samples.
+        workers: Number of processes that share the sequences.
+
+    Returns:
+        - "sequences" and "combined" of :func:`.sequences.scores_of`;
+        - "benchmark", "intervals", "warnings".
+
+    Raises:
+        AnnotationError: a file cannot be scored; the message has the file and the line.
+        OSError: a file cannot be opened.
+    """
+    gt = read_ground_truth_files(gt_path)
+    pred, warnings = read_result_files(pred_path, gt)
+    pairs = [(gt[name], pred[name]) for name in gt]
+    counts = count_all(partial(_sequence, rules=BENCHMARKS[benchmark]), pairs, metrics, workers)
+    return {
+        "benchmark": benchmark,
+        **scores_of(list(gt), counts),
+        "warnings": warnings,
+        **intervals_of(counts, len(gt), bootstrap, seed),
+    }
+
+
+def mot_table(report: Mapping[str, Any]) -> str:
+    """Table of a report, in percent except counts."""
+    return f"Boxes, rules of {report['benchmark']}\n{sequence_table(report, report['intervals'], {})}"
+
+
+def _sequence(pair: tuple[SequenceFile, SequenceFile], rules: MOTBenchmark) -> TrackedSequence:
+    gt, pred = pair
+    return mot_sequence(parse_mot(gt.data, gt.where), parse_mot(pred.data, pred.where), gt.length, rules)

@@ -1,0 +1,126 @@
+"""The command line on MOTChallenge's text, against published numbers, in all layouts, and on broken files."""
+
+import shutil
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from evaluate_command import error_line, report, run
+from mot_case import write_mot_case
+
+from ictrack.command.evaluate import MOT_BENCHMARKS
+from ictrack.evaluation.metrics.mot_challenge.boxes import BENCHMARKS
+
+# Two short sequences of 2D MOT 2015 and a tracker's results, which come with motmetrics (MIT).
+TUD = Path(find_spec("motmetrics").origin).parent / "data"
+# Numbers that py-motmetrics states for them.
+EXPECTED = {
+    "TUD-Campus": {
+        "identity": {"IDF1": 55.8, "IDP": 73.0, "IDR": 45.1},
+        "clear": {"CLR_Re": 58.2, "CLR_Pr": 94.1, "MOTA": 52.6, "CLR_FP": 13, "CLR_FN": 150, "IDSW": 7},
+    },
+    "TUD-Stadtmitte": {
+        "identity": {"IDF1": 64.5, "IDP": 82.0, "IDR": 53.1},
+        "clear": {"CLR_Re": 60.9, "CLR_Pr": 94.0, "MOTA": 56.4, "CLR_FP": 45, "CLR_FN": 452, "IDSW": 7},
+    },
+}
+
+
+@pytest.fixture
+def tud(tmp_path):
+    for name in EXPECTED:
+        (tmp_path / "gt" / name / "gt").mkdir(parents=True)
+        (tmp_path / "results").mkdir(exist_ok=True)
+        shutil.copy(TUD / name / "gt.txt", tmp_path / "gt" / name / "gt")
+        shutil.copy(TUD / name / "test.txt", tmp_path / "results" / f"{name}.txt")
+    return tmp_path
+
+
+def test_published_numbers(tud):
+    ours, result = report(tud, "mot", "--gt", tud / "gt", "--results", tud / "results", "--benchmark", "MOT15")
+    for name, metrics in EXPECTED.items():
+        for metric, scores in metrics.items():
+            for key, value in scores.items():
+                found = ours["sequences"][name][metric][key]
+                assert (found if isinstance(value, int) else round(100 * found, 1)) == value, (name, key)
+    assert set(ours) == {"benchmark", "sequences", "combined", "intervals", "warnings"}
+    assert ours["combined"]["clear"]["CLR_FN"] == 602
+    row = next(line.split() for line in result.stdout.splitlines() if line.startswith("TUD-Campus"))
+    assert "55.77" in row and "13" in row
+
+
+def test_layouts(tud):
+    options = ("--benchmark", "generic")
+    expected, _ = report(tud, "mot", "--gt", tud / "gt", "--results", tud / "results", *options)
+    flat, data = tud / "flat", tud / "tracker" / "data"
+    flat.mkdir(), data.mkdir(parents=True)
+    with zipfile.ZipFile(tud / "gt.zip", "w") as gt, zipfile.ZipFile(tud / "results.zip", "w") as results:
+        for name in EXPECTED:
+            shutil.copy(tud / "gt" / name / "gt" / "gt.txt", flat / f"{name}.txt")
+            shutil.copy(tud / "results" / f"{name}.txt", data)
+            gt.write(flat / f"{name}.txt", f"train/{name}/gt/gt.txt")
+            results.write(data / f"{name}.txt", f"data/{name}.txt")
+    for gt in (flat, tud / "gt.zip", data.parent.parent / "gt"):
+        for results in (data, data.parent, tud / "results.zip"):
+            assert report(tud, "mot", "--gt", gt, "--results", results, *options)[0] == expected, (gt, results)
+    # One sequence: its folder, and a file of any name.
+    name = "TUD-Campus"
+    one, _ = report(tud, "mot", "--gt", TUD / name, "--results", TUD / name / "test.txt", *options)
+    assert one["sequences"] == {name: expected["sequences"][name]}
+
+
+def test_bootstrap_and_workers(tmp_path):
+    write_mot_case(tmp_path, seed=1, num_sequences=5)
+    arguments = ("mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results", "--bootstrap", "50")
+    first, result = report(tmp_path, *arguments)
+    second, _ = report(tmp_path, *arguments, "--workers", "2")
+    assert first == second and first["bootstrap"]["unit"] == "sequence"
+    low, high = first["intervals"]["hota.HOTA"]
+    assert low < first["combined"]["hota"]["HOTA"] < high
+    assert f"[{100 * low:.2f}, {100 * high:.2f}]" in result.stdout
+
+
+def test_metrics_that_are_left_out(tmp_path):
+    write_mot_case(tmp_path, seed=1)
+    ours, result = report(
+        tmp_path, "mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results", "--metrics", "identity"
+    )
+    assert set(ours["combined"]) == {"identity"} and "HOTA" not in result.stdout
+    wrong = run("mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results", "--metrics", "ap")
+    assert wrong.returncode == 2 and "'ap' is none of hota, clear, identity" in wrong.stderr
+
+
+def test_a_file_of_another_sequence_is_a_warning(tmp_path):
+    write_mot_case(tmp_path, seed=1)
+    (tmp_path / "results" / "data" / "OTHER.txt").write_text("")
+    _, result = report(tmp_path, "mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results")
+    assert "warning: " in result.stderr and "OTHER.txt: the ground truth has no such sequence" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("results/data/SEQ-01.txt", None, "/results/data: there is no SEQ-01.txt (1 missing)"),
+        ("results/data/SEQ-01.txt", "1,1,0,0,5\n", "SEQ-01.txt: line 1: has 5 numbers"),
+        ("results/data/SEQ-01.txt", "1,1,0,0,5,5,1\n1,1,0,0,5,5,1\n", "SEQ-01.txt: line 2: this id is in this frame"),
+        ("results/data/SEQ-01.txt", "99,1,0,0,5,5,1\n", "SEQ-01.txt: line 1: a frame beyond the sequence's"),
+        ("gt/SEQ-00/gt/gt.txt", "1,1,0,0,5,5,1,99,1\n", "SEQ-00/gt/gt.txt: line 1: a class that is none"),
+        ("gt/SEQ-00/seqinfo.ini", "[Sequence]\nseqLength=x\n", "SEQ-00/seqinfo.ini: must say seqLength"),
+        ("gt/SEQ-00/seqinfo.ini", "seqLength=4\n", "SEQ-00/seqinfo.ini: must say seqLength"),
+    ],
+)
+def test_broken_files(tmp_path, file, content, message):
+    write_mot_case(tmp_path, seed=2, num_sequences=2)
+    (tmp_path / file).unlink() if content is None else (tmp_path / file).write_text(content)
+    assert message in error_line("mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results")
+
+
+def test_no_ground_truth(tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert "/empty: holds no ground truth" in error_line("mot", "--gt", tmp_path / "empty", "--results", tmp_path)
+    assert "gone" in error_line("mot", "--gt", tmp_path / "gone", "--results", tmp_path)
+
+
+def test_the_command_offers_all_benchmarks():
+    assert list(BENCHMARKS) == list(MOT_BENCHMARKS)
