@@ -1,10 +1,11 @@
 """Training, tracking and adaptation."""
 
 from .adaptation import Adaptation, adapt
+from .frame_tracks import to_frame_tracks
 from .launch import launch_training
 from .setup import ConfigError, load_config, train_or_evaluate
 from .trainer import ICTrackTrainer
-from .video_tracker import TrackingSummary, VideoTracker, track_video, write_tracks
+from .video_tracker import TrackingSummary, VideoTracker, track_video
 
 __all__ = [
     "Adaptation",
@@ -15,7 +16,7 @@ __all__ = [
     "adapt",
     "launch_training",
     "load_config",
+    "to_frame_tracks",
     "track_video",
     "train_or_evaluate",
-    "write_tracks",
 ]

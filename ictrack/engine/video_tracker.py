@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,6 @@ from detectron2.data import MetadataCatalog
 from detectron2.data import transforms as T
 from detectron2.structures import Instances
 from detectron2.tracking.base_tracker import BaseTracker
-from pycocotools import mask as mask_util
 from torch import nn
 from tqdm import tqdm
 
@@ -25,13 +25,14 @@ from ictrack.data.video_io import FrameStream, VideoReadError, VideoWriter, open
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.modeling.build import build_model
 from ictrack.modeling.mixed_precision import autocast
-from ictrack.structures.categories import class_name
 from ictrack.structures.command_line import check_outputs
+from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.joints import JointSet, configured_joints
-from ictrack.structures.tracks import TrackRecorder, encode_mask
-from ictrack.structures.youtube_vis_writer import write_youtube_vis
-from ictrack.tracking import TrackerInputError, build_tracker, current_detections
+from ictrack.tracking import build_tracker, current_detections
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
+
+from .frame_tracks import to_frame_tracks
+from .saved_tracks import SavedTracks
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +123,7 @@ class VideoTracker:
         self,
         source: str | os.PathLike | int | FrameStream,
         *,
-        recorder: TrackRecorder | None = None,
+        recorder: Callable[[FrameTracks], None] | None = None,
         max_frames: int | None = None,
         resume: bool = False,
     ) -> Iterator[tuple[np.ndarray, Instances]]:
@@ -130,7 +131,7 @@ class VideoTracker:
 
         Args:
             source: Source of :func:`ictrack.data.video_io.open_frames`, or an open stream.
-            recorder: Recorder to which each frame's tracks are added as encoded masks; needs a detector of masks.
+            recorder: Function that gets each frame's tracks, without dense masks; ``list.append`` would keep them.
             max_frames: Number of frames after which to stop.
             resume: Whether to keep the tracker's state, as if ``source`` continued the previous video.
 
@@ -139,7 +140,7 @@ class VideoTracker:
 
         Raises:
             VideoReadError: If the source cannot be read, or its size differs from that of the video it continues.
-            TrackerInputError: If the detections lack a field that the tracker or the recorder needs.
+            TrackerInputError: If the detections lack a field that the tracker needs.
         """
         frames = source if isinstance(source, FrameStream) else open_frames(source)
         with frames:
@@ -156,7 +157,8 @@ class VideoTracker:
                     instances = current_detections(self.tracker.update(self.detect(frame))).to("cpu")
                     self.num_frames = first + index + 1
                     if recorder is not None:
-                        _record(recorder, first + index, instances)
+                        name, seconds = frames.frame_name(index), first / frames.fps + frames.frame_time(index)
+                        recorder(to_frame_tracks(instances, first + index, file_name=name, time=seconds))
                     yield frame, instances
             finally:
                 left_out = _num_left_out(self.tracker) - left_out
@@ -165,6 +167,18 @@ class VideoTracker:
                         f"{frames.name}: {left_out} detections were not tracked, since their frames had more than "
                         f"TRACKER_HEADS.MAX_DETECTIONS"
                     )
+
+    def video_info(self, frames: FrameStream) -> VideoInfo:
+        """Facts about a video and the detector's classes and joints, for files of its tracks."""
+        return VideoInfo(
+            frames.name,
+            frames.height,
+            frames.width,
+            frames.fps,
+            tuple(self.class_names or ()),
+            tuple(self.category_ids or ()),
+            self.joints.names if self.joints is not None else (),
+        )
 
     @torch.no_grad()
     def detect(self, frame: np.ndarray) -> Instances:
@@ -200,6 +214,7 @@ def track_video(
     output: str | os.PathLike | None = None,
     *,
     save_tracks: str | os.PathLike | None = None,
+    track_format: str | None = None,
     max_frames: int | None = None,
     fps: float | None = None,
     progress: bool = False,
@@ -210,7 +225,8 @@ def track_video(
         tracker: Tracker; its state is reset.
         source: Source of :func:`ictrack.data.video_io.open_frames`, or an open stream.
         output: Path of the mp4; small frames are enlarged so that labels are legible.
-        save_tracks: Path of the JSON, see :func:`write_tracks`.
+        save_tracks: Path of the tracks, in the format of its suffix.
+        track_format: Name of a format of :mod:`ictrack.structures.track_formats`, instead of the suffix's.
         max_frames: Number of frames after which to stop.
         fps: Frame rate of the mp4, instead of the source's (not for an open stream).
         progress: Whether to show a progress bar.
@@ -218,6 +234,8 @@ def track_video(
     Raises:
         VideoReadError: If the source cannot be read.
         OutputError: If a file cannot be written or is one of the source's; raised before the first frame.
+        TrackFormatError: If no format has this name or suffix, raised before the first frame; or if the format cannot
+            hold the detections, raised at the first of them.
     """
     frames = source if isinstance(source, FrameStream) else open_frames(source, fps)
     check_outputs([output, save_tracks], frames.files)
@@ -228,99 +246,36 @@ def track_video(
         min_joint_score=tracker.min_joint_score,
     )
     writer = None if output is None else VideoWriter(output, frames.fps, pixel_aspect=frames.pixel_aspect)
-    recorder = None if save_tracks is None else TrackRecorder()
     ids: set[int] = set()
     num_detections = 0
     total = min(filter(None, (frames.length, max_frames)), default=None)
     start = time.perf_counter()
-    try:
-        tracked = tracker.run(frames, recorder=recorder, max_frames=max_frames)
-        for frame, instances in tqdm(tracked, frames.name, total, unit=" frames", disable=not progress):
-            ids.update(instances.ID.tolist())
-            num_detections += len(instances)
+    with ExitStack() as stack:
+        saved = None
+        if save_tracks is not None:
+            saved = stack.enter_context(SavedTracks(save_tracks, tracker.video_info(frames), track_format))
+        try:
+            tracked = tracker.run(frames, recorder=None if saved is None else saved.add, max_frames=max_frames)
+            for frame, instances in tqdm(tracked, frames.name, total, unit=" frames", disable=not progress):
+                ids.update(instances.ID.tolist())
+                num_detections += len(instances)
+                if writer is not None:
+                    writer.write(drawer.draw(frame, instances), frames.frame_time(tracker.num_frames - 1))
+        except KeyboardInterrupt:
+            logger.warning(f"{frames.name}: stopped after {tracker.num_frames} frames")
+        finally:
+            frames.close()
             if writer is not None:
-                writer.write(drawer.draw(frame, instances), frames.frame_time(tracker.num_frames - 1))
-    except KeyboardInterrupt:
-        logger.warning(f"{frames.name}: stopped after {tracker.num_frames} frames")
-    finally:
-        frames.close()
-        if writer is not None:
-            writer.close()
-    if recorder is not None and save_tracks is not None:
-        write_tracks(save_tracks, recorder, frames, tracker.num_frames, tracker.class_names, tracker.category_ids)
+                writer.close()
+        if saved is not None:
+            saved.finish(frames, tracker.num_frames)
     seconds = time.perf_counter() - start
     return TrackingSummary(tracker.num_frames, frames.num_bad_frames, len(ids), num_detections, seconds)
-
-
-def write_tracks(
-    path: str | os.PathLike,
-    recorder: TrackRecorder,
-    frames: FrameStream,
-    length: int,
-    class_names: Sequence[str] | None = None,
-    category_ids: Sequence[int] | None = None,
-) -> None:
-    """Save a video's tracks as a self-contained file in YouTube-VIS's annotation format, which can be registered as
-    (pseudo-)labels::
-
-        {"videos": [{"id": 1, "width", "height", "length", "fps", "times": [seconds, ...],
-                     "file_names": [...]}],
-         "categories": [{"id", "name"}, ...],
-         "annotations": [{"id", "track_id", "video_id", "category_id", "score", "iscrowd", "height", "width", "length",
-                          "segmentations": [RLE or null, ...], "bboxes": [[x, y, w, h] or null, ...],
-                          "areas": [pixels or null, ...]}, ...]}
-
-    ``track_id`` is the drawn identity, ``id`` is ``track_id`` + 1 (the official tools take id 0 for "no match").
-    ``annotations`` are entries of a results file with more keys. ``file_names`` are those of the images, or for a video
-    ``name/00000.jpg`` and so on.
-
-    Args:
-        path: JSON to write; it appears when it is complete.
-        recorder: Tracks.
-        frames: Stream of the video.
-        length: Number of frames that were read.
-        class_names, category_ids: Names and ids of the contiguous categories; classes without a name are
-            "class <index>", missing ids follow the largest or start at 1.
-    """
-    votes = [category for track in recorder.tracks.values() for category in track.votes]
-    num_classes = max([len(class_names or category_ids or ()), *(category + 1 for category in votes)])
-    names = [class_name(class_names, index) for index in range(num_classes)]
-    ids = list(category_ids or ())
-    ids += range(max(ids, default=0) + 1, max(ids, default=0) + 1 + num_classes - len(ids))
-    size = {"height": frames.height, "width": frames.width, "length": length}
-    video = {
-        "id": 1,
-        **size,
-        "fps": frames.fps,
-        "times": [round(frames.frame_time(index), 6) for index in range(length)],
-        "file_names": [f"{frames.name}/{frames.frame_name(index)}" for index in range(length)],
-    }
-    categories = [{"id": category_id, "name": name} for category_id, name in zip(ids, names)]
-    annotations = (
-        {
-            "id": track_id + 1,
-            "track_id": track_id,
-            **result,
-            "iscrowd": 0,
-            **size,
-            "bboxes": [rle and mask_util.toBbox(rle).tolist() for rle in result["segmentations"]],
-            "areas": [rle and int(mask_util.area(rle)) for rle in result["segmentations"]],
-        }
-        for track_id, result in zip(recorder.tracks, recorder.results(1, length, ids))
-    )
-    write_youtube_vis(path, {"videos": [video], "categories": categories, "annotations": annotations})
 
 
 def _num_left_out(tracker: BaseTracker) -> int:
     """Number of detections beyond the limit; Detectron2's own trackers do not count them."""
     return getattr(tracker, "num_left_out", 0)
-
-
-def _record(recorder: TrackRecorder, index: int, instances: Instances) -> None:
-    if not instances.has("pred_masks"):
-        raise TrackerInputError("tracks are saved as masks, but the detector predicts none (no field `pred_masks`)")
-    rles = [encode_mask(mask) for mask in instances.pred_masks.numpy()]
-    recorder.add(index, instances.ID.tolist(), instances.scores.tolist(), instances.pred_classes.tolist(), rles)
 
 
 def _categories(cfg: CfgNode) -> tuple[list[str] | None, list[int] | None]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
+from .categories import class_name
 from .rle import RLE
 
 
@@ -16,10 +18,10 @@ class VideoInfo:
 
     Attributes:
         name: Name without folder and suffix.
-        height, width: Size of the frames in pixels.
-        fps: Frames per second.
-        class_names: Names of the contiguous classes.
-        category_ids: Id of each class in files.
+        height, width: Size of the frames in pixels; 0 where a file does not state it.
+        fps: Frames per second; 0 where a file does not state it.
+        class_names: Names of the contiguous classes, as far as they are known.
+        category_ids: Ids of the contiguous classes in files, as far as they are known.
         joint_names: Names of the J joints of poses; empty where there are no poses.
     """
 
@@ -30,6 +32,29 @@ class VideoInfo:
     class_names: tuple[str, ...]
     category_ids: tuple[int, ...]
     joint_names: tuple[str, ...] = ()
+
+    def category_name(self, index: int) -> str:
+        """Name of a contiguous class, "class <index>" if it is unknown."""
+        return class_name(self.class_names, index)
+
+    def category_id(self, index: int) -> int:
+        """Id of a contiguous class in files; unknown ones follow the largest known, or start at 1."""
+        known = self.category_ids
+        return known[index] if index < len(known) else max(known, default=0) + 1 + index - len(known)
+
+    def categories(self, num_classes: int = 0) -> list[dict[str, Any]]:
+        """Entries {"id", "name"} of the known classes, and of at least ``num_classes``."""
+        known = len(self.class_names or self.category_ids)
+        return [
+            {"id": self.category_id(index), "name": self.category_name(index)}
+            for index in range(max(known, num_classes))
+        ]
+
+    def frame_time(self, frame: FrameTracks) -> float:
+        """Seconds from the first frame to a frame, by its index if it has no time; 0 if neither is known."""
+        if frame.time is not None:
+            return frame.time
+        return frame.index / self.fps if self.fps else 0.0
 
 
 @dataclass(frozen=True)
@@ -78,3 +103,16 @@ class FrameTracks:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+
+@dataclass(frozen=True)
+class VideoTracks:
+    """Detections or tracks of one video, as a reader of a file gives them.
+
+    Attributes:
+        info: Facts about the video.
+        frames: Frames in ascending order; those without detections may be missing.
+    """
+
+    info: VideoInfo
+    frames: list[FrameTracks]

@@ -8,7 +8,7 @@ from typing import Any
 
 from .rle import RLE, encode_mask
 
-__all__ = ["Track", "TrackRecorder", "encode_mask"]
+__all__ = ["Track", "TrackRecorder", "elected_class", "encode_mask"]
 
 
 @dataclass
@@ -40,12 +40,17 @@ class Track:
 
     @property
     def category(self) -> int:
-        """Class with the largest sum of scores; the first detected of equals.
+        """Class of :func:`elected_class`."""
+        return elected_class(self.votes)
 
-        MaskTrack R-CNN counts each frame's class as one vote; VISOLO averages the class scores over the frames, which
-        is better where the class flickers. With one class and score per detection, the latter is this sum.
-        """
-        return max(self.votes, key=self.votes.__getitem__)
+
+def elected_class(votes: Mapping[int, float]) -> int:
+    """Class of a track from the sums of its detections' scores by class: the largest; the first detected of equals.
+
+    MaskTrack R-CNN counts each frame's class as one vote; VISOLO averages the class scores over the frames, which is
+    better where the class flickers. With one class and score per detection, the latter is this sum.
+    """
+    return max(votes, key=votes.__getitem__)
 
 
 class TrackRecorder:

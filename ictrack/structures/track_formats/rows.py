@@ -1,0 +1,133 @@
+"""Detections of a file, gathered one by one and given frame by frame."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
+from ..json_files import AnnotationError
+from ..rle import RLE
+from .masks import tight_boxes
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class Row:
+    """One detection. At least one of box, mask and pose is there.
+
+    Attributes:
+        category: Id or name of its class in the file.
+        score: Score; 1 for a label.
+        box: x0, y0, x1, y1 in continuous pixels; None: that of the mask, or else of the joints with a score.
+        track_id: Identity.
+        rle: Mask with a str ``counts``.
+        keypoints: (J, 3) x, y in continuous pixels, score.
+    """
+
+    category: int | str
+    score: float = 1.0
+    box: tuple[float, float, float, float] | None = None
+    track_id: int | None = None
+    rle: RLE | None = None
+    keypoints: np.ndarray | None = None
+
+
+class Rows:
+    """Rows of one video by frame."""
+
+    def __init__(self) -> None:
+        self._by_frame: dict[int, list[Row]] = {}
+
+    def add(self, index: int, row: Row) -> None:
+        """Append a detection to a frame."""
+        self._by_frame.setdefault(index, []).append(row)
+
+    def __iter__(self) -> Iterator[Row]:
+        return (row for rows in self._by_frame.values() for row in rows)
+
+    def video(
+        self,
+        path: object,
+        info: VideoInfo,
+        categories: Mapping[int, str] | None = None,
+        *,
+        frame_names: Mapping[int, str] | None = None,
+        times: Mapping[int, float] | None = None,
+    ) -> VideoTracks:
+        """The video of all rows.
+
+        A field that only some of the detections have is left out of all, which is logged.
+
+        Args:
+            path: File of the rows, for messages.
+            info: Facts about the video; its classes are set here.
+            categories: Names by id, in the order of the contiguous classes; None: the rows' own, in ascending order.
+            frame_names, times: File names and times by frame index. The video has these frames even without detections.
+
+        Raises:
+            AnnotationError: a frame's detections do not fit together.
+        """
+        rows = list(self)
+        if categories is None:
+            found = sorted({row.category for row in rows}, key=lambda category: (isinstance(category, str), category))
+            names = [category if isinstance(category, str) else f"class {category}" for category in found]
+            ids = [i if isinstance(category, str) else category for i, category in enumerate(found, 1)]
+        else:
+            found, names, ids = list(categories), list(categories.values()), list(categories)
+        classes = {category: i for i, category in enumerate(found)}
+        info = replace(info, class_names=tuple(names), category_ids=tuple(ids))
+        complete = {name: _is_complete(rows, name, path) for name in ("track_id", "rle", "keypoints")}
+        frames = []
+        for index in sorted({*self._by_frame, *(frame_names or ()), *(times or ())}):
+            try:
+                frame = _frame(index, self._by_frame.get(index, []), classes, complete, len(info.joint_names))
+            except ValueError as error:
+                raise AnnotationError(f"{path}: {error}") from None
+            name = (frame_names or {}).get(index, "")
+            frames.append(replace(frame, file_name=name, time=(times or {}).get(index)))
+        return VideoTracks(info, frames)
+
+
+def _is_complete(rows: list[Row], name: str, path: object) -> bool:
+    present = sum(getattr(row, name) is not None for row in rows)
+    if 0 < present < len(rows):
+        logger.warning("%s: only %d of %d detections have a %s, which is left out", path, present, len(rows), name)
+    return 0 < present == len(rows)
+
+
+def _frame(
+    index: int, rows: list[Row], classes: Mapping[int | str, int], complete: Mapping[str, bool], num_joints: int
+) -> FrameTracks:
+    keypoints = None
+    if complete["keypoints"]:
+        keypoints = np.array([row.keypoints for row in rows], dtype=np.float64).reshape(len(rows), num_joints, 3)
+    return FrameTracks(
+        index,
+        np.array([row.score for row in rows], dtype=np.float64),
+        np.array([classes[row.category] for row in rows], dtype=np.int64),
+        np.array([_box(row) for row in rows], dtype=np.float64).reshape(len(rows), 4),
+        np.array([row.track_id for row in rows], dtype=np.int64) if complete["track_id"] else None,
+        [row.rle for row in rows if row.rle is not None] if complete["rle"] else None,
+        keypoints,
+    )
+
+
+def _box(row: Row) -> tuple[float, ...]:
+    if row.box is not None:
+        return row.box
+    if row.rle is not None:
+        return tuple(tight_boxes([row.rle])[0].tolist())
+    assert row.keypoints is not None
+    return pose_box(row.keypoints)
+
+
+def pose_box(keypoints: np.ndarray) -> tuple[float, ...]:
+    """Extent x0, y0, x1, y1 of the joints (J, 3) with a positive score, or else of all."""
+    points = keypoints[keypoints[:, 2] > 0, :2]
+    points = points if len(points) else keypoints[:, :2]
+    return (*points.min(axis=0).tolist(), *points.max(axis=0).tolist())
