@@ -4,6 +4,7 @@ examples:
   ictrack evaluate ytvis     --gt GT.json --results RESULTS.json|.zip [--bootstrap 1000] [--json OUT]
   ictrack evaluate posetrack --gt FOLDER  --results FOLDER|.zip       [--bootstrap 1000] [--json OUT]
   ictrack evaluate mot       --gt FOLDER  --results FOLDER|.zip       [--benchmark MOT17] [--json OUT]
+  ictrack evaluate mots      --gt FOLDER  --results FOLDER|.zip       [--benchmark KITTI-MOTS] [--json OUT]
 """
 
 from __future__ import annotations
@@ -20,12 +21,18 @@ from .parser import make_parser
 
 # As in the modules of the metrics, which are loaded when they are needed; a test compares them.
 MOT_BENCHMARKS = ("MOT15", "MOT16", "MOT17", "MOT20", "DanceTrack", "SportsMOT", "AnimalTrack", "generic")
+MOTS_BENCHMARKS = ("MOTSChallenge", "KITTI-MOTS", "generic")
 PROTOCOLS = {"official": ("official",), "strict": ("strict",), "both": ("official", "strict")}
 
 _MOT_FILES = """\
 Ground truth: <sequence>/gt/gt.txt, with the length in <sequence>/seqinfo.ini where there is one; or <sequence>.txt.
 Results: <sequence>.txt, also in a folder data. Rows: frame, id, x, y, w, h, score (0 in a ground truth: does not
 count), class; frames count from 1. Scores are those of TrackEval."""
+
+_MOTS_FILES = """\
+Text: <sequence>.txt or <sequence>/gt/gt.txt, rows of frame, id, class, height, width, RLE. Pictures, of the ground
+truth or of results: <sequence>/<frame>.png, 16-bit, class * 1000 + number. Class 10 is a region in which nothing was
+annotated. Scores are those of TrackEval; MOTSA, sMOTSA and MODSA are its MOTA, sMOTA and MODA of masks."""
 
 
 def run(argv: Sequence[str]) -> int:
@@ -64,10 +71,23 @@ def run(argv: Sequence[str]) -> int:
     for command in (ytvis, posetrack):
         command.add_argument("--protocol", choices=PROTOCOLS, default="both", help="of the benchmark's own metrics")
         validate.add_file_arguments(command)
-    for command in (mot,):
+    mots = commands.add_parser(
+        "mots",
+        help="masks in text files or pictures: MOTSChallenge, KITTI MOTS",
+        description=_MOTS_FILES,
+        epilog="example: ictrack evaluate mots --gt instances_txt --results output/data --benchmark KITTI-MOTS",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    mots.set_defaults(run=evaluate_mots)
+    mots.add_argument(
+        "--benchmark", choices=MOTS_BENCHMARKS, default="MOTSChallenge",
+        help="MOTSChallenge: pedestrians, frames from 1; KITTI-MOTS: cars and pedestrians, frames from 0; generic: "
+        "every class of the ground truth",
+    )  # fmt: skip
+    for command in (mot, mots):
         command.add_argument("--gt", required=True, help="ground truth, a folder or a .zip")
         command.add_argument("--results", required=True, help="a folder or .zip of <sequence>.txt")
-    for command in (ytvis, posetrack, mot):
+    for command in (ytvis, posetrack, mot, mots):
         command.set_defaults(usage_error=command.error)
         command.add_argument("--metrics", metavar="A,B,...", help="default: all that there are")
         command.add_argument("--bootstrap", type=positive_int, default=0, metavar="N", help="95%% intervals")
@@ -130,3 +150,11 @@ def evaluate_mot(args: argparse.Namespace) -> int:
     check_outputs([args.json], [args.gt, args.results])
     report = mot_report(args.gt, args.results, benchmark=args.benchmark, **options(args, METRICS))
     return show(args, report, mot_table(report))
+
+
+def evaluate_mots(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.reports.mots import METRICS, mots_report, mots_tables
+
+    check_outputs([args.json], [args.gt, args.results])
+    report = mots_report(args.gt, args.results, benchmark=args.benchmark, **options(args, METRICS))
+    return show(args, report, mots_tables(report))

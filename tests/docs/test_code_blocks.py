@@ -13,6 +13,8 @@ import torch
 from coco_squares import content_of, write_squares
 from code_blocks import PAGES, ROOT, Block, blocks_of
 from color_detector import scene
+from mot_case import write_mot_case
+from mots_case import write_mots_case
 
 from ictrack.command.main import COMMANDS, main
 from ictrack.data.video_io import VideoWriter
@@ -78,6 +80,14 @@ def world(tmp_path_factory):
     poses = GOLDEN / "golden_pose" / "pose_tiny_basic_s0"
     shutil.copytree(poses / "gt", root / "annotations" / "val")
     shutil.copytree(poses / "pred", root / "predictions")
+    write_mot_case(root / "mot", seed=0)
+    (root / "MOT17").mkdir()
+    shutil.move(root / "mot" / "gt", root / "MOT17" / "train")
+    shutil.move(root / "mot" / "results" / "data", root / "output" / "data")
+    write_mots_case(root / "mots", seed=0, first_frame=0)
+    (root / "KITTI").mkdir()
+    shutil.move(root / "mots" / "gt", root / "KITTI" / "instances_txt")
+    shutil.move(root / "mots" / "results" / "data", root / "output" / "mots")
     return root
 
 

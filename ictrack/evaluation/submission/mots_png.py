@@ -1,0 +1,63 @@
+"""MOTS as pictures: ``<sequence>/<frame>.png``, 16-bit, whose pixels hold class * 1000 + number of the object.
+
+The second form of MOTSChallenge's and KITTI MOTS's ground truth (vision.rwth-aachen.de/page/mots): 0 is background,
+10000 a region in which nothing was annotated, and the pixel's value the identity that the text files have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from ictrack.structures.hidden_files import is_hidden
+from ictrack.structures.json_files import AnnotationError, require
+from ictrack.structures.rle import encode_mask
+
+from .mots import MOTSObject
+
+SUFFIX = ".png"
+_OBJECTS_PER_CLASS = 1000
+
+
+def png_sequences(path: str | Path) -> dict[str, list[Path]]:
+    """Pictures, in the order of frames, by sequence of a folder of folders, or of one sequence's; {} if there are none.
+
+    Raises AnnotationError if a picture's name is not the number of a frame.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return {}
+    alone = _pictures(path)
+    if alone:
+        return {path.resolve().name: alone}
+    folders = [child for child in sorted(path.iterdir()) if child.is_dir() and not is_hidden(child.name)]
+    return {folder.name: pictures for folder in folders if (pictures := _pictures(folder))}
+
+
+def read_png_masks(path: Path) -> Iterator[MOTSObject]:
+    """Masks of a picture, by ascending identity.
+
+    Raises AnnotationError if it is no picture of one channel with whole numbers.
+    """
+    from PIL import Image, UnidentifiedImageError  # only pictures need Pillow
+
+    try:
+        with Image.open(path) as image:
+            values = np.array(image)
+    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+        raise AnnotationError(f"{path}: cannot be read: {error}") from None
+    usable = values.ndim == 2 and np.issubdtype(values.dtype, np.integer)
+    require(usable, str(path), "must be a picture of one channel with 16 bits a pixel")
+    for value in np.unique(values).tolist():
+        if value:
+            rle = encode_mask(values == value)
+            yield MOTSObject(int(path.stem), value, value // _OBJECTS_PER_CLASS, rle)
+
+
+def _pictures(folder: Path) -> list[Path]:
+    found = [path for path in folder.iterdir() if path.suffix == SUFFIX and not is_hidden(path.name)]
+    for path in found:
+        require(path.stem.isdigit(), str(path), "the name must be the number of a frame")
+    return sorted(found, key=lambda path: int(path.stem))
