@@ -140,7 +140,7 @@ def mots_sequence(gt: MOTSRows, pred: MOTSRows, length: int | None, first_frame:
             _members(pred, pred.classes == class_id, first_frame, length),
         )
     ):
-        _check_sizes(gt, pred, [*in_gt, *ignored[t]], in_pred)
+        _check_sizes(gt, pred, np.concatenate([in_gt, ignored[t]]), in_pred)
         iou = mask_iou(gt, in_gt, pred, in_pred)
         stays = np.ones(len(in_pred), dtype=bool)
         if len(ignored[t]) and len(in_pred):
@@ -198,7 +198,7 @@ def _check_overlap(rows: MOTSRows, members: list[int], areas: np.ndarray) -> Non
     )
 
 
-def _check_sizes(gt: MOTSRows, pred: MOTSRows, in_gt: Sequence[int], in_pred: Sequence[int]) -> None:
+def _check_sizes(gt: MOTSRows, pred: MOTSRows, in_gt: np.ndarray, in_pred: np.ndarray) -> None:
     if len(in_gt) and len(in_pred):
         expected, found = list(gt.rles[in_gt[0]]["size"]), list(pred.rles[in_pred[0]]["size"])
         require(expected == found, pred.place(in_pred[0]), f"size {found} is not that of the ground truth, {expected}")
