@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import ictrack
+from ictrack.model_zoo import CONFIGS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -32,7 +33,9 @@ def test_what_it_holds(wheel):
         names = [PurePosixPath(name) for name in archive.namelist()]
     installed = {str(name) for name in names if not name.parts[0].endswith(".dist-info")}
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "ictrack").rglob("*.py")}
-    assert installed == {*sources, "ictrack/py.typed", "ictrack/modeling/point_set_anchor/coco_pose_template.json"}
+    configs = {f"ictrack/model_zoo/configs/{name}" for name in CONFIGS.values()}
+    others = {"ictrack/py.typed", "ictrack/modeling/point_set_anchor/coco_pose_template.json"}
+    assert installed == sources | configs | others
     assert wheel.stat().st_size < 10**6
     assert wheel.name.startswith(f"ictrack-{ictrack.__version__}-")
 

@@ -12,6 +12,8 @@ from .backbone import (
 )
 from .embedded_detector import EmbeddedDetector
 from .embedding import EMBEDDING_HEADS, InstanceEmbeddingHead, PooledFeatures, build_embedding_head
+from .movenet import MoveNet, MoveNetBackbone, build_movenet_backbone
+from .nanodet import CspPan, NanoDet, build_csp_pan_backbone
 from .point_set_anchor import PointSetAnchor
 from .solo import SOLO
 
@@ -19,16 +21,22 @@ __all__ = [
     "EMBEDDING_HEADS",
     "HRFPN",
     "SOLO",
+    "CspPan",
     "EmbeddedDetector",
     "FPNWithTaps",
     "HRNet",
     "InstanceEmbeddingHead",
+    "MoveNet",
+    "MoveNetBackbone",
+    "NanoDet",
     "PointSetAnchor",
     "PooledFeatures",
     "TimmBackbone",
+    "build_csp_pan_backbone",
     "build_embedding_head",
     "build_hrnet_backbone",
     "build_hrnet_hrfpn_backbone",
+    "build_movenet_backbone",
     "build_timm_backbone",
     "build_timm_fpn_backbone",
 ]

@@ -198,14 +198,20 @@ def configured_joints(cfg: Any) -> JointSet | None:
     """Joints that a configuration's detector predicts; None if it predicts masks or boxes.
 
     Args:
-        cfg: Configuration; PointSetAnchor predicts ``MODEL.POINT_SET_ANCHOR.JOINT_SET``, another detector with
-            ``MODEL.KEYPOINT_ON`` the joints of :func:`joints_of` for ``MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS``.
+        cfg: Configuration; PointSetAnchor predicts ``MODEL.POINT_SET_ANCHOR.JOINT_SET``, MoveNet COCO's joints, another
+            detector with ``MODEL.KEYPOINT_ON`` the joints of :func:`joints_of` for
+            ``MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS``.
 
     Raises:
         ValueError: no set has this number of joints.
     """
-    if cfg.MODEL.META_ARCHITECTURE == "PointSetAnchor":
+    detector = cfg.MODEL.META_ARCHITECTURE
+    if detector == "EmbeddedDetector":
+        detector = cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE
+    if detector == "PointSetAnchor":
         return joint_set(cfg.MODEL.POINT_SET_ANCHOR.JOINT_SET)
+    if detector == "MoveNet":
+        return joint_set("COCO")
     return joints_of(cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS) if cfg.MODEL.KEYPOINT_ON else None
 
 
