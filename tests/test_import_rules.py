@@ -35,6 +35,7 @@ ALLOWED = {
     f"{_METRICS}.association": set(),
     f"{_METRICS}.data_warnings": set(),
     f"{_METRICS}.mot_challenge": {"ictrack.structures", f"{_METRICS}.association"},
+    f"{_METRICS}.tao": {"ictrack.structures", f"{_METRICS}.association"},
     f"{_METRICS}.youtube_vis": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
     f"{_METRICS}.posetrack": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
     "ictrack.modeling": {"ictrack.losses", "ictrack.structures"},

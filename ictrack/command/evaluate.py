@@ -5,6 +5,7 @@ examples:
   ictrack evaluate posetrack --gt FOLDER  --results FOLDER|.zip       [--bootstrap 1000] [--json OUT]
   ictrack evaluate mot       --gt FOLDER  --results FOLDER|.zip       [--benchmark MOT17] [--json OUT]
   ictrack evaluate mots      --gt FOLDER  --results FOLDER|.zip       [--benchmark KITTI-MOTS] [--json OUT]
+  ictrack evaluate tao       --gt GT.json --results RESULTS.json|.zip [--bootstrap 1000] [--json OUT]
 """
 
 from __future__ import annotations
@@ -68,6 +69,16 @@ def run(argv: Sequence[str]) -> int:
         "--benchmark", choices=MOT_BENCHMARKS, default="MOT17",
         help="whose rules decide which boxes count; generic: all that are not marked with 0, of any class (MOT17)",
     )  # fmt: skip
+    tao = commands.add_parser(
+        "tao",
+        help="boxes of TAO, masks of BURST: TETA, HOTA",
+        description="TETA, HOTA, CLEAR and Identity. The ground truth's form tells TAO's boxes from BURST's masks.",
+        epilog="example: ictrack evaluate tao --gt validation.json --results results.json --by-category",
+    )
+    tao.set_defaults(run=evaluate_tao)
+    tao.add_argument("--by-category", action="store_true", help="a table with a row a category, too")
+    tao.add_argument("--gt", required=True, help="ground truth: .json or .json.gz")
+    tao.add_argument("--results", required=True, help="the same form, or a .zip")
     for command in (ytvis, posetrack):
         command.add_argument("--protocol", choices=PROTOCOLS, default="both", help="of the benchmark's own metrics")
         validate.add_file_arguments(command)
@@ -87,7 +98,7 @@ def run(argv: Sequence[str]) -> int:
     for command in (mot, mots):
         command.add_argument("--gt", required=True, help="ground truth, a folder or a .zip")
         command.add_argument("--results", required=True, help="a folder or .zip of <sequence>.txt")
-    for command in (ytvis, posetrack, mot, mots):
+    for command in (ytvis, posetrack, mot, mots, tao):
         command.set_defaults(usage_error=command.error)
         command.add_argument("--metrics", metavar="A,B,...", help="default: all that there are")
         command.add_argument("--bootstrap", type=positive_int, default=0, metavar="N", help="95%% intervals")
@@ -158,3 +169,11 @@ def evaluate_mots(args: argparse.Namespace) -> int:
     check_outputs([args.json], [args.gt, args.results])
     report = mots_report(args.gt, args.results, benchmark=args.benchmark, **options(args, METRICS))
     return show(args, report, mots_tables(report))
+
+
+def evaluate_tao(args: argparse.Namespace) -> int:
+    from ictrack.evaluation.reports.tao import METRICS, tao_report, tao_tables
+
+    check_outputs([args.json], [args.gt, args.results])
+    report = tao_report(args.gt, args.results, **options(args, METRICS))
+    return show(args, report, tao_tables(report, by_category=args.by_category))

@@ -16,7 +16,7 @@ COMMANDS = {
     "train": "train a model, or evaluate it on data sets (--eval-only)",
     "adapt": "fit a model's video embedding head to your own unlabeled videos",
     "tune": "choose the tracker's thresholds on labeled videos",
-    "evaluate": "score a submission: YouTube-VIS, OVIS, PoseTrack",
+    "evaluate": "score a submission: YouTube-VIS, OVIS, PoseTrack, MOT, MOTS, TAO",
     "validate": "list what a benchmark's server would refuse in a submission",
     "check": "look for mistakes in a configuration and its data sets",
     "prepare": "hold out videos for tuning; compute a pose template",

@@ -15,6 +15,7 @@ from code_blocks import PAGES, ROOT, Block, blocks_of
 from color_detector import scene
 from mot_case import write_mot_case
 from mots_case import write_mots_case
+from tao_case import tao_case
 
 from ictrack.command.main import COMMANDS, main
 from ictrack.data.video_io import VideoWriter
@@ -84,6 +85,10 @@ def world(tmp_path_factory):
     (root / "MOT17").mkdir()
     shutil.move(root / "mot" / "gt", root / "MOT17" / "train")
     shutil.move(root / "mot" / "results" / "data", root / "output" / "data")
+    (root / "TAO").mkdir()
+    gt, results = tao_case(0)
+    (root / "TAO" / "validation.json").write_text(json.dumps(gt))
+    (root / "output" / "tao.json").write_text(json.dumps(results))
     write_mots_case(root / "mots", seed=0, first_frame=0)
     (root / "KITTI").mkdir()
     shutil.move(root / "mots" / "gt", root / "KITTI" / "instances_txt")

@@ -19,13 +19,10 @@ import numpy as np
 from ictrack.structures.json_files import require
 from ictrack.structures.mot_text import MOTRows, duplicate_ids
 
-from ..association.assignment import linear_sum_assignment
+from ..association.overlap import box_iou, match
 from ..association.relabel import sequence_of_ids
 from ..association.tracked_sequence import TrackedSequence
 
-_EPS = np.finfo(float).eps
-# Smallest IoU with a distractor, up to rounding.
-_DISTRACTOR_IOU = 0.5
 PEDESTRIAN = 1
 # Classes of MOT16, MOT17 and MOT20, see motchallenge.net and TrackEval.
 _CLASSES = range(1, 14)
@@ -105,27 +102,6 @@ def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTB
         pred_ids.append(pred.ids[in_pred][stays])
         similarity.append(iou[counts[in_gt]][:, stays])
     return sequence_of_ids(gt_ids, pred_ids, similarity)
-
-
-def match(iou: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of pairs of IoU >= 0.5, one to one, with the highest sum of an IoU matrix (G, D)."""
-    score = np.where(iou < _DISTRACTOR_IOU - _EPS, 0.0, iou)
-    rows, columns = linear_sum_assignment(score, maximize=True)
-    matched = score[rows, columns] > _EPS
-    return rows[matched], columns[matched]
-
-
-def box_iou(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """IoU (N, M) of boxes (N, 4) and (M, 4), x, y, w, h in pixels; 0 for a box without an area."""
-    low_one, low_other = one[:, None, :2], other[None, :, :2]
-    high_one, high_other = one[:, None, :2] + one[:, None, 2:], other[None, :, :2] + other[None, :, 2:]
-    sides = np.maximum(np.minimum(high_one, high_other) - np.maximum(low_one, low_other), 0.0)
-    intersection = sides[..., 0] * sides[..., 1]
-    # From the corners, whose rounding the official numbers contain.
-    areas_one, areas_other = np.prod(high_one - low_one, axis=2), np.prod(high_other - low_other, axis=2)
-    union = areas_one + areas_other - intersection
-    usable = (areas_one > _EPS) & (areas_other > _EPS) & (union > _EPS)
-    return np.divide(intersection, union, out=np.zeros_like(union), where=usable)
 
 
 def _by_frame(frames: np.ndarray, length: int) -> list[np.ndarray]:

@@ -1,9 +1,8 @@
-import numpy as np
 import pytest
 from mot_case import official_mot, write_mot_case
 from trackeval_kit import METRICS, assert_report_equal, official_scores
 
-from ictrack.evaluation.metrics.mot_challenge.boxes import BENCHMARKS, box_iou, mot_sequence
+from ictrack.evaluation.metrics.mot_challenge.boxes import BENCHMARKS, mot_sequence
 from ictrack.evaluation.reports.mot import mot_report
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.mot_text import parse_mot
@@ -81,11 +80,3 @@ def test_without_a_length_the_last_frame_of_either_file_ends_the_sequence():
     assert len(sequence(["2,1,0,0,9,9,1,1,1"], ["4,1,0,0,9,9,1"])) == 4
     assert len(sequence(["2,1,0,0,9,9,1,1,1"], [], length=6)) == 6
     assert sequence([], []).num_gt == 0
-
-
-def test_iou_of_boxes_without_area():
-    boxes = np.array([[0, 0, 10, 10], [0, 0, 0, 10], [5, 5, -3, 4], [5, 0, 10, 10]], dtype=float)
-    expected = np.zeros((4, 4))
-    expected[0, 0] = expected[3, 3] = 1.0
-    expected[0, 3] = expected[3, 0] = 1 / 3
-    assert np.allclose(box_iou(boxes, boxes), expected, atol=1e-15)

@@ -1,0 +1,1 @@
+"""TAO and BURST: what counts where only some classes were annotated, and the metric TETA."""

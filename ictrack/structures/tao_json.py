@@ -1,0 +1,146 @@
+"""Reader of TAO: boxes of the classes that were annotated in a video, see github.com/TAO-Dataset.
+
+A ground truth has ``videos`` {id, name, neg_category_ids, not_exhaustive_category_ids}, ``images`` {id, video_id,
+frame_index}, ``categories`` {id, name, and merged: [{id}, ...]} and ``annotations`` {image_id, track_id, category_id,
+bbox [x, y, w, h]}; results are a list of {image_id, track_id, category_id, score, bbox}.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .describe import describe
+from .federated_video import FederatedGroundTruth, FederatedVideo, FrameObjects, ObjectTable
+from .json_files import AnnotationError, index_by_id, is_finite, is_whole, require
+
+
+def tao_ground_truth(content: Mapping[str, Any], path: str | Path) -> FederatedGroundTruth:
+    """Data set of a file's content. Raises AnnotationError, with file and JSON path, if it is wrong."""
+    where = f"{path}: "
+    videos = index_by_id(content.get("videos"), f"{where}videos")
+    images = index_by_id(content.get("images"), f"{where}images")
+    categories = index_by_id(content.get("categories"), f"{where}categories")
+    annotations: Any = content.get("annotations")
+    require(isinstance(annotations, list), f"{where}annotations", "must be a list")
+    for i, image in enumerate(images.values()):
+        place = f"{where}images[{i}]"
+        video = image.get("video_id")
+        require(is_whole(video) and video in videos, f"{place}.video_id", f"{describe(video)} is none")
+        number = image.get("frame_index")
+        require(is_whole(number), f"{place}.frame_index", f"must be an integer, not {describe(number)}")
+    merged = merged_categories(categories, f"{where}categories")
+    # Pictures without an object do not count, and neither do results in them.
+    of_entries = (entry.get("image_id") for entry in annotations if isinstance(entry, dict))
+    with_objects = {image for image in of_entries if is_whole(image) and image in images}
+    position = {video: i for i, video in enumerate(videos)}
+    ordered = sorted(with_objects, key=lambda i: (position[images[i]["video_id"]], images[i]["frame_index"]))
+    table = tao_table(annotations, f"{where}annotations", {image: i for i, image in enumerate(ordered)}, merged)
+    known = {*categories, *merged.values()}
+    for row, category in enumerate(table.classes.tolist()):
+        require(category in known, f"{table.where(row)}.category_id", f"there is no category {category}")
+    objects = table.by_picture(len(ordered))
+    frames: list[list[FrameObjects]] = [[] for _ in videos]
+    pictures = {}
+    for image, found in zip(ordered, objects):
+        index = position[images[image]["video_id"]]
+        pictures[image] = (index, len(frames[index]))
+        frames[index].append(found)
+    num_frames = np.bincount([position[image["video_id"]] for image in images.values()], minlength=len(videos))
+    return FederatedGroundTruth(
+        [
+            FederatedVideo(
+                str(facts.get("name", number)),
+                int(num_frames[i]),
+                *(category_ids(facts, key, f"{where}videos[{i}]") for key in ("neg", "not_exhaustive")),
+            )
+            for i, (number, facts) in enumerate(videos.items())
+        ],
+        frames,
+        seen_categories(table.classes, categories),
+        merged,
+        pictures,
+        has_masks=False,
+    )
+
+
+def tao_results(content: Any, path: str | Path, gt: FederatedGroundTruth) -> list[list[FrameObjects]]:
+    """Objects of each video and each of its frames in ``gt``, of the content of a results file.
+
+    Raises AnnotationError, with file and JSON path, if it is wrong.
+    """
+    require(isinstance(content, list), str(path), "results must be a list of {image_id, track_id, ...}")
+    table = tao_table(content, f"{path}: ", {key: i for i, key in enumerate(gt.pictures)}, gt.merged, with_scores=True)
+    return of_videos(table, gt)
+
+
+def of_videos(table: ObjectTable, gt: FederatedGroundTruth) -> list[list[FrameObjects]]:
+    """Objects of a table by video and frame, where pictures are numbered as in ``gt.pictures``."""
+    objects = table.by_picture(len(gt.pictures))
+    # Pictures are listed video by video, and frame by frame.
+    limits = np.cumsum([0, *map(len, gt.frames)]).tolist()
+    return [objects[start:end] for start, end in zip(limits[:-1], limits[1:])]
+
+
+def tao_table(
+    entries: Sequence[Any], path: str, pictures: Mapping[int, int], merged: Mapping[int, int], with_scores: bool = False
+) -> ObjectTable:
+    """Checked entries {image_id, track_id, category_id, bbox} as a table."""
+
+    def where(row: int) -> str:
+        return f"{path}[{row}]"
+
+    for i, entry in enumerate(entries):
+        require(isinstance(entry, dict), where(i), "must be an object")
+        for key in ("image_id", "track_id", "category_id"):
+            require(
+                is_whole(entry.get(key)), f"{where(i)}.{key}", f"must be an integer, not {describe(entry.get(key))}"
+            )
+        box = entry.get("bbox")
+        usable = isinstance(box, list) and len(box) == 4 and all(map(is_finite, box))
+        require(usable, f"{where(i)}.bbox", f"must be [x, y, w, h], not {describe(box)}")
+        if with_scores:
+            require(
+                is_finite(entry.get("score")),
+                f"{where(i)}.score",
+                f"must be a number, not {describe(entry.get('score'))}",
+            )
+    classes = [merged.get(entry["category_id"], entry["category_id"]) for entry in entries]
+    return ObjectTable(
+        np.array([pictures.get(entry["image_id"], -1) for entry in entries], dtype=np.int64),
+        np.array([entry["track_id"] for entry in entries], dtype=np.int64),
+        np.array(classes, dtype=np.int64),
+        np.array([entry["score"] if with_scores else 1.0 for entry in entries], dtype=float),
+        np.array([entry["bbox"] for entry in entries], dtype=float).reshape(-1, 4),
+        where,
+    )
+
+
+def merged_categories(categories: Mapping[int, Mapping[str, Any]], path: str) -> dict[int, int]:
+    """Category id that stands for another one, by that one's."""
+    merged = {}
+    for number, category in categories.items():
+        parts = category.get("merged", [])
+        usable = isinstance(parts, list) and all(isinstance(part, dict) and is_whole(part.get("id")) for part in parts)
+        require(usable, f"{path}: category {number}: merged", "must be a list of categories")
+        merged.update({part["id"]: number for part in parts})
+    return merged
+
+
+def category_ids(video: Mapping[str, Any], key: str, path: str) -> frozenset[int]:
+    """Category ids under ``<key>_category_ids`` of a video."""
+    key = f"{key}_category_ids"
+    ids: Any = video.get(key)
+    if not (isinstance(ids, list) and all(map(is_whole, ids))):
+        raise AnnotationError(f"{path}.{key}: must be a list of category ids, not {describe(ids)}")
+    return frozenset(map(int, ids))
+
+
+def seen_categories(classes: np.ndarray, categories: Mapping[int, Mapping[str, Any]]) -> dict[int, str]:
+    """Names, in the categories' order, of those that have objects; ``class <id>`` without a name."""
+    seen = set(classes.tolist())
+    names = {number: str(one.get("name", f"class {number}")) for number, one in categories.items() if number in seen}
+    return names | {number: f"class {number}" for number in sorted(seen - names.keys())}

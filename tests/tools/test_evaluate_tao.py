@@ -1,0 +1,93 @@
+"""The command line on TAO's and BURST's JSON, and on broken files."""
+
+import copy
+import json
+
+import pytest
+from evaluate_command import error_line, report
+from tao_case import burst_case, tao_case, write_case
+
+from ictrack.evaluation.reports.tao import tao_report
+from ictrack.structures.federated_video import MAX_DETECTIONS
+
+
+@pytest.mark.parametrize("make", [tao_case, burst_case])
+def test_scores_and_tables(tmp_path, make):
+    gt, results = write_case(tmp_path, make(0))
+    arguments = ("tao", "--gt", gt, "--results", results, "--bootstrap", "20", "--by-category")
+    first, result = report(tmp_path, *arguments)
+    second, _ = report(tmp_path, *arguments, "--workers", "2")
+    assert first == second and first["bootstrap"]["unit"] == "video"
+    assert first["shapes"] == ("masks" if make is burst_case else "boxes")
+    low, high = first["intervals"]["teta.TETA"]
+    assert low <= first["teta"]["TETA"] <= high
+    assert f"{100 * first['teta']['TETA']:.2f} [{100 * low:.2f}, " in result.stdout
+    assert "By category" in result.stdout and "class average" in result.stdout
+    some, _ = report(tmp_path, "tao", "--gt", gt, "--results", results, "--metrics", "teta")
+    assert some["teta"] == first["teta"] and "hota" not in some
+
+
+def test_of_a_picture_the_best_300_results_count(tmp_path):
+    gt, results = tao_case(0)
+    box, image = gt["annotations"][0]["bbox"], gt["annotations"][0]["image_id"]
+    category = gt["annotations"][0]["category_id"]
+    crowd = [
+        {"image_id": image, "track_id": 9000 + i, "category_id": category, "bbox": box, "score": 2.0}
+        for i in range(MAX_DETECTIONS)
+    ]
+    elsewhere = [entry for entry in results if entry["image_id"] != image]
+    with_others = tao_report(*write_case(tmp_path, (gt, results + crowd)))
+    assert with_others == tao_report(*write_case(tmp_path, (gt, elsewhere + crowd)))
+
+
+def changed(case, edit):
+    case = copy.deepcopy(case)
+    edit(*case)
+    return case
+
+
+@pytest.mark.parametrize(
+    ("make", "edit", "message"),
+    [
+        (tao_case, lambda gt, r: r[3].pop("track_id"), "results.json: [3].track_id: must be an integer, not None"),
+        (tao_case, lambda gt, r: r[3].update(bbox=[0, 0, 1]), "results.json: [3].bbox: must be [x, y, w, h]"),
+        (tao_case, lambda gt, r: r[3].pop("score"), "results.json: [3].score: must be a number"),
+        (tao_case, lambda gt, r: r.append(dict(r[0])), ".json: [{last}]: track 1 is in this picture already"),
+        (tao_case, lambda gt, r: gt["videos"][0].pop("neg_category_ids"), "gt.json: videos[0].neg_category_ids: must"),
+        (tao_case, lambda gt, r: gt["images"][1].update(video_id=4), "gt.json: images[1].video_id: 4 is none"),
+        (
+            tao_case,
+            lambda gt, r: gt["annotations"][0].update(category_id=99),
+            "annotations[0].category_id: there is no",
+        ),
+        (tao_case, lambda gt, r: gt.pop("images"), "gt.json: images: must be a list"),
+        (
+            burst_case,
+            lambda gt, r: r.update(split="test"),
+            "results.json: split: 'test' is not the ground truth's, 'val'",
+        ),
+        (burst_case, lambda gt, r: r["sequences"][0].pop("width"), "results.json: sequences[0].width: must be of the"),
+        (
+            burst_case,
+            lambda gt, r: r["sequences"][0]["segmentations"].pop(),
+            "results.json: sequences[0].segmentations: ",
+        ),
+        (
+            burst_case,
+            lambda gt, r: next(s for s in r["sequences"][0]["segmentations"] if s).update({"1": {"rle": "~"}}),
+            "results.json: sequences[0].segmentations[",
+        ),
+    ],
+)
+def test_broken_files(tmp_path, make, edit, message):
+    case = changed(make(0), edit)
+    gt, results = write_case(tmp_path, case)
+    last = len(case[1]) - 1
+    assert message.replace("{last}", str(last)) in error_line("tao", "--gt", gt, "--results", results)
+
+
+def test_results_of_another_form(tmp_path):
+    gt, results = write_case(tmp_path, (tao_case(0)[0], burst_case(0)[1]))
+    assert "results must be a list" in error_line("tao", "--gt", gt, "--results", results)
+    gt.write_text(json.dumps([]))
+    assert "a ground truth is an object" in error_line("tao", "--gt", gt, "--results", results)
