@@ -10,6 +10,7 @@ import argparse
 from collections.abc import Sequence
 
 from ictrack.structures.command_line import check_outputs, frame_rate, positive_int
+from ictrack.structures.track_formats import FORMATS, format_of
 
 from .parser import make_parser, overrides_of
 
@@ -32,7 +33,15 @@ def run(argv: Sequence[str]) -> None:
     parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
     parser.add_argument("--input", required=True, help="video file, folder of frames, quoted glob, or camera index")
     parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in")
-    parser.add_argument("--save-tracks", metavar="JSON", help="the tracks as a YouTube-VIS file")
+    parser.add_argument(
+        "--save-tracks", metavar="FILE",
+        help="the tracks, in the format of the suffix: .json (YouTube-VIS for masks, else COCO), .txt (MOTChallenge), "
+        ".xml (CVAT), .csv, .parquet, .jsonl",
+    )  # fmt: skip
+    parser.add_argument(
+        "--format", metavar="NAME",
+        help="format of --save-tracks, instead of the suffix's: " + ", ".join(FORMATS),
+    )  # fmt: skip
     parser.add_argument(
         "--tracker", type=tracker_name, metavar="NAME",
         help="EmbeddingTracker, SpatialTracker or one of Detectron2's; instead of TRACKER_HEADS.TRACKER_NAME",
@@ -45,6 +54,10 @@ def run(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     if not (args.output or args.save_tracks):
         parser.error("nothing to do: give --output, --save-tracks or both")
+    if args.format and not args.save_tracks:
+        parser.error("--format is that of --save-tracks, which is missing")
+    if args.save_tracks:
+        format_of(args.save_tracks, args.format)
     check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file])
 
     from ictrack.checkpoint.weights_file import CheckpointError
@@ -67,6 +80,7 @@ def run(argv: Sequence[str]) -> None:
         args.input,
         args.output,
         save_tracks=args.save_tracks,
+        track_format=args.format,
         max_frames=args.max_frames,
         fps=args.fps,
         progress=True,

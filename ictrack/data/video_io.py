@@ -25,6 +25,7 @@ from av.video.reformatter import ColorRange, Colorspace
 
 from ictrack.structures.atomic_file import replacing_path
 from ictrack.structures.hidden_files import is_hidden
+from ictrack.structures.natural_order import natural_key
 
 from .image_file import IMAGE_SUFFIXES, ImageFile, ImageReadError, list_pages
 
@@ -447,8 +448,3 @@ class VideoWriter:
 
 def _stem(path: str) -> str:
     return os.path.splitext(os.path.basename(os.path.normpath(path)))[0] or "video"
-
-
-def natural_key(path: str) -> list[str | int]:
-    """Sort key that puts ``2.jpg`` before ``10.jpg``."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", path)]

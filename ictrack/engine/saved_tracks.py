@@ -11,9 +11,9 @@ from pathlib import Path
 from ictrack.data.video_io import FrameStream
 from ictrack.structures.atomic_file import part_of
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
-from ictrack.structures.joints import joints_of
 from ictrack.structures.track_formats import format_of
 from ictrack.structures.track_formats.fields import Fields, check_fields, no_detections
+from ictrack.structures.track_formats.joint_names import joint_names
 from ictrack.structures.track_formats.json_lines import frame_line, header_line, open_lines
 
 
@@ -51,7 +51,7 @@ class SavedTracks:
                 track_format = format_of(self.path, self.name, has_masks=self._fields.masks)
                 check_fields(self._fields, self.path, track_format.needs)
                 if frame.keypoints is not None and not self.info.joint_names:
-                    self.info = replace(self.info, joint_names=_joint_names(frame.keypoints.shape[1]))
+                    self.info = replace(self.info, joint_names=joint_names(frame.keypoints.shape[1]))
         self._file.write(frame_line(frame))
 
     def finish(self, frames: FrameStream, length: int) -> None:
@@ -84,11 +84,3 @@ def _with_unreadable(recorded: Iterable[FrameTracks], frames: FrameStream, lengt
             frame = next(iterator, None)
         else:
             yield replace(no_detections(index), file_name=frames.frame_name(index), time=frames.frame_time(index))
-
-
-def _joint_names(num_joints: int) -> tuple[str, ...]:
-    """Names of the joints of poses whose set of joints is not stated."""
-    try:
-        return joints_of(num_joints).names
-    except ValueError:
-        return tuple(f"joint_{index}" for index in range(num_joints))

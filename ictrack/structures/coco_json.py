@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from .youtube_vis_json import MAX_COORDINATE, MAX_POLYGON_EXTENT, normalize_segm
 
 logger = logging.getLogger(__name__)
 
-_MIN_POLYGON = 6  # numbers in a triangle
+MIN_POLYGON = 6  # numbers in a triangle
 
 
-def read_coco(path: str | Path, num_joints: int | None = None) -> dict[str, Any]:
+def read_coco(path: str | Path, num_joints: int | None = None, *, keep: Sequence[str] = ()) -> dict[str, Any]:
     """Checked images, categories and annotations of a file, every annotation complete.
 
     Each annotation has ``id``, ``image_id``, ``category_id``, ``iscrowd`` (0 or 1, also for "ignore"), ``bbox`` and
@@ -37,6 +38,7 @@ def read_coco(path: str | Path, num_joints: int | None = None) -> dict[str, Any]
     Args:
         path: File for :func:`read_json`.
         num_joints: Number of joints that each pose must have; None: any number.
+        keep: Keys of annotations that are returned as they are where they are left out otherwise.
 
     Returns:
         ``images``, ``categories`` and, unless it is a test set's file, ``annotations``.
@@ -47,7 +49,7 @@ def read_coco(path: str | Path, num_joints: int | None = None) -> dict[str, Any]
     """
     left_out: Counter[str] = Counter()
     try:
-        data = _normalized(read_json(path), num_joints, left_out)
+        data = _normalized(read_json(path), num_joints, left_out, keep)
     except AnnotationError as error:
         if str(error).startswith(f"{path}: "):
             raise
@@ -57,7 +59,7 @@ def read_coco(path: str | Path, num_joints: int | None = None) -> dict[str, Any]
     return data
 
 
-def _normalized(data: Any, num_joints: int | None, left_out: Counter[str]) -> dict[str, Any]:
+def _normalized(data: Any, num_joints: int | None, left_out: Counter[str], keep: Sequence[str]) -> dict[str, Any]:
     require(isinstance(data, dict), "$", "must be an object with images, annotations and categories")
     images, categories = (index_by_id(data.get(key), key) for key in ("images", "categories"))
     for i, category in enumerate(data["categories"]):
@@ -86,7 +88,7 @@ def _normalized(data: Any, num_joints: int | None, left_out: Counter[str]) -> di
         if complete is None:
             left_out["annotations have neither a mask nor a box nor a labeled joint"] += 1
         else:
-            kept.append(complete)
+            kept.append({**{key: annotation[key] for key in keep if annotation.get(key) is not None}, **complete})
     return {**normalized, "annotations": kept}
 
 
@@ -147,7 +149,7 @@ def _mask(segmentation: Any, where: str, size: tuple[int, int], left_out: Counte
             and not math.isnan(sum(polygon))
         )
         require(good, f"{where}[{k}]", "a polygon is a list of x, y pairs in pixels, [x1, y1, x2, y2, ...]")
-        if len(polygon) >= _MIN_POLYGON:
+        if len(polygon) >= MIN_POLYGON:
             polygons.append(polygon)
         else:
             left_out["polygons have fewer than three points"] += 1

@@ -10,6 +10,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 
 from ictrack.command.main import main
 from ictrack.data.video_io import VideoWriter, open_frames
+from ictrack.structures.track_formats import format_of
 
 NUM_FRAMES = 12
 
@@ -80,6 +81,26 @@ def test_flags_and_keys_override_the_configuration(arguments):
 def test_bad_input_is_named_without_a_traceback(arguments, capsys, flag, value, message):
     assert run({**arguments, flag: value}) == 1
     assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("file", "more", "message"),
+    [
+        ("tracks.avi", [], "tracks.avi: no format has this suffix"),
+        ("tracks.json", ["--format", "kitti"], "'kitti' is no format of tracks; the formats are youtube-vis, coco"),
+    ],
+)
+def test_unknown_formats_are_refused_before_the_model_is_read(arguments, tmp_path, capsys, file, more, message):
+    assert run({**arguments, "--save-tracks": str(tmp_path / file), "--weights": "absent.pth"}, *more) == 1
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("file", "more"), [("t.txt", []), ("t.txt", ["--format", "mots"]), ("t.csv", [])])
+def test_tracks_in_another_format(arguments, tmp_path, file, more):
+    path = tmp_path / file
+    assert run({**arguments, "--save-tracks": str(path)}, *more) == 0
+    (video,) = format_of(path, *more[1:]).read(path)
+    assert len({track_id for frame in video.frames for track_id in frame.ids.tolist()}) == 3
 
 
 def test_unknown_key_is_named(arguments, capsys):

@@ -17,7 +17,7 @@ from ictrack.config import add_ictrack_config
 from ictrack.data.video_io import VideoReadError, VideoWriter, open_frames
 from ictrack.engine.video_tracker import VideoTracker, track_video
 from ictrack.structures.command_line import OutputError
-from ictrack.structures.track_formats import TrackFormatError
+from ictrack.structures.track_formats import FORMATS, TrackFormatError
 from ictrack.structures.track_formats.json_lines import frame_line
 from ictrack.structures.youtube_vis_json import check_ground_truth
 from ictrack.tracking import build_tracker
@@ -235,12 +235,39 @@ def test_output_over_the_input_is_refused(tmp_path):
     assert clip.read_bytes() == before
 
 
-def test_detector_without_masks_is_drawn_but_not_saved(tmp_path):
+def test_boxes_are_drawn_and_saved(tmp_path):
     clip = write_clip(tmp_path / "clip.mp4")
-    tracker = make_video_tracker(model=ColorDetector(with_masks=False))
-    assert track_video(tracker, clip, tmp_path / "out.mp4").tracks == 3
-    with pytest.raises(TrackFormatError, match="this format holds masks"):
-        track_video(tracker, clip, save_tracks=tmp_path / "tracks.json")
+    tracker = make_video_tracker(model=ColorDetector(with_masks=False), class_names=["red", "green", "blue"])
+    assert track_video(tracker, clip, tmp_path / "out.mp4", save_tracks=tmp_path / "tracks.json").tracks == 3
+    (video,) = FORMATS["coco"].read(tmp_path / "tracks.json")
+    assert video.info.class_names == ("red", "green", "blue") and len(video.frames) == NUM_FRAMES
+    assert len({track_id for frame in video.frames for track_id in frame.ids.tolist()}) == 3
+    assert video.frames[7].time == pytest.approx(7 / 12)
+
+
+def test_masks_of_a_box_detector_are_refused_at_the_first_frame(tmp_path):
+    clip, model = write_clip(tmp_path / "clip.mp4"), ColorDetector(with_masks=False)
+    with pytest.raises(TrackFormatError, match=r"tracks\.json: this format holds masks"):
+        track_video(
+            make_video_tracker(model=model), clip, save_tracks=tmp_path / "tracks.json", track_format="youtube-vis"
+        )
+    assert len(model.seen) == 1 and [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
+
+
+def test_poses_are_saved(tmp_path):
+    class Poses(ColorDetector):
+        def forward(self, batched_inputs):
+            (output,) = super().forward(batched_inputs)
+            instances = output["instances"]
+            centers = instances.pred_boxes.get_centers()
+            scores = torch.full((len(instances), 1), 0.75)
+            instances.pred_keypoints = torch.cat([centers, scores], dim=1)[:, None].expand(-1, 17, -1)
+            return [output]
+
+    tracker = make_video_tracker(model=Poses(with_masks=False))
+    track_video(tracker, write_images(tmp_path / "walk"), save_tracks=tmp_path / "t.json", track_format="posetrack")
+    (video,) = FORMATS["posetrack"].read(tmp_path / "t.json")
+    assert video.frames[0].keypoints[:, 13].tolist() == [[15, 15, 0.75], [75, 33, 0.75], [27, 51, 0.75]]
 
 
 @pytest.mark.parametrize("name", ["EmbeddingTracker", "SpatialTracker"])

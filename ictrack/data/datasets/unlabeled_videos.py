@@ -20,8 +20,9 @@ from typing import Any
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ictrack.data.image_file import IMAGE_SUFFIXES
-from ictrack.data.video_io import VideoReadError, glob_files, natural_key
+from ictrack.data.video_io import VideoReadError, glob_files
 from ictrack.structures.hidden_files import is_hidden
+from ictrack.structures.natural_order import natural_key
 from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from ictrack.structures.json_files import AnnotationError, require
+from ictrack.structures.mots_png import png_sequences, read_png_masks
+from ictrack.structures.mots_text import IGNORE_CLASS, MOTSObject
 
 from ..metrics.association.counts import AssociationCounts, count_sequence
 from ..metrics.mot_challenge.masks import (
@@ -20,8 +22,7 @@ from ..metrics.mot_challenge.masks import (
     classes_of,
     mots_sequence,
 )
-from ..submission.mots import IGNORE_CLASS, MOTSObject, parse_mots
-from ..submission.mots_png import png_sequences, read_png_masks
+from ..submission.mots import parse_mots
 from ..submission.problem import Problem
 from ..submission.sequence_files import SequenceFile, read_ground_truth_files, read_result_files
 from .sequences import METRICS, intervals_of, scores_of, sequence_table, shared_map
@@ -48,7 +49,7 @@ def mots_report(
 
     Args:
         gt_path: Ground truth: text, see :mod:`ictrack.evaluation.submission.sequence_files`, or pictures, see
-            :mod:`ictrack.evaluation.submission.mots_png`.
+            :mod:`ictrack.structures.mots_png`.
         pred_path: Results, in either form.
         benchmark: Name in ``BENCHMARKS``.
         metrics, bootstrap, seed, workers: See :func:`ictrack.evaluation.reports.mot.mot_report`.

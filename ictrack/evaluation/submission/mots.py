@@ -1,46 +1,20 @@
-"""MOTS text files, one a sequence: a line ``frame id class_id height width rle`` for each mask of each frame.
-
-The format of MOTSChallenge (frames count from 1) and KITTI MOTS (from 0), see motchallenge.net/instructions: ``rle`` is
-a compressed string, and no pixel of a frame may belong to two masks.
-"""
+"""MOTS text files, one a sequence, see :mod:`ictrack.structures.mots_text`: writer and reader."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-
-import numpy as np
-from pycocotools import mask as mask_util
 
 from ictrack.structures.atomic_file import replacing
 from ictrack.structures.json_files import AnnotationError, require
-from ictrack.structures.rle import RLE, RLEError, decode_runs, encode_mask
+from ictrack.structures.mots_text import MOTSObject, mots_line, parse_mots_line, without_overlaps
+from ictrack.structures.rle import RLE
 
 from .archive import Archive, Folder, open_submission
 from .problem import Problem, error
 
 SUFFIX = ".txt"
-# Class of a ground truth's regions in which nothing was annotated.
-IGNORE_CLASS = 10
-_NUM_FIELDS = 6
-_MAX_DIGITS = 9
-
-
-@dataclass(frozen=True)
-class MOTSObject:
-    """Mask of an object in a frame, a line of a file.
-
-    Attributes:
-        frame, track_id, class_id: Numbers as in the file.
-        rle: RLE with a str ``counts``.
-    """
-
-    frame: int
-    track_id: int
-    class_id: int
-    rle: RLE
 
 
 class MOTSWriter:
@@ -84,9 +58,7 @@ class MOTSWriter:
         self._last_frame = frame
         for track_id, class_id, rle in zip(track_ids, class_ids, without_overlaps(rles, scores)):
             if rle is not None:
-                height, width = rle["size"]
-                line = f"{frame} {int(track_id)} {int(class_id)} {height} {width} {rle['counts']}\n"
-                self._file.write(line.encode("ascii"))
+                self._file.write(mots_line(MOTSObject(frame, int(track_id), int(class_id), rle)))
 
     def __enter__(self) -> MOTSWriter:
         self._file = self._stack.enter_context(replacing(self.path))
@@ -94,36 +66,6 @@ class MOTSWriter:
 
     def __exit__(self, *exception: object) -> None:
         self._stack.__exit__(*exception)  # type: ignore[arg-type]
-
-
-def without_overlaps(rles: Sequence[RLE], scores: Sequence[float]) -> list[RLE | None]:
-    """Masks (N,) without the pixels of masks of higher score, the first of equals; None for a mask without pixels left.
-
-    Raises:
-        RLEError: an encoding is no mask.
-        ValueError: the sizes differ.
-    """
-    areas = decode_runs(rles).areas()
-    sizes = {tuple(rle["size"]) for rle in rles}
-    if len(sizes) > 1:
-        raise ValueError(f"masks of one frame have different sizes: {sorted(sizes)}")
-    separate: list[RLE | None] = [None] * len(rles)
-    taken: np.ndarray | None = None
-    for i in np.argsort(-np.asarray(scores, dtype=float), kind="stable").tolist():
-        if areas[i] == 0:
-            continue
-        mask = mask_util.decode(_packed(rles[i])).astype(bool)
-        taken = np.zeros_like(mask) if taken is None else taken
-        mask &= ~taken
-        if mask.any():
-            taken |= mask
-            separate[i] = encode_mask(mask)
-    return separate
-
-
-def _packed(rle: RLE) -> RLE:
-    """RLE with compressed counts, as pycocotools reads them."""
-    return mask_util.frPyObjects(rle, *rle["size"]) if isinstance(rle["counts"], (list, tuple)) else rle
 
 
 def read_mots(path: str | Path) -> dict[str, list[MOTSObject]]:
@@ -153,25 +95,8 @@ def text_files(submission: Archive | Folder) -> dict[str, str]:
 def parse_mots(data: bytes) -> Iterator[tuple[int, MOTSObject] | Problem]:
     """Numbers, from 1, and masks of the lines, or the problem of a line."""
     for number, line in enumerate(data.splitlines(), 1):
-        where = f"line {number}"
-        fields = line.split()
-        if not fields:
-            continue
-        if len(fields) != _NUM_FIELDS:
-            yield error(where, f"has {len(fields)} fields, not {_NUM_FIELDS}: frame, id, class, height, width, RLE")
-            continue
-        if not all(field.isdigit() and len(field) <= _MAX_DIGITS for field in fields[:-1]):
-            yield error(
-                where, f"frame, id, class, height and width must be whole numbers of at most {_MAX_DIGITS} digits"
-            )
-            continue
-        frame, track_id, class_id, height, width = map(int, fields[:-1])
-        try:
-            counts = fields[-1].decode("ascii")
-            decode_runs([{"size": [height, width], "counts": counts}])
-        except UnicodeDecodeError:
-            yield error(where, "the RLE holds a character that is not of the encoding")
-        except RLEError as wrong:
-            yield error(where, wrong.reason)
-        else:
-            yield number, MOTSObject(frame, track_id, class_id, {"size": [height, width], "counts": counts})
+        if line.strip():
+            try:
+                yield number, parse_mots_line(line)
+            except ValueError as wrong:
+                yield error(f"line {number}", str(wrong))

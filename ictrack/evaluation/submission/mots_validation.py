@@ -9,10 +9,11 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.mots_text import IGNORE_CLASS, MOTSObject
 from ictrack.structures.youtube_vis_json import normalize_segmentations
 
 from .archive import Archive, Folder, open_submission
-from .mots import IGNORE_CLASS, MOTSObject, parse_mots, read_mots, text_files
+from .mots import parse_mots, read_mots, text_files
 from .problem import Problem, error, read_error, warning
 
 

@@ -20,11 +20,11 @@ from ictrack.structures.joints import POSETRACK_18, JointSet
 from ictrack.structures.json_files import parse_json, require
 from ictrack.structures.pose_sequence import PoseSequence
 from ictrack.structures.posetrack_json import MAX_TRACK_ID, parse_pose_sequence, sequence_name
+from ictrack.structures.track_formats.posetrack import PERSON_CATEGORY_ID, person_keypoints
 
 from .archive import Archive, Folder, open_submission, write_archive
 
 SUFFIXES = (".json", ".json.gz")
-PERSON_CATEGORY_ID = 1
 
 
 class PoseTrackWriter:
@@ -92,20 +92,17 @@ class PoseTrackWriter:
         keypoints = np.asarray(keypoints, dtype=np.float64)
         self._check(frame_index, track_ids, keypoints)
         self._last_frame = frame_index
-        is_there = keypoints[..., 2] != 0
-        written = np.where(is_there[..., None], keypoints, 0.0)
-        scores = written[..., 2].copy()
-        written[..., 2] = is_there
         for person, track_id in enumerate(track_ids):
             number = self._track_ids.setdefault(int(track_id), len(self._track_ids))
             if number >= MAX_TRACK_ID:
                 raise ValueError(f"sequence {self._name}: more than {MAX_TRACK_ID} identities")
+            written, scores = person_keypoints(keypoints[person])
             entry = {
                 "image_id": self._image_ids[frame_index],
                 "category_id": PERSON_CATEGORY_ID,
                 "track_id": number,
-                "keypoints": written[person].ravel().tolist(),
-                "scores": scores[person].tolist(),
+                "keypoints": written,
+                "scores": scores,
             }
             self._write_item(entry, is_first=self._num_people == 0)
             self._num_people += 1

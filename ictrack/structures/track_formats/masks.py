@@ -7,22 +7,20 @@ from collections.abc import Sequence
 import numpy as np
 from pycocotools import mask as mask_util
 
-from ..json_files import AnnotationError
-from ..rle import RLE, RLEError, decode_runs
+from ..rle import RLE
+from ..youtube_vis_json import normalize_segmentations
 
 
 def checked_rles(rles: Sequence[RLE], where: str) -> list[RLE]:
-    """The same RLEs, with a str ``counts``.
+    """The same masks, with a str ``counts``; an encoding by a str without empty runs beyond the first is kept.
 
     Raises:
         AnnotationError: an encoding is no mask; the message has ``where`` and its position.
     """
-    try:
-        decode_runs(rles)
-    except RLEError as error:
-        raise AnnotationError(f"{where}[{error.index}]: {error.reason}") from None
+    paths = [f"{where}[{i}]" for i in range(len(rles))]
+    safe, _ = normalize_segmentations(rles, paths, [(0, 0)] * len(rles))
     return [
-        {**rle, "counts": rle["counts"].decode("ascii")} if isinstance(rle["counts"], bytes) else rle for rle in rles
+        {**rle, "counts": rle["counts"].decode("ascii")} if isinstance(rle["counts"], bytes) else rle for rle in safe
     ]
 
 

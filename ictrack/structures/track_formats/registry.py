@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,10 +20,11 @@ class TrackFormat:
 
     Attributes:
         name: Name.
-        suffixes: Suffixes of its files, lower case; "" is a folder.
+        suffixes: Suffixes of its files, lower case; "" is a folder, which must be named.
         summary: What it is and what it holds, in a line.
         needs: Fields that detections must have: "ids", "masks", "poses".
         module: Module of this package with its functions ``write`` and ``read``; the name, if empty.
+        package: Python package that it needs beyond ICTrack's own.
     """
 
     name: str
@@ -30,6 +32,7 @@ class TrackFormat:
     summary: str
     needs: tuple[str, ...] = ()
     module: str = ""
+    package: str = ""
 
     def write(self, path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks]) -> None:
         """Write a video's tracks.
@@ -61,8 +64,16 @@ class TrackFormat:
 FORMATS = {
     track_format.name: track_format
     for track_format in (
-        TrackFormat("youtube-vis", (".json",), "YouTube-VIS JSON: masks", ("ids", "masks"), "youtube_vis"),
-        TrackFormat("json-lines", (".jsonl",), "JSON Lines of ICTrack: everything, to the bit", (), "json_lines"),
+        TrackFormat("youtube-vis", (".json",), "YouTube-VIS JSON: masks by track", ("ids", "masks"), "youtube_vis"),
+        TrackFormat("coco", (".json",), "COCO JSON with track ids: everything"),
+        TrackFormat("posetrack", (".json",), "PoseTrack18 JSON: poses", ("ids", "poses")),
+        TrackFormat("mot", (".txt",), "MOTChallenge text: boxes"),
+        TrackFormat("mots", (".txt",), "MOTS text: masks without overlaps", ("ids", "masks")),
+        TrackFormat("mots-png", ("",), "MOTS pictures: a folder of PNG", ("ids", "masks"), "mots_png"),
+        TrackFormat("cvat", (".xml",), "CVAT XML for video 1.1: masks, skeletons or boxes", ("ids",)),
+        TrackFormat("csv", (".csv",), "CSV: a row for each detection, everything", (), "csv_table"),
+        TrackFormat("parquet", (".parquet",), "Parquet: the same; needs pyarrow", package="pyarrow"),
+        TrackFormat("json-lines", (".jsonl",), "JSON Lines of ICTrack: everything", (), "json_lines"),
     )
 }
 
@@ -73,21 +84,31 @@ def format_of(path: str | os.PathLike, name: str | None = None, *, has_masks: bo
     Args:
         path: File; its suffix decides, unless there is a name.
         name: Name of a format.
-        has_masks: Whether the tracks have masks: of formats with one suffix, the first that holds them is taken.
+        has_masks: Whether the tracks have masks. Of formats with one suffix, the first is taken whose needs are no more
+            than masks: ``.json`` is YouTube-VIS for masks and COCO for the rest, ``.txt`` is MOTChallenge.
 
     Raises:
-        TrackFormatError: no format has this name or suffix; the message lists them.
+        TrackFormatError: no format has this name or suffix (the message lists them), or its package is missing.
     """
-    if name is not None:
-        if name not in FORMATS:
-            raise TrackFormatError(f"{name!r} is no format of tracks; the formats are {', '.join(FORMATS)}")
-        return FORMATS[name]
+    found = _named(name) if name is not None else _by_suffix(path, has_masks)
+    if found.package and importlib.util.find_spec(found.package) is None:
+        raise TrackFormatError(f"{path}: {found.name} needs the package {found.package}: pip install {found.package}")
+    return found
+
+
+def _named(name: str) -> TrackFormat:
+    if name not in FORMATS:
+        raise TrackFormatError(f"{name!r} is no format of tracks; the formats are {', '.join(FORMATS)}")
+    return FORMATS[name]
+
+
+def _by_suffix(path: str | os.PathLike, has_masks: bool) -> TrackFormat:
     suffix = PurePath(path).suffix.lower()
-    found = [one for one in FORMATS.values() if suffix in one.suffixes]
+    found = [one for one in FORMATS.values() if suffix and suffix in one.suffixes]
     if not found:
         suffixes = sorted({suffix for one in FORMATS.values() for suffix in one.suffixes if suffix})
         raise TrackFormatError(f"{path}: no format has this suffix, but {', '.join(suffixes)}; or name the format")
-    return next((one for one in found if "masks" not in one.needs or has_masks), found[0])
+    return next((one for one in found if has_masks or "masks" not in one.needs), found[0])
 
 
 def write_tracks(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
-from ..json_files import AnnotationError
+from ..json_files import AnnotationError, require
 from ..rle import RLE
 from .masks import tight_boxes
 
@@ -31,7 +32,7 @@ class Row:
 
     category: int | str
     score: float = 1.0
-    box: tuple[float, float, float, float] | None = None
+    box: Sequence[float] | None = None
     track_id: int | None = None
     rle: RLE | None = None
     keypoints: np.ndarray | None = None
@@ -54,7 +55,7 @@ class Rows:
         self,
         path: object,
         info: VideoInfo,
-        categories: Mapping[int, str] | None = None,
+        categories: Mapping[Any, str] | None = None,
         *,
         frame_names: Mapping[int, str] | None = None,
         times: Mapping[int, float] | None = None,
@@ -66,7 +67,8 @@ class Rows:
         Args:
             path: File of the rows, for messages.
             info: Facts about the video; its classes are set here.
-            categories: Names by id, in the order of the contiguous classes; None: the rows' own, in ascending order.
+            categories: Names by the rows' categories, in the order of the contiguous classes; None: the rows' own, in
+                ascending order.
             frame_names, times: File names and times by frame index. The video has these frames even without detections.
 
         Raises:
@@ -75,13 +77,13 @@ class Rows:
         rows = list(self)
         if categories is None:
             found = sorted({row.category for row in rows}, key=lambda category: (isinstance(category, str), category))
-            names = [category if isinstance(category, str) else f"class {category}" for category in found]
-            ids = [i if isinstance(category, str) else category for i, category in enumerate(found, 1)]
-        else:
-            found, names, ids = list(categories), list(categories.values()), list(categories)
-        classes = {category: i for i, category in enumerate(found)}
-        info = replace(info, class_names=tuple(names), category_ids=tuple(ids))
+            categories = {category: _name(category) for category in found}
+        classes = {category: i for i, category in enumerate(categories)}
+        ids = tuple(i if isinstance(category, str) else category for i, category in enumerate(categories, 1))
+        info = replace(info, class_names=tuple(categories.values()), category_ids=ids)
         complete = {name: _is_complete(rows, name, path) for name in ("track_id", "rle", "keypoints")}
+        numbers = {len(row.keypoints) for row in rows if row.keypoints is not None}
+        require(len(numbers) < 2, str(path), f"poses of different numbers of joints: {sorted(numbers)}")
         frames = []
         for index in sorted({*self._by_frame, *(frame_names or ()), *(times or ())}):
             try:
@@ -91,6 +93,10 @@ class Rows:
             name = (frame_names or {}).get(index, "")
             frames.append(replace(frame, file_name=name, time=(times or {}).get(index)))
         return VideoTracks(info, frames)
+
+
+def _name(category: int | str) -> str:
+    return category if isinstance(category, str) else f"class {category}"
 
 
 def _is_complete(rows: list[Row], name: str, path: object) -> bool:
@@ -117,11 +123,11 @@ def _frame(
     )
 
 
-def _box(row: Row) -> tuple[float, ...]:
+def _box(row: Row) -> Sequence[float]:
     if row.box is not None:
         return row.box
     if row.rle is not None:
-        return tuple(tight_boxes([row.rle])[0].tolist())
+        return tight_boxes([row.rle])[0].tolist()
     assert row.keypoints is not None
     return pose_box(row.keypoints)
 

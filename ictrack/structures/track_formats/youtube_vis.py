@@ -45,7 +45,9 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
     Raises:
         TrackFormatError: as :func:`with_fields`; identities and masks are needed.
     """
-    _, frames = with_fields(frames, path, needs=("ids", "masks"))
+    fields, frames = with_fields(frames, path, needs=("ids", "masks"))
+    if fields.poses:
+        logger.info("%s: YouTube-VIS's format holds masks; poses are left out", path)
     times: list[float] = []
     names: list[str] = []
     votes: dict[int, dict[int, float]] = {}

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import numpy as np
 
-from ictrack.structures.hidden_files import is_hidden
-from ictrack.structures.json_files import AnnotationError, require
-from ictrack.structures.rle import encode_mask
-
-from .mots import MOTSObject
+from .atomic_file import replacing_path
+from .hidden_files import is_hidden
+from .json_files import AnnotationError, require
+from .mots_text import MOTSObject
+from .rle import encode_mask
 
 SUFFIX = ".png"
-_OBJECTS_PER_CLASS = 1000
+OBJECTS_PER_CLASS = 1000
 
 
 def png_sequences(path: str | Path) -> dict[str, list[Path]]:
@@ -53,7 +53,15 @@ def read_png_masks(path: Path) -> Iterator[MOTSObject]:
     for value in np.unique(values).tolist():
         if value:
             rle = encode_mask(values == value)
-            yield MOTSObject(int(path.stem), value, value // _OBJECTS_PER_CLASS, rle)
+            yield MOTSObject(int(path.stem), value, value // OBJECTS_PER_CLASS, rle)
+
+
+def write_png_masks(path: str | Path, values: np.ndarray) -> None:
+    """Write a picture of 16-bit values (H, W), which appears when it is complete."""
+    from PIL import Image
+
+    with replacing_path(path) as part:
+        Image.fromarray(values.astype(np.uint16)).save(part, format="PNG")
 
 
 def _pictures(folder: Path) -> list[Path]:

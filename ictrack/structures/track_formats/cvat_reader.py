@@ -1,0 +1,173 @@
+"""CVAT's XML, versions for video and for images: reader of boxes, polygons, masks and skeletons."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from xml.etree import ElementTree
+from xml.etree.ElementTree import Element
+
+import numpy as np
+
+from ..describe import describe
+from ..frame_tracks import VideoInfo, VideoTracks
+from ..json_files import AnnotationError, require
+from ..rle import RLE, encode_mask
+from ..youtube_vis_json import polygons_to_rle
+from .rows import Row, Rows
+
+logger = logging.getLogger(__name__)
+
+_SHAPES = ("box", "polygon", "mask", "skeleton")
+_OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "tag")
+# Score of what has none: a person placed it.
+_LABELED = 1.0
+
+
+def read(path: str | os.PathLike) -> list[VideoTracks]:
+    """The file's one video, or its images as frames. Shapes of other kinds are left out, which is logged.
+
+    Raises:
+        AnnotationError: the file is no XML, or a shape is wrong; the message has the file and the place.
+        OSError: the file cannot be opened.
+    """
+    try:
+        root = ElementTree.fromstring(Path(path).read_bytes())
+    except ElementTree.ParseError as error:
+        raise AnnotationError(f"{path}: not valid XML: {error}") from None
+    require(root.tag == "annotations", str(path), f"must be CVAT's <annotations>, not <{root.tag}>")
+    size = tuple(_int(root.findtext(f".//original_size/{side}"), 0) for side in ("height", "width"))
+    rows, left_out = Rows(), Counter[str]()
+    names: dict[int, tuple[str, tuple[int, ...]]] = {}
+    joints: list[str] = []
+    for place, frame, label, track_id, shape in _shapes(root, str(path), names, left_out):
+        of_image = names.get(frame, ("", size))[1]
+        if shape.tag == "skeleton" and not joints:
+            joints = [str(point.get("label")) for point in shape.iter("points")]
+        row = _row(shape, place, of_image, joints)
+        row.category, row.track_id = label, track_id
+        rows.add(frame, row)
+    for what, count in left_out.items():
+        logger.warning("%s: %d %s, left out", path, count, what)
+    name = root.findtext(".//task/name") or root.findtext(".//job/name") or Path(path).stem
+    info = VideoInfo(name, size[0], size[1], 0.0, (), (), tuple(joints))
+    labels = [str(text) for label in root.iterfind(".//labels/label") if (text := label.findtext("name"))]
+    parts = {label.findtext("name") for label in root.iterfind(".//labels/label") if label.findtext("parent")}
+    used = sorted({str(row.category) for row in rows})
+    ordered = [*(label for label in labels if label not in parts), *(label for label in used if label not in labels)]
+    frame_names = {frame: file_name for frame, (file_name, _) in names.items()}
+    return [rows.video(path, info, dict(zip(ordered, ordered)), frame_names=frame_names)]
+
+
+def _shapes(
+    root: Element, path: str, names: dict[int, tuple[str, tuple[int, ...]]], left_out: Counter[str]
+) -> Iterator[tuple[str, int, str, int | None, Element]]:
+    """(Place, frame, label, identity, element) of each shape that is in sight; names and sizes of images are noted."""
+    for track in root.iter("track"):
+        track_id = _whole(track, "id", f"{path}: track")
+        for shape in track:
+            place = f"{path}: track {track_id}, {shape.tag} of frame {shape.get('frame')}"
+            if shape.tag not in _SHAPES:
+                left_out[f"shapes of the kind {shape.tag!r}"] += 1
+            elif not _is_outside(shape):
+                yield place, _whole(shape, "frame", place), str(track.get("label")), track_id, shape
+    for image in root.iter("image"):
+        frame = _whole(image, "id", f"{path}: image")
+        place = f"{path}: image {frame}"
+        name = PurePosixPath(image.get("name") or "").name
+        names[frame] = (name, (_whole(image, "height", place), _whole(image, "width", place)))
+        for shape in image:
+            if shape.tag in _SHAPES:
+                yield f"{place}, {shape.tag}", frame, str(shape.get("label")), None, shape
+            elif shape.tag in _OTHER_SHAPES:
+                left_out[f"shapes of the kind {shape.tag!r}"] += 1
+
+
+def _is_outside(shape: Element) -> bool:
+    points = list(shape.iter("points")) if shape.tag == "skeleton" else []
+    return shape.get("outside") == "1" or (bool(points) and all(point.get("outside") == "1" for point in points))
+
+
+def _row(shape: Element, place: str, size: tuple[int, ...], joints: list[str]) -> Row:
+    row = Row(0, _score(shape, place))
+    if shape.tag == "box":
+        row.box = tuple(_float(shape.get(name), f"{place}: {name}") for name in ("xtl", "ytl", "xbr", "ybr"))
+    elif shape.tag == "skeleton":
+        row.keypoints = _pose(shape, place, joints)
+    else:
+        require(min(size) > 0, place, "needs the size of the frames, <original_size>")
+        height, width = size
+        row.rle = _mask(shape, place, height, width) if shape.tag == "mask" else _polygon(shape, place, height, width)
+    return row
+
+
+def _pose(shape: Element, place: str, joints: list[str]) -> np.ndarray:
+    pose = np.zeros((len(joints), 3))
+    for point in shape.iter("points"):
+        name = str(point.get("label"))
+        require(name in joints, place, f"the joint {name!r} is not one of the first skeleton's")
+        ((x, y), *_) = _points(point, place)
+        pose[joints.index(name)] = x, y, _score(point, place, 0.0 if point.get("outside") == "1" else _LABELED)
+    return pose
+
+
+def _polygon(shape: Element, place: str, height: int, width: int) -> RLE:
+    polygon = [value for point in _points(shape, place) for value in point]
+    rle = polygons_to_rle([polygon], (height, width), place)
+    counts = rle["counts"]
+    return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
+
+
+def _mask(shape: Element, place: str, height: int, width: int) -> RLE:
+    left, top, columns, rows = (_whole(shape, name, place) for name in ("left", "top", "width", "height"))
+    try:
+        runs = np.array([int(run) for run in str(shape.get("rle")).split(",")], dtype=np.int64)
+    except (ValueError, OverflowError):
+        raise AnnotationError(f"{place}: rle must be whole numbers, not {describe(shape.get('rle'))}") from None
+    inside = left >= 0 and top >= 0 and columns > 0 and rows > 0 and left + columns <= width and top + rows <= height
+    require(inside, place, f"the mask's box is not inside the frame of {width} x {height} pixels")
+    good = bool((runs >= 0).all()) and int(runs.sum()) == columns * rows
+    require(good, place, f"the runs of rle do not add up to {columns} x {rows} pixels")
+    pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
+    mask = np.zeros((height, width), dtype=bool)
+    mask[top : top + rows, left : left + columns] = pixels.reshape(rows, columns)
+    return encode_mask(mask)
+
+
+def _points(shape: Element, place: str) -> list[tuple[float, float]]:
+    points = []
+    for pair in str(shape.get("points")).split(";"):
+        numbers = pair.split(",")
+        require(len(numbers) == 2, place, f"points must be x,y;x,y;..., not {describe(shape.get('points'))}")
+        points.append((_float(numbers[0], f"{place}: points"), _float(numbers[1], f"{place}: points")))
+    return points
+
+
+def _score(shape: Element, place: str, default: float = _LABELED) -> float:
+    for attribute in shape.iterfind("attribute"):
+        if attribute.get("name") == "score" and attribute.text:
+            return _float(attribute.text, f"{place}: score")
+    return default
+
+
+def _float(text: str | None, where: str) -> float:
+    try:
+        number = float(text or "")
+    except ValueError:
+        number = math.nan
+    require(math.isfinite(number), where, f"must be a finite number, not {describe(text)}")
+    return number
+
+
+def _int(text: str | None, default: int) -> int:
+    return int(text) if text and text.strip().isdecimal() else default
+
+
+def _whole(element: Element, name: str, place: str) -> int:
+    text = element.get(name) or ""
+    require(text.strip().lstrip("-").isdecimal(), f"{place}: {name}", f"must be a whole number, not {describe(text)}")
+    return int(text)

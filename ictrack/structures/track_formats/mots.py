@@ -1,0 +1,106 @@
+"""MOTS text: a line ``frame id class height width rle`` for each mask, see :mod:`ictrack.structures.mots_text`.
+
+Frames and identities count from 1 in the file and from 0 here. Classes are those of MOTSChallenge and KITTI MOTS: 1 for
+"car", 2 for "person" or "pedestrian"; others are 11 and so on, which the official evaluation passes over. A pixel of
+several masks goes to the one of the highest score. Scores, boxes and poses are not held.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from ..atomic_file import replacing
+from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
+from ..json_files import AnnotationError
+from ..mots_text import IGNORE_CLASS, MOTSObject, mots_line, parse_mots_line, without_overlaps
+from .fields import with_fields
+from .rows import Row, Rows
+
+logger = logging.getLogger(__name__)
+
+NEEDS = ("ids", "masks")
+_CLASS_OF = {"car": 1, "person": 2, "pedestrian": 2}
+_NAME_OF = {1: "car", 2: "pedestrian"}
+
+
+def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks]) -> None:
+    """Write a video's tracks, frame by frame.
+
+    Raises:
+        TrackFormatError: as :func:`with_fields`; identities and masks are needed.
+    """
+    _, frames = with_fields(frames, path, needs=NEEDS)
+    with replacing(path) as file:
+        for frame, items in separate_masks(path, info, frames):
+            for item in items:
+                file.write(mots_line(MOTSObject(frame.index + 1, item.track_id + 1, item.class_id, item.rle)))
+
+
+def separate_masks(
+    path: object, info: VideoInfo, frames: Iterable[FrameTracks]
+) -> Iterator[tuple[FrameTracks, list[MOTSObject]]]:
+    """Frames with their masks, of which no two have a pixel in common, by MOTS's classes; what is lost is logged."""
+    changed: Counter[str] = Counter()
+    for frame in frames:
+        items = []
+        if len(frame):
+            assert frame.ids is not None and frame.rles is not None
+            separate = without_overlaps(frame.rles, frame.scores.tolist())
+            for track_id, index, rle, whole in zip(frame.ids.tolist(), frame.classes.tolist(), separate, frame.rles):
+                if rle is None:
+                    changed["have no pixel of their own and are left out"] += 1
+                    continue
+                changed["gave pixels to masks of higher score"] += rle != whole
+                class_id = _CLASS_OF.get(info.category_name(index).lower(), IGNORE_CLASS + 1 + index)
+                items.append(MOTSObject(frame.index, track_id, class_id, rle))
+        yield frame, items
+    for what, count in changed.items():
+        if count:
+            logger.warning("%s: %d masks %s: no pixel may be of two in MOTS", path, count, what)
+
+
+def read(path: str | os.PathLike) -> list[VideoTracks]:
+    """The file's one video. Regions in which nothing was annotated are left out.
+
+    Raises:
+        AnnotationError: a line is wrong; the message has file and line.
+        OSError: the file cannot be opened.
+    """
+    items = []
+    with Path(path).open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                item = parse_mots_line(line)
+                if item.frame < 1:
+                    raise ValueError("frames count from 1")
+            except ValueError as error:
+                raise AnnotationError(f"{path}: line {number}: {error}") from None
+            items.append(MOTSObject(item.frame - 1, item.track_id - 1, item.class_id, item.rle))
+    return [video_of(path, items)]
+
+
+def video_of(path: str | os.PathLike, items: Iterable[MOTSObject], names: dict[int, str] | None = None) -> VideoTracks:
+    """Video of masks by frame index.
+
+    Args:
+        path: Their file or folder, whose name is the video's.
+        items: Masks; those of the class of ignored regions are left out.
+        names: File names by frame index.
+    """
+    rows = Rows()
+    size = (0, 0)
+    classes = set()
+    for item in items:
+        if item.class_id != IGNORE_CLASS:
+            size = (item.rle["size"][0], item.rle["size"][1])
+            classes.add(item.class_id)
+            rows.add(item.frame, Row(item.class_id, track_id=item.track_id, rle=item.rle))
+    categories = {class_id: _NAME_OF.get(class_id, f"class {class_id}") for class_id in sorted(classes)}
+    info = VideoInfo(Path(path).stem, *size, 0.0, (), ())
+    return rows.video(path, info, categories, frame_names=names)

@@ -1,0 +1,87 @@
+"""MOTS as a folder of pictures, a 16-bit PNG a frame, see :mod:`ictrack.structures.mots_png`.
+
+The value of a pixel is class * 1000 + identity, 0 without a mask; files are ``000001.png`` and so on. Classes, and what
+is not held, are those of :mod:`.mots`. There are up to 1000 identities and 65 classes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from pycocotools import mask as mask_util
+
+from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
+from ..json_files import require
+from ..mots_png import OBJECTS_PER_CLASS, png_sequences, read_png_masks, write_png_masks
+from ..mots_text import MOTSObject
+from .fields import TrackFormatError, every_frame, with_fields
+from .mots import NEEDS, separate_masks, video_of
+
+_MAX_VALUE = 2**16 - 1
+
+
+def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks]) -> None:
+    """Write a video's tracks, frame by frame; the folder appears when it is complete. It must not be there before.
+
+    Raises:
+        TrackFormatError: there are too many identities or classes, or as :func:`with_fields`; identities and masks are
+            needed.
+    """
+    folder = Path(path)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise TrackFormatError(f"{path}: is there already; name a new or empty folder")
+    _, frames = with_fields(frames, path, needs=NEEDS)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        for frame, items in separate_masks(path, info, every_frame(frames)):
+            write_png_masks(part / f"{frame.index + 1:06d}.png", _picture(items, info, path))
+        if folder.exists():
+            folder.rmdir()
+        part.rename(folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _picture(items: Iterable[MOTSObject], info: VideoInfo, path: object) -> np.ndarray:
+    picture = np.zeros((info.height, info.width), dtype=np.uint16)
+    for item in items:
+        value = OBJECTS_PER_CLASS * item.class_id + item.track_id
+        if item.track_id >= OBJECTS_PER_CLASS or value > _MAX_VALUE:
+            what = f"identity {item.track_id} of class {item.class_id}"
+            raise TrackFormatError(f"{path}: {what} does not fit in 16 bits; MOTS text holds it")
+        picture[mask_util.decode(item.rle).astype(bool)] = value
+    return picture
+
+
+def read(path: str | os.PathLike) -> list[VideoTracks]:
+    """Videos of a folder of pictures, or of a folder of such folders.
+
+    Raises:
+        AnnotationError: a picture is wrong, or there is none; the message has its name.
+    """
+    sequences = png_sequences(Path(path))
+    require(bool(sequences), str(path), "holds no PNG files")
+    videos = []
+    for name, pictures in sequences.items():
+        items = [item for picture in pictures for item in read_png_masks(picture)]
+        first = 0 if any(int(picture.stem) == 0 for picture in pictures) else 1  # KITTI's frames count from 0
+        names = {int(picture.stem) - first: picture.name for picture in pictures}
+        # Numbers within a class are identities, unless two classes have the same ones.
+        values = {item.track_id for item in items}
+        is_unique = len({value % OBJECTS_PER_CLASS for value in values}) == len(values)
+        found = (
+            MOTSObject(
+                item.frame - first,
+                item.track_id % OBJECTS_PER_CLASS if is_unique else item.track_id,
+                item.class_id,
+                item.rle,
+            )
+            for item in items
+        )
+        videos.append(video_of(name, found, names))
+    return videos
