@@ -295,6 +295,14 @@ def _add_image_embedding_config(cfg: CN) -> None:
     # Detector inside META_ARCHITECTURE "EmbeddedDetector": a name in Detectron2's META_ARCH registry.
     cfg.MODEL.EMBEDDED_DETECTOR = CN()
     cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = "GeneralizedRCNN"
+    features = cfg.MODEL.EMBEDDED_DETECTOR.FEATURES = CN()
+    # Name in Detectron2's BACKBONE registry of a backbone for the embedding head alone, such as "build_timm_backbone";
+    # "" reads the detector's.
+    features.BACKBONE = ""
+    # Normalization by channel and channel order of its input (those of timm's tf_efficientnet_lite0).
+    features.PIXEL_MEAN = [127.5, 127.5, 127.5]
+    features.PIXEL_STD = [127.5, 127.5, 127.5]
+    features.FORMAT = "RGB"
 
 
 def _add_video_embedding_config(cfg: CN) -> None:
@@ -383,6 +391,9 @@ def _add_backbone_config(cfg: CN) -> None:
     timm.OUT_STRIDES = [4, 8, 16, 32]
     # Freeze the timm model, in evaluation mode, and normalize its taps by a BatchNorm without affine parameters.
     timm.FREEZE = False
+    # Means and variances of a frozen model's taps: "" (measured in training), or a path of a .safetensors file, such as
+    # "ictrack://efficientnet_lite0_taps.safetensors", for heads that are not trained.
+    timm.STATISTICS = ""
     # Run a frozen model under bfloat16 autocast where the hardware has bfloat16.
     timm.AUTOCAST = False
     # build_timm_fpn_backbone: number of levels above the pyramid (p6, ...), each every other pixel of the one below.
@@ -406,6 +417,13 @@ def add_tracker_config(cfg: CN) -> None:
     trk.CONFLICT_NEW_TRACK_SCORE = 0.5
     # Frames without a match after which a track ends; 0: never.
     trk.MAX_AGE = 0
+    # Score from which detections choose their tracks first, as in ByteTrack; 0: all choose at once.
+    trk.HIGH_SCORE = 0.0
+    # Largest distance of a detection to its track's last position, in square roots of the track's area for each frame
+    # since it was seen; 0: no limit.
+    trk.MAX_SPEED = 0.0
+    # Give a track's detections the class for which their scores sum up to most, instead of their own.
+    trk.CLASS_VOTING = False
 
     emb = trk.EMBEDDING = CN()
     # "cosine" (paper); "distance", minus the Euclidean distance, for scalar tags; or "distance_and_cosine", the mean of

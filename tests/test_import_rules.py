@@ -17,7 +17,7 @@ _LIBRARY = {
         f"ictrack.{room}"
         for room in (
             "checkpoint", "config", "data", "engine", "evaluation", "evaluation.metrics", "evaluation.reports",
-            "evaluation.submission", "losses", "modeling", "structures", "tracking", "visualization",
+            "evaluation.submission", "losses", "model_zoo", "modeling", "structures", "tracking", "visualization",
         )
     ),
 }  # fmt: skip
@@ -30,7 +30,8 @@ ALLOWED = {
     "ictrack.structures": set(),
     "ictrack.losses": set(),
     "ictrack.tracking": set(),
-    "ictrack.checkpoint": {"ictrack.structures"},
+    "ictrack.model_zoo": set(),
+    "ictrack.checkpoint": {"ictrack.model_zoo", "ictrack.structures"},
     _METRICS: {"ictrack.structures"},
     f"{_METRICS}.association": set(),
     f"{_METRICS}.data_warnings": set(),
@@ -38,7 +39,7 @@ ALLOWED = {
     f"{_METRICS}.tao": {"ictrack.structures", f"{_METRICS}.association"},
     f"{_METRICS}.youtube_vis": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
     f"{_METRICS}.posetrack": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
-    "ictrack.modeling": {"ictrack.losses", "ictrack.structures"},
+    "ictrack.modeling": {"ictrack.losses", "ictrack.model_zoo", "ictrack.structures"},
     "ictrack.data": {"ictrack.structures"},
     "ictrack.evaluation.submission": {"ictrack.structures"},
     "ictrack.evaluation.reports": {_METRICS, "ictrack.evaluation.submission", "ictrack.structures"},

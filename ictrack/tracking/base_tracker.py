@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from detectron2.structures import Instances
 from detectron2.tracking.base_tracker import BaseTracker
 
-from .association import assign_in_score_order, contested_rows
+from .association import assign_in_score_order, box_area, contested_rows
+from .class_votes import ClassVotes
 from .detections import TrackerInputError, require_field, select_detections, to_numpy, with_ids
 from .memory_bank import MemoryBank
 
@@ -23,11 +25,14 @@ class MemoryTracker(BaseTracker, ABC):
     1. The best ``max_detections`` detections of score >= ``min_score`` enter.
     2. :meth:`_observe` returns the columns that the memory stores of a detection, :meth:`_affinity` compares them with
        the tracks.
-    3. ``assign`` gives every detection at most one track and every track at most one detection.
+    3. ``assign`` gives every detection at most one track and every track at most one detection. With ``high_score``
+       (ByteTrack, arXiv 2110.06864) detections of at least this score choose first, the others among the tracks that
+       are left. With ``max_speed``, a track that is too far away for the frames since it was seen cannot be continued.
     4. A detection without an acceptable track starts one if its score is >= ``new_track_score``; one that lost all its
        acceptable tracks to better detections, if its score is >= ``conflict_new_track_score``. Others are dropped.
     5. The memory stores the newest box, category and score of a matched track and the columns of :meth:`_merge`;
-       tracks that have not been matched for ``max_age`` frames are dropped (0: never).
+       tracks that have not been matched for ``max_age`` frames are dropped (0: never). With ``class_voting``,
+       detections get the class for which their track's scores sum up to most.
 
     ``num_left_out`` counts detections of score >= ``min_score`` beyond the best ``max_detections`` of their frames.
 
@@ -45,7 +50,18 @@ class MemoryTracker(BaseTracker, ABC):
         new_track_score: float,
         conflict_new_track_score: float,
         max_age: int,
+        high_score: float = 0.0,
+        max_speed: float = 0.0,
+        class_voting: bool = False,
     ) -> None:
+        """
+        Args:
+            min_score, max_detections, new_track_score, conflict_new_track_score, max_age: See the class.
+            high_score: Score from which detections choose first; 0: all at once.
+            max_speed: Largest distance of a detection's center to its track's last one, in square roots of the area of
+                the track's last box, for each frame since; 0: no limit.
+            class_voting: Whether ``pred_classes`` of the output are the tracks' classes.
+        """
         super().__init__()
         if max_detections < 1:
             raise ValueError(f"TRACKER_HEADS.MAX_DETECTIONS must be at least 1, not {max_detections}")
@@ -56,6 +72,9 @@ class MemoryTracker(BaseTracker, ABC):
         self.new_track_score = new_track_score
         self.conflict_new_track_score = conflict_new_track_score
         self.max_age = max_age
+        self.high_score = high_score
+        self.max_speed = max_speed
+        self.class_voting = class_voting
         self.reset()
 
     @classmethod
@@ -68,11 +87,15 @@ class MemoryTracker(BaseTracker, ABC):
             "new_track_score": heads.NEW_TRACK_SCORE,
             "conflict_new_track_score": heads.CONFLICT_NEW_TRACK_SCORE,
             "max_age": heads.MAX_AGE,
+            "high_score": heads.HIGH_SCORE,
+            "max_speed": heads.MAX_SPEED,
+            "class_voting": heads.CLASS_VOTING,
         }
 
     def reset(self) -> None:
         """Forget everything; the next frame is the first of a video."""
         self.memory = MemoryBank()
+        self._votes = ClassVotes()
         self._next_id = 0
         self._frame = 0
         self.num_left_out = 0
@@ -104,8 +127,13 @@ class MemoryTracker(BaseTracker, ABC):
             fresh = self._frame - self.memory["last_frames"] <= self.max_age
             if not fresh.all():
                 self.memory.keep(fresh)
+                self._votes.keep(self.memory["ids"])
         identified = ids >= 0
-        return with_ids(predictions, rows[identified], ids[identified])
+        tracked = with_ids(predictions, rows[identified], ids[identified])
+        if self.class_voting and len(tracked):
+            elected = self._votes.vote(ids[identified], observed["classes"][identified], observed["scores"][identified])
+            tracked.pred_classes = torch.from_numpy(elected).to(tracked.pred_classes)
+        return tracked
 
     def state_dict(self) -> dict[str, np.ndarray]:
         """State for the next frame, as arrays (for ``numpy.savez``; no pickle).
@@ -113,7 +141,12 @@ class MemoryTracker(BaseTracker, ABC):
         A tracker of the same configuration that loads it continues as if there had been no interruption.
         """
         tracks = {f"memory.{name}": values for name, values in self.memory.state_dict().items()}
-        return {"next_id": np.array(self._next_id), "frame": np.array(self._frame), **tracks}
+        return {
+            "next_id": np.array(self._next_id),
+            "frame": np.array(self._frame),
+            "votes": self._votes.state(),
+            **tracks,
+        }
 
     def load_state_dict(self, state: Mapping[str, np.ndarray]) -> None:
         """Restore a :meth:`state_dict`, or the ``NpzFile`` of a saved one.
@@ -121,7 +154,7 @@ class MemoryTracker(BaseTracker, ABC):
         Raises:
             ValueError: a key is missing, or columns do not fit together.
         """
-        missing = {"next_id", "frame"} - set(state)
+        missing = {"next_id", "frame", "votes"} - set(state)
         if missing:
             raise ValueError(f"not the state of a tracker: it lacks {sorted(missing)}")
         memory = MemoryBank()
@@ -129,6 +162,7 @@ class MemoryTracker(BaseTracker, ABC):
             {name[len("memory.") :]: np.asarray(state[name]) for name in state if name.startswith("memory.")}
         )
         self.memory, self._next_id, self._frame = memory, int(state["next_id"]), int(state["frame"])
+        self._votes.load(np.asarray(state["votes"]))
 
     @abstractmethod
     def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -156,13 +190,36 @@ class MemoryTracker(BaseTracker, ABC):
         self.memory.check(observed)
         return observed
 
+    def _within_reach(self, boxes: np.ndarray) -> np.ndarray:
+        """Mask (N, M) of the tracks near enough to boxes (N, 4) of this frame."""
+        last = self.memory["boxes"]
+        centers, last_centers = ((x[:, :2] + x[:, 2:]) / 2 for x in (boxes, last))
+        distance = np.linalg.norm(centers[:, None] - last_centers, axis=2)
+        reach = self.max_speed * np.sqrt(box_area(last)) * (self._frame - self.memory["last_frames"])
+        return distance <= reach
+
+    def _assign_by_score(self, scores: np.ndarray, new_scores: np.ndarray, confidence: np.ndarray) -> np.ndarray:
+        """Track (N,) of each detection or -1, by ``assign``; those of ``high_score`` choose first."""
+        first = confidence >= self.high_score
+        if first.all():
+            return self.assign(scores, new_scores)
+        tracks = np.full(len(scores), -1, dtype=np.int64)
+        tracks[first] = self.assign(scores[first], new_scores[first])
+        left = np.setdiff1d(np.arange(scores.shape[1]), tracks[first])
+        if len(left):
+            second = self.assign(scores[~first][:, left], new_scores[~first])
+            tracks[~first] = np.where(second >= 0, left[second], -1)
+        return tracks
+
     def _identify(self, observed: dict[str, np.ndarray]) -> np.ndarray:
         """Identities (N,) of the observed detections, -1 for none; the memory stores them."""
         ids = observed["ids"]
         tracks, contested = np.full(len(ids), -1, dtype=np.int64), np.zeros(len(ids), dtype=bool)
         if len(self.memory):
             scores, new_scores = self._affinity(observed)
-            tracks = self.assign(scores, new_scores)
+            if self.max_speed:
+                scores = np.where(self._within_reach(observed["boxes"]), scores, -np.inf)
+            tracks = self._assign_by_score(scores, new_scores, observed["scores"])
             contested = contested_rows(scores, new_scores, tracks)
         matched = np.flatnonzero(tracks >= 0)
         gate = np.where(contested, self.conflict_new_track_score, self.new_track_score).astype(np.float32)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..mixed_precision import autocast
-from .timm_weights import imagenet_weights, load_timm_state_dict
+from .timm_weights import imagenet_weights, load_statistics, load_timm_state_dict
 
 
 class TimmBackbone(Backbone):
@@ -37,6 +37,7 @@ class TimmBackbone(Backbone):
         out_strides: Sequence[int] = (4, 8, 16, 32),
         in_channels: int = 3,
         freeze: bool = False,
+        statistics: str = "",
         autocast: bool = False,
     ):
         """
@@ -47,6 +48,8 @@ class TimmBackbone(Backbone):
             in_channels: Channels of the image.
             freeze: Whether to freeze the timm model, in evaluation mode, and normalize its taps by a BatchNorm without
                 affine parameters, so that heads need not know their scales.
+            statistics: File with the means and variances of the taps, under the names of :attr:`norms`; "": 0 and 1
+                until they are measured in training.
             autocast: Whether to run the frozen model in bfloat16 where the hardware has it; taps are float32.
 
         Raises:
@@ -82,6 +85,10 @@ class TimmBackbone(Backbone):
             self.norms = nn.ModuleList(
                 nn.BatchNorm2d(self._out_feature_channels[f], affine=False) for f in self._out_features
             )
+            if statistics:
+                load_statistics(self.norms, statistics)
+        elif statistics:
+            raise ValueError("MODEL.TIMM.STATISTICS needs MODEL.TIMM.FREEZE")
 
     @property
     def size_divisibility(self) -> int:
@@ -200,6 +207,7 @@ def build_timm_backbone(cfg: CfgNode, input_shape: ShapeSpec) -> TimmBackbone:
         out_strides=options.OUT_STRIDES,
         in_channels=input_shape.channels,
         freeze=options.FREEZE,
+        statistics=options.STATISTICS,
         autocast=options.AUTOCAST,
     )
 

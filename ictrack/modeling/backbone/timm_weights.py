@@ -7,7 +7,9 @@ from pathlib import Path
 
 import torch
 from detectron2.config import CfgNode
-from torch import Tensor
+from torch import Tensor, nn
+
+from ictrack.model_zoo import get_local_path
 
 
 class PretrainedWeightsError(ValueError):
@@ -64,6 +66,23 @@ def load_timm_state_dict(name: str, weights: str) -> dict[str, Tensor]:
             shapes = f"{tuple(tensor.shape)} instead of {tuple(expected[key].shape)}"
             raise PretrainedWeightsError(f"{path}: not weights of timm's {name}: {key} is {shapes}")
     return state_dict
+
+
+def load_statistics(norms: nn.Module, file: str) -> None:
+    """Set the running means and variances of normalization layers.
+
+    Args:
+        norms: Layers.
+        file: Path of a .safetensors file, also with a prefix of Detectron2's PathManager.
+
+    Raises:
+        PretrainedWeightsError: If the file is missing or is not that of these layers.
+    """
+    statistics = read_state_dict(Path(get_local_path(file)))
+    expected = {name: value for name, value in norms.state_dict().items() if "running" in name}
+    if {name: value.shape for name, value in statistics.items()} != {k: v.shape for k, v in expected.items()}:
+        raise PretrainedWeightsError(f"MODEL.TIMM.STATISTICS: {file} is not of MODEL.TIMM.NAME and OUT_STRIDES")
+    norms.load_state_dict(statistics, strict=False)
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:

@@ -14,7 +14,16 @@ GOLDEN = Path(__file__).parents[2] / "data" / "golden_tfjs" / "movenet.npz"
 
 @pytest.fixture(scope="module")
 def published():
-    overrides = ["MODEL.DEVICE", "cpu", "MODEL.MOVENET.SCORE_THRESH_TEST", 0.0, "TEST.DETECTIONS_PER_IMAGE", 6]
+    overrides = [
+        "MODEL.META_ARCHITECTURE",
+        "MoveNet",
+        "MODEL.DEVICE",
+        "cpu",
+        "MODEL.MOVENET.SCORE_THRESH_TEST",
+        0.0,
+        "TEST.DETECTIONS_PER_IMAGE",
+        6,
+    ]
     model = build_model(load_config(str(get_config_file("pose")), overrides)).eval()
     SafeCheckpointer(model).load("ictrack://movenet_multipose.safetensors")
     return model

@@ -15,7 +15,11 @@ GOLDEN = Path(__file__).parents[2] / "data" / "golden_tfjs" / "nanodet.npz"
 
 
 def build(*overrides):
-    return build_model(load_config(str(get_config_file("boxes")), ["MODEL.DEVICE", "cpu", *overrides]))
+    return build_model(
+        load_config(
+            str(get_config_file("boxes")), ["MODEL.META_ARCHITECTURE", "NanoDet", "MODEL.DEVICE", "cpu", *overrides]
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +57,7 @@ def test_it_finds_the_people_of_a_street(published):
 
 
 def test_suppression_across_classes():
-    model = build("MODEL.NANODET.NMS_CLASS_AGNOSTIC", True)
+    model = build()
     boxes = torch.tensor([[0.0, 0, 10, 10], [0, 0, 10, 11], [50, 50, 60, 60]])
     scores = torch.zeros(3, 80)
     scores[0, 16], scores[1, 21], scores[2, 16] = 0.6, 0.5, 0.3
