@@ -1,6 +1,11 @@
 """Track objects through a video, a folder of frames, a glob or a camera, and draw them.
 
-example:
+Without a configuration, boxes of 80 COCO classes, or people's poses, by published models that need no training.
+
+examples:
+  ictrack track --input street.mp4 --output tracks.mp4
+  ictrack track --input street.mp4 --output tracks.mp4 --classes person dog
+  ictrack track --input dance.mp4 --output tracks.mp4 --task pose --save-tracks poses.json
   ictrack track --config-file output/quickstart/config.yaml --input street.mp4 --output tracks.mp4
 """
 
@@ -30,6 +35,8 @@ def tracker_name(text: str) -> str:
 def run(argv: Sequence[str]) -> None:
     parser = make_parser("track", __doc__)
     parser.add_argument("--config-file", default="", metavar="YAML", help="configuration of the detector and tracker")
+    parser.add_argument("--task", choices=("boxes", "pose"), help="what to track without a configuration (boxes)")
+    parser.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="only these of the detector's classes")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
     parser.add_argument("--input", required=True, help="video file, folder of frames, quoted glob, or camera index")
     parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in")
@@ -54,6 +61,8 @@ def run(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     if not (args.output or args.save_tracks):
         parser.error("nothing to do: give --output, --save-tracks or both")
+    if args.task and args.config_file:
+        parser.error("--task chooses a model, which --config-file does, too")
     if args.format and not args.save_tracks:
         parser.error("--format is that of --save-tracks, which is missing")
     if args.save_tracks:
@@ -63,6 +72,7 @@ def run(argv: Sequence[str]) -> None:
     from ictrack.checkpoint.weights_file import CheckpointError
     from ictrack.engine.setup import load_config
     from ictrack.engine.video_tracker import VideoTracker, track_video
+    from ictrack.model_zoo import get_config_file
 
     from .log import show_log
 
@@ -72,11 +82,12 @@ def run(argv: Sequence[str]) -> None:
         "MODEL.DEVICE": args.device,
         "TRACKER_HEADS.TRACKER_NAME": args.tracker,
     }
-    cfg = load_config(args.config_file, [*args.opts, *overrides_of(flags)])
+    config_file = args.config_file or str(get_config_file(args.task or "boxes"))
+    cfg = load_config(config_file, [*args.opts, *overrides_of(flags)])
     if not cfg.MODEL.WEIGHTS:
         raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
     summary = track_video(
-        VideoTracker.from_config(cfg, amp=args.amp),
+        VideoTracker.from_config(cfg, amp=args.amp, classes=args.classes),
         args.input,
         args.output,
         save_tracks=args.save_tracks,

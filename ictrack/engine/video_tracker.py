@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -25,6 +25,7 @@ from ictrack.data.video_io import FrameStream, VideoReadError, VideoWriter, open
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.modeling.build import build_model
 from ictrack.modeling.mixed_precision import autocast
+from ictrack.structures.categories import class_indices
 from ictrack.structures.command_line import check_outputs
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.joints import JointSet, configured_joints
@@ -66,6 +67,7 @@ class VideoTracker:
         category_ids: Sequence[int] | None = None,
         joints: JointSet | None = None,
         min_joint_score: float = 0.0,
+        classes: Collection[int] | None = None,
     ):
         """
         Args:
@@ -77,6 +79,7 @@ class VideoTracker:
             amp: Whether to run the detector in mixed precision where the hardware has it.
             class_names, category_ids: Names and ids of the contiguous categories, for labels and saved tracks.
             joints, min_joint_score: Drawing options for a pose detector, see :class:`TrackDrawer`.
+            classes: Contiguous classes to track; None: all.
         """
         if image_format not in ("BGR", "RGB"):
             raise ValueError(f"INPUT.FORMAT is {image_format!r}, must be BGR or RGB")
@@ -89,23 +92,31 @@ class VideoTracker:
         self.category_ids = category_ids
         self.joints = joints
         self.min_joint_score = min_joint_score
+        self.classes = None if classes is None else torch.tensor(sorted(classes))
         self.tracker: BaseTracker | None = None
         self.num_frames = 0
         self._size: tuple[int, int] | None = None
 
     @classmethod
-    def from_config(cls, cfg: CfgNode, *, amp: bool = False) -> VideoTracker:
+    def from_config(cls, cfg: CfgNode, *, amp: bool = False, classes: Sequence[str] = ()) -> VideoTracker:
         """Model of ``cfg`` with ``cfg.MODEL.WEIGHTS``, and the tracker of ``cfg.TRACKER_HEADS``.
 
         Class names are :func:`ictrack.evaluation.detector_classes.detector_classes`. The configuration's data sets need
         not exist; classes without a name are then "class <index>".
 
+        Args:
+            cfg: Configuration.
+            amp: See the constructor.
+            classes: Names of the only classes to track; empty: all.
+
         Raises:
             CheckpointError: If the weights are missing or cannot be read.
+            ValueError: If the detector has no class of a name.
         """
+        names, ids = _categories(cfg)
+        wanted = class_indices(classes, names) if classes else None
         model = build_model(cfg)
         SafeCheckpointer(model, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS).load(cfg.MODEL.WEIGHTS)
-        names, ids = _categories(cfg)
         return cls(
             model,
             lambda height, width: build_tracker(cfg, height, width),
@@ -117,6 +128,7 @@ class VideoTracker:
             category_ids=ids,
             joints=configured_joints(cfg),
             min_joint_score=cfg.TEST.MIN_JOINT_SCORE,
+            classes=wanted,
         )
 
     def run(
@@ -189,7 +201,10 @@ class VideoTracker:
         tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         device = next((parameter.device for parameter in self.model.parameters()), torch.device("cpu"))
         with autocast(device.type, self.amp):
-            return self.model([{"image": tensor, "height": height, "width": width}])[0]["instances"]
+            found = self.model([{"image": tensor, "height": height, "width": width}])[0]["instances"]
+        if self.classes is None:
+            return found
+        return found[torch.isin(found.pred_classes, self.classes.to(found.pred_classes.device))]
 
 
 @dataclass(frozen=True)

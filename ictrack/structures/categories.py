@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 
 YTVIS_2019_CATEGORIES = (
@@ -62,6 +63,23 @@ def map_classes(source: Sequence[str], target: Sequence[str]) -> dict[int, int]:
 
 def _normal(name: str) -> str:
     return name.strip().lower().replace(" ", "_")
+
+
+def class_indices(wanted: Sequence[str], names: Sequence[str] | None) -> list[int]:
+    """Indices of classes by their names, ignoring case, and underscores for blanks.
+
+    Raises:
+        ValueError: a name is none of ``names``; the message has the nearest.
+    """
+    known = {_normal(name): index for index, name in enumerate(names or ())}
+    for name in wanted:
+        if _normal(name) not in known:
+            nearest = difflib.get_close_matches(_normal(name), known, n=1)
+            listed = (
+                f"did you mean {nearest[0]!r}?" if nearest else f"its classes are {', '.join(names or ()) or 'unknown'}"
+            )
+            raise ValueError(f"the detector has no class {name!r}; {listed}")
+    return [known[_normal(name)] for name in wanted]
 
 
 def class_name(names: Sequence[str] | None, index: int) -> str:
