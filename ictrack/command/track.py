@@ -49,6 +49,7 @@ def run(argv: Sequence[str]) -> None:
         "--format", metavar="NAME",
         help="format of --save-tracks, instead of the suffix's: " + ", ".join(FORMATS),
     )  # fmt: skip
+    parser.add_argument("--crop-gallery", metavar="DIR", help="a picture of each identity, its best crops over time")
     parser.add_argument(
         "--tracker", type=tracker_name, metavar="NAME",
         help="EmbeddingTracker, SpatialTracker or one of Detectron2's; instead of TRACKER_HEADS.TRACKER_NAME",
@@ -59,8 +60,8 @@ def run(argv: Sequence[str]) -> None:
     parser.add_argument("--fps", type=frame_rate, help="frames a second: of a folder (10), or instead of a video's")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
     args = parser.parse_args(argv)
-    if not (args.output or args.save_tracks):
-        parser.error("nothing to do: give --output, --save-tracks or both")
+    if not (args.output or args.save_tracks or args.crop_gallery):
+        parser.error("nothing to do: give --output, --save-tracks or --crop-gallery")
     if args.task and args.config_file:
         parser.error("--task chooses a model, which --config-file does, too")
     if args.format and not args.save_tracks:
@@ -92,8 +93,10 @@ def run(argv: Sequence[str]) -> None:
         args.output,
         save_tracks=args.save_tracks,
         track_format=args.format,
+        crop_gallery=args.crop_gallery,
         max_frames=args.max_frames,
         fps=args.fps,
         progress=True,
     )
-    print(f"{args.input}: {summary} -> {', '.join(filter(None, (args.output, args.save_tracks)))}")
+    written = filter(None, (args.output, args.save_tracks, args.crop_gallery))
+    print(f"{args.input}: {summary} -> {', '.join(written)}")

@@ -30,6 +30,7 @@ from ictrack.structures.command_line import check_outputs
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.joints import JointSet, configured_joints
 from ictrack.tracking import build_tracker, current_detections
+from ictrack.visualization.crop_gallery import CropGallery
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
 
 from .frame_tracks import to_frame_tracks
@@ -230,6 +231,7 @@ def track_video(
     *,
     save_tracks: str | os.PathLike | None = None,
     track_format: str | None = None,
+    crop_gallery: str | os.PathLike | None = None,
     max_frames: int | None = None,
     fps: float | None = None,
     progress: bool = False,
@@ -242,6 +244,7 @@ def track_video(
         output: Path of the mp4; small frames are enlarged so that labels are legible.
         save_tracks: Path of the tracks, in the format of its suffix.
         track_format: Name of a format of :mod:`ictrack.structures.track_formats`, instead of the suffix's.
+        crop_gallery: Folder of a picture for each identity, see :class:`CropGallery`.
         max_frames: Number of frames after which to stop.
         fps: Frame rate of the mp4, instead of the source's (not for an open stream).
         progress: Whether to show a progress bar.
@@ -269,11 +272,16 @@ def track_video(
         saved = None
         if save_tracks is not None:
             saved = stack.enter_context(SavedTracks(save_tracks, tracker.video_info(frames), track_format))
+        gallery = None
+        if crop_gallery is not None:
+            gallery = stack.enter_context(CropGallery(crop_gallery, tracker.class_names))
         try:
             tracked = tracker.run(frames, recorder=None if saved is None else saved.add, max_frames=max_frames)
             for frame, instances in tqdm(tracked, frames.name, total, unit=" frames", disable=not progress):
                 ids.update(instances.ID.tolist())
                 num_detections += len(instances)
+                if gallery is not None:
+                    gallery.add(frame, instances)
                 if writer is not None:
                     writer.write(drawer.draw(frame, instances), frames.frame_time(tracker.num_frames - 1))
         except KeyboardInterrupt:

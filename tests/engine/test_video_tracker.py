@@ -254,6 +254,14 @@ def test_masks_of_a_box_detector_are_refused_at_the_first_frame(tmp_path):
     assert len(model.seen) == 1 and [path.name for path in tmp_path.iterdir()] == ["clip.mp4"]
 
 
+def test_a_gallery_of_crops(tmp_path):
+    tracker = make_video_tracker(class_names=["red", "green", "blue"])
+    track_video(tracker, write_images(tmp_path / "walk"), crop_gallery=tmp_path / "gallery")
+    assert sorted(path.name for path in (tmp_path / "gallery").iterdir()) == [
+        "00000_red.jpg", "00001_green.jpg", "00002_blue.jpg",
+    ]  # fmt: skip
+
+
 def test_poses_are_saved(tmp_path):
     class Poses(ColorDetector):
         def forward(self, batched_inputs):
