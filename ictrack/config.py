@@ -295,6 +295,9 @@ def _add_image_embedding_config(cfg: CN) -> None:
     # Detector inside META_ARCHITECTURE "EmbeddedDetector": a name in Detectron2's META_ARCH registry.
     cfg.MODEL.EMBEDDED_DETECTOR = CN()
     cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = "GeneralizedRCNN"
+    # Configuration of Detectron2's model zoo, such as "COCO-Detection/retinanet_R_50_FPN_3x.yaml", that gives the
+    # detector, its input and its weights; all other keys of a file and of the command line override it.
+    cfg.MODEL.EMBEDDED_DETECTOR.ZOO = ""
     features = cfg.MODEL.EMBEDDED_DETECTOR.FEATURES = CN()
     # Name in Detectron2's BACKBONE registry of a backbone for the embedding head alone, such as "build_timm_backbone";
     # "" reads the detector's.

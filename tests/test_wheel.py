@@ -9,7 +9,6 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import ictrack
-from ictrack.model_zoo import CONFIGS
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +32,7 @@ def test_what_it_holds(wheel):
         names = [PurePosixPath(name) for name in archive.namelist()]
     installed = {str(name) for name in names if not name.parts[0].endswith(".dist-info")}
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "ictrack").rglob("*.py")}
-    configs = {f"ictrack/model_zoo/configs/{name}" for name in CONFIGS.values()}
+    configs = {str(path.relative_to(ROOT)) for path in (ROOT / "ictrack/model_zoo/configs").iterdir()}
     others = {"ictrack/py.typed", "ictrack/modeling/point_set_anchor/coco_pose_template.json"}
     assert installed == sources | configs | others
     assert wheel.stat().st_size < 10**6

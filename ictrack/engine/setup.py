@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
+from detectron2 import model_zoo
 from detectron2.config import CfgNode, get_cfg
 from detectron2.engine import default_setup
 from detectron2.utils import comm
@@ -39,16 +40,42 @@ def load_config(config_file: str = "", overrides: Sequence[str] = ()) -> CfgNode
     """
     cfg = get_cfg()
     add_ictrack_config(cfg)
-    known = _keys(cfg)
-    if config_file:
-        if not os.path.isfile(config_file):
-            raise ConfigError(f"{config_file}: no such configuration file")
-        _merge(lambda: cfg.merge_from_file(config_file, allow_unsafe=False), config_file, known)
-    _merge(lambda: cfg.merge_from_list(list(overrides)), "command line", known)
+    if config_file and not os.path.isfile(config_file):
+        raise ConfigError(f"{config_file}: no such configuration file")
+    _merge_all(cfg, config_file, overrides)
+    if cfg.MODEL.EMBEDDED_DETECTOR.ZOO:
+        cfg = _zoo_config(cfg.MODEL.EMBEDDED_DETECTOR.ZOO)
+        _merge_all(cfg, config_file, overrides)
     if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
         logging.getLogger(__name__).warning("no GPU found: MODEL.DEVICE is set to cpu")
         cfg.MODEL.DEVICE = "cpu"
     _check_device(cfg.MODEL.DEVICE)
+    return cfg
+
+
+def _merge_all(cfg: CfgNode, config_file: str, overrides: Sequence[str]) -> None:
+    """Merge a file ("": none) and KEY VALUE pairs into a configuration, in place."""
+    known = _keys(cfg)
+    if config_file:
+        _merge(lambda: cfg.merge_from_file(config_file, allow_unsafe=False), config_file, known)
+    _merge(lambda: cfg.merge_from_list(list(overrides)), "command line", known)
+
+
+def _zoo_config(name: str) -> CfgNode:
+    """Detectron2's configuration of a model in its zoo, as the detector of an EmbeddedDetector, with our keys.
+
+    Raises:
+        ConfigError: If there is no such model, or its configuration is no YAML.
+    """
+    try:
+        cfg = model_zoo.get_config(name, trained=True)
+        add_ictrack_config(cfg)
+        cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = cfg.MODEL.META_ARCHITECTURE
+    except (RuntimeError, AttributeError) as error:
+        raise ConfigError(
+            f"MODEL.EMBEDDED_DETECTOR.ZOO: {name!r} is no YAML file of Detectron2's model zoo with weights, such as "
+            "COCO-Detection/retinanet_R_50_FPN_3x.yaml"
+        ) from error
     return cfg
 
 

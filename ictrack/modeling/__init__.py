@@ -1,5 +1,6 @@
 """Models; importing this package registers them with Detectron2."""
 
+from .attach import attach_embedding_head
 from .backbone import (
     HRFPN,
     FPNWithTaps,
@@ -32,6 +33,7 @@ __all__ = [
     "PointSetAnchor",
     "PooledFeatures",
     "TimmBackbone",
+    "attach_embedding_head",
     "build_csp_pan_backbone",
     "build_embedding_head",
     "build_hrnet_backbone",

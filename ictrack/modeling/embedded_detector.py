@@ -60,9 +60,14 @@ class EmbeddedDetector(TrackableDetector):
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict:
-        detector = META_ARCH_REGISTRY.get(cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE)(cfg)
+        return cls.parts(META_ARCH_REGISTRY.get(cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE)(cfg), cfg)
+
+    @staticmethod
+    def parts(detector: nn.Module, cfg: CfgNode) -> dict[str, Any]:
+        """Constructor arguments from a detector, and for all else from ``cfg``."""
         features = FeatureBackbone.from_config(cfg)
-        head = build_embedding_head(cfg, (features or detector).backbone.output_shape())
+        owner: Any = features or detector
+        head = build_embedding_head(cfg, owner.backbone.output_shape())
         if head is None:
             raise ValueError("MODEL.EMBEDDING.NAME is empty; EmbeddedDetector needs an embedding head")
         return {
