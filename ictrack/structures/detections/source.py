@@ -1,0 +1,184 @@
+"""Detections that are there already, looked up frame by frame."""
+
+from __future__ import annotations
+
+import logging
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import PurePath
+
+import numpy as np
+
+from ..frame_tracks import FrameTracks, VideoTracks
+from ..json_files import AnnotationError
+from ..track_formats.fields import no_detections
+
+logger = logging.getLogger(__name__)
+
+
+class VideoDetections(ABC):
+    """Detections of one video.
+
+    Attributes:
+        name: Name of the video.
+        file_names: File names by index of the frames that have detections; "" where they are unknown.
+    """
+
+    name: str
+    file_names: dict[int, str]
+
+    @abstractmethod
+    def frame(self, index: int, size: tuple[int, int]) -> FrameTracks:
+        """Detections of a frame of ``file_names``, in pixels of a frame of the size (H, W). Raises AnnotationError."""
+
+    @cached_property
+    def by_stem(self) -> dict[str, int] | None:
+        """Indices by the names of images without their suffixes, which often differ; None if names are unknown."""
+        if not all(self.file_names.values()):
+            return None
+        return {PurePath(name).stem: index for index, name in self.file_names.items()}
+
+
+class PixelDetections(VideoDetections):
+    """Detections of one video in pixels of its frames."""
+
+    def __init__(self, where: str, video: VideoTracks, class_names: Sequence[str]) -> None:
+        """
+        Args:
+            where: File, for messages.
+            video: The video.
+            class_names: Names of the classes that detections are to have, among them the video's own.
+        """
+        self.where = where
+        self._classes = np.array([class_names.index(name) for name in video.info.class_names], dtype=np.int64)
+        self.name = video.info.name
+        self._size = (video.info.height, video.info.width)
+        self._frames = {frame.index: frame for frame in video.frames if len(frame)}
+        self.file_names = {index: frame.file_name for index, frame in self._frames.items()}
+
+    def frame(self, index: int, size: tuple[int, int]) -> FrameTracks:
+        if all(self._size) and self._size != size:
+            raise AnnotationError(
+                f"{self.where}: the detections are of frames of {self._size[1]} x {self._size[0]} pixels, but the "
+                f"video has {size[1]} x {size[0]}"
+            )
+        frame = self._frames[index]
+        if frame.rles and tuple(frame.rles[0]["size"]) != size:
+            height, width = frame.rles[0]["size"]
+            raise AnnotationError(
+                f"{self.where}: frame {index}: the masks are of {width} x {height} pixels, but the video has "
+                f"{size[1]} x {size[0]}"
+            )
+        return replace(frame, classes=self._classes[frame.classes])
+
+
+class DetectionSource:
+    """Detections of one or more videos, looked up by the name of a frame's image, or else by its index.
+
+    Attributes:
+        where: File or folder, for messages.
+        class_names: Names of the contiguous classes.
+        joint_names: Names of the joints of poses; empty without poses.
+    """
+
+    def __init__(
+        self,
+        where: str,
+        videos: Sequence[VideoDetections],
+        class_names: Sequence[str],
+        joint_names: Sequence[str] = (),
+    ) -> None:
+        """Raises AnnotationError if two videos have the same name, or there is none."""
+        self.where = where
+        self.class_names = tuple(class_names)
+        self.joint_names = tuple(joint_names)
+        self._videos = {video.name: video for video in videos}
+        if not videos or len(self._videos) < len(videos):
+            raise AnnotationError(f"{where}: {'two videos have the same name' if videos else 'holds no detections'}")
+        self._current: str | None = None
+        self._given_name = ""
+        self._found: set[int] = set()
+        self._last_index = -1
+
+    @classmethod
+    def of_videos(cls, where: str, videos: Sequence[VideoTracks]) -> DetectionSource:
+        """Source of videos, with the classes of all, by their names. Raises AnnotationError if their joints differ."""
+        names = list(dict.fromkeys(name for video in videos for name in video.info.class_names))
+        joints = {video.info.joint_names for video in videos if video.info.joint_names}
+        if len(joints) > 1:
+            raise AnnotationError(f"{where}: the poses of its videos have different joints")
+        return cls(where, [PixelDetections(where, video, names) for video in videos], names, next(iter(joints), ()))
+
+    def frame(self, index: int, size: tuple[int, int], *, file_name: str = "", video_name: str = "") -> FrameTracks:
+        """Detections of a frame, with identities where the file has them.
+
+        Args:
+            index: Index of the frame in its video, 0-based.
+            size: Height and width of the frame in pixels.
+            file_name: File name of the frame's image; "" for a frame of a video file, which is looked up by its index.
+            video_name: Name of the video, which chooses one of several.
+
+        Raises:
+            AnnotationError: there is no such video, another video began without :meth:`end_video`, or the detections
+                are of frames of another size.
+        """
+        video = self._video(video_name)
+        self._last_index = max(self._last_index, index)
+        found = self._index(video, index, file_name)
+        if found is None:
+            return no_detections(index)
+        self._found.add(found)
+        return replace(video.frame(found, size), index=index)
+
+    def end_video(self, *, is_complete: bool = True) -> None:
+        """Say that the video is at its end, and compare its frames with those of the detections.
+
+        Frames with detections that the video does not have are counted in a warning.
+
+        Args:
+            is_complete: Whether all of the video's frames were looked up.
+
+        Raises:
+            AnnotationError: no frame with detections is in the complete video.
+        """
+        name, found = self._current, self._found
+        if name is None:
+            return
+        video, last_index = self._videos[name], self._last_index
+        self._current, self._found, self._last_index = None, set(), -1
+        num_frames = len(video.file_names)
+        if not is_complete or not num_frames:
+            return
+        if not found:
+            example = next((f", such as {file_name}," for file_name in video.file_names.values() if file_name), "")
+            raise AnnotationError(
+                f"{self.where}: none of the {num_frames} frames with detections{example} is in the video, whose frames "
+                f"are 0 to {last_index}"
+            )
+        if len(found) < num_frames:
+            missing = num_frames - len(found)
+            logger.warning("%s: %d of %d frames with detections are not in the video", self.where, missing, num_frames)
+
+    def _video(self, name: str) -> VideoDetections:
+        """Video of a name; the only one has any name, but just one video may be read with it."""
+        chosen = name if name in self._videos else next(iter(self._videos))
+        if len(self._videos) > 1 and name not in self._videos:
+            known = ", ".join(list(self._videos)[:5])
+            raise AnnotationError(f"{self.where}: has no detections of a video {name!r}; there are {known}, ...")
+        if self._current is None:
+            self._current, self._given_name = chosen, name
+        elif (chosen, name) != (self._current, self._given_name):
+            if len(self._videos) == 1:
+                raise AnnotationError(f"{self.where}: holds one video, {self._given_name!r}, and not {name!r}, too")
+            self.end_video()
+            self._current, self._given_name = chosen, name
+        return self._videos[chosen]
+
+    @staticmethod
+    def _index(video: VideoDetections, index: int, file_name: str) -> int | None:
+        """Index of a frame in the video's detections; None if it has none."""
+        if file_name and video.by_stem is not None:
+            return video.by_stem.get(PurePath(file_name).stem)
+        return index if index in video.file_names else None

@@ -1,0 +1,214 @@
+"""Others' files of detections: small ones of each kind, and the mistakes that people make in them."""
+
+import json
+import logging
+
+import numpy as np
+import pytest
+from pycocotools import mask as mask_util
+
+from ictrack.structures.detections import read_detections
+from ictrack.structures.detections.read import guess_format
+from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.rle import encode_mask
+
+SIZE = (40, 80)
+MASK = np.zeros(SIZE, bool)
+MASK[10:20, 30:50] = True
+IMAGES = [{"id": i, "file_name": f"walk/{i - 3:05d}.jpg", "height": 40, "width": 80} for i in (5, 3, 4)]
+CATEGORIES = [{"id": 18, "name": "dog"}, {"id": 1, "name": "person"}]
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    return path
+
+
+def assert_box(frame, box, name, source, score=1.0):
+    (found,) = frame.boxes.tolist()
+    assert found == pytest.approx(box) and frame.scores.tolist() == [score]
+    assert [source.class_names[index] for index in frame.classes] == [name]
+
+
+def test_coco_results_without_images(tmp_path):
+    results = [{"image_id": 2, "category_id": 18, "bbox": [10, 5, 20, 10], "score": 0.5}]
+    source = read_detections(write(tmp_path / "r.json", results))
+    assert_box(source.frame(2, SIZE), [10, 5, 30, 15], "class 18", source, 0.5)
+    assert len(source.frame(1, SIZE)) == 0 and source.frame(1, SIZE).index == 1
+
+
+def test_coco_results_with_images(tmp_path):
+    results = [{"image_id": 5, "category_id": 18, "bbox": [10, 5, 20, 10], "score": 0.5}]
+    images = write(tmp_path / "i.json", {"images": IMAGES, "categories": CATEGORIES, "annotations": []})
+    source = read_detections(write(tmp_path / "r.json", results), images=images)
+    assert_box(source.frame(2, SIZE), [10, 5, 30, 15], "dog", source, 0.5)
+    assert_box(source.frame(0, SIZE, file_name="other/folder/00002.png"), [10, 5, 30, 15], "dog", source, 0.5)
+    assert len(source.frame(2, SIZE, file_name="00001.png")) == 0, "names count, not indices"
+
+
+def test_coco_annotations(tmp_path):
+    annotations = [
+        {"id": 1, "image_id": 4, "category_id": 1, "segmentation": [[30, 10, 50, 10, 50, 20, 30, 20]], "iscrowd": 0}
+    ]
+    path = write(tmp_path / "a.json", {"images": IMAGES, "categories": CATEGORIES, "annotations": annotations})
+    source = read_detections(path)
+    frame = source.frame(1, SIZE)
+    assert_box(frame, [30, 10, 50, 20], "person", source)
+    np.testing.assert_array_equal(mask_util.decode(frame.rles[0]), MASK)
+
+
+def test_coco_keypoints_are_moved_to_continuous_coordinates(tmp_path):
+    results = [{"image_id": 0, "category_id": 1, "keypoints": [10, 5, 0.25] * 17, "score": 0.5}]
+    source = read_detections(write(tmp_path / "r.json", results))
+    assert source.frame(0, SIZE).keypoints[0, 3].tolist() == [10.5, 5.5, 0.25] and source.joint_names[0] == "nose"
+
+
+def test_youtube_vis_of_two_videos(tmp_path):
+    videos = [
+        {"id": i, "height": 40, "width": 80, "file_names": [f"{name}/0.jpg", f"{name}/1.jpg"]}
+        for i, name in ((1, "a"), (2, "b"))
+    ]
+    mask = encode_mask(MASK)
+    annotations = [
+        {"id": 7, "video_id": 2, "category_id": 18, "segmentations": [None, mask], "bboxes": None, "areas": None}
+    ]
+    path = write(tmp_path / "v.json", {"videos": videos, "categories": CATEGORIES, "annotations": annotations})
+    source = read_detections(path)
+    assert len(source.frame(1, SIZE, video_name="a")) == 0
+    assert_box(source.frame(1, SIZE, video_name="b"), [30, 10, 50, 20], "dog", source)
+    assert source.frame(1, SIZE, video_name="b").ids.tolist() == [7]
+    with pytest.raises(AnnotationError, match="has no detections of a video 'c'; there are a, b"):
+        source.frame(0, SIZE, video_name="c")
+
+
+@pytest.mark.parametrize("row", ["2,-1,10,5,20,10,0.5", "2,-1,10,5,20,10,0.5,-1,-1,-1", "2 -1 10 5 20 10 0.5"])
+def test_mot(tmp_path, row):
+    source = read_detections(write(tmp_path / "walk" / "det" / "det.txt", row))
+    frame = source.frame(1, SIZE)
+    assert frame.boxes.tolist() == [[10, 5, 30, 15]] and frame.scores.tolist() == [0.5] and frame.ids is None
+
+
+def test_mots(tmp_path):
+    mask = encode_mask(MASK)
+    source = read_detections(write(tmp_path / "0002.txt", f"3 2005 2 40 80 {mask['counts']}\n"))
+    assert source.class_names == ("pedestrian",) and source.frame(2, SIZE).rles == [mask]
+
+
+@pytest.mark.parametrize(
+    ("file", "line", "score"),
+    [("00002.txt", "1 0.25 0.25 0.25 0.25", 1.0), ("street_3.txt", "1 0.25 0.25 0.25 0.25 0.5 7", 0.5)],
+)
+def test_yolo_boxes(tmp_path, file, line, score):
+    write(tmp_path / "labels" / "classes.txt", "cat\ndog\n")
+    write(tmp_path / "labels" / file, line)
+    source = read_detections(tmp_path / "labels")
+    assert_box(source.frame(2, SIZE), [10, 5, 30, 15], "dog", source, score)
+    assert_box(source.frame(0, SIZE, file_name=file.replace("txt", "jpg")), [10, 5, 30, 15], "dog", source, score)
+    assert_box(source.frame(2, (80, 160)), [20, 10, 60, 30], "dog", source, score)
+
+
+def test_yolo_outlines(tmp_path):
+    line = "0 0.375 0.25 0.625 0.25 0.625 0.5 0.375 0.5"
+    write(tmp_path / "00000.txt", f"{line}\n{line} 0.5\n1 0.1 0.1 0.2 0.1 0.2 0.2\n")
+    frame = read_detections(tmp_path).frame(0, SIZE)
+    np.testing.assert_array_equal(mask_util.decode(frame.rles[1]), MASK)
+    assert frame.scores.tolist() == [1, 0.5, 1] and frame.boxes[0].tolist() == [30, 10, 50, 20]
+
+
+@pytest.mark.parametrize(("more", "score"), [("", 1.0), (" 0.5", 0.5), (" 0.5 3", 0.5)])
+def test_yolo_poses(tmp_path, more, score):
+    write(tmp_path / "00000.txt", "0 0.25 0.25 0.25 0.25 " + " ".join(["0.5 0.25 0.75"] * 17) + more)
+    source = read_detections(tmp_path)
+    frame = source.frame(0, SIZE)
+    assert frame.keypoints[0, 16].tolist() == [40, 10, 0.75] and frame.scores.tolist() == [score]
+    assert source.joint_names[16] == "right_ankle"
+
+
+def shape(label, points, kind, **more):
+    return {"label": label, "points": points, "shape_type": kind, **more}
+
+
+def labelme(name, *shapes):
+    return {"imagePath": f"..\\images\\{name}", "imageHeight": 40, "imageWidth": 80, "shapes": shapes}
+
+
+def test_labelme(tmp_path, caplog):
+    write(tmp_path / "a" / "f7.json", labelme("f7.png", shape("cat", [[30, 15], [10, 5]], "rectangle")))
+    write(tmp_path / "a" / "f8.json", labelme("f8.png", shape("dog", [[1, 2]], "point")))
+    with caplog.at_level(logging.WARNING):
+        source = read_detections(tmp_path / "a")
+    assert "1 shapes of the type 'point', left out" in caplog.text
+    assert_box(source.frame(7, SIZE), [10, 5, 30, 15], "cat", source)
+    assert_box(source.frame(0, SIZE, file_name="f7.jpg"), [10, 5, 30, 15], "cat", source)
+
+
+def test_labelme_polygons_of_a_group_are_one_object(tmp_path):
+    left, right = [[30, 10], [40, 10], [40, 20], [30, 20]], [[40, 10], [50, 10], [50, 20], [40, 20]]
+    parts = [shape("cat", left, "polygon", group_id=3), shape("cat", right, "polygon", group_id=3)]
+    write(tmp_path / "f0.json", labelme("f0.png", *parts, shape("cat", left, "polygon", score=0.5)))
+    frame = read_detections(tmp_path).frame(0, SIZE)
+    assert len(frame) == 2 and frame.scores.tolist() == [1, 0.5]
+    np.testing.assert_array_equal(mask_util.decode(frame.rles[0]), MASK)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "frame,x0,y0,x1,y1,score,class\n2,10,5,30,15,0.5,dog\n",
+        "Class;Frame;X;Y;W;H;Confidence\ndog;2;10;5;20;10;0.5\n",
+        "filename\txmin\tymin\txmax\tymax\tlabel\tscore\n0.jpg\t1\t1\t2\t2\tdog\t1\n2.jpg\t10\t5\t30\t15\tdog\t0.5\n"
+        "1.jpg\t1\t1\t2\t2\tdog\t1\n",
+    ],
+)
+def test_csv(tmp_path, text):
+    source = read_detections(write(tmp_path / "d.csv", text))
+    assert_box(source.frame(2, SIZE), [10, 5, 30, 15], "dog", source, 0.5)
+
+
+MISTAKES = [
+    ("a.json", [{"image_id": 1, "category_id": 1}], r"a.json: \[0\]: has neither bbox nor segmentation"),
+    (
+        "a.json",
+        [{"image_id": "x", "category_id": 1, "bbox": [1, 2, 3, 4]}],
+        r"a.json: \[0\].image_id: must be an integer",
+    ),
+    ("a.json", [{"image_id": 1, "category_id": 1, "bbox": [1, 2, 3]}], r"a.json: \[0\].bbox: must be a list of 4"),
+    ("a.json", {"boxes": []}, "a.json: neither COCO's nor YouTube-VIS's"),
+    ("a.json", "{", "a.json: not valid JSON"),
+    ("a.txt", "1,2,3\n", "a.txt: line 1: has 3 numbers"),
+    ("a.txt", "1,1,1,1,1,1,1\n1,1,1,x,1,1,1\n", "a.txt: line 2: .*'x' is not a number"),
+    ("a.csv", "frame,x0,y0,x1\n1,2,3,4\n", "a.csv: header: has no columns x0, y0, x1, y1"),
+    ("a.csv", "x0,y0,x1,y1\n1,2,3,4\n", "a.csv: header: has neither a column frame nor file_name"),
+    ("a.csv", "frame,x0,y0,x1,y1\n0,1,2,3,4\n1,1,2,3\n", "a.csv: line 3: has 4 values, the header 5"),
+    ("a.csv", "frame,x0,y0,x1,y1\n0,1,two,3,4\n", "a.csv: line 2: y0: must be a finite number, not 'two'"),
+    ("a.csv", "frame,x0,y0,x1,y1\n0.5,1,2,3,4\n", "a.csv: line 2: frame: must be a whole number"),
+    ("a.xml", "<annotations>", "a.xml: not valid XML"),
+    ("a.xml", "<a/>", "a.xml: must be CVAT's <annotations>"),
+    ("y/a.txt", "0 0.5 0.5 0.5\n", "a.txt: line 1: has 4 numbers, must have class"),
+    ("y/a.txt", "0 0.5 0.5 0.5 0.5\n0 100 100 20 20\n", "a.txt: line 2: coordinates must be shares"),
+    ("y/a.txt", "0.5 0.5 0.5 0.5 0.5\n", "a.txt: line 1: the class must be a whole number"),
+    ("y/a.txt", "0 0.5 zero 0.5 0.5\n", "a.txt: line 1: must be numbers, not '0 0.5 zero"),
+    ("l/a.json", {"shapes": [], "imageHeight": 0, "imageWidth": 3}, "a.json: imageHeight: must be a positive"),
+    (
+        "l/a.json",
+        labelme("a", shape("x", [[1, 2]], "rectangle")),
+        r"shapes\[0\].points: a rectangle has 2 or 4 corners",
+    ),
+    ("e/a.doc", "", "e: holds no files of detections"),
+    ("a.doc", "", "a.doc: detections in a file of this suffix are unknown"),
+]
+
+
+@pytest.mark.parametrize(("file", "content", "message"), MISTAKES)
+def test_a_mistake_is_named(tmp_path, file, content, message):
+    path = write(tmp_path / file, content)
+    with pytest.raises(AnnotationError, match=message):
+        read_detections(path if path.parent == tmp_path else path.parent)
+
+
+def test_absent_files_and_unknown_formats_are_named(tmp_path):
+    with pytest.raises(AnnotationError, match="absent: no such file"):
+        guess_format(tmp_path / "absent")
+    with pytest.raises(AnnotationError, match="'kitti' is no format of detections; the formats are youtube-vis"):
+        read_detections(tmp_path, "kitti")
