@@ -2,6 +2,7 @@
 """Speed and memory of ICTrack's parts on this machine.
 
 ictrack benchmark tracker [--json OUT]
+ictrack benchmark tracking --data FOLDER --detections FOLDER --detector NAME [--json OUT]
 ictrack benchmark track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
 ictrack benchmark evaluation [--reference-path FOLDER ...] [--json OUT]
 ictrack benchmark data [--json OUT]
@@ -58,6 +59,14 @@ def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def run_tracking(args: argparse.Namespace) -> dict[str, Any]:
+    from benchmarks.tracking import benchmark_tracking, tracking_table
+
+    result = benchmark_tracking(**picked(args, "data", "detections", "detector", "steps", "bootstrap", "opts"))
+    print(tracking_table(result))
+    return result
+
+
 def run_train_memory(args: argparse.Namespace) -> dict[str, Any]:
     from benchmarks.train_memory import memory_table, train_memory
 
@@ -79,6 +88,13 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     tracker.add_argument("--masks", type=positive_int, nargs=2, metavar=("H", "W"), help="size of masks, default: none")
     tracker.add_argument("--warmup", type=non_negative_int, default=20, help="updates before the measurement")
     tracker.add_argument("--repeats", type=positive_int, default=200, help="measured updates")
+    tracking = commands.add_parser("tracking", help="trackers side by side on the same detections")
+    tracking.set_defaults(run=run_tracking)
+    tracking.add_argument("--data", required=True, metavar="FOLDER", help="instances.json (YouTube-VIS), JPEGImages")
+    tracking.add_argument("--detections", required=True, metavar="FOLDER", help="CLIP.DETECTOR.json[.gz], COCO")
+    tracking.add_argument("--detector", required=True, metavar="NAME", help="middle part of their names")
+    tracking.add_argument("--steps", type=positive_int, nargs="+", default=[1, 4, 8], help="every k-th frame")
+    tracking.add_argument("--bootstrap", type=non_negative_int, default=1000, metavar="N", help="95%% intervals")
     memory = commands.add_parser("track-memory", help="peak memory of tracking short and long videos")
     memory.set_defaults(run=run_track_memory)
     memory.add_argument("--frames", type=positive_int, nargs="+", default=[300, 3000])
@@ -108,7 +124,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     for command in (step, branches):
         command.add_argument("--config-file", default="configs/PoseTrack/stage1_coco_hrnet_w48.yaml")
         command.add_argument("--size", type=positive_int, default=640, help="side of the image")
-    for command in (tracker, memory, joint, runtime, step, branches):
+    for command in (tracker, tracking, memory, joint, runtime, step, branches):
         command.add_argument("--threads", type=positive_int, default=1, help="threads of PyTorch")
     evaluation = commands.add_parser("evaluation", help="scoring synthetic results, against the reference tools")
     evaluation.set_defaults(run=run_evaluation)
@@ -121,7 +137,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     data = commands.add_parser("data", help="reading pairs of video frames, against Detectron2's reader")
     data.set_defaults(run=runs("data.benchmark_data", "repeats", "opts"))
     data.add_argument("--repeats", type=positive_int, default=60, help="measured pairs")
-    for command in (tracker, memory, joint, runtime, step, branches, data, train):
+    for command in (tracker, tracking, memory, joint, runtime, step, branches, data, train):
         command.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     for command in commands.choices.values():
         command.add_argument("--json", metavar="OUT", help="file to write the results to")

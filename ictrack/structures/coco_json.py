@@ -2,7 +2,8 @@
 
 ``images`` {id, file_name, height, width}, ``categories`` {id, name} and, but for test sets, ``annotations`` {id,
 image_id, category_id, iscrowd, bbox [x, y, width, height], area, segmentation, keypoints [x, y, visibility, ...]}. A
-segmentation is an RLE or a list of polygons [x1, y1, x2, y2, ...]. All but the ids of an annotation may be missing.
+segmentation is an RLE or a list of polygons [x1, y1, x2, y2, ...]. All but the ids of an annotation may be missing;
+annotations without any ``id``, as some programs write detections, are numbered from 1.
 """
 
 from __future__ import annotations
@@ -76,6 +77,7 @@ def _normalized(data: Any, num_joints: int | None, left_out: Counter[str], keep:
     normalized = {"images": data["images"], "categories": data["categories"]}
     if data.get("annotations") is None:
         return normalized
+    _number(data["annotations"])
     index_by_id(data["annotations"], "annotations")
     kept = []
     for i, annotation in enumerate(data["annotations"]):
@@ -90,6 +92,13 @@ def _normalized(data: Any, num_joints: int | None, left_out: Counter[str], keep:
         else:
             kept.append({**{key: annotation[key] for key in keep if annotation.get(key) is not None}, **complete})
     return {**normalized, "annotations": kept}
+
+
+def _number(annotations: Any) -> None:
+    """Give annotations ids, in place, if none has one."""
+    if isinstance(annotations, list) and all(isinstance(a, dict) and "id" not in a for a in annotations):
+        for number, annotation in enumerate(annotations, 1):
+            annotation["id"] = number
 
 
 def _complete(

@@ -105,3 +105,20 @@ def test_test_sets_have_no_annotations(tmp_path):
     data = coco_squares()
     del data["annotations"]
     assert "annotations" not in read_coco(save(tmp_path, data))
+
+
+def test_annotations_without_any_id_are_numbered(tmp_path):
+    path = tmp_path / "detections.json"
+    boxes = [[1, 2, 3, 4], [5, 6, 7, 8]]
+    annotations = [{"image_id": 1, "category_id": 1, "bbox": box} for box in boxes]
+    data = {
+        "images": [{"id": 1, "file_name": "a.jpg", "height": 20, "width": 20}],
+        "categories": [{"id": 1, "name": "thing"}],
+        "annotations": annotations,
+    }
+    path.write_text(json.dumps(data))
+    assert [x["id"] for x in read_coco(path)["annotations"]] == [1, 2]
+    annotations[0]["id"] = 7
+    path.write_text(json.dumps(data))
+    with pytest.raises(AnnotationError, match=r"annotations\[1\].id"):
+        read_coco(path)
