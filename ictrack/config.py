@@ -298,6 +298,13 @@ def _add_image_embedding_config(cfg: CN) -> None:
     # Configuration of Detectron2's model zoo, such as "COCO-Detection/retinanet_R_50_FPN_3x.yaml", that gives the
     # detector, its input and its weights; all other keys of a file and of the command line override it.
     cfg.MODEL.EMBEDDED_DETECTOR.ZOO = ""
+    given = cfg.MODEL.GIVEN_DETECTIONS = CN()
+    # File or folder whose detections META_ARCHITECTURE "GivenDetections" looks up, see docs/own_detector.md.
+    given.FILE = ""
+    # Name of its format in ictrack.structures.detections; "": by its content.
+    given.FORMAT = ""
+    # File with the images and categories of a COCO results file; "": image_id is the frame index.
+    given.IMAGES = ""
     features = cfg.MODEL.EMBEDDED_DETECTOR.FEATURES = CN()
     # Name in Detectron2's BACKBONE registry of a backbone for the embedding head alone, such as "build_timm_backbone";
     # "" reads the detector's.

@@ -21,7 +21,12 @@ CONFIGS = {"boxes": "nanodet_g.yaml", "pose": "movenet_multipose.yaml"}
 
 def get_config_file(task: str) -> Path:
     """Path of the configuration of a task in ``CONFIGS``. Raises KeyError for another task."""
-    return Path(__file__).parent / "configs" / CONFIGS[task]
+    return config_path(CONFIGS[task])
+
+
+def config_path(name: str) -> Path:
+    """Path of a configuration of this package."""
+    return Path(__file__).parent / "configs" / name
 
 
 def model_folders() -> list[Path]:

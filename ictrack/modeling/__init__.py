@@ -13,6 +13,7 @@ from .backbone import (
 )
 from .embedded_detector import EmbeddedDetector
 from .embedding import EMBEDDING_HEADS, InstanceEmbeddingHead, PooledFeatures, build_embedding_head
+from .given_detections import GivenDetections
 from .movenet import MoveNet, MoveNetBackbone, build_movenet_backbone
 from .nanodet import CspPan, NanoDet, build_csp_pan_backbone
 from .point_set_anchor import PointSetAnchor
@@ -25,6 +26,7 @@ __all__ = [
     "CspPan",
     "EmbeddedDetector",
     "FPNWithTaps",
+    "GivenDetections",
     "HRNet",
     "InstanceEmbeddingHead",
     "MoveNet",
