@@ -72,7 +72,8 @@ def run(argv: Sequence[str]) -> None:
 
     from ictrack.checkpoint.weights_file import CheckpointError
     from ictrack.engine.setup import load_config
-    from ictrack.engine.video_tracker import VideoTracker, track_video
+    from ictrack.engine.video_run import track_video
+    from ictrack.engine.video_tracker import VideoTracker
     from ictrack.model_zoo import get_config_file
 
     from .log import show_log

@@ -60,6 +60,7 @@ class FrameStream(ABC):
         files: Files of the source, which an output must not replace.
         pixel_aspect: Width of a pixel divided by its height, as the source is to be shown.
         num_bad_frames: Number of unreadable frames so far; they are left out, the others keep their index.
+        is_live: Whether the source cannot be read again from its beginning: a camera, or a network stream.
     """
 
     name: str
@@ -70,6 +71,7 @@ class FrameStream(ABC):
     files: Sequence[str] = ()
     pixel_aspect: Fraction = Fraction(1)
     num_bad_frames: int = 0
+    is_live: bool = False
 
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -169,7 +171,8 @@ class VideoFileStream(FrameStream):
 
     def __init__(self, path: str, fps: float | None = None):
         self.path = path
-        self.files = [] if is_url(path) else [path]
+        self.is_live = is_url(path)
+        self.files = [] if self.is_live else [path]
         self._container = open_container(path)
         stream = self._stream = best_video_stream(self._container, path)
         self.name = _stem(path)
@@ -279,6 +282,8 @@ class CameraStream(FrameStream):
     Raises:
         VideoReadError: the camera cannot be opened or delivers no frame.
     """
+
+    is_live = True
 
     def __init__(self, index: int, fps: float | None = None):
         self._capture = cv2.VideoCapture(index)

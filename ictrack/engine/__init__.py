@@ -5,7 +5,8 @@ from .frame_tracks import to_frame_tracks
 from .launch import launch_training
 from .setup import ConfigError, load_config, train_or_evaluate
 from .trainer import ICTrackTrainer
-from .video_tracker import TrackingSummary, VideoTracker, track_video
+from .video_run import TrackingSummary, track_video
+from .video_tracker import VideoTracker
 
 __all__ = [
     "Adaptation",

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import os
-import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -17,24 +15,20 @@ from detectron2.data import transforms as T
 from detectron2.structures import Instances
 from detectron2.tracking.base_tracker import BaseTracker
 from torch import nn
-from tqdm import tqdm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.datasets.register_from_config import register_configured_datasets
-from ictrack.data.video_io import FrameStream, VideoReadError, VideoWriter, open_frames
+from ictrack.data.video_io import FrameStream, VideoReadError, open_frames
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.modeling.build import build_model
 from ictrack.modeling.mixed_precision import autocast
 from ictrack.structures.categories import class_indices
-from ictrack.structures.command_line import check_outputs
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.joints import JointSet, configured_joints
 from ictrack.tracking import build_tracker, current_detections
-from ictrack.visualization.crop_gallery import CropGallery
-from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
 
 from .frame_tracks import to_frame_tracks
-from .saved_tracks import SavedTracks
+from .pipeline import Prefetcher, StageClock
 
 logger = logging.getLogger(__name__)
 
@@ -159,27 +153,67 @@ class VideoTracker:
         with frames:
             size = (frames.height, frames.width)
             if not (resume and self.tracker):
-                self.tracker, self.num_frames, self._size = self.make_tracker(*size), 0, size
+                self.start(size)
             elif size != self._size:
                 raise VideoReadError(f"{frames.name}: frames of {size} cannot continue a video of {self._size} pixels")
-            first, left_out = self.num_frames, _num_left_out(self.tracker)
-            try:
-                for index, frame in frames:
+            first = self.num_frames
+            with self.warning_of_left_out(frames.name), Prefetcher(frames, StageClock(), "decode") as numbered:
+                for index, frame in numbered:
                     if max_frames is not None and index >= max_frames:
                         break
-                    instances = current_detections(self.tracker.update(self.detect(frame))).to("cpu")
-                    self.num_frames = first + index + 1
+                    instances = self.track(frame, first + index)
                     if recorder is not None:
                         name, seconds = frames.frame_name(index), first / frames.fps + frames.frame_time(index)
                         recorder(to_frame_tracks(instances, first + index, file_name=name, time=seconds))
                     yield frame, instances
-            finally:
-                left_out = _num_left_out(self.tracker) - left_out
-                if left_out:
-                    logger.warning(
-                        f"{frames.name}: {left_out} detections were not tracked, since their frames had more than "
-                        f"TRACKER_HEADS.MAX_DETECTIONS"
-                    )
+
+    def start(self, size: tuple[int, int], state: Mapping[str, np.ndarray] | None = None) -> None:
+        """Begin a video of ``size`` (H, W), or go on with one.
+
+        Args:
+            size: Height and width of the frames.
+            state: State of the tracker of the frames before; None: it is the beginning.
+
+        Raises:
+            ValueError: the state is none of this tracker's.
+        """
+        self.tracker, self.num_frames, self._size = self.make_tracker(*size), 0, size
+        if state is not None:
+            self.tracker.load_state_dict(state)
+
+    def track(self, frame: np.ndarray, index: int, clock: StageClock | None = None) -> Instances:
+        """Tracked detections of the next frame of the video that :meth:`start` began.
+
+        Args:
+            frame: BGR uint8 (H, W, 3).
+            index: 0-based index of the frame, greater than the last one's.
+            clock: Clock of the stages "detect", which waits for the device, and "track".
+
+        Returns:
+            Instances on the CPU at the frame's size, with ``ID`` (N,) int64.
+        """
+        clock = clock or StageClock()
+        assert self.tracker is not None, "start() begins a video"
+        with clock("detect"):
+            detections = self.detect(frame)
+        with clock("track"):
+            instances = current_detections(self.tracker.update(detections)).to("cpu")
+        self.num_frames = index + 1
+        return instances
+
+    @contextmanager
+    def warning_of_left_out(self, name: str) -> Iterator[None]:
+        """Context of a video, at whose end there is a warning if detections were not tracked."""
+        left_out = _num_left_out(self.tracker)
+        try:
+            yield
+        finally:
+            left_out = _num_left_out(self.tracker) - left_out
+            if left_out:
+                logger.warning(
+                    f"{name}: {left_out} detections were not tracked, since their frames had more than "
+                    f"TRACKER_HEADS.MAX_DETECTIONS"
+                )
 
     def video_info(self, frames: FrameStream) -> VideoInfo:
         """Facts about a video and the detector's classes and joints, for files of its tracks."""
@@ -208,95 +242,7 @@ class VideoTracker:
         return found[torch.isin(found.pred_classes, self.classes.to(found.pred_classes.device))]
 
 
-@dataclass(frozen=True)
-class TrackingSummary:
-    """Counts of a run of :func:`track_video`; ``seconds`` include reading, drawing and writing."""
-
-    frames: int
-    bad_frames: int
-    tracks: int
-    detections: int
-    seconds: float
-
-    def __str__(self) -> str:
-        bad = f" ({self.bad_frames} unreadable)" if self.bad_frames else ""
-        fps = self.frames / max(self.seconds, 1e-9)
-        return f"{self.frames} frames{bad}, {self.tracks} tracks, {self.detections} detections, {fps:.1f} frames/s"
-
-
-def track_video(
-    tracker: VideoTracker,
-    source: str | os.PathLike | int | FrameStream,
-    output: str | os.PathLike | None = None,
-    *,
-    save_tracks: str | os.PathLike | None = None,
-    track_format: str | None = None,
-    crop_gallery: str | os.PathLike | None = None,
-    max_frames: int | None = None,
-    fps: float | None = None,
-    progress: bool = False,
-) -> TrackingSummary:
-    """Track through a video, draw it as an mp4, and save the tracks. Ctrl-C stops early and keeps both files.
-
-    Args:
-        tracker: Tracker; its state is reset.
-        source: Source of :func:`ictrack.data.video_io.open_frames`, or an open stream.
-        output: Path of the mp4; small frames are enlarged so that labels are legible.
-        save_tracks: Path of the tracks, in the format of its suffix.
-        track_format: Name of a format of :mod:`ictrack.structures.track_formats`, instead of the suffix's.
-        crop_gallery: Folder of a picture for each identity, see :class:`CropGallery`.
-        max_frames: Number of frames after which to stop.
-        fps: Frame rate of the mp4, instead of the source's (not for an open stream).
-        progress: Whether to show a progress bar.
-
-    Raises:
-        VideoReadError: If the source cannot be read.
-        OutputError: If a file cannot be written or is one of the source's; raised before the first frame.
-        TrackFormatError: If no format has this name or suffix, raised before the first frame; or if the format cannot
-            hold the detections, raised at the first of them.
-    """
-    frames = source if isinstance(source, FrameStream) else open_frames(source, fps)
-    check_outputs([output, save_tracks], frames.files)
-    drawer = TrackDrawer(
-        tracker.class_names,
-        scale=legible_scale(frames.height, frames.width),
-        joints=tracker.joints,
-        min_joint_score=tracker.min_joint_score,
-    )
-    writer = None if output is None else VideoWriter(output, frames.fps, pixel_aspect=frames.pixel_aspect)
-    ids: set[int] = set()
-    num_detections = 0
-    total = min(filter(None, (frames.length, max_frames)), default=None)
-    start = time.perf_counter()
-    with ExitStack() as stack:
-        saved = None
-        if save_tracks is not None:
-            saved = stack.enter_context(SavedTracks(save_tracks, tracker.video_info(frames), track_format))
-        gallery = None
-        if crop_gallery is not None:
-            gallery = stack.enter_context(CropGallery(crop_gallery, tracker.class_names))
-        try:
-            tracked = tracker.run(frames, recorder=None if saved is None else saved.add, max_frames=max_frames)
-            for frame, instances in tqdm(tracked, frames.name, total, unit=" frames", disable=not progress):
-                ids.update(instances.ID.tolist())
-                num_detections += len(instances)
-                if gallery is not None:
-                    gallery.add(frame, instances)
-                if writer is not None:
-                    writer.write(drawer.draw(frame, instances), frames.frame_time(tracker.num_frames - 1))
-        except KeyboardInterrupt:
-            logger.warning(f"{frames.name}: stopped after {tracker.num_frames} frames")
-        finally:
-            frames.close()
-            if writer is not None:
-                writer.close()
-        if saved is not None:
-            saved.finish(frames, tracker.num_frames)
-    seconds = time.perf_counter() - start
-    return TrackingSummary(tracker.num_frames, frames.num_bad_frames, len(ids), num_detections, seconds)
-
-
-def _num_left_out(tracker: BaseTracker) -> int:
+def _num_left_out(tracker: BaseTracker | None) -> int:
     """Number of detections beyond the limit; Detectron2's own trackers do not count them."""
     return getattr(tracker, "num_left_out", 0)
 

@@ -21,7 +21,8 @@ from ictrack.engine.lr_scheduler import build_scheduler
 from ictrack.engine.mine_tracklets import mining_config, with_tracklets
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer
-from ictrack.engine.video_tracker import VideoTracker, track_video
+from ictrack.engine.video_run import track_video
+from ictrack.engine.video_tracker import VideoTracker
 
 NAME = "video_stage_test_videos"
 

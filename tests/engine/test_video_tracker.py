@@ -15,7 +15,8 @@ from pycocotools import mask as mask_util
 
 from ictrack.config import add_ictrack_config
 from ictrack.data.video_io import VideoReadError, VideoWriter, open_frames
-from ictrack.engine.video_tracker import VideoTracker, track_video
+from ictrack.engine.video_run import track_video
+from ictrack.engine.video_tracker import VideoTracker
 from ictrack.structures.command_line import OutputError
 from ictrack.structures.track_formats import FORMATS, TrackFormatError
 from ictrack.structures.track_formats.json_lines import frame_line

@@ -33,7 +33,8 @@ from experiments.html_report import (
     read_metrics,
     write_report,
 )
-from ictrack.engine.video_tracker import VideoTracker, track_video
+from ictrack.engine.video_run import track_video
+from ictrack.engine.video_tracker import VideoTracker
 from ictrack.visualization.draw_tracks import TrackDrawer
 from synthetic.characters import real_clips
 

@@ -1,0 +1,175 @@
+"""Stages that overlap in threads, with bounded queues between them, and the seconds that each takes.
+
+Decoding, encoding and most of PyTorch's and OpenCV's work release Python's lock. The caller's thread is the middle of
+the pipeline: it takes items from a :class:`Prefetcher` and puts results into :class:`Sink` s, so that Ctrl-C, which
+Python delivers to the main thread, finds the sinks able to finish what they were given.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+# Items that wait between two stages. More would only take memory: a stage that is slower stays slower.
+DEPTH = 2
+# Seconds after which a waiting thread looks whether it is to end.
+_PATIENCE = 0.1
+
+
+class StageClock:
+    """Seconds by stage of a pipeline; each stage runs in one thread at a time."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Context whose time is added to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+    def __str__(self) -> str:
+        return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
+
+
+class Prefetcher(Generic[T]):
+    """Iterator over items that a thread takes from an iterable, at most ``DEPTH`` ahead. Also a context manager.
+
+    An exception of the iterable comes after the items before it.
+    """
+
+    def __init__(self, items: Iterable[T], clock: StageClock, stage: str) -> None:
+        """
+        Args:
+            items: Iterable, which only the thread uses.
+            clock: Clock that gets the time which the iterable takes.
+            stage: Name of the stage.
+        """
+        self._items = items
+        self._clock = clock
+        self._stage = stage
+        self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(DEPTH)
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name=stage, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            iterator = iter(self._items)
+            while not self._stopped.is_set():
+                with self._clock(self._stage):
+                    item = next(iterator, _END)
+                # The last reference is the queue's, so that nothing of a frame stays here after its turn.
+                if item is _END or not self._put(("item", item)):
+                    break
+                del item
+            self._put(("end", None))
+        except BaseException as error:  # KeyboardInterrupt too, which the consumer raises again
+            self._put(("error", error))
+
+    def _put(self, entry: tuple[str, Any]) -> bool:
+        while not self._stopped.is_set():
+            try:
+                self._queue.put(entry, timeout=_PATIENCE)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def __iter__(self) -> Iterator[T]:
+        while True:
+            kind, value = self._queue.get()
+            if kind == "error":
+                raise value
+            if kind == "end":
+                return
+            yield value
+            del value
+
+    def close(self) -> None:
+        """End the thread, once its present item is there."""
+        self._stopped.set()
+        self._thread.join()
+
+    def __enter__(self) -> Prefetcher[T]:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+
+class Sink(Generic[T]):
+    """Thread that consumes items one after another. As a context manager, it finishes what it was given at the end.
+
+    After an exception of the consumer the following items are dropped, and the next :meth:`put`, :meth:`flush` or
+    :meth:`close` raises it once.
+    """
+
+    def __init__(self, consume: Callable[[T], None], stage: str) -> None:
+        """
+        Args:
+            consume: Function that only the thread calls.
+            stage: Name of the thread.
+        """
+        self._consume = consume
+        self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(DEPTH)
+        self._error: BaseException | None = None
+        self._failed = False
+        self._thread = threading.Thread(target=self._run, name=stage, daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            kind, item = self._queue.get()
+            if kind == "end":
+                return
+            try:
+                if not self._failed:
+                    self._consume(item)
+            except BaseException as error:
+                self._error, self._failed = error, True
+            del item
+            self._queue.task_done()
+
+    def put(self, item: T) -> None:
+        """Append an item; waits while ``DEPTH`` items wait."""
+        self._raise()
+        self._queue.put(("item", item))
+
+    def flush(self) -> None:
+        """Wait until all items so far are consumed."""
+        self._queue.join()
+        self._raise()
+
+    def close(self) -> None:
+        """Wait until all items are consumed, and end the thread."""
+        if self._thread.is_alive():
+            self._queue.put(("end", None))
+            self._thread.join()
+        self._raise()
+
+    def _raise(self) -> None:
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+
+    def __enter__(self) -> Sink[T]:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+_END: Any = object()

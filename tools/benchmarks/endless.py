@@ -1,0 +1,181 @@
+"""Tracking through long videos with a detector that costs nothing: memory by length, and runs that are killed.
+
+The frames hold their own number in a pixel, from which the detector makes its objects; so a run can begin anywhere.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from detectron2.config import get_cfg
+from detectron2.structures import BitMasks, Instances
+from torch import nn
+
+from benchmarks.measure import finish_measured, measure_process
+from ictrack.config import add_ictrack_config
+from ictrack.data.video_io import FrameStream
+from ictrack.engine import video_run
+from ictrack.engine.video_tracker import VideoTracker
+from ictrack.tracking import build_tracker
+
+HEIGHT, WIDTH = 360, 640
+_SIDE = 48  # of an object
+_DIM = 128  # of an embedding
+_MODULE = "benchmarks.endless"
+
+
+class NumberedStream(FrameStream):
+    """Gray frames of 640 x 360 pixels whose first pixel is their number."""
+
+    name, height, width, fps = "numbered", HEIGHT, WIDTH, 30.0
+
+    def __init__(self, length: int) -> None:
+        self.length: int = length
+
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
+        for index in range(self.length):
+            frame = np.full((HEIGHT, WIDTH, 3), 90, np.uint8)
+            frame[0, 0] = (index & 255, index >> 8 & 255, index >> 16)
+            yield index, frame
+
+
+class NumberedDetector(nn.Module):
+    """Objects that move through the frame and are replaced by others every ``lifetime`` frames."""
+
+    def __init__(self, num_objects: int = 10, lifetime: int = 200) -> None:
+        super().__init__()
+        self.anchor = nn.Parameter(torch.zeros(1))  # gives the module a device
+        self.num_objects = num_objects
+        self.lifetime = lifetime
+
+    def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
+        (record,) = batched_inputs
+        low, middle, high = (int(value) for value in record["image"][:, 0, 0])
+        index = low + (middle << 8) + (high << 16)
+        masks = torch.zeros(self.num_objects, HEIGHT, WIDTH, dtype=torch.bool)
+        embeddings = torch.empty(self.num_objects, _DIM)
+        for i in range(self.num_objects):
+            life = (index + i * self.lifetime // self.num_objects) // self.lifetime
+            rng = np.random.default_rng((i, life))
+            x, y = rng.integers(WIDTH - 2 * _SIDE), rng.integers(HEIGHT - _SIDE)
+            x += index % _SIDE
+            masks[i, y : y + _SIDE, x : x + _SIDE] = True
+            embeddings[i] = torch.from_numpy(rng.normal(size=_DIM).astype(np.float32))
+        instances = Instances((record["height"], record["width"]))
+        instances.pred_boxes = BitMasks(masks).get_bounding_boxes()
+        instances.scores = torch.linspace(0.9, 0.7, self.num_objects)
+        instances.pred_classes = torch.zeros(self.num_objects, dtype=torch.int64)
+        instances.embeddings = embeddings
+        instances.pred_masks = masks
+        return [{"instances": instances}]
+
+
+def track_numbered(
+    num_frames: int, tracks: str, output: str | None, resume: bool, opts: Sequence[str], state_seconds: float
+) -> dict[str, Any]:
+    """Run :func:`track_video` on a :class:`NumberedStream`, and return its counts."""
+    cfg = get_cfg()
+    add_ictrack_config(cfg)
+    cfg.merge_from_list(list(opts))
+    video_run.STATE_SECONDS = state_seconds
+    tracker = VideoTracker(NumberedDetector(), lambda height, width: build_tracker(cfg, height, width))
+    summary = video_run.track_video(
+        tracker, NumberedStream(num_frames), output, save_tracks=tracks, resume=resume, fingerprint=" ".join(opts)
+    )
+    return {
+        "frames": summary.frames,
+        "resumed": summary.resumed,
+        "tracks": summary.tracks,
+        "detections": summary.detections,
+        "seconds": summary.seconds,
+        "stages": summary.stages.seconds,
+    }
+
+
+def arguments_of(
+    num_frames: int, tracks: Path, *, output: Path | None = None, resume: bool = False, opts: Sequence[str] = ()
+) -> list[str]:
+    """Arguments of this module as a process."""
+    more = [*(["--output", str(output)] if output else []), *(["--resume"] if resume else [])]
+    return [str(num_frames), str(tracks), *more, "--opts", *opts]
+
+
+def run_killed(num_frames: int, tracks: Path, kills: int, seconds: float, opts: Sequence[str] = ()) -> list[int]:
+    """Run to the end, with ``--resume`` after each of several SIGKILLs at random moments within ``seconds``.
+
+    Returns:
+        frame at which each run began.
+    """
+    began = []
+    generator = random.Random(0)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
+    for attempt in range(kills + 1):
+        command = [sys.executable, "-m", _MODULE, *arguments_of(num_frames, tracks, resume=True, opts=opts)]
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        began.append(int(process.stdout.readline()))  # after its imports
+        if attempt < kills:
+            time.sleep(generator.uniform(0, seconds))
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+    if process.returncode:
+        raise RuntimeError(f"{' '.join(command)}: exit status {process.returncode}")
+    return began
+
+
+def benchmark_endless(frames: Sequence[int], kills: int, draw: bool, opts: Sequence[str]) -> dict[str, Any]:
+    """Peak memory of runs of several lengths, and whether a killed one gives the same file.
+
+    Args:
+        frames: Numbers of frames; the last one's run is also killed.
+        kills: Number of kills; 0: none.
+        draw: Whether to draw the mp4, too.
+        opts: Keys and values of the configuration.
+    """
+    result: dict[str, Any] = {"runs": {}}
+    with tempfile.TemporaryDirectory() as folder:
+        for number in frames:
+            tracks, output = Path(folder, f"{number}.json"), Path(folder, f"{number}.mp4") if draw else None
+            cost = measure_process(_MODULE, arguments_of(number, tracks, output=output, opts=opts))
+            result["runs"][str(number)] = {"peak_mb": cost.peak_mb, **cost.output}
+        if kills:
+            again = Path(folder, "killed.json")
+            seconds = result["runs"][str(frames[-1])]["seconds"]
+            result["began_at"] = run_killed(frames[-1], again, kills, 2 * seconds / (kills + 1), opts)
+            result["same_file"] = again.read_bytes() == tracks.read_bytes()
+            result["left"] = sorted(path.name for path in Path(folder).iterdir() if "partial" in path.name)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("frames", type=int)
+    parser.add_argument("tracks")
+    parser.add_argument("--output")
+    parser.add_argument("--resume", action="store_true")
+    parser.add_argument("--state-seconds", type=float, default=0.2)
+    parser.add_argument("--opts", nargs="*", default=[])
+    args = parser.parse_args(argv)
+    torch.set_num_threads(1)
+    if args.resume:
+        state = Path(f"{args.tracks}.partial.npz")
+        print(int(np.load(state)["num_frames"]) if state.is_file() else 0, flush=True)
+    counts = track_numbered(args.frames, args.tracks, args.output, args.resume, args.opts, args.state_seconds)
+    if not args.resume:
+        finish_measured(counts)
+
+
+if __name__ == "__main__":
+    main()
