@@ -1,11 +1,13 @@
 """Track objects through a video, a folder of frames, a glob or a camera, and draw them.
 
-Without a configuration, boxes of 80 COCO classes, or people's poses, by published models that need no training.
+Without a configuration, boxes of 80 COCO classes, or people's poses, by published models that need no training; or what
+another detector found, from its file (--detections).
 
 examples:
   ictrack track --input street.mp4 --output tracks.mp4
   ictrack track --input street.mp4 --output tracks.mp4 --classes person dog
   ictrack track --input dance.mp4 --output tracks.mp4 --task pose --save-tracks poses.json
+  ictrack track --input street.mp4 --detections boxes.json --save-tracks tracks.json
   ictrack track --config-file output/quickstart/config.yaml --input street.mp4 --output tracks.mp4
 """
 
@@ -36,6 +38,12 @@ def run(argv: Sequence[str]) -> None:
     parser = make_parser("track", __doc__)
     parser.add_argument("--config-file", default="", metavar="YAML", help="configuration of the detector and tracker")
     parser.add_argument("--task", choices=("boxes", "pose"), help="what to track without a configuration (boxes)")
+    parser.add_argument(
+        "--detections", metavar="FILE",
+        help="track what is in this file or folder, instead of running a detector: COCO, YouTube-VIS, MOTChallenge, "
+        "MOTS, YOLO, labelme, CVAT, CSV, ...",
+    )  # fmt: skip
+    parser.add_argument("--detections-format", metavar="NAME", help="its format, where the content does not tell it")
     parser.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="only these of the detector's classes")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
     parser.add_argument("--input", required=True, help="video file, folder of frames, quoted glob, or camera index")
@@ -64,13 +72,18 @@ def run(argv: Sequence[str]) -> None:
         parser.error("nothing to do: give --output, --save-tracks or --crop-gallery")
     if args.task and args.config_file:
         parser.error("--task chooses a model, which --config-file does, too")
+    if args.task and args.detections:
+        parser.error("--task chooses a detector, whose place --detections takes")
+    if args.detections_format and not args.detections:
+        parser.error("--detections-format is that of --detections, which is missing")
     if args.format and not args.save_tracks:
         parser.error("--format is that of --save-tracks, which is missing")
     if args.save_tracks:
         format_of(args.save_tracks, args.format)
-    check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file])
+    check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file, args.detections])
 
     from ictrack.checkpoint.weights_file import CheckpointError
+    from ictrack.engine.given_detections import detections_config
     from ictrack.engine.setup import load_config
     from ictrack.engine.video_run import track_video
     from ictrack.engine.video_tracker import VideoTracker
@@ -84,10 +97,15 @@ def run(argv: Sequence[str]) -> None:
         "MODEL.DEVICE": args.device,
         "TRACKER_HEADS.TRACKER_NAME": args.tracker,
     }
-    config_file = args.config_file or str(get_config_file(args.task or "boxes"))
-    cfg = load_config(config_file, [*args.opts, *overrides_of(flags)])
-    if not cfg.MODEL.WEIGHTS:
-        raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
+    overrides = [*args.opts, *overrides_of(flags)]
+    if args.detections:
+        cfg = detections_config(
+            args.detections, args.detections_format, config_file=args.config_file, overrides=overrides
+        )
+    else:
+        cfg = load_config(args.config_file or str(get_config_file(args.task or "boxes")), overrides)
+        if not cfg.MODEL.WEIGHTS and not cfg.MODEL.GIVEN_DETECTIONS.FILE:
+            raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
     summary = track_video(
         VideoTracker.from_config(cfg, amp=args.amp, classes=args.classes),
         args.input,

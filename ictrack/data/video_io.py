@@ -85,6 +85,11 @@ class FrameStream(ABC):
         """Seconds from the first frame to a frame that was read."""
         return index / self.fps
 
+    def frame_record(self, index: int) -> dict[str, Any]:
+        """What a detector is told of a frame beside its image: ``frame_index``, ``video_name`` and, where frames are
+        images of their own, ``file_name``."""
+        return {"frame_index": index, "video_name": self.name}
+
     def close(self) -> None:  # noqa: B027  images have nothing to release
         """Release the source."""
 
@@ -140,6 +145,9 @@ class ImageStream(FrameStream):
 
     def frame_name(self, index: int) -> str:
         return self.pages[index].name
+
+    def frame_record(self, index: int) -> dict[str, Any]:
+        return {**super().frame_record(index), "file_name": self.frame_name(index)}
 
 
 def _read_pages(path: str, pages: list[int]) -> Iterator[np.ndarray | ImageReadError]:

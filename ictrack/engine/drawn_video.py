@@ -10,10 +10,10 @@ import numpy as np
 from detectron2.structures import Instances
 
 from ictrack.data.video_io import FrameStream, VideoWriter
+from ictrack.modeling.frame_instances import to_instances
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
 
-from .frame_tracks import to_instances
 from .pipeline import Sink, StageClock
 from .video_tracker import VideoTracker
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from detectron2.structures import Boxes, Instances
-from pycocotools import mask as mask_util
+from detectron2.structures import Instances
 
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.structures.rle import encode_mask
@@ -34,22 +33,6 @@ def to_frame_tracks(instances: Instances, index: int, *, file_name: str = "", ti
         file_name,
         time,
     )
-
-
-def to_instances(frame: FrameTracks, size: tuple[int, int]) -> Instances:
-    """Tracked detections of a frame of ``size`` (H, W) on the CPU, the inverse of :func:`to_frame_tracks`."""
-    instances = Instances(size)
-    instances.scores = torch.from_numpy(frame.scores.astype(np.float32))
-    instances.pred_classes = torch.from_numpy(frame.classes)
-    instances.pred_boxes = Boxes(torch.from_numpy(frame.boxes.astype(np.float32)))
-    if frame.ids is not None:
-        instances.ID = torch.from_numpy(frame.ids)
-    if frame.rles is not None:
-        masks = [mask_util.decode(rle).view(bool) for rle in frame.rles]
-        instances.pred_masks = torch.from_numpy(np.stack(masks) if masks else np.zeros((0, *size), dtype=bool))
-    if frame.keypoints is not None:
-        instances.pred_keypoints = torch.from_numpy(frame.keypoints.astype(np.float32))
-    return instances
 
 
 def _float64(tensor: torch.Tensor) -> np.ndarray:

@@ -16,12 +16,13 @@ from detectron2.structures import Instances
 from tqdm import tqdm
 
 from ictrack.data.video_io import FrameStream, open_frames
+from ictrack.modeling.frame_instances import to_instances
 from ictrack.structures.command_line import OutputError, check_outputs
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.crop_gallery import CropGallery
 
 from .drawn_video import DrawnVideo, Picture
-from .frame_tracks import to_frame_tracks, to_instances
+from .frame_tracks import to_frame_tracks
 from .pipeline import Prefetcher, Sink, StageClock
 from .saved_tracks import SavedTracks
 from .video_tracker import VideoTracker
@@ -130,6 +131,8 @@ def track_video(
                     for sink in pictures if tracks is not None else ():
                         sink.put((frame, tracks, frames.frame_time(index)))
                     length = max(length, index + 1)
+                else:
+                    tracker.end_video(is_complete=not run.num_before)
         except KeyboardInterrupt:
             stopped = True
             logger.warning(f"{frames.name}: stopped after {length} frames")
@@ -196,7 +199,7 @@ class _Run:
 
     def track(self, frame: np.ndarray, index: int) -> Instances:
         """Tracked detections of a frame, which are recorded."""
-        instances = self._tracker.track(frame, index, self._clock)
+        instances = self._tracker.track(frame, index, self._clock, self._frames.frame_record(index))
         self.ids.update(instances.ID.tolist())
         self.num_detections += len(instances)
         if self._saved is not None:

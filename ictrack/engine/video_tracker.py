@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +22,11 @@ from ictrack.data.datasets.register_from_config import register_configured_datas
 from ictrack.data.video_io import FrameStream, VideoReadError, open_frames
 from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.modeling.build import build_model
+from ictrack.modeling.given_detections import given_detections
 from ictrack.modeling.mixed_precision import autocast
 from ictrack.structures.categories import class_indices
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
-from ictrack.structures.joints import JointSet, configured_joints
+from ictrack.structures.joints import JointSet, configured_joints, joint_set_of
 from ictrack.tracking import build_tracker, current_detections
 
 from .frame_tracks import to_frame_tracks
@@ -109,8 +111,13 @@ class VideoTracker:
             ValueError: If the detector has no class of a name.
         """
         names, ids = _categories(cfg)
-        wanted = class_indices(classes, names) if classes else None
+        joints = configured_joints(cfg)
         model = build_model(cfg)
+        given = given_detections(model)
+        if given is not None:
+            names = names or given.class_names
+            joints = joint_set_of(given.joint_names) if given.joint_names else None
+        wanted = class_indices(classes, names) if classes else None
         SafeCheckpointer(model, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS).load(cfg.MODEL.WEIGHTS)
         return cls(
             model,
@@ -121,7 +128,7 @@ class VideoTracker:
             amp=amp,
             class_names=names,
             category_ids=ids,
-            joints=configured_joints(cfg),
+            joints=joints,
             min_joint_score=cfg.TEST.MIN_JOINT_SCORE,
             classes=wanted,
         )
@@ -161,11 +168,14 @@ class VideoTracker:
                 for index, frame in numbered:
                     if max_frames is not None and index >= max_frames:
                         break
-                    instances = self.track(frame, first + index)
+                    record = {**frames.frame_record(index), "frame_index": first + index}
+                    instances = self.track(frame, first + index, record=record)
                     if recorder is not None:
                         name, seconds = frames.frame_name(index), first / frames.fps + frames.frame_time(index)
                         recorder(to_frame_tracks(instances, first + index, file_name=name, time=seconds))
                     yield frame, instances
+                else:
+                    self.end_video(is_complete=not first)
 
     def start(self, size: tuple[int, int], state: Mapping[str, np.ndarray] | None = None) -> None:
         """Begin a video of ``size`` (H, W), or go on with one.
@@ -178,16 +188,37 @@ class VideoTracker:
             ValueError: the state is none of this tracker's.
         """
         self.tracker, self.num_frames, self._size = self.make_tracker(*size), 0, size
+        self.end_video(is_complete=False)  # of a video that was not read to its end
         if state is not None:
             self.tracker.load_state_dict(state)
 
-    def track(self, frame: np.ndarray, index: int, clock: StageClock | None = None) -> Instances:
+    def end_video(self, *, is_complete: bool) -> None:
+        """Say that the video is at its end; given detections are then compared with its frames.
+
+        Args:
+            is_complete: Whether all of its frames were tracked.
+
+        Raises:
+            AnnotationError: The detections of a file are none of this video's.
+        """
+        given = given_detections(self.model)
+        if given is not None:
+            given.end_video(is_complete=is_complete)
+
+    def track(
+        self,
+        frame: np.ndarray,
+        index: int,
+        clock: StageClock | None = None,
+        record: Mapping[str, Any] | None = None,
+    ) -> Instances:
         """Tracked detections of the next frame of the video that :meth:`start` began.
 
         Args:
             frame: BGR uint8 (H, W, 3).
             index: 0-based index of the frame, greater than the last one's.
             clock: Clock of the stages "detect", which waits for the device, and "track".
+            record: What the detector is told of the frame, see :meth:`FrameStream.frame_record`.
 
         Returns:
             Instances on the CPU at the frame's size, with ``ID`` (N,) int64.
@@ -195,7 +226,7 @@ class VideoTracker:
         clock = clock or StageClock()
         assert self.tracker is not None, "start() begins a video"
         with clock("detect"):
-            detections = self.detect(frame)
+            detections = self.detect(frame, record)
         with clock("track"):
             instances = current_detections(self.tracker.update(detections)).to("cpu")
         self.num_frames = index + 1
@@ -228,15 +259,23 @@ class VideoTracker:
         )
 
     @torch.no_grad()
-    def detect(self, frame: np.ndarray) -> Instances:
-        """Detections in a BGR uint8 frame (H, W, 3), at the frame's size, on the model's device."""
+    def detect(self, frame: np.ndarray, record: Mapping[str, Any] | None = None) -> Instances:
+        """Detections in a frame.
+
+        Args:
+            frame: BGR uint8 (H, W, 3).
+            record: More for the detector's input, such as ``frame_index``, see :meth:`FrameStream.frame_record`.
+
+        Returns:
+            Instances at the frame's size, on the model's device.
+        """
         height, width = frame.shape[:2]
         image = frame[:, :, ::-1] if self.image_format == "RGB" else frame
         image = self.resize.get_transform(image).apply_image(image)
         tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         device = next((parameter.device for parameter in self.model.parameters()), torch.device("cpu"))
         with autocast(device.type, self.amp):
-            found = self.model([{"image": tensor, "height": height, "width": width}])[0]["instances"]
+            found = self.model([{**(record or {}), "image": tensor, "height": height, "width": width}])[0]["instances"]
         if self.classes is None:
             return found
         return found[torch.isin(found.pred_classes, self.classes.to(found.pred_classes.device))]

@@ -132,6 +132,11 @@ class GivenDetections(nn.Module):
         return instances[instances.pred_classes >= 0]
 
 
+def given_detections(model: nn.Module) -> GivenDetections | None:
+    """Module of given detections in a model; None if it has none."""
+    return next((module for module in model.modules() if isinstance(module, GivenDetections)), None)
+
+
 def _matched_classes(source: DetectionSource, class_names: Sequence[str]) -> np.ndarray:
     """Index in ``class_names`` of each of the file's classes, -1 for others; a nameless "class 3" is the index 3."""
     indices = {name.lower(): index for index, name in enumerate(class_names)}

@@ -129,6 +129,12 @@ def joint_set(name: str) -> JointSet:
     return JOINT_SETS[name]
 
 
+def joint_set_of(names: Sequence[str]) -> JointSet:
+    """Known set with exactly these joints in this order, or else a set without limbs."""
+    known = next((joints for joints in JOINT_SETS.values() if joints.names == tuple(names)), None)
+    return known or JointSet("given", tuple(names), ())
+
+
 # Sets that poses of unknown joints are taken for, by their number of joints.
 _BY_NUMBER = {len(joints): joints for joints in (COCO_17, POSETRACK_15)}
 

@@ -13,9 +13,10 @@ from benchmarks.endless import NumberedStream, run_killed, track_numbered
 from ictrack.config import add_ictrack_config
 from ictrack.data.video_io import FrameStream, VideoWriter, open_frames
 from ictrack.engine import video_run
-from ictrack.engine.frame_tracks import to_frame_tracks, to_instances
+from ictrack.engine.frame_tracks import to_frame_tracks
 from ictrack.engine.video_run import track_video
 from ictrack.engine.video_tracker import VideoTracker
+from ictrack.modeling.frame_instances import to_instances
 from ictrack.structures.command_line import OutputError
 from ictrack.structures.track_formats.json_lines import frame_line
 from ictrack.tracking import build_tracker

@@ -97,6 +97,8 @@ class DetectionSource:
         self._videos = {video.name: video for video in videos}
         if not videos or len(self._videos) < len(videos):
             raise AnnotationError(f"{where}: {'two videos have the same name' if videos else 'holds no detections'}")
+        if not any(video.file_names for video in videos):
+            logger.warning("%s: holds no detections", where)
         self._current: str | None = None
         self._given_name = ""
         self._found: set[int] = set()

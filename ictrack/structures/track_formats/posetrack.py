@@ -19,7 +19,7 @@ import numpy as np
 
 from ..atomic_file import replacing
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
-from ..joints import JOINT_SETS, POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints
+from ..joints import JOINT_SETS, POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints, joint_set_of
 from ..json_files import AnnotationError
 from ..posetrack_json import MAX_TRACK_ID, MISSING_SCORE, read_pose_sequence
 from .fields import TrackFormatError, every_frame, with_fields
@@ -65,10 +65,10 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
 
 
 def _joint_set(info: VideoInfo, path: object) -> JointSet:
-    known = [joints for joints in JOINT_SETS.values() if joints.names == info.joint_names]
-    if not known and info.joint_names:
+    joints = joint_set_of(info.joint_names) if info.joint_names else POSETRACK_18
+    if joints.name not in JOINT_SETS:
         raise TrackFormatError(f"{path}: PoseTrack's joints cannot be made of {', '.join(info.joint_names)}")
-    return known[0] if known else POSETRACK_18
+    return joints
 
 
 def _people(frame: FrameTracks, source: JointSet, path: object) -> Iterable[dict[str, Any]]:

@@ -1,0 +1,161 @@
+"""``ictrack track --detections``: what another detector found, without any configuration."""
+
+import json
+import logging
+
+import cv2
+import numpy as np
+import pytest
+from color_detector import scene
+
+from ictrack.command.main import main
+from ictrack.data.video_io import VideoWriter
+from ictrack.structures.rle import encode_mask
+from ictrack.structures.track_formats import FORMATS
+
+NUM_FRAMES = 12
+
+
+@pytest.fixture(autouse=True)
+def _no_log(monkeypatch):
+    """It would keep a test's captured stdout for the tests after it."""
+    monkeypatch.setattr("ictrack.command.log.setup_logger", lambda **kwargs: None)
+
+
+def squares(index):
+    """Corners of the two squares of :func:`scene` that are always in sight."""
+    return [(8 + 3 * index, 8), (68 - 3 * index, 26)]
+
+
+@pytest.fixture()
+def world(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "walk").mkdir()
+    with VideoWriter("clip.mp4", 12) as writer:
+        for index in range(NUM_FRAMES):
+            writer.write(scene(index))
+            cv2.imwrite(f"walk/{index:05d}.png", scene(index))
+    rows = [
+        f"{i + 1},-1,{x},{y},14,14,0.9,-1,-1,-1\n" for i in range(NUM_FRAMES) for x, y in squares(i)[:: 1 - 2 * (i % 2)]
+    ]
+    (tmp_path / "det.txt").write_text("".join(rows))
+    return tmp_path
+
+
+def track(*words):
+    return main(["track", "--device", "cpu", *words])
+
+
+def ids_by_square(frames):
+    """Identities of the two squares in each frame, by their place."""
+    found = []
+    for frame in frames:
+        order = np.argsort(frame.boxes[:, 1])
+        found.append(tuple(frame.ids[order].tolist()))
+    return found
+
+
+@pytest.mark.parametrize("source", ["clip.mp4", "walk"])
+def test_boxes_of_a_file_are_tracked_and_saved(world, source):
+    assert track("--input", source, "--detections", "det.txt", "--save-tracks", "t.json") == 0
+    (video,) = FORMATS["coco"].read("t.json")
+    assert len(set(ids_by_square(video.frames))) == 1 and len(video.frames) == NUM_FRAMES
+    assert video.frames[5].boxes.tolist() == [[53, 26, 67, 40], [23, 8, 37, 22]]
+
+
+def test_masks_and_classes_of_a_file(world):
+    results = []
+    for i in range(NUM_FRAMES):
+        for category, (x, y) in enumerate(squares(i), 1):
+            mask = np.zeros((64, 96), bool)
+            mask[y : y + 14, x : x + 14] = True
+            results.append({"image_id": i, "category_id": category, "score": 0.9, "segmentation": encode_mask(mask)})
+    (world / "r.json").write_text(json.dumps(results))
+    assert track("--input", "clip.mp4", "--detections", "r.json", "--save-tracks", "t.json", "--output", "t.mp4") == 0
+    content = json.loads((world / "t.json").read_text())
+    assert [category["name"] for category in content["categories"]] == ["class 1", "class 2"]
+    for track_, (x, y) in zip(content["annotations"], squares(3)):
+        assert track_["bboxes"][3] == [x, y, 14, 14]
+    assert (world / "t.mp4").exists()
+
+
+def test_only_some_classes(world):
+    (world / "d.csv").write_text("frame,x0,y0,x1,y1,class\n0,8,8,22,22,cat\n0,68,26,82,40,dog\n")
+    words = ["--input", "clip.mp4", "--detections", "d.csv", "--save-tracks", "t.csv"]
+    assert track(*words, "--classes", "dog") == 0
+    assert (world / "t.csv").read_text().count("\n") == 2 and ",dog," in (world / "t.csv").read_text()
+
+
+def test_without_the_frozen_features_boxes_are_followed_by_their_overlap(world, monkeypatch, caplog):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with caplog.at_level(logging.WARNING):
+        assert track("--input", "clip.mp4", "--detections", "det.txt", "--save-tracks", "t.txt") == 0
+    assert "followed by the overlap of boxes, since the package efficientnet" in caplog.text
+    (video,) = FORMATS["mot"].read("t.txt")
+    assert len(set(ids_by_square(video.frames[:4]))) == 1
+
+
+def test_poses_of_a_file_are_drawn_with_their_joints(world):
+    header = "frame,x0,y0,x1,y1," + ",".join(
+        f"{joint}_{part}" for joint in ("head", "tail") for part in ["x", "y", "score"]
+    )
+    (world / "p.csv").write_text(f"{header}\n0,8,8,22,22,10,10,0.9,20,20,0.8\n1,8,8,22,22,11,10,0.9,21,20,0.8\n")
+    words = ["--input", "clip.mp4", "--detections", "p.csv", "--save-tracks", "t.csv", "--output", "t.mp4"]
+    assert track(*words) == 0
+    assert "head_x,head_y,head_score,tail_x" in (world / "t.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (
+            "900,-1,1,2,3,4,0.9\n",
+            "det.txt: none of the 1 frames with detections is in the video, whose frames",
+        ),
+        ("1,-1,1,2\n", "det.txt: line 1: has 4 numbers"),
+    ],
+)
+def test_mistakes_are_one_line(world, capsys, content, message):
+    (world / "det.txt").write_text(content)
+    assert track("--input", "clip.mp4", "--detections", "det.txt", "--save-tracks", "t.json") == 1
+    error = capsys.readouterr().err
+    assert message in error and "Traceback" not in error and not (world / "t.json").exists()
+
+
+def test_frames_that_the_video_lacks_are_counted(world, caplog):
+    with open("det.txt", "a") as file:
+        file.write("900,-1,1,2,3,4,0.9,-1,-1,-1\n")
+    with caplog.at_level(logging.WARNING):
+        assert track("--input", "clip.mp4", "--detections", "det.txt", "--save-tracks", "t.json") == 0
+    assert "det.txt: 1 of 13 frames with detections are not in the video" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        words = ["--detections", "det.txt", "--save-tracks", "t.json", "--max-frames", "3"]
+        assert track("--input", "clip.mp4", *words) == 0
+    assert "not in the video" not in caplog.text
+
+
+def test_a_file_without_detections_is_said(world, caplog):
+    (world / "det.txt").write_text("")
+    with caplog.at_level(logging.WARNING):
+        assert track("--input", "clip.mp4", "--detections", "det.txt", "--save-tracks", "t.json") == 0
+    assert "det.txt: holds no detections" in caplog.text
+
+
+def test_the_detections_are_not_overwritten(world, capsys):
+    assert track("--input", "clip.mp4", "--detections", "det.txt", "--save-tracks", "det.txt") == 1
+    assert "det.txt: is the input" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [["--task", "pose", "--detections", "det.txt"], ["--detections-format", "mot"]])
+def test_flags_that_do_not_fit_are_refused(world, words):
+    with pytest.raises(SystemExit) as error:
+        track("--input", "clip.mp4", "--save-tracks", "t.json", *words)
+    assert error.value.code == 2
+
+
+def test_a_configuration_with_another_detector_is_refused(world, capsys):
+    (world / "c.yaml").write_text("MODEL: {META_ARCHITECTURE: SOLO}\n")
+    words = ["--config-file", "c.yaml", "--input", "clip.mp4", "--save-tracks", "t.json", "--detections", "det.txt"]
+    assert track(*words) == 1
+    assert "c.yaml: its detector is SOLO; --detections needs GivenDetections" in capsys.readouterr().err
