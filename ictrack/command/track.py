@@ -1,4 +1,4 @@
-"""Track objects through a video, a folder of frames, a glob or a camera, and draw them.
+"""Track objects through a video, a folder of frames, a camera, a stream, or a list of videos, and draw them.
 
 Without a configuration, boxes of 80 COCO classes, or people's poses, by published models that need no training; or what
 another detector found, from its file (--detections).
@@ -9,6 +9,8 @@ examples:
   ictrack track --input dance.mp4 --output tracks.mp4 --task pose --save-tracks poses.json
   ictrack track --input street.mp4 --detections boxes.json --save-tracks tracks.json
   ictrack track --config-file output/quickstart/config.yaml --input street.mp4 --output tracks.mp4
+  ictrack track --input 'videos/*.mp4' --output 'out/{name}.mp4' --save-tracks 'out/{name}.json' --resume
+  ictrack track --input rtsp://camera/1 --save-tracks tracks.jsonl
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from ictrack.structures.command_line import check_outputs, frame_rate, positive_int
+from ictrack.structures.command_line import check_outputs
 from ictrack.structures.track_formats import FORMATS, format_of
 
 from .parser import make_parser, overrides_of
+from .track_source import add_source_arguments, check_names, is_tracked, track_list
 
 
 def tracker_name(text: str) -> str:
@@ -34,7 +37,7 @@ def tracker_name(text: str) -> str:
     return text
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: Sequence[str]) -> int:
     parser = make_parser("track", __doc__)
     parser.add_argument("--config-file", default="", metavar="YAML", help="configuration of the detector and tracker")
     parser.add_argument("--task", choices=("boxes", "pose"), help="what to track without a configuration (boxes)")
@@ -46,8 +49,8 @@ def run(argv: Sequence[str]) -> None:
     parser.add_argument("--detections-format", metavar="NAME", help="its format, where the content does not tell it")
     parser.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="only these of the detector's classes")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
-    parser.add_argument("--input", required=True, help="video file, folder of frames, quoted glob, or camera index")
-    parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in")
+    add_source_arguments(parser)
+    parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in; of a list: DIR/{name}.mp4")
     parser.add_argument(
         "--save-tracks", metavar="FILE",
         help="the tracks, in the format of the suffix: .json (YouTube-VIS for masks, else COCO), .txt (MOTChallenge), "
@@ -57,6 +60,10 @@ def run(argv: Sequence[str]) -> None:
         "--format", metavar="NAME",
         help="format of --save-tracks, instead of the suffix's: " + ", ".join(FORMATS),
     )  # fmt: skip
+    parser.add_argument(
+        "--resume", action="store_true",
+        help="go on with the run that broke off or was stopped, from FILE.partial.jsonl beside --save-tracks",
+    )  # fmt: skip
     parser.add_argument("--crop-gallery", metavar="DIR", help="a picture of each identity, its best crops over time")
     parser.add_argument(
         "--tracker", type=tracker_name, metavar="NAME",
@@ -64,8 +71,6 @@ def run(argv: Sequence[str]) -> None:
     )  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
     parser.add_argument("--amp", action="store_true", help="mixed precision, where the hardware has it")
-    parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
-    parser.add_argument("--fps", type=frame_rate, help="frames a second: of a folder (10), or instead of a video's")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
     args = parser.parse_args(argv)
     if not (args.output or args.save_tracks or args.crop_gallery):
@@ -80,9 +85,18 @@ def run(argv: Sequence[str]) -> None:
         parser.error("--format is that of --save-tracks, which is missing")
     if args.save_tracks:
         format_of(args.save_tracks, args.format)
-    check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file, args.detections])
+    from ictrack.data.video_list import list_videos
+
+    outputs = [args.output, args.save_tracks, args.crop_gallery]
+    videos = list_videos(args.input)
+    if videos is None:
+        check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file, args.detections])
+    else:
+        check_names(outputs, videos, parser.error)
 
     from ictrack.checkpoint.weights_file import CheckpointError
+    from ictrack.data.frame_source import SourceOptions, open_source
+    from ictrack.engine.fingerprint import run_fingerprint
     from ictrack.engine.given_detections import detections_config
     from ictrack.engine.setup import load_config
     from ictrack.engine.video_run import track_video
@@ -106,16 +120,29 @@ def run(argv: Sequence[str]) -> None:
         cfg = load_config(args.config_file or str(get_config_file(args.task or "boxes")), overrides)
         if not cfg.MODEL.WEIGHTS and not cfg.MODEL.GIVEN_DETECTIONS.FILE:
             raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
-    summary = track_video(
-        VideoTracker.from_config(cfg, amp=args.amp, classes=args.classes),
-        args.input,
-        args.output,
-        save_tracks=args.save_tracks,
-        track_format=args.format,
-        crop_gallery=args.crop_gallery,
-        max_frames=args.max_frames,
-        fps=args.fps,
-        progress=True,
-    )
-    written = filter(None, (args.output, args.save_tracks, args.crop_gallery))
-    print(f"{args.input}: {summary} -> {', '.join(written)}")
+    tracker = VideoTracker.from_config(cfg, amp=args.amp, classes=args.classes)
+    options = SourceOptions(args.fps, args.size, args.pixel_format, args.reconnect, args.start, args.end, args.stride)
+
+    def track(source: str, paths: Sequence[str | None]) -> bool:
+        frames = open_source(source, options)
+        output, save_tracks, crop_gallery = paths
+        summary = track_video(
+            tracker,
+            frames,
+            output,
+            save_tracks=save_tracks,
+            track_format=args.format,
+            crop_gallery=crop_gallery,
+            max_frames=args.max_frames,
+            progress=True,
+            resume=args.resume,
+            fingerprint=run_fingerprint(cfg, frames, str(args.amp), str(options), *args.classes),
+        )
+        print(f"{source}: stages, which overlap: {summary.stages}")
+        print(f"{source}: {summary} -> {', '.join(filter(None, paths))}")
+        return not summary.stopped
+
+    if videos is None:
+        track(args.input, outputs)
+        return 0
+    return track_list(videos, track, outputs, lambda paths: args.resume and is_tracked(paths[1]))

@@ -13,7 +13,7 @@ import logging
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from fractions import Fraction
 from typing import Any
@@ -38,6 +38,7 @@ _TIME_BASE = Fraction(1, 90000)  # seconds; all usual frame periods are whole mu
 # Codes of ITU-T H.273: HD is coded in BT.709, smaller images in BT.601 (525 lines).
 _BT709, _BT601 = 1, 6
 _HD_ROWS = 720
+_NETWORK_TIMEOUT = 15.0  # seconds without any data
 _MAX_SIDE = 16384  # pixels, x264's limit
 
 
@@ -61,6 +62,8 @@ class FrameStream(ABC):
         pixel_aspect: Width of a pixel divided by its height, as the source is to be shown.
         num_bad_frames: Number of unreadable frames so far; they are left out, the others keep their index.
         is_live: Whether the source cannot be read again from its beginning: a camera, or a network stream.
+        wanted: Function of a frame's index, called in ascending order, that tells whether the stream must give this
+            frame; it may give others nevertheless.
     """
 
     name: str
@@ -72,6 +75,7 @@ class FrameStream(ABC):
     pixel_aspect: Fraction = Fraction(1)
     num_bad_frames: int = 0
     is_live: bool = False
+    wanted: Callable[[int], bool] | None = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
@@ -89,6 +93,9 @@ class FrameStream(ABC):
         """What a detector is told of a frame beside its image: ``frame_index``, ``video_name`` and, where frames are
         images of their own, ``file_name``."""
         return {"frame_index": index, "video_name": self.name}
+
+    def stop(self) -> None:  # noqa: B027  most streams do not wait
+        """Let an iteration in another thread end soon, that waits for a source which may come back."""
 
     def close(self) -> None:  # noqa: B027  images have nothing to release
         """Release the source."""
@@ -128,9 +135,10 @@ class ImageStream(FrameStream):
         raise VideoReadError(reasons[0] + others)
 
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
-        index = 0
-        for path, entries in itertools.groupby(self.pages, key=lambda entry: entry.path):
-            for frame in _read_pages(path, [entry.page for entry in entries]):
+        numbered = ((i, entry) for i, entry in enumerate(self.pages) if self.wanted is None or self.wanted(i))
+        for path, group in itertools.groupby(numbered, key=lambda pair: pair[1].path):
+            indices, entries = zip(*group)
+            for index, frame in zip(indices, _read_pages(path, [entry.page for entry in entries])):
                 if isinstance(frame, ImageReadError):
                     self.num_bad_frames += 1
                     logger.warning("frame %d is skipped: %s", index, frame)
@@ -141,7 +149,6 @@ class ImageStream(FrameStream):
                     )
                 else:
                     yield index, frame
-                index += 1
 
     def frame_name(self, index: int) -> str:
         return self.pages[index].name
@@ -186,6 +193,7 @@ class VideoFileStream(FrameStream):
         self.name = _stem(path)
         self.fps = fps or float(stream.average_rate or DEFAULT_FPS)
         self.length = stated_length(stream)
+        self._duration = self._container.duration
         self._times: array.array[float] | None = None if fps else array.array("d")
         self._frames = self._decode()
         first = next(self._frames, None)  # only a frame tells whether the image is turned
@@ -215,8 +223,11 @@ class VideoFileStream(FrameStream):
                     size = {"width": frame.width, "height": frame.height}
                     aspect = self._stream.sample_aspect_ratio or Fraction(1)
                     self.pixel_aspect = 1 / aspect if quarter_turns % 2 else aspect
-                image = frame.to_ndarray(format="bgr24", **size)
                 self._note_time(index, frame.time)
+                if self.wanted is not None and not self.wanted(index):
+                    index += 1
+                    continue
+                image = frame.to_ndarray(format="bgr24", **size)
                 yield index, np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
                 index += 1
         total = max(self.length or 0, index)
@@ -232,6 +243,9 @@ class VideoFileStream(FrameStream):
             yield from self._container.demux(self._stream)
         except av.error.FFmpegError as error:
             logger.warning("%s: the file breaks off (%s)", self.path, error.strerror)
+            rest = av.Packet()  # an empty one, at which the decoder gives the frames that it holds back
+            rest.stream = self._stream
+            yield rest
 
     def frame_time(self, index: int) -> float:
         if not self._times or index >= len(self._times):
@@ -249,6 +263,11 @@ class VideoFileStream(FrameStream):
             time = 0.0 if after is None else after + 1 / self.fps
         self._times.append(float(time))
 
+    @property
+    def is_finite(self) -> bool:
+        """Whether the container states how long it is, as a live stream does not."""
+        return self._duration is not None
+
     def close(self) -> None:
         self._container.close()
 
@@ -261,7 +280,10 @@ def is_url(path: str) -> bool:
 def open_container(path: str) -> av.container.InputContainer:
     """File or URL opened by FFmpeg; no part of a file's name is taken for a protocol. Raises VideoReadError."""
     try:
-        return av.open(path if is_url(path) else os.path.abspath(path))
+        if not is_url(path):
+            return av.open(os.path.abspath(path))
+        options = {"rtsp_flags": "prefer_tcp"} if path.startswith("rtsp") else {}
+        return av.open(path, options=options, timeout=_NETWORK_TIMEOUT)
     except (av.error.FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise VideoReadError(f"{path}: cannot be opened as a video ({reason})") from error

@@ -48,14 +48,18 @@ class Prefetcher(Generic[T]):
     An exception of the iterable comes after the items before it.
     """
 
-    def __init__(self, items: Iterable[T], clock: StageClock, stage: str) -> None:
+    def __init__(
+        self, items: Iterable[T], clock: StageClock, stage: str, stop: Callable[[], None] | None = None
+    ) -> None:
         """
         Args:
             items: Iterable, which only the thread uses.
             clock: Clock that gets the time which the iterable takes.
             stage: Name of the stage.
+            stop: Function that lets an iterable that waits for something end soon.
         """
         self._items = items
+        self._stop = stop
         self._clock = clock
         self._stage = stage
         self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(DEPTH)
@@ -99,6 +103,8 @@ class Prefetcher(Generic[T]):
     def close(self) -> None:
         """End the thread, once its present item is there."""
         self._stopped.set()
+        if self._stop is not None:
+            self._stop()
         self._thread.join()
 
     def __enter__(self) -> Prefetcher[T]:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from ictrack.structures.atomic_file import replacing
+from ictrack.structures.atomic_file import remove_stale_parts, replacing
 from ictrack.structures.command_line import OutputError
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.track_formats.json_lines import frame_line, header_line, open_lines
@@ -68,6 +68,8 @@ class TrackJournal:
         self._state_path = self.path.with_suffix(".npz")
         self._fingerprint = fingerprint
         self._header = header_line(info)
+        if resume:
+            remove_stale_parts(self._state_path)
         self.state = self._read_state() if resume else None
         if self.state is None:
             self._state_path.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from tqdm import tqdm
 
 from ictrack.data.video_io import FrameStream, open_frames
 from ictrack.modeling.frame_instances import to_instances
+from ictrack.structures.atomic_file import remove_stale_parts
 from ictrack.structures.command_line import OutputError, check_outputs
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.crop_gallery import CropGallery
@@ -42,6 +43,7 @@ class TrackingSummary:
         tracks, detections: Numbers of identities and of their detections.
         seconds: Duration, with reading, drawing and writing.
         stages: Seconds of each stage; as they overlap, their sum may exceed the duration.
+        stopped: Whether Ctrl-C ended the run.
     """
 
     frames: int
@@ -51,6 +53,7 @@ class TrackingSummary:
     seconds: float
     resumed: int = 0
     stages: StageClock = field(default_factory=StageClock)
+    stopped: bool = False
 
     def __str__(self) -> str:
         bad = f" ({self.bad_frames} unreadable)" if self.bad_frames else ""
@@ -108,6 +111,9 @@ def track_video(
         tracker.start(size)
         if resume:
             _check_resumable(tracker, frames, save_tracks)
+            for path in (output, save_tracks):
+                if path is not None:
+                    remove_stale_parts(path)
         saved = None
         if save_tracks is not None:
             info = tracker.video_info(frames)
@@ -123,7 +129,11 @@ def track_video(
         total = min(filter(None, (frames.length, max_frames)), default=None)
         length, stopped = run.num_before, False
         try:
-            with run, tracker.warning_of_left_out(frames.name), Prefetcher(frames, clock, "decode") as numbered:
+            with (
+                run,
+                tracker.warning_of_left_out(frames.name),
+                Prefetcher(frames, clock, "decode", frames.stop) as numbered,
+            ):
                 for index, frame in tqdm(numbered, frames.name, total, unit=" frames", disable=not progress):
                     if max_frames is not None and index >= max_frames:
                         break
@@ -140,7 +150,7 @@ def track_video(
             saved.finish(frames, length, keep=stopped)
     seconds = time.perf_counter() - start
     return TrackingSummary(
-        length, frames.num_bad_frames, len(run.ids), run.num_detections, seconds, run.num_before, clock
+        length, frames.num_bad_frames, len(run.ids), run.num_detections, seconds, run.num_before, clock, stopped
     )
 
 

@@ -164,7 +164,10 @@ class VideoTracker:
             elif size != self._size:
                 raise VideoReadError(f"{frames.name}: frames of {size} cannot continue a video of {self._size} pixels")
             first = self.num_frames
-            with self.warning_of_left_out(frames.name), Prefetcher(frames, StageClock(), "decode") as numbered:
+            with (
+                self.warning_of_left_out(frames.name),
+                Prefetcher(frames, StageClock(), "decode", frames.stop) as numbered,
+            ):
                 for index, frame in numbered:
                     if max_frames is not None and index >= max_frames:
                         break

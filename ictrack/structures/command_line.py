@@ -59,6 +59,11 @@ def frame_rate(text: str) -> float:
     return _number(text, float, lambda number: low <= number <= high, f"from {low} to {high} a second")
 
 
+def seconds(text: str) -> float:
+    """Argument type of durations in seconds."""
+    return _number(text, float, lambda number: 0 <= number < math.inf, "a number of seconds")
+
+
 def share(text: str) -> float:
     """Argument type of numbers from 0 to 1."""
     return _number(text, float, lambda number: 0 <= number <= 1, "a number from 0 to 1")

@@ -1,8 +1,12 @@
 """Files that appear when they are complete."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 
-from ictrack.structures.atomic_file import replacing, replacing_path
+from ictrack.structures.atomic_file import part_of, remove_stale_parts, replacing, replacing_path
 
 
 def contents(folder):
@@ -31,3 +35,15 @@ def test_whoever_opens_the_file_itself(tmp_path):
     with pytest.raises(RuntimeError), replacing_path(path):
         raise RuntimeError  # before anything was written
     assert contents(path.parent) == [("a.txt", "whole")]
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    path = tmp_path / "a[1].mp4"
+    ended = subprocess.run([sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, text=True)
+    stale = tmp_path / f".a[1].mp4.{ended.stdout.strip()}.part"
+    kept = [part_of(path), tmp_path / ".a[1].mp4.x.part", tmp_path / f".other.mp4.{ended.stdout.strip()}.part"]
+    for part in (stale, *kept):
+        part.write_text("")
+    remove_stale_parts(path)
+    assert sorted(tmp_path.iterdir()) == sorted(kept)
+    assert os.getpid() == int(part_of(path).name.split(".")[-2])

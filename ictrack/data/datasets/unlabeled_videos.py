@@ -21,13 +21,13 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ictrack.data.image_file import IMAGE_SUFFIXES
 from ictrack.data.video_io import VideoReadError, glob_files
+from ictrack.data.video_list import VIDEO_SUFFIXES
 from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.natural_order import natural_key
 from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
 
 logger = logging.getLogger(__name__)
 
-VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg")
 # The folder of frames in DAVIS, YouTube-VOS and YouTube-VIS; images in folders beside it are annotations.
 FRAMES_FOLDER = "JPEGImages"
 

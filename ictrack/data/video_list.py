@@ -1,0 +1,52 @@
+"""Lists of videos: a text file of their names, a folder, or a glob."""
+
+from __future__ import annotations
+
+import glob
+import os
+
+from ictrack.structures.hidden_files import is_hidden
+from ictrack.structures.natural_order import natural_key
+
+from .image_file import IMAGE_SUFFIXES
+from .video_io import VideoReadError, glob_files, is_url
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg")
+_LIST_SUFFIX = ".txt"
+
+
+def list_videos(source: str) -> list[str] | None:
+    """Videos of a list; None for the source of a single one, see :func:`ictrack.data.video_io.open_frames`.
+
+    A list is a ``.txt`` file with a source in each line, relative to its folder (empty lines and those that begin with
+    ``#`` do not count); a folder that holds videos and no images; or a glob that matches several files, no images.
+
+    Raises:
+        VideoReadError: a text file names nothing, or is no text.
+        OSError: it cannot be opened.
+    """
+    if os.path.isfile(source) and source.lower().endswith(_LIST_SUFFIX):
+        return _lines_of(source)
+    if os.path.isdir(source):
+        names = [name for name in os.listdir(source) if not is_hidden(name)]
+        if not any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
+            videos = [name for name in sorted(names, key=natural_key) if name.lower().endswith(VIDEO_SUFFIXES)]
+            return [os.path.join(source, name) for name in videos] or None
+    elif glob.has_magic(source) and not is_url(source) and not os.path.exists(source):
+        paths = [path for path in glob_files(source) if os.path.isfile(path)]
+        if len(paths) > 1 and not any(path.lower().endswith(IMAGE_SUFFIXES) for path in paths):
+            return paths
+    return None
+
+
+def _lines_of(path: str) -> list[str]:
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            lines = [line.strip() for line in file]
+    except UnicodeDecodeError:
+        raise VideoReadError(f"{path}: is no text file; a list of videos names one in each line") from None
+    names = [line for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise VideoReadError(f"{path}: names no video")
+    folder = os.path.dirname(path)
+    return [name if is_url(name) or name.isdigit() else os.path.join(folder, name) for name in names]

@@ -1,0 +1,28 @@
+"""Text that is the same for two runs on a video if their results are."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+
+from detectron2.config import CfgNode
+
+from ictrack.data.video_io import FrameStream
+
+
+def run_fingerprint(cfg: CfgNode, frames: FrameStream, *more: str) -> str:
+    """Hash of a configuration, its checkpoint, a source, and further options.
+
+    Of files, names, sizes and times of change are taken, which is faster than their content and as good.
+    """
+    files = [cfg.MODEL.WEIGHTS, cfg.MODEL.GIVEN_DETECTIONS.FILE, *frames.files]
+    facts = [cfg.dump(), frames.name, str(frames.fps), *more, *(f"{file} {_stamp(file)}" for file in files)]
+    return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _stamp(path: str) -> str:
+    try:
+        stat = os.stat(path)
+    except OSError:  # weights by a name that Detectron2's or timm's tools resolve
+        return ""
+    return f"{stat.st_size} {stat.st_mtime_ns}"
