@@ -303,7 +303,8 @@ def _add_image_embedding_config(cfg: CN) -> None:
     given.FILE = ""
     # Name of its format in ictrack.structures.detections; "": by its content.
     given.FORMAT = ""
-    # File with the images and categories of a COCO results file; "": image_id is the frame index.
+    # File with the images, or videos, and categories of a results file of COCO or YouTube-VIS; "": classes and videos
+    # are numbers, and image_id is the frame index.
     given.IMAGES = ""
     features = cfg.MODEL.EMBEDDED_DETECTOR.FEATURES = CN()
     # Name in Detectron2's BACKBONE registry of a backbone for the embedding head alone, such as "build_timm_backbone";

@@ -8,13 +8,15 @@ from typing import Any
 
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, read_json, require
-from ..track_formats import FORMATS, coco
+from ..track_formats import FORMATS, coco, youtube_vis
 from .labelme import read_labelme
 from .source import DetectionSource
 from .yolo import KINDS, read_yolo
 
 _YOLO = {"yolo": None, **{f"yolo-{kind}": kind for kind in KINDS}}
 NAMES = (*FORMATS, *_YOLO, "labelme")
+# Formats whose results files name neither images nor classes.
+_WITH_IMAGES = {"coco": coco, "youtube-vis": youtube_vis}
 _BY_SUFFIX = {".xml": "cvat", ".csv": "csv", ".parquet": "parquet", ".jsonl": "json-lines"}
 _MOTS_FIELDS = 6
 
@@ -27,7 +29,8 @@ def read_detections(
     Args:
         path: File or folder of detections.
         name: Name of its format in ``NAMES``; None: by its content.
-        images: File with the images and categories of a COCO results file.
+        images: File with the images and categories of a COCO results file, or with the videos and categories of one
+            of YouTube-VIS.
 
     Raises:
         AnnotationError: the file is wrong or of an unknown format; the message has its name and the place.
@@ -40,8 +43,8 @@ def read_detections(
         return read_yolo(path, _YOLO[name])
     if name == "labelme":
         return DetectionSource.of_videos(str(path), read_labelme(path))
-    if name == "coco":
-        return DetectionSource.of_videos(str(path), coco.read(path, images))
+    if name in _WITH_IMAGES:
+        return DetectionSource.of_videos(str(path), _WITH_IMAGES[name].read(path, images))
     return DetectionSource.of_videos(str(path), FORMATS[name].read(path))
 
 

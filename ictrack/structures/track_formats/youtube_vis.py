@@ -25,9 +25,8 @@ from pycocotools import mask as mask_util
 from ..describe import describe
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import AnnotationError, is_finite, is_int, read_json, require
-from ..rle import RLE
 from ..tracks import elected_class
-from ..youtube_vis_json import check_ground_truth, normalize_segmentations, video_name
+from ..youtube_vis_json import check_ground_truth, normalize_segmentations, read_ground_truth, video_name
 from ..youtube_vis_writer import write_youtube_vis
 from .fields import every_frame, with_fields
 from .masks import checked_rles, tight_boxes
@@ -97,44 +96,96 @@ def _annotation(track_id: int, items: Iterator[bytes], category_id: int, size: d
     }
 
 
-def read(path: str | os.PathLike) -> list[VideoTracks]:
+def read(path: str | os.PathLike, images: str | os.PathLike | None = None) -> list[VideoTracks]:
     """Videos of a file of annotations, or of a results file, whose videos have only numbers for names.
 
     An identity is an annotation's ``track_id``, or else its ``id``, or else its position. Crowds are left out.
+
+    Args:
+        path: File to read.
+        images: File with the videos and categories of a results file.
 
     Raises:
         AnnotationError: the file is wrong; the message has its name and the JSON path.
         OSError: the file cannot be opened.
     """
     data = read_json(Path(path))
+    content = None if images is None else read_ground_truth(Path(images))
     try:
-        return _read_results(path, data) if isinstance(data, list) else _read_annotations(path, data)
+        if not isinstance(data, list):
+            check_ground_truth(data)
+            return _videos(path, data, _tracks(data, path))
+        results = [_result(result, i) for i, result in enumerate(data)]
+        return _videos(path, content or _content(results), results)
     except AnnotationError as error:
-        raise AnnotationError(str(error) if str(error).startswith(f"{path}: ") else f"{path}: {error}") from None
+        named = str(error).startswith(f"{path}: ")
+        raise AnnotationError(str(error) if named else f"{path}: {error}") from None
 
 
-def _read_annotations(path: str | os.PathLike, data: Any) -> list[VideoTracks]:
-    check_ground_truth(data)
-    rows = {video["id"]: Rows() for video in data["videos"]}
-    videos = {video["id"]: video for video in data["videos"]}
+def _tracks(data: dict[str, Any], path: object) -> list[dict[str, Any]]:
+    """Annotations with ``where`` and ``track_id``, without crowds."""
+    tracks = []
     crowds = 0
     for i, annotation in enumerate(data.get("annotations") or ()):
         if annotation.get("iscrowd"):
             crowds += 1
             continue
-        video = videos[annotation["video_id"]]
         track_id = annotation.get("track_id", annotation["id"])
         require(is_int(track_id), f"annotations[{i}].track_id", f"must be an integer, not {describe(track_id)}")
-        _add(rows[video["id"]], annotation, f"annotations[{i}]", track_id, (video["height"], video["width"]))
+        tracks.append({**annotation, "where": f"annotations[{i}]", "track_id": track_id})
     if crowds:
         logger.warning("%s: %d crowds, left out", path, crowds)
-    categories = {category["id"]: category["name"] for category in data["categories"]}
+    return tracks
+
+
+def _result(result: Any, i: int) -> dict[str, Any]:
+    """Result with ``where`` and ``track_id``, checked."""
+    require(isinstance(result, dict), f"[{i}]", "must be an object")
+    for key in ("video_id", "category_id"):
+        require(is_int(result.get(key)), f"[{i}].{key}", f"must be an integer, not {describe(result.get(key))}")
+    masks = result.get("segmentations")
+    require(isinstance(masks, list), f"[{i}].segmentations", "must be a list with one entry a frame")
+    require(all(isinstance(mask, (dict, type(None))) for mask in masks), f"[{i}].segmentations", "must be RLEs")
+    return {**result, "where": f"[{i}]", "track_id": i}
+
+
+def _content(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """Videos and categories as far as results tell: numbers for names, 0 for unknown sizes."""
+    videos: dict[int, dict[str, Any]] = {}
+    for result in results:
+        masks = result["segmentations"]
+        height, width = next((mask["size"] for mask in masks if mask and "size" in mask), (0, 0))
+        video = videos.setdefault(result["video_id"], {"id": result["video_id"], "height": 0, "width": 0})
+        video.update(height=height or video["height"], width=width or video["width"])
+        video["file_names"] = [""] * max(len(masks), len(video.get("file_names", ())))
+    categories = sorted({result["category_id"] for result in results})
+    return {
+        "videos": list(videos.values()),
+        "categories": [{"id": category, "name": f"class {category}"} for category in categories],
+    }
+
+
+def _videos(path: object, content: dict[str, Any], tracks: list[dict[str, Any]]) -> list[VideoTracks]:
+    """Videos of a file's content, with tracks."""
+    rows = {video["id"]: Rows() for video in content["videos"]}
+    videos = {video["id"]: video for video in content["videos"]}
+    categories = {category["id"]: category["name"] for category in content["categories"]}
+    for track in tracks:
+        for key, known in (("video_id", videos), ("category_id", categories)):
+            require(track[key] in known, f"{track['where']}.{key}", f"{track[key]} is not the id of one in the file")
+        video = videos[track["video_id"]]
+        length, frames = len(track["segmentations"]), len(video["file_names"])
+        where = f"{track['where']}.segmentations"
+        require(length <= frames, where, f"has {length} entries, the video {frames} frames")
+        _add(rows[video["id"]], track, track["where"], track["track_id"], (video["height"], video["width"]))
     read = []
     for video_id, video in videos.items():
         fps = video.get("fps", 0.0)
         require(is_finite(fps), f"video {video_id}: fps", f"must be a number, not {describe(fps)}")
-        info = VideoInfo(video_name(video), video["height"], video["width"], float(fps), (), ())
-        names = {index: Path(name).name for index, name in enumerate(video["file_names"])}
+        named = all(video["file_names"])
+        name = video_name(video) if named and video["file_names"] else str(video_id)
+        info = VideoInfo(name, video["height"], video["width"], float(fps), (), ())
+        names = {index: Path(file_name).name for index, file_name in enumerate(video["file_names"])}
         times = video.get("times")
         has_times = isinstance(times, list) and len(times) == len(names) and all(map(is_finite, times))
         by_index = dict(enumerate(map(float, times))) if has_times else None
@@ -142,42 +193,13 @@ def _read_annotations(path: str | os.PathLike, data: Any) -> list[VideoTracks]:
     return read
 
 
-def _read_results(path: str | os.PathLike, data: list[Any]) -> list[VideoTracks]:
-    rows: dict[int, Rows] = {}
-    sizes: dict[int, tuple[int, int]] = {}
-    lengths: dict[int, int] = {}
-    for i, result in enumerate(data):
-        require(isinstance(result, dict), f"[{i}]", "must be an object")
-        for key in ("video_id", "category_id"):
-            require(is_int(result.get(key)), f"[{i}].{key}", f"must be an integer, not {describe(result.get(key))}")
-        masks = result.get("segmentations")
-        require(isinstance(masks, list), f"[{i}].segmentations", "must be a list with one entry a frame")
-        video_id = result["video_id"]
-        lengths[video_id] = max(lengths.get(video_id, 0), len(masks))
-        of_video = rows.setdefault(video_id, Rows())
-        require(all(isinstance(mask, (dict, type(None))) for mask in masks), f"[{i}].segmentations", "must be RLEs")
-        masks = _add(of_video, result, f"[{i}]", i, (0, 0))
-        if masks:
-            sizes[video_id] = tuple(masks[0]["size"])
-    read = []
-    for video_id, of_video in rows.items():
-        height, width = sizes.get(video_id, (0, 0))
-        info = VideoInfo(str(video_id), height, width, 0.0, (), ())
-        read.append(of_video.video(path, info, frame_names=dict.fromkeys(range(lengths[video_id]), "")))
-    return read
-
-
-def _add(rows: Rows, entry: dict[str, Any], where: str, track_id: int, size: tuple[int, int]) -> list[RLE]:
-    """Add a track's detections to the rows; returns their masks."""
+def _add(rows: Rows, entry: dict[str, Any], where: str, track_id: int, size: tuple[int, int]) -> None:
+    """Add a track's detections to the rows."""
     score = entry.get("score", 1.0)
     require(is_finite(score), f"{where}.score", f"must be a number, not {describe(score)}")
     present = [index for index, mask in enumerate(entry["segmentations"]) if mask is not None]
-    if not present:
-        return []
     paths = [f"{where}.segmentations[{index}]" for index in present]
     masks, _ = normalize_segmentations([entry["segmentations"][i] for i in present], paths, [size] * len(present))
     masks = checked_rles(masks, where)
-    boxes = tight_boxes(masks).tolist()
-    for index, rle, box in zip(present, masks, boxes):
+    for index, rle, box in zip(present, masks, tight_boxes(masks).tolist()):
         rows.add(index, Row(entry["category_id"], float(score), tuple(box), track_id, rle))
-    return masks
