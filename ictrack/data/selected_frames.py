@@ -36,6 +36,8 @@ class SelectedFrames(FrameStream):
     Times count from the first of them; names of frames are the stream's own.
     """
 
+    is_part = True
+
     def __init__(
         self, frames: FrameStream, *, start: Position = 0, end: Position | None = None, stride: int = 1
     ) -> None:

@@ -61,6 +61,7 @@ class FrameStream(ABC):
         files: Files of the source, which an output must not replace.
         pixel_aspect: Width of a pixel divided by its height, as the source is to be shown.
         num_bad_frames: Number of unreadable frames so far; they are left out, the others keep their index.
+        is_part: Whether only some of the video's frames are given.
         is_live: Whether the source cannot be read again from its beginning: a camera, or a network stream.
         wanted: Function of a frame's index, called in ascending order, that tells whether the stream must give this
             frame; it may give others nevertheless.
@@ -75,6 +76,7 @@ class FrameStream(ABC):
     pixel_aspect: Fraction = Fraction(1)
     num_bad_frames: int = 0
     is_live: bool = False
+    is_part: bool = False
     wanted: Callable[[int], bool] | None = None
 
     @abstractmethod

@@ -142,7 +142,7 @@ def track_video(
                         sink.put((frame, tracks, frames.frame_time(index)))
                     length = max(length, index + 1)
                 else:
-                    tracker.end_video(is_complete=not run.num_before)
+                    tracker.end_video(is_complete=not run.num_before and not frames.is_part)
         except KeyboardInterrupt:
             stopped = True
             logger.warning(f"{frames.name}: stopped after {length} frames")

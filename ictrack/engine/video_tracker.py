@@ -171,14 +171,15 @@ class VideoTracker:
                 for index, frame in numbered:
                     if max_frames is not None and index >= max_frames:
                         break
-                    record = {**frames.frame_record(index), "frame_index": first + index}
+                    record = frames.frame_record(index)
+                    record["frame_index"] += first
                     instances = self.track(frame, first + index, record=record)
                     if recorder is not None:
                         name, seconds = frames.frame_name(index), first / frames.fps + frames.frame_time(index)
                         recorder(to_frame_tracks(instances, first + index, file_name=name, time=seconds))
                     yield frame, instances
                 else:
-                    self.end_video(is_complete=not first)
+                    self.end_video(is_complete=not first and not frames.is_part)
 
     def start(self, size: tuple[int, int], state: Mapping[str, np.ndarray] | None = None) -> None:
         """Begin a video of ``size`` (H, W), or go on with one.

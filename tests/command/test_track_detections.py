@@ -135,6 +135,27 @@ def test_frames_that_the_video_lacks_are_counted(world, caplog):
     assert "not in the video" not in caplog.text
 
 
+def test_parts_of_a_video_keep_their_numbers(world, caplog):
+    words = ["--input", "clip.mp4", "--detections", "det.txt", "--save-tracks", "t.csv"]
+    with caplog.at_level(logging.WARNING):
+        assert track(*words, "--start", "5", "--stride", "3") == 0
+    rows = [row.split(",")[5:9] for row in (world / "t.csv").read_text().splitlines()[1:3]]
+    assert rows == [["53.0", "26.0", "67.0", "40.0"], ["23.0", "8.0", "37.0", "22.0"]]
+    assert "not in the video" not in caplog.text
+
+
+def test_each_video_of_a_list_has_its_own(world, capsys):
+    (world / "dets").mkdir()
+    for name in ("clip", "other"):
+        (world / "dets" / f"{name}.txt").write_text((world / "det.txt").read_text())
+    (world / "other.mp4").write_bytes((world / "clip.mp4").read_bytes())
+    (world / "list.txt").write_text("clip.mp4\nother.mp4\n")
+    assert track("--input", "list.txt", "--detections", "dets", "--save-tracks", "{name}.csv") == 0
+    assert (world / "clip.csv").read_text() == (world / "other.csv").read_text()
+    assert track("--input", "list.txt", "--detections", "det.txt", "--save-tracks", "{name}.csv") == 1
+    assert "det.txt: holds one video, 'clip', and not 'other', too" in capsys.readouterr().err
+
+
 def test_a_file_without_detections_is_said(world, caplog):
     (world / "det.txt").write_text("")
     with caplog.at_level(logging.WARNING):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ..frame_tracks import VideoTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, read_json, require
 from ..track_formats import FORMATS, coco, youtube_vis
@@ -18,6 +21,7 @@ NAMES = (*FORMATS, *_YOLO, "labelme")
 # Formats whose results files name neither images nor classes.
 _WITH_IMAGES = {"coco": coco, "youtube-vis": youtube_vis}
 _BY_SUFFIX = {".xml": "cvat", ".csv": "csv", ".parquet": "parquet", ".jsonl": "json-lines"}
+_SUFFIXES = (*_BY_SUFFIX, ".json", ".txt")
 _MOTS_FIELDS = 6
 
 
@@ -27,7 +31,7 @@ def read_detections(
     """Detections, or labels, of one or more videos.
 
     Args:
-        path: File or folder of detections.
+        path: File or folder of detections, or folder of files of a video each, by their names.
         name: Name of its format in ``NAMES``; None: by its content.
         images: File with the images and categories of a COCO results file, or with the videos and categories of one
             of YouTube-VIS.
@@ -43,13 +47,18 @@ def read_detections(
         return read_yolo(path, _YOLO[name])
     if name == "labelme":
         return DetectionSource.of_videos(str(path), read_labelme(path))
-    if name in _WITH_IMAGES:
+    if name in _WITH_IMAGES and not Path(path).is_dir():
         return DetectionSource.of_videos(str(path), _WITH_IMAGES[name].read(path, images))
+    if name != "mots-png" and Path(path).is_dir():
+        return DetectionSource.of_videos(str(path), _read_videos(Path(path), name))
     return DetectionSource.of_videos(str(path), FORMATS[name].read(path))
 
 
 def guess_format(path: str | os.PathLike) -> str:
-    """Name of the format of a file or folder of detections, by its content. Raises AnnotationError if it is unknown."""
+    """Name of the format of a file or folder of detections, by its content. Raises AnnotationError if it is unknown.
+
+    That of a folder of files of a video each is the format of these files.
+    """
     path = Path(path)
     require(path.exists(), str(path), "no such file or folder")
     if path.is_dir():
@@ -64,12 +73,39 @@ def guess_format(path: str | os.PathLike) -> str:
     raise AnnotationError(f"{path}: detections in a file of this suffix are unknown; name the format")
 
 
+def _files_of_videos(folder: Path) -> list[Path]:
+    """Files of a video each in a folder, or in MOTChallenge's layout ``<video>/det/det.txt``."""
+    files = [file for file in folder.iterdir() if file.is_file() and not is_hidden(file.name)]
+    return sorted(file for file in files or folder.glob("*/det/det.txt") if file.suffix.lower() in _SUFFIXES)
+
+
+def _read_videos(folder: Path, name: str) -> list[VideoTracks]:
+    """Videos of a folder with a file each, by the names of the files."""
+    videos = []
+    for file in _files_of_videos(folder):
+        read = FORMATS[name].read(file)
+        if len(read) == 1 and file.parent == folder:
+            read = [VideoTracks(replace(read[0].info, name=file.stem), read[0].frames)]
+        videos += read
+    return videos
+
+
 def _format_of_folder(path: Path) -> str:
+    files = _files_of_videos(path)
+    if files:
+        name = guess_format(files[0])
+        return "yolo" if name == "mot" and _is_yolo(files) else name
     names = sorted(file.name for file in path.rglob("*") if file.is_file() and not is_hidden(file.name))
     for suffix, name in ((".txt", "yolo"), (".json", "labelme"), (".png", "mots-png")):
         if any(file.lower().endswith(suffix) for file in names):
             return name
-    raise AnnotationError(f"{path}: holds no files of detections (.txt of YOLO, .json of labelme, .png of MOTS)")
+    raise AnnotationError(f"{path}: holds no files of detections (.txt of YOLO, .json of labelme, .png of MOTS, ...)")
+
+
+def _is_yolo(files: Sequence[Path]) -> bool:
+    """Whether text is YOLO's: by blanks, and not commas, in the first file that is not empty."""
+    texts = (file.read_bytes() for file in files if file.name != "classes.txt")
+    return b"," not in next((text for text in texts if text.strip()), b"")
 
 
 def _format_of_json(path: Path, data: Any) -> str:

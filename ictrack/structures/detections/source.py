@@ -100,7 +100,7 @@ class DetectionSource:
         if not any(video.file_names for video in videos):
             logger.warning("%s: holds no detections", where)
         self._current: str | None = None
-        self._given_name = ""
+        self._given_name: str | None = None
         self._found: set[int] = set()
         self._last_index = -1
 
@@ -123,8 +123,8 @@ class DetectionSource:
             video_name: Name of the video, which chooses one of several.
 
         Raises:
-            AnnotationError: there is no such video, another video began without :meth:`end_video`, or the detections
-                are of frames of another size.
+            AnnotationError: there is no such video, the only one was given to a video of another name before, or the
+                detections are of frames of another size.
         """
         video = self._video(video_name)
         self._last_index = max(self._last_index, index)
@@ -169,13 +169,12 @@ class DetectionSource:
         if len(self._videos) > 1 and name not in self._videos:
             known = ", ".join(list(self._videos)[:5])
             raise AnnotationError(f"{self.where}: has no detections of a video {name!r}; there are {known}, ...")
-        if self._current is None:
-            self._current, self._given_name = chosen, name
-        elif (chosen, name) != (self._current, self._given_name):
-            if len(self._videos) == 1:
-                raise AnnotationError(f"{self.where}: holds one video, {self._given_name!r}, and not {name!r}, too")
+        if len(self._videos) == 1 and self._given_name not in (None, name):
+            raise AnnotationError(f"{self.where}: holds one video, {self._given_name!r}, and not {name!r}, too")
+        self._given_name = name
+        if self._current not in (None, chosen):
             self.end_video()
-            self._current, self._given_name = chosen, name
+        self._current = chosen
         return self._videos[chosen]
 
     @staticmethod

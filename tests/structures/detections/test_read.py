@@ -89,6 +89,22 @@ def test_mot(tmp_path, row):
     assert frame.boxes.tolist() == [[10, 5, 30, 15]] and frame.scores.tolist() == [0.5] and frame.ids is None
 
 
+@pytest.mark.parametrize("layout", ["{}.txt", "{}/det/det.txt"])
+def test_a_folder_of_a_file_for_each_video(tmp_path, layout):
+    for x, name in ((10, "a"), (20, "b")):
+        write(tmp_path / layout.format(name), f"1,-1,{x},5,20,10,0.5\n")
+    source = read_detections(tmp_path)
+    for x, name in ((10, "a"), (20, "b")):
+        assert source.frame(0, SIZE, video_name=name).boxes.tolist() == [[x, 5, x + 20, 15]]
+
+
+def test_a_folder_of_tables(tmp_path):
+    for name in ("a", "b"):
+        write(tmp_path / f"{name}.csv", f"frame,x0,y0,x1,y1,class\n0,1,2,3,4,{name}\n")
+    source = read_detections(tmp_path)
+    assert_box(source.frame(0, SIZE, video_name="b"), [1, 2, 3, 4], "b", source)
+
+
 def test_mots(tmp_path):
     mask = encode_mask(MASK)
     source = read_detections(write(tmp_path / "0002.txt", f"3 2005 2 40 80 {mask['counts']}\n"))
