@@ -51,7 +51,8 @@ from ictrack.modeling.solo import SOLO
 from ictrack.structures.youtube_vis_json import read_ground_truth
 from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
-from .masks_report import IMAGE_ONLY, OURS, write_quickstart_report
+from .masks_report import IMAGE_ONLY, OURS, REAL_CLIP, write_quickstart_report
+from .real_footage import track_real_clip
 
 # Frame skips of the comparison; the detector runs once, over every SKIPS[0]-th frame.
 SKIPS = (4, 8, 16)
@@ -94,7 +95,8 @@ def run_quickstart(
     video_overrides: Sequence[str] = (),
     sample: SampleConfig | None = None,
 ) -> None:
-    """Generate synthetic data, train, compare, and write ``report.html`` and ``metrics.json``.
+    """Track a real clip without training; then generate synthetic data, train, compare, and write ``report.html`` and
+    ``metrics.json``.
 
     Args:
         configs: Configuration files of the stages.
@@ -107,6 +109,8 @@ def run_quickstart(
     """
     start = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
+    with stage("tracking a real clip by a published detector"):
+        track_real_clip(output / REAL_CLIP)
     with stage(f"generating the synthetic data (seed {seed})"):
         generate_sample(output / "sample", seed, sample)
     common = [*dataset_options((output / "sample").resolve()), "SEED", str(seed)]
