@@ -2,15 +2,19 @@
 
 import json
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from pycocotools import mask as mask_util
+from track_cases import HEIGHT, WIDTH, videos
 
 from ictrack.structures.detections import read_detections
 from ictrack.structures.detections.read import guess_format
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.rle import encode_mask
+from ictrack.structures.track_formats import FORMATS
 
 SIZE = (40, 80)
 MASK = np.zeros(SIZE, bool)
@@ -228,3 +232,18 @@ def test_absent_files_and_unknown_formats_are_named(tmp_path):
         guess_format(tmp_path / "absent")
     with pytest.raises(AnnotationError, match="'kitti' is no format of detections; the formats are youtube-vis"):
         read_detections(tmp_path, "kitti")
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@given(video=videos(masks=True, poses=True, separate=True))
+@settings(max_examples=5)
+def test_what_is_saved_can_be_tracked_again(tmp_path_factory, name, video):
+    """Every format of tracks is found by its content, but for PoseTrack's, which looks like COCO's and is named."""
+    info, frames = video
+    frames = [replace(frame, classes=np.zeros(len(frame), dtype=np.int64)) for frame in frames]
+    path = tmp_path_factory.mktemp("tracks") / f"tracks{FORMATS[name].suffixes[0]}"
+    FORMATS[name].write(path, info, frames)
+    source = read_detections(path, name if name == "posetrack" else None)
+    for frame in frames:
+        found = source.frame(frame.index, (HEIGHT, WIDTH))
+        assert len(found) == len(frame) and sorted(found.ids.tolist() if len(found) else []) == frame.ids.tolist()
