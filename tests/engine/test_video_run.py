@@ -2,7 +2,12 @@
 
 import json
 import logging
+import os
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -94,6 +99,21 @@ def test_killed_runs_give_the_same_file(tmp_path):
     assert killed.read_bytes() == expected.read_bytes()
     assert began[0] == 0 and sorted(began) == began
     assert not list(tmp_path.glob("*partial*"))
+
+
+def test_ctrl_c_of_a_process_keeps_its_files(tmp_path):
+    """The signal itself, which may come in any thread's midst."""
+    tracks, drawn = tmp_path / "tracks.json", tmp_path / "drawn.mp4"
+    command = [sys.executable, "-m", "benchmarks.endless", "100000", str(tracks), "--output", str(drawn), "--resume"]
+    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    journal = tmp_path / "tracks.json.partial.jsonl"
+    while not journal.is_file() or journal.stat().st_size < 20_000:
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=30) == 0
+    length = json.loads(tracks.read_text())["videos"][0]["length"]
+    assert open_frames(drawn).length == length > 5
 
 
 def test_without_a_run_to_go_on_with_it_starts_anew(tmp_path, clip):
