@@ -55,7 +55,7 @@ def write_video(path):
 def world(tmp_path_factory):
     """What the pages suppose: the user's data, results to score, and what the quick-start has left."""
     root = tmp_path_factory.mktemp("world")
-    for name in ("configs", "tools", "examples", "datasets"):
+    for name in ("configs", "ictrack", "tools", "examples", "datasets"):
         (root / name).symlink_to(ROOT / name)
     write_images(root / "my", num_categories=2)
     _, frames = tiny_video_dataset.write_dataset(root / "vis")
