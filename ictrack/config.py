@@ -298,6 +298,22 @@ def _add_image_embedding_config(cfg: CN) -> None:
     # Configuration of Detectron2's model zoo, such as "COCO-Detection/retinanet_R_50_FPN_3x.yaml", that gives the
     # detector, its input and its weights; all other keys of a file and of the command line override it.
     cfg.MODEL.EMBEDDED_DETECTOR.ZOO = ""
+    onnx = cfg.MODEL.ONNX = CN()
+    # ONNX file of a box detector that META_ARCHITECTURE "OnnxDetector" runs.
+    onnx.FILE = ""
+    # Form of its output: "yolo" (4 + C, N), "yolov5" (N, 5 + C), "boxes" (N, 6); "": by its shape.
+    onnx.LAYOUT = ""
+    # Height and width of its input, where the file takes any (YOLO's usual).
+    onnx.SIZE = [640, 640]
+    # Number by which pixels are divided, and order of the channels (YOLO's).
+    onnx.DIVISOR = 255.0
+    onnx.FORMAT = "RGB"
+    # Score above which a detection is kept. At most TEST.DETECTIONS_PER_IMAGE are kept.
+    onnx.SCORE_THRESH_TEST = 0.1
+    # IoU with a better box above which a box is suppressed (NanoDet's); not with the layout "boxes".
+    onnx.NMS_THRESH_TEST = 0.6
+    # Boxes of all classes suppress each other, so that an object is tracked once.
+    onnx.NMS_CLASS_AGNOSTIC = False
     given = cfg.MODEL.GIVEN_DETECTIONS = CN()
     # File or folder whose detections META_ARCHITECTURE "GivenDetections" looks up, see docs/own_detector.md.
     given.FILE = ""

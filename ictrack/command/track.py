@@ -48,7 +48,7 @@ def run(argv: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument("--detections-format", metavar="NAME", help="its format, where the content does not tell it")
     parser.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="only these of the detector's classes")
-    parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
+    parser.add_argument("--weights", metavar="FILE", help="checkpoint, instead of MODEL.WEIGHTS, or an .onnx detector")
     add_source_arguments(parser)
     parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in; of a list: DIR/{name}.mp4")
     parser.add_argument(
@@ -101,7 +101,7 @@ def run(argv: Sequence[str]) -> int:
     from ictrack.engine.setup import load_config
     from ictrack.engine.video_run import track_video
     from ictrack.engine.video_tracker import VideoTracker
-    from ictrack.model_zoo import get_config_file
+    from ictrack.model_zoo import config_path, get_config_file
 
     from .log import show_log
 
@@ -117,8 +117,12 @@ def run(argv: Sequence[str]) -> int:
             args.detections, args.detections_format, config_file=args.config_file, overrides=overrides
         )
     else:
-        cfg = load_config(args.config_file or str(get_config_file(args.task or "boxes")), overrides)
-        if not cfg.MODEL.WEIGHTS and not cfg.MODEL.GIVEN_DETECTIONS.FILE:
+        config_file = args.config_file
+        if not config_file and (args.weights or "").endswith(".onnx"):
+            config_file = str(config_path("onnx_detector.yaml"))
+            overrides += ["MODEL.ONNX.FILE", args.weights, "MODEL.WEIGHTS", ""]
+        cfg = load_config(config_file or str(get_config_file(args.task or "boxes")), overrides)
+        if not (cfg.MODEL.WEIGHTS or cfg.MODEL.GIVEN_DETECTIONS.FILE or cfg.MODEL.ONNX.FILE):
             raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
     tracker = VideoTracker.from_config(cfg, amp=args.amp, classes=args.classes)
     options = SourceOptions(args.fps, args.size, args.pixel_format, args.reconnect, args.start, args.end, args.stride)

@@ -15,7 +15,7 @@ def run_fingerprint(cfg: CfgNode, frames: FrameStream, *more: str) -> str:
 
     Of files, names, sizes and times of change are taken, which is faster than their content and as good.
     """
-    files = [cfg.MODEL.WEIGHTS, cfg.MODEL.GIVEN_DETECTIONS.FILE, *frames.files]
+    files = [cfg.MODEL.WEIGHTS, cfg.MODEL.GIVEN_DETECTIONS.FILE, cfg.MODEL.ONNX.FILE, *frames.files]
     facts = [cfg.dump(), frames.name, str(frames.fps), *more, *(f"{file} {_stamp(file)}" for file in files)]
     return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogateescape")).hexdigest()
 

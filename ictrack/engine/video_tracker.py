@@ -115,8 +115,8 @@ class VideoTracker:
         model = build_model(cfg)
         given = given_detections(model)
         if given is not None:
-            names = names or given.class_names
             joints = joint_set_of(given.joint_names) if given.joint_names else None
+        names = names or stated_classes(model)
         wanted = class_indices(classes, names) if classes else None
         SafeCheckpointer(model, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS).load(cfg.MODEL.WEIGHTS)
         return cls(
@@ -283,6 +283,12 @@ class VideoTracker:
         if self.classes is None:
             return found
         return found[torch.isin(found.pred_classes, self.classes.to(found.pred_classes.device))]
+
+
+def stated_classes(model: nn.Module) -> list[str] | None:
+    """Names of the classes that a part of a model states, such as given detections; None if none does."""
+    stated = (getattr(module, "class_names", None) for module in model.modules())
+    return next((list(names) for names in stated if names), None)
 
 
 def _num_left_out(tracker: BaseTracker | None) -> int:

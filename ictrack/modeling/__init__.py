@@ -16,6 +16,7 @@ from .embedding import EMBEDDING_HEADS, InstanceEmbeddingHead, PooledFeatures, b
 from .given_detections import GivenDetections
 from .movenet import MoveNet, MoveNetBackbone, build_movenet_backbone
 from .nanodet import CspPan, NanoDet, build_csp_pan_backbone
+from .onnx_detector import OnnxDetector
 from .point_set_anchor import PointSetAnchor
 from .solo import SOLO
 
@@ -32,6 +33,7 @@ __all__ = [
     "MoveNet",
     "MoveNetBackbone",
     "NanoDet",
+    "OnnxDetector",
     "PointSetAnchor",
     "PooledFeatures",
     "TimmBackbone",

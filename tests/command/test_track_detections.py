@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 from color_detector import scene
+from tiny_onnx import write_color_detector
 
 from ictrack.command.main import main
 from ictrack.data.video_io import VideoWriter
@@ -180,3 +181,11 @@ def test_a_configuration_with_another_detector_is_refused(world, capsys):
     words = ["--config-file", "c.yaml", "--input", "clip.mp4", "--save-tracks", "t.json", "--detections", "det.txt"]
     assert track(*words) == 1
     assert "c.yaml: its detector is SOLO; --detections needs GivenDetections" in capsys.readouterr().err
+
+
+def test_an_onnx_detector_needs_no_configuration(world):
+    write_color_detector(world / "colors.onnx", size=96)
+    words = ["--input", "clip.mp4", "--weights", "colors.onnx", "--save-tracks", "t.json"]
+    assert track(*words, "MODEL.ONNX.SCORE_THRESH_TEST", "0.2", "INPUT.MIN_SIZE_TEST", "64") == 0
+    (video,) = FORMATS["coco"].read("t.json")
+    assert video.info.class_names == ("red", "green", "blue") and sum(map(len, video.frames)) > 10

@@ -1,0 +1,154 @@
+"""ONNX files: what they say of themselves, and running them by OpenCV or, where it is installed, ONNX Runtime.
+
+Only the few fields of the format that are needed are read here (github.com/onnx/onnx, ``onnx.proto3``).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+# Numbers of fields of the messages in onnx.proto3.
+_MODEL_GRAPH, _MODEL_METADATA = 7, 14
+_GRAPH_INITIALIZER, _GRAPH_INPUT = 5, 11
+_TENSOR_NAME = 8
+_VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE, _SHAPE_DIM, _DIM_VALUE = 1, 2, 1, 2, 1, 1
+_KEY, _VALUE = 1, 2
+_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
+
+
+class OnnxError(ValueError):
+    """An ONNX file that is damaged, or cannot be run; the message names it."""
+
+
+@dataclass(frozen=True)
+class OnnxFacts:
+    """What a file says of its model.
+
+    Attributes:
+        input_name: Name of the image's input.
+        input_size: Height and width of the image; None where any size is taken, or it is not said.
+        class_names: Names of the classes, as Ultralytics and others write them; None if it is not said.
+    """
+
+    input_name: str
+    input_size: tuple[int, int] | None
+    class_names: list[str] | None
+
+
+def read_facts(path: str | Path) -> OnnxFacts:
+    """Facts of a file. Raises OnnxError if it is no ONNX file, and OSError if it cannot be opened."""
+    try:
+        model = _fields(Path(path).read_bytes())
+        graph = _fields(_one(model, _MODEL_GRAPH))
+        constants = {_one(_fields(tensor), _TENSOR_NAME) for number, tensor in graph if number == _GRAPH_INITIALIZER}
+        inputs = [_fields(value) for number, value in graph if number == _GRAPH_INPUT]
+        images = [value for value in inputs if _one(value, _VALUE_NAME) not in constants]
+        metadata = [_fields(entry) for number, entry in model if number == _MODEL_METADATA]
+        properties = {_one(entry, _KEY).decode(): _one(entry, _VALUE).decode() for entry in metadata}
+        name = _one(images[0], _VALUE_NAME).decode()
+        sides = _shape(images[0])[-2:]
+    except (IndexError, KeyError, UnicodeDecodeError, TypeError, AttributeError):
+        raise OnnxError(f"{path}: is no ONNX file of a model") from None
+    size = (sides[0], sides[1]) if len(sides) == 2 and min(sides) > 0 else None
+    return OnnxFacts(name, size, _class_names(properties.get("names", "")))
+
+
+class OnnxSession:
+    """Model of a file, run on one image at a time."""
+
+    def __init__(self, path: str | Path) -> None:
+        """Raises OnnxError if the file cannot be run, and OSError if it cannot be opened."""
+        self.path = Path(path)
+        self.facts = read_facts(path)
+        try:
+            import onnxruntime
+        except ImportError:
+            self._runtime = None
+            try:
+                self._net = cv2.dnn.readNetFromONNX(str(path))
+            except cv2.error as error:
+                raise OnnxError(f"{path}: OpenCV cannot run it ({_line(error)}); ONNX Runtime may") from None
+        else:
+            providers = onnxruntime.get_available_providers()
+            self._runtime = onnxruntime.InferenceSession(str(path), providers=providers)
+
+    def run(self, image: np.ndarray) -> list[np.ndarray]:
+        """Outputs of the model for a float32 image (1, 3, H, W). Raises OnnxError if the model refuses it."""
+        try:
+            if self._runtime is not None:
+                return list(self._runtime.run(None, {self.facts.input_name: image}))
+            self._net.setInput(image)
+            return list(self._net.forward(self._net.getUnconnectedOutLayersNames()))
+        except Exception as error:  # ONNX Runtime's errors have no common class
+            raise OnnxError(f"{self.path}: cannot be run on {image.shape}: {_line(error)}") from None
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _class_names(text: str) -> list[str] | None:
+    """Names from ``{0: 'person', 1: 'bicycle'}``."""
+    try:
+        names: Any = ast.literal_eval(text)
+        return [str(names[index]) for index in range(len(names))] or None
+    except (ValueError, SyntaxError, KeyError, TypeError):
+        return None
+
+
+def _shape(value: list[tuple[int, Any]]) -> list[int]:
+    """Sides of an input, 0 where any is taken."""
+    tensor = _fields(_one(_fields(_one(value, _VALUE_TYPE)), _TYPE_TENSOR))
+    dims = [_fields(dim) for number, dim in _fields(_one(tensor, _TENSOR_SHAPE)) if number == _SHAPE_DIM]
+    return [next((int(side) for number, side in dim if number == _DIM_VALUE), 0) for dim in dims]
+
+
+def _one(fields: list[tuple[int, Any]], number: int) -> Any:
+    """Value of a field. Raises KeyError if it is missing."""
+    for found, value in fields:
+        if found == number:
+            return value
+    raise KeyError(number)
+
+
+def _fields(data: bytes) -> list[tuple[int, Any]]:
+    """(Number, value) of each field of a message: an int, or bytes. Raises IndexError if it is damaged."""
+    return list(_parse(memoryview(data)))
+
+
+def _parse(data: memoryview) -> Iterator[tuple[int, Any]]:
+    position = 0
+    while position < len(data):
+        key, position = _varint(data, position)
+        number, kind = key >> 3, key & 7
+        if kind == _VARINT:
+            value, position = _varint(data, position)
+            yield number, value
+            continue
+        length = {_FIXED64: 8, _FIXED32: 4}.get(kind)
+        if length is None:
+            if kind != _BYTES:
+                raise IndexError(f"unknown kind of field {kind}")
+            length, position = _varint(data, position)
+        if position + length > len(data):
+            raise IndexError("a field reaches beyond the end")
+        yield number, bytes(data[position : position + length])
+        position += length
+
+
+def _varint(data: memoryview, position: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[position]
+        value |= (byte & 0x7F) << shift
+        position += 1
+        if byte < 0x80:
+            return value, position
+        shift += 7
