@@ -132,6 +132,7 @@ def track_video(
             with (
                 run,
                 tracker.warning_of_left_out(frames.name),
+                clock.timing(getattr(tracker.model, "embedding_head", None), "embed", "embed"),
                 Prefetcher(frames, clock, "decode", frames.stop) as numbered,
             ):
                 for index, frame in tqdm(numbered, frames.name, total, unit=" frames", disable=not progress):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .joints import joints_of as joints_of
     from .json_files import AnnotationError as AnnotationError
     from .json_files import read_json as read_json
+    from .mot_text import parse_mot as parse_mot
     from .posetrack_json import read_pose_folder as read_pose_folder
     from .rle import RLE as RLE
     from .rle import encode_mask as encode_mask
@@ -42,6 +43,7 @@ _MODULE_OF = {
     "encode_mask": "rle",
     "joint_set": "joints",
     "joints_of": "joints",
+    "parse_mot": "mot_text",
     "read_coco": "coco_json",
     "read_ground_truth": "youtube_vis_json",
     "read_json": "json_files",

@@ -154,3 +154,18 @@ def test_stages_overlap():
         for item in slow(prefetcher):
             sink.put(item)
     assert time.perf_counter() - start < 0.45
+
+
+def test_a_stage_within_another_counts_once():
+    class Model:
+        def embed(self, seconds):
+            time.sleep(seconds)
+            return seconds
+
+    clock, model = StageClock(), Model()
+    with clock.timing(model, "embed", "embed"), clock.timing(model, "no_such_method", "x"), clock("detect"):
+        time.sleep(0.01)
+        assert model.embed(0.05) == 0.05
+        model.embed(0.02)
+    assert 0.07 <= clock.seconds["embed"] < 0.2 and 0.01 <= clock.seconds["detect"] < 0.06
+    assert set(clock.seconds) == {"embed", "detect"} and vars(model) == {}

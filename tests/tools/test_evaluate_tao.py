@@ -91,3 +91,12 @@ def test_results_of_another_form(tmp_path):
     assert "results must be a list" in error_line("tao", "--gt", gt, "--results", results)
     gt.write_text(json.dumps([]))
     assert "a ground truth is an object" in error_line("tao", "--gt", gt, "--results", results)
+
+
+def test_folders_of_the_official_kit(tmp_path):
+    gt, results = write_case(tmp_path, tao_case(0))
+    expected, _ = report(tmp_path, "tao", "--gt", gt, "--results", results)
+    found, _ = report(tmp_path, "tao", "--gt", gt.parent, "--results", results.parent.parent)
+    assert found == expected
+    (gt.parent / "more.json").write_text("{}")
+    assert "/gt: has 2 .json files, must have one" in error_line("tao", "--gt", gt.parent, "--results", results)

@@ -22,9 +22,13 @@ if TYPE_CHECKING:
     from .association.tracked_sequence import TrackedSequence as TrackedSequence
     from .bootstrap import bootstrap_intervals as bootstrap_intervals
     from .bootstrap import paired_bootstrap as paired_bootstrap
+    from .mot_challenge.boxes import mot_sequence as mot_sequence
+    from .mot_challenge.masks import mots_sequence as mots_sequence
     from .posetrack.evaluate import evaluate_pose as evaluate_pose
     from .posetrack.results import PoseEvaluation as PoseEvaluation
     from .posetrack.similarity import pose_tracks as pose_tracks
+    from .tao.teta import teta_counts as teta_counts
+    from .tao.teta import teta_scores as teta_scores
     from .youtube_vis.evaluate import VideoEvaluation as VideoEvaluation
     from .youtube_vis.evaluate import evaluate_video_ap as evaluate_video_ap
     from .youtube_vis.evaluate import evaluate_videos as evaluate_videos
@@ -49,8 +53,12 @@ _MODULE_OF = {
     "hota_scores": "association.hota",
     "identity_counts": "association.identity",
     "identity_scores": "association.identity",
+    "mot_sequence": "mot_challenge.boxes",
+    "mots_sequence": "mot_challenge.masks",
     "paired_bootstrap": "bootstrap",
     "pose_tracks": "posetrack.similarity",
+    "teta_counts": "tao.teta",
+    "teta_scores": "tao.teta",
 }
 __all__ = sorted(_MODULE_OF)
 

@@ -39,8 +39,8 @@ def tao_report(
     """Score results on TAO (boxes) or BURST (masks), which the ground truth's form tells.
 
     Args:
-        gt_path: Ground truth, ``.json`` or ``.json.gz``.
-        pred_path: Results in the same data set's form, ``.json``, ``.json.gz`` or alone in a ``.zip``.
+        gt_path: Ground truth, ``.json`` or ``.json.gz``, or a folder with one file.
+        pred_path: Results in the same data set's form, ``.json``, ``.json.gz`` or alone in a ``.zip``, or a folder.
         metrics: Names in ``METRICS``.
         bootstrap: Number of samples of the 95 % intervals over videos; 0: none.
         seed: Seed of those samples.
@@ -154,6 +154,7 @@ def _count(
 
 
 def _read(gt_path: str | Path, pred_path: str | Path) -> tuple[FederatedGroundTruth, Sequence[Sequence[FrameObjects]]]:
+    gt_path, pred_path = _only_file(gt_path), _only_file(pred_path)
     gt = read_json(gt_path)
     if not isinstance(gt, dict):
         raise AnnotationError(f"{gt_path}: a ground truth is an object, of TAO with videos, of BURST with sequences")
@@ -163,3 +164,14 @@ def _read(gt_path: str | Path, pred_path: str | Path) -> tuple[FederatedGroundTr
         return truth, burst_results(results, pred_path, truth)
     truth = tao_ground_truth(gt, gt_path)
     return truth, tao_results(results, pred_path, truth)
+
+
+def _only_file(path: str | Path) -> Path:
+    """JSON file of a folder, or of its folder ``data``, as TrackEval has them; any other path as it is."""
+    path = Path(path)
+    if not path.is_dir():
+        return path
+    files = [file for folder in (path, path / "data") for file in sorted(folder.glob("*.json"))]
+    if len(files) != 1:
+        raise AnnotationError(f"{path}: has {len(files)} .json files, must have one")
+    return files[0]

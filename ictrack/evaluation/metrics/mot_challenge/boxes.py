@@ -85,7 +85,9 @@ def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTB
         if classes is None:
             require(len(gt) == 0, gt.where, "rows of this benchmark's ground truth need a class, the eighth number")
             classes = np.zeros(0, dtype=np.int64)
-        gt.refuse(~np.isin(classes, _CLASSES), f"a class that is none of the benchmark's, {_CLASSES[0]} to 13")
+        gt.refuse(
+            ~np.isin(classes, _CLASSES), "a class that is none of the benchmark's, 1 to 13 (MOT15 and others have none)"
+        )
         is_distractor = np.isin(classes, list(benchmark.distractors))
         counts &= classes == PEDESTRIAN
     if benchmark.pedestrians_only and (pred_classes := pred.classes()) is not None:
