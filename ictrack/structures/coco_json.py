@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ from pycocotools import mask as mask_util
 
 from .describe import describe
 from .json_files import AnnotationError, index_by_id, is_finite, is_int, is_whole, read_json, require
-from .rle import MAX_PIXELS
+from .rle import MAX_PIXELS, RLE
 from .youtube_vis_json import MAX_COORDINATE, MAX_POLYGON_EXTENT, normalize_segmentations
 
 logger = logging.getLogger(__name__)
@@ -79,14 +79,17 @@ def _normalized(data: Any, num_joints: int | None, left_out: Counter[str], keep:
         return normalized
     _number(data["annotations"])
     index_by_id(data["annotations"], "annotations")
-    kept = []
     for i, annotation in enumerate(data["annotations"]):
         where = f"annotations[{i}]"
         for key, known in (("image_id", images), ("category_id", categories)):
             value = annotation.get(key)
             good = is_whole(value) and value in known
             require(good, f"{where}.{key}", f"{describe(value)} is not the id of one in the file")
-        complete = _complete(annotation, where, images[annotation["image_id"]], num_joints, left_out)
+    kept = []
+    masks = _encoded_masks(data["annotations"], images)
+    for i, annotation in enumerate(data["annotations"]):
+        where = f"annotations[{i}]"
+        complete = _complete(annotation, where, images[annotation["image_id"]], masks.get(i), num_joints, left_out)
         if complete is None:
             left_out["annotations have neither a mask nor a box nor a labeled joint"] += 1
         else:
@@ -102,7 +105,12 @@ def _number(annotations: Any) -> None:
 
 
 def _complete(
-    annotation: dict[str, Any], where: str, image: dict[str, Any], num_joints: int | None, left_out: Counter[str]
+    annotation: dict[str, Any],
+    where: str,
+    image: dict[str, Any],
+    encoded: tuple[RLE, int] | None,
+    num_joints: int | None,
+    left_out: Counter[str],
 ) -> dict[str, Any] | None:
     crowd = [annotation.get(key) or 0 for key in ("iscrowd", "ignore")]
     require(all(c in (0, 1) for c in crowd), f"{where}.iscrowd", f"must be 0 or 1, not {describe(crowd[0])}")
@@ -113,7 +121,7 @@ def _complete(
         "iscrowd": int(any(crowd)),
     }
     size = (image["height"], image["width"])
-    mask = _mask(annotation.get("segmentation"), f"{where}.segmentation", size, left_out)
+    mask = _mask(annotation.get("segmentation"), f"{where}.segmentation", size, encoded, left_out)
     if mask is not None:
         complete["segmentation"] = mask
     joints = _keypoints(annotation.get("keypoints"), f"{where}.keypoints", num_joints)
@@ -135,17 +143,44 @@ def _complete(
     return {**complete, "bbox": box, "area": area}
 
 
-def _mask(segmentation: Any, where: str, size: tuple[int, int], left_out: Counter[str]) -> Any:
-    """Polygons or an RLE; None without a mask that covers a pixel."""
+def _encoded_masks(
+    annotations: Sequence[dict[str, Any]], images: Mapping[int, dict[str, Any]]
+) -> dict[int, tuple[RLE, int]]:
+    """RLE with a str ``counts``, and area, of the annotations that have one, by their position."""
+    positions = [i for i, annotation in enumerate(annotations) if _is_rle(annotation.get("segmentation"))]
+    places = [f"annotations[{i}].segmentation" for i in positions]
+    encoded = [annotations[i]["segmentation"] for i in positions]
+    for i, place, rle in zip(positions, places, encoded):
+        image = images[annotations[i]["image_id"]]
+        size, given = [image["height"], image["width"]], rle.get("size")
+        require(given == size, f"{place}.size", f"is {describe(given)}, the image is {size}")
+    rles, areas = normalize_segmentations(encoded, places, [(0, 0)] * len(places))
+    texts = [rle["counts"].decode("ascii") if isinstance(rle["counts"], bytes) else rle["counts"] for rle in rles]
+    masks = ({"size": list(rle["size"]), "counts": text} for rle, text in zip(rles, texts))
+    return dict(zip(positions, zip(masks, areas.tolist())))
+
+
+def _is_rle(segmentation: Any) -> bool:
+    return isinstance(segmentation, dict) and bool(segmentation)
+
+
+def _mask(
+    segmentation: Any, where: str, size: tuple[int, int], encoded: tuple[RLE, int] | None, left_out: Counter[str]
+) -> Any:
+    """Polygons or an RLE; None without a mask that covers a pixel.
+
+    Args:
+        segmentation: Value in the file.
+        where: Its place.
+        size: (H, W) of the image.
+        encoded: RLE and area of :func:`_encoded_masks`, if it is one.
+        left_out: Counts of what is left out.
+    """
     if not segmentation:
         return None
-    if isinstance(segmentation, dict):
-        given = segmentation.get("size")
-        require(given == list(size), f"{where}.size", f"is {describe(given)}, the image is {list(size)}")
-        (rle,), areas = normalize_segmentations([segmentation], [where], [size])
-        counts = rle["counts"]
-        text = counts.decode("ascii") if isinstance(counts, bytes) else counts
-        return {"size": list(size), "counts": text} if areas[0] else None
+    if encoded is not None:
+        rle, area = encoded
+        return rle if area else None
     require(isinstance(segmentation, list), where, "must be an RLE or a list of polygons")
     limit = min(MAX_POLYGON_EXTENT * max(size), MAX_COORDINATE)
     polygons = []

@@ -43,6 +43,16 @@ def mots_line(item: MOTSObject) -> bytes:
 
 def parse_mots_line(line: bytes) -> MOTSObject:
     """Mask of a line that is not empty. Raises ValueError with what is wrong in it."""
+    item = split_mots_line(line)
+    try:
+        decode_runs([item.rle])
+    except RLEError as wrong:
+        raise ValueError(wrong.reason) from None
+    return item
+
+
+def split_mots_line(line: bytes) -> MOTSObject:
+    """Mask of a line that is not empty, whose encoding is not checked. Raises ValueError with what is wrong."""
     fields = line.split()
     if len(fields) != _NUM_FIELDS:
         raise ValueError(f"has {len(fields)} fields, not {_NUM_FIELDS}: frame, id, class, height, width, RLE")
@@ -51,11 +61,8 @@ def parse_mots_line(line: bytes) -> MOTSObject:
     frame, track_id, class_id, height, width = map(int, fields[:-1])
     try:
         counts = fields[-1].decode("ascii")
-        decode_runs([{"size": [height, width], "counts": counts}])
     except UnicodeDecodeError:
         raise ValueError("the RLE holds a character that is not of the encoding") from None
-    except RLEError as wrong:
-        raise ValueError(wrong.reason) from None
     return MOTSObject(frame, track_id, class_id, {"size": [height, width], "counts": counts})
 
 

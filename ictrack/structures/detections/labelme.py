@@ -16,7 +16,6 @@ from ..describe import describe
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, is_finite, is_int, read_json, require
-from ..track_formats.masks import checked_rles
 from ..track_formats.rows import Row, Rows
 from ..youtube_vis_json import polygons_to_rle
 from .frame_numbers import frame_indices
@@ -103,5 +102,5 @@ def _rows(data: dict[str, Any], size: tuple[int, int], left_out: Counter[str]) -
             rows.append(objects[key][0])
         objects[key][1].append([value for point in points for value in point])
     for row, polygons in objects.values():
-        (row.rle,) = checked_rles([polygons_to_rle(polygons, size, f"polygons of {row.category!r}")], "shapes")
+        row.rle = polygons_to_rle(polygons, size, f"polygons of {row.category!r}")
     return rows

@@ -94,7 +94,7 @@ class YoloDetections(VideoDetections):
                 polygon = numbers[1 : len(numbers) - 1 + len(numbers) % 2]
                 scores.append(numbers[-1] if len(numbers) % 2 == 0 else 1.0)
                 points = (np.reshape(polygon, (-1, 2)) * [width, height]).ravel().tolist()
-                rles += checked_rles([polygons_to_rle([points], size, where)], where)
+                rles += checked_rles([polygons_to_rle([points], size, where)], [where])
                 continue
             cx, cy, w, h = numbers[1:_BOX_NUMBERS]
             boxes.append([(cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height])

@@ -31,7 +31,6 @@ from ..youtube_vis_json import polygons_to_rle
 from .boxes import to_xywh
 from .fields import with_fields
 from .joint_names import joint_names
-from .masks import checked_rles
 from .rows import Row, Rows
 
 logger = logging.getLogger(__name__)
@@ -215,7 +214,6 @@ def _row(entry: dict[str, Any], where: str, joint_scores: Sequence[float] | None
     box = entry.get("bbox")
     mask = entry.get("segmentation")
     require(mask is None or isinstance(mask, dict), f"{where}: segmentation", "must be an RLE")
-    rle = None if mask is None else checked_rles([mask], f"{where}: segmentation")[0]
     pose = None
     if entry.get("keypoints") is not None:
         joints = entry["keypoints"]
@@ -229,13 +227,14 @@ def _row(entry: dict[str, Any], where: str, joint_scores: Sequence[float] | None
             require(good, f"{where}: keypoint_scores", "must be a list of a number for each joint")
             pose[:, 2] = joint_scores
     corners = None if box is None else (box[0], box[1], box[0] + box[2], box[1] + box[3])
-    row = Row(int(entry["category_id"]), float(score), corners, track_id, rle, pose)
+    row = Row(int(entry["category_id"]), float(score), corners, track_id, mask, pose, f"{where}: segmentation")
     return int(entry["image_id"]), row
 
 
 def _size(results: Sequence[tuple[int, Row]]) -> tuple[int, int]:
     """Height and width of the first mask; 0 without masks."""
-    return next((tuple(row.rle["size"]) for _, row in results if row.rle is not None), (0, 0))  # type: ignore[return-value]
+    sizes = (row.rle["size"] for _, row in results if row.rle is not None and "size" in row.rle)
+    return next((tuple(size) for size in sizes if isinstance(size, list) and len(size) == 2), (0, 0))
 
 
 def _joints(rows: Sequence[tuple[int, Row]], categories: Sequence[dict[str, Any]]) -> tuple[str, ...]:

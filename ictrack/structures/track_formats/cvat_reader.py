@@ -117,9 +117,7 @@ def _pose(shape: Element, place: str, joints: list[str]) -> np.ndarray:
 
 def _polygon(shape: Element, place: str, height: int, width: int) -> RLE:
     polygon = [value for point in _points(shape, place) for value in point]
-    rle = polygons_to_rle([polygon], (height, width), place)
-    counts = rle["counts"]
-    return {"size": [height, width], "counts": counts.decode("ascii") if isinstance(counts, bytes) else counts}
+    return polygons_to_rle([polygon], (height, width), place)
 
 
 def _mask(shape: Element, place: str, height: int, width: int) -> RLE:

@@ -11,14 +11,17 @@ from ..rle import RLE
 from ..youtube_vis_json import normalize_segmentations
 
 
-def checked_rles(rles: Sequence[RLE], where: str) -> list[RLE]:
+def checked_rles(rles: Sequence[RLE], places: Sequence[str]) -> list[RLE]:
     """The same masks, with a str ``counts``; an encoding by a str without empty runs beyond the first is kept.
 
+    Args:
+        rles: N masks.
+        places: Places of the masks in their file, for messages.
+
     Raises:
-        AnnotationError: an encoding is no mask; the message has ``where`` and its position.
+        AnnotationError: an encoding is no mask; the message has its place.
     """
-    paths = [f"{where}[{i}]" for i in range(len(rles))]
-    safe, _ = normalize_segmentations(rles, paths, [(0, 0)] * len(rles))
+    safe, _ = normalize_segmentations(rles, places, [(0, 0)] * len(rles))
     return [
         {**rle, "counts": rle["counts"].decode("ascii")} if isinstance(rle["counts"], bytes) else rle for rle in safe
     ]

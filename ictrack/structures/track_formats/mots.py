@@ -10,13 +10,13 @@ from __future__ import annotations
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..atomic_file import replacing
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import AnnotationError
-from ..mots_text import IGNORE_CLASS, MOTSObject, mots_line, parse_mots_line, without_overlaps
+from ..mots_text import IGNORE_CLASS, MOTSObject, mots_line, split_mots_line, without_overlaps
 from .fields import with_fields
 from .rows import Row, Rows
 
@@ -70,37 +70,44 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
         AnnotationError: a line is wrong; the message has file and line.
         OSError: the file cannot be opened.
     """
-    items = []
+    items, places = [], []
     with Path(path).open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                item = parse_mots_line(line)
+                item = split_mots_line(line)
                 if item.frame < 1:
                     raise ValueError("frames count from 1")
             except ValueError as error:
                 raise AnnotationError(f"{path}: line {number}: {error}") from None
             items.append(MOTSObject(item.frame - 1, item.track_id - 1, item.class_id, item.rle))
-    return [video_of(path, items)]
+            places.append(f"{path}: line {number}")
+    return [video_of(path, items, places)]
 
 
-def video_of(path: str | os.PathLike, items: Iterable[MOTSObject], names: dict[int, str] | None = None) -> VideoTracks:
+def video_of(
+    path: str | os.PathLike,
+    items: Sequence[MOTSObject],
+    places: Sequence[str],
+    names: dict[int, str] | None = None,
+) -> VideoTracks:
     """Video of masks by frame index.
 
     Args:
         path: Their file or folder, whose name is the video's.
         items: Masks; those of the class of ignored regions are left out.
+        places: Places of the masks, for messages.
         names: File names by frame index.
     """
     rows = Rows()
     size = (0, 0)
     classes = set()
-    for item in items:
+    for item, place in zip(items, places):
         if item.class_id != IGNORE_CLASS:
             size = (item.rle["size"][0], item.rle["size"][1])
             classes.add(item.class_id)
-            rows.add(item.frame, Row(item.class_id, track_id=item.track_id, rle=item.rle))
+            rows.add(item.frame, Row(item.class_id, track_id=item.track_id, rle=item.rle, where=place))
     categories = {class_id: _NAME_OF.get(class_id, f"class {class_id}") for class_id in sorted(classes)}
     info = VideoInfo(Path(path).stem, *size, 0.0, (), ())
     return rows.video(path, info, categories, frame_names=names)

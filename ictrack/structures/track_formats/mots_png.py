@@ -74,7 +74,7 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
         # Numbers within a class are identities, unless two classes have the same ones.
         values = {item.track_id for item in items}
         is_unique = len({value % OBJECTS_PER_CLASS for value in values}) == len(values)
-        found = (
+        found = [
             MOTSObject(
                 item.frame - first,
                 item.track_id % OBJECTS_PER_CLASS if is_unique else item.track_id,
@@ -82,6 +82,6 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
                 item.rle,
             )
             for item in items
-        )
-        videos.append(video_of(name, found, names))
+        ]
+        videos.append(video_of(name, found, [str(path)] * len(found), names))
     return videos

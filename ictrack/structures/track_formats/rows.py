@@ -12,7 +12,7 @@ import numpy as np
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
 from ..rle import RLE
-from .masks import tight_boxes
+from .masks import checked_rles, tight_boxes
 
 logger = logging.getLogger(__name__)
 
@@ -26,8 +26,9 @@ class Row:
         score: Score; 1 for a label.
         box: x0, y0, x1, y1 in continuous pixels; None: that of the mask, or else of the joints with a score.
         track_id: Identity.
-        rle: Mask with a str ``counts``.
+        rle: Mask, in any encoding by run lengths; :meth:`Rows.video` checks it.
         keypoints: (J, 3) x, y in continuous pixels, score.
+        where: Place of the mask in the file, for messages.
     """
 
     category: int | str
@@ -36,6 +37,7 @@ class Row:
     track_id: int | None = None
     rle: RLE | None = None
     keypoints: np.ndarray | None = None
+    where: str = ""
 
 
 class Rows:
@@ -72,9 +74,10 @@ class Rows:
             frame_names, times: File names and times by frame index. The video has these frames even without detections.
 
         Raises:
-            AnnotationError: a frame's detections do not fit together.
+            AnnotationError: an encoding is no mask, or a frame's detections do not fit together.
         """
         rows = list(self)
+        _check_masks([row for row in rows if row.rle is not None])
         if categories is None:
             found = sorted({row.category for row in rows}, key=lambda category: (isinstance(category, str), category))
             categories = {category: _name(category) for category in found}
@@ -97,6 +100,14 @@ class Rows:
 
 def _name(category: int | str) -> str:
     return category if isinstance(category, str) else f"class {category}"
+
+
+def _check_masks(rows: list[Row]) -> None:
+    """Check masks, all at once, and give rows without a box that of their mask."""
+    rles = checked_rles([row.rle or {} for row in rows], [row.where for row in rows])
+    for row, rle, box in zip(rows, rles, tight_boxes(rles).tolist()):
+        row.rle = rle
+        row.box = box if row.box is None else row.box
 
 
 def _is_complete(rows: list[Row], name: str, path: object) -> bool:
@@ -126,8 +137,6 @@ def _frame(
 def _box(row: Row) -> Sequence[float]:
     if row.box is not None:
         return row.box
-    if row.rle is not None:
-        return tight_boxes([row.rle])[0].tolist()
     assert row.keypoints is not None
     return pose_box(row.keypoints)
 

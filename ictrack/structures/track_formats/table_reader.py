@@ -23,7 +23,6 @@ from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
 from ..natural_order import natural_key
 from ..rle import RLE
-from .masks import checked_rles
 from .rows import Row, Rows
 from .table import JOINT_PARTS, MASK_COLUMNS
 
@@ -127,6 +126,7 @@ class _Table:
             None if track_id is None else _whole(track_id, f"{place}: track_id"),
             self._mask(entry, place),
             self._pose(entry, place),
+            f"{place}: mask",
         )
 
     def _corners(self, entry: Mapping[str, Any], place: str) -> tuple[float, float, float, float] | None:
@@ -149,7 +149,7 @@ class _Table:
         if counts in ("", None):
             return None
         self.size = (_whole(height, f"{place}: mask_height"), _whole(width, f"{place}: mask_width"))
-        return checked_rles([{"size": list(self.size), "counts": str(counts)}], f"{place}: mask")[0]
+        return {"size": list(self.size), "counts": str(counts)}
 
 
 def _number(value: Any, where: str) -> float:

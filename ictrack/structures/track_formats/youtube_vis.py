@@ -29,7 +29,6 @@ from ..tracks import elected_class
 from ..youtube_vis_json import check_ground_truth, normalize_segmentations, read_ground_truth, video_name
 from ..youtube_vis_writer import write_youtube_vis
 from .fields import every_frame, with_fields
-from .masks import checked_rles, tight_boxes
 from .rows import Row, Rows
 from .spool import TrackSpool
 
@@ -200,6 +199,5 @@ def _add(rows: Rows, entry: dict[str, Any], where: str, track_id: int, size: tup
     present = [index for index, mask in enumerate(entry["segmentations"]) if mask is not None]
     paths = [f"{where}.segmentations[{index}]" for index in present]
     masks, _ = normalize_segmentations([entry["segmentations"][i] for i in present], paths, [size] * len(present))
-    masks = checked_rles(masks, where)
-    for index, rle, box in zip(present, masks, tight_boxes(masks).tolist()):
-        rows.add(index, Row(entry["category_id"], float(score), tuple(box), track_id, rle))
+    for index, rle, path in zip(present, masks, paths):
+        rows.add(index, Row(entry["category_id"], float(score), None, track_id, rle, where=path))
