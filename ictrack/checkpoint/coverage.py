@@ -12,8 +12,6 @@ logger = logging.getLogger(__name__)
 # Smallest share of a part's tensors that a fitting file sets. Output layers for other classes are far fewer.
 MIN_SHARE = 0.25
 _EMBEDDING = "embedding_head"
-# A backbone that serves the embedding head alone has pretrained weights of its own.
-_FEATURES = "feature_backbone"
 # Buffers that do not count: FrozenBatchNorm2d has defaults for missing ones.
 _STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 
@@ -65,8 +63,7 @@ def check_coverage(
     logger.info("Tensors set: %s", counts)
     if allow_partial:
         return
-    detector = [part for part in total if not _is_embedding(part) and part != _FEATURES]
-    needed = [part for part in detector if part == "backbone" or not backbone_only]
+    needed = [part for part in total if not _is_embedding(part) and (part == "backbone" or not backbone_only)]
     lacking = [part for part in needed if filled[part] < MIN_SHARE * total[part]]
     if lacking:
         raise CheckpointError(

@@ -1,6 +1,10 @@
 """Fit a model's video embedding head to your own unlabeled videos. Detector and image embedding stay as they are.
 
-example:
+It is measured on the held-out end of each video; where the former model is better, that one is kept. Without a
+configuration, the boxes of `ictrack track` are adapted.
+
+examples:
+  ictrack adapt --videos 'my/*.mp4' --output adapted
   ictrack adapt --config-file config.yaml --weights model.pth --videos 'my/*.mp4' --output adapted
   ictrack track --config-file adapted/config.yaml --input my/street.mp4 --output street.mp4
 """
@@ -27,7 +31,7 @@ def objective_name(text: str) -> str:
 
 def run(argv: Sequence[str]) -> None:
     parser = make_parser("adapt", __doc__)
-    parser.add_argument("--config-file", required=True, metavar="YAML", help="configuration of the model")
+    parser.add_argument("--config-file", metavar="YAML", help="configuration of the model")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
     parser.add_argument("--videos", required=True, nargs="+", help="video files, folders of frames, or quoted globs")
     parser.add_argument("--output", required=True, type=Path, metavar="DIR", help="for the weights and config.yaml")
@@ -43,6 +47,7 @@ def run(argv: Sequence[str]) -> None:
 
     from ictrack.engine.adaptation import adapt
     from ictrack.engine.setup import load_config
+    from ictrack.model_zoo import get_config_file
 
     from .log import show_log
 
@@ -53,5 +58,6 @@ def run(argv: Sequence[str]) -> None:
         "ADAPT.ITERATIONS": args.iterations,
         "ADAPT.OBJECTIVE": args.objective,
     }
-    result = adapt(load_config(args.config_file, [*args.set, *overrides_of(flags)]), args.videos, args.output)
+    config_file = args.config_file or str(get_config_file("boxes"))
+    result = adapt(load_config(config_file, [*args.set, *overrides_of(flags)]), args.videos, args.output)
     print(f"{result}\n\n-> {result.config_file}")

@@ -13,7 +13,7 @@ from detectron2.structures import BitMasks, Instances, Keypoints
 from pycocotools import mask as mask_util
 
 from ictrack.structures.describe import describe
-from ictrack.structures.joints import JointSet, configured_joints
+from ictrack.structures.joints import JointSet, embedded_joints
 from ictrack.structures.json_files import AnnotationError, is_finite, require
 from ictrack.structures.rle import RLE, encode_mask
 from ictrack.structures.youtube_vis_json import MAX_COORDINATE, read_masks
@@ -78,10 +78,22 @@ class TrackletShapes(ABC):
 
 
 class MaskShapes(TrackletShapes):
-    """Masks: RLEs under "segmentations", gt_masks (BitMasks) and their tight gt_boxes."""
+    """Masks: RLEs under "segmentations", gt_masks (BitMasks) and their tight gt_boxes.
+
+    Boxes of a detector without masks are filled rectangles.
+    """
 
     key, field = "segmentations", "pred_masks"
     category = {"id": 1, "name": "object"}
+
+    def encode(self, instances: Instances) -> list[Any]:
+        """File entry of each of N detections. Raises ValueError if the detector predicts neither masks nor boxes."""
+        if instances.has(self.field) or not instances.has("pred_boxes"):
+            return super().encode(instances)
+        boxes = instances.pred_boxes.tensor.double().numpy()
+        boxes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+        rles = mask_util.frPyObjects(boxes, *instances.image_size) if len(boxes) else []
+        return [{"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")} for rle in rles]
 
     def _encode(self, shapes: Any) -> list[Any]:
         return [encode_mask(mask) for mask in shapes.numpy()]
@@ -157,6 +169,6 @@ class PoseShapes(TrackletShapes):
 
 
 def tracklet_shapes(cfg: CfgNode) -> TrackletShapes:
-    """Geometry of the tracklets of a configuration's detector."""
-    joints = configured_joints(cfg)
+    """Geometry of the tracklets of a configuration, by which its embedding heads read them."""
+    joints = embedded_joints(cfg)
     return MaskShapes() if joints is None else PoseShapes(joints)

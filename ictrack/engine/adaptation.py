@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,12 @@ from .trainer import ICTrackTrainer
 logger = logging.getLogger(__name__)
 
 DATASET = "ictrack_adapt_videos"
+# Metrics that decide, the first that was measured; and by how much one must fall. With MEASURED_PAIRS 32 there are
+# about a hundred instances.
+RETRIEVALS = ("instance_retrieval", "cell_retrieval")
+RETRIEVAL_MARGIN = 0.01
+# R2 of the position above the former one that counts as the shortcut.
+POSITION_MARGIN = 0.2
 HeadMetrics = dict[str, dict[str, float]]  # "image", "video" or "fused" head -> metrics of heads_health
 
 
@@ -39,12 +46,14 @@ class Adaptation:
 
     Attributes:
         before, after: Health metrics on the held-out frames.
-        config_file: Configuration of the adapted model, with its weights, for ``ictrack track``.
+        config_file: Configuration for ``ictrack track``: of the adapted model, or of the former one if that is better.
+        objection: What is worse than before; "" if nothing is.
     """
 
     before: HeadMetrics
     after: HeadMetrics
     config_file: Path
+    objection: str = ""
 
     def __str__(self) -> str:
         names = list(next(iter(self.before.values())))
@@ -54,11 +63,14 @@ class Adaptation:
             for when, metrics in (("before", self.before), ("after", self.after))
         }
         rows = [[name, *(metrics[name] for metrics in columns.values())] for name in names]
-        return tabulate(rows, ["held-out frames", *columns], floatfmt=".3f")
+        table = tabulate(rows, ["held-out frames", *columns], floatfmt=".3f")
+        return f"{table}\n\nThe former model is kept: {self.objection}" if self.objection else table
 
 
 def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
     """Train the video head on videos, and measure it before and after on the held-out end of each.
+
+    If the held-out metrics say that the former model is better, ``config.yaml`` is that of the former model.
 
     Args:
         cfg: Configuration of the model, with ``MODEL.WEIGHTS`` and ``ADAPT``. A model without a video head gets one of
@@ -92,10 +104,44 @@ def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
     trainer.train()
     after = _measure(trainer.model, samples, training)
 
-    final = tracking_config(cfg, training, output)
+    objection = object_to(before["fused" if cfg.MODEL.VIDEO_EMBEDDING.ENABLED else "image"], after)
+    final = former_config(cfg) if objection else tracking_config(cfg, training, output)
     config_file = output / "config.yaml"
     config_file.write_text(final.dump(), encoding="utf-8")
-    return Adaptation(before, after, config_file)
+    return Adaptation(before, after, config_file, objection)
+
+
+def object_to(former: Mapping[str, float], after: HeadMetrics) -> str:
+    """Objection to an adapted model, "" if there is none.
+
+    Retrieval of instances decides, or without tracklets that of cells. Where it fell, and the video head's embedding
+    tells the location more than the former did, the head has learnt where things are instead of what they are: a
+    shortcut, since things move little between the frames of a clip.
+
+    Args:
+        former: Metrics of the former model's embedding: of both heads, or of the image head alone if it had no other.
+        after: Metrics of the adapted heads.
+    """
+    name = next((key for key in RETRIEVALS if key in former and not math.isnan(former[key])), None)
+    if name is None or not after["fused"][name] < former[name] - RETRIEVAL_MARGIN:
+        return ""
+    objection = f"{name} fell from {former[name]:.3f} to {after['fused'][name]:.3f}"
+    readable, before = (max(m["position_r2_x"], m["position_r2_y"]) for m in (after["video"], former))
+    if readable > max(before, 0) + POSITION_MARGIN:
+        objection += (
+            f"; the video head tells the position (R2 {readable:.2f}, before {before:.2f}), a shortcut: it learnt "
+            "where things are, not what they are. A linear head (MODEL.EMBEDDING.NUM_CONVS 0), ADAPT.OBJECTIVE "
+            "tracklet or a longer ADAPT.INTERVAL leaves it less"
+        )
+    return objection
+
+
+def former_config(cfg: CfgNode) -> CfgNode:
+    """Configuration ``cfg`` with the names of the detector's classes."""
+    cfg = cfg.clone()
+    cfg.defrost()
+    state_detector_classes(cfg, training=False)
+    return cfg
 
 
 def adaptation_config(cfg: CfgNode, size: tuple[int, int], output: Path) -> CfgNode:
@@ -129,9 +175,7 @@ def adaptation_config(cfg: CfgNode, size: tuple[int, int], output: Path) -> CfgN
 
 def tracking_config(cfg: CfgNode, training: CfgNode, output: Path) -> CfgNode:
     """Configuration ``cfg`` with the adapted model."""
-    cfg = cfg.clone()
-    cfg.defrost()
-    state_detector_classes(cfg, training=False)
+    cfg = former_config(cfg)
     cfg.MODEL.VIDEO_EMBEDDING.merge_from_other_cfg(training.MODEL.VIDEO_EMBEDDING)
     cfg.MODEL.WEIGHTS = str((output / "model_final.pth").resolve())
     return cfg
@@ -172,7 +216,9 @@ def _training_size(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> tuple[int
         except VideoReadError as error:
             errors.append(str(error))
             continue
-        scale = cfg.INPUT.MIN_SIZE_TEST / min(size) if cfg.INPUT.MIN_SIZE_TEST else 1.0
+        scale = 1.0
+        if cfg.INPUT.MIN_SIZE_TEST:
+            scale = min(cfg.INPUT.MIN_SIZE_TEST / min(size), cfg.INPUT.MAX_SIZE_TEST / max(size))
         stride = cfg.INPUT.UNLABELED.COLOR_STRIDE
         height, width = (max(1, round(scale * side / stride)) * stride for side in size)
         return height, width

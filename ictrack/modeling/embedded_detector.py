@@ -135,7 +135,15 @@ class EmbeddedDetector(TrackableDetector):
         return self.detector.backbone(batch), (batch.shape[-2], batch.shape[-1])
 
     def rename_weights(self, weights: dict[str, Any], prefix: str = "", *_: object) -> None:
-        """Rename, in place, weights of the bare detector (below ``prefix``) to those of this model."""
+        """Rename, in place, weights of the bare detector (below ``prefix``) to those of this model.
+
+        They lack the feature backbone, which keeps its own pretrained weights.
+        """
+        own = {
+            prefix + name: value for name, value in self.state_dict().items() if name.startswith("feature_backbone.")
+        }
+        if not own.keys() & weights.keys():
+            weights.update(own)
         for name in self.detector.state_dict():
             if prefix + name in weights:
                 weights[f"{prefix}detector.{name}"] = weights.pop(prefix + name)

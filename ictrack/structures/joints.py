@@ -21,6 +21,8 @@ _SIGMAS = {
     "hip": 0.107, "knee": 0.087, "ankle": 0.089,
     "head_bottom": 0.079, "upper_neck": 0.079, "head_top": 0.079, "thorax": 0.079, "pelvis": 0.107,
 }  # fmt: skip
+# Embedding heads that read masks or boxes, also of a detector of poses.
+_REGION_HEADS = ("InstanceEmbeddingHead", "PooledFeatures")
 _MIRRORED = {"left_": "right_", "right_": "left_"}
 # Names of one joint in different sets.
 _ALSO_CALLED = {"upper_neck": "head_bottom"}
@@ -219,6 +221,11 @@ def configured_joints(cfg: Any) -> JointSet | None:
     if detector == "MoveNet":
         return joint_set("COCO")
     return joints_of(cfg.MODEL.ROI_KEYPOINT_HEAD.NUM_KEYPOINTS) if cfg.MODEL.KEYPOINT_ON else None
+
+
+def embedded_joints(cfg: Any) -> JointSet | None:
+    """Joints by which a configuration's embedding heads read people; None if they read masks or boxes."""
+    return None if cfg.MODEL.EMBEDDING.NAME in _REGION_HEADS else configured_joints(cfg)
 
 
 def needs_masks(cfg: Any) -> bool:

@@ -8,6 +8,7 @@ import torch
 from color_detector import scene
 from color_model import color_config, write_scenes
 from detectron2.data import DatasetCatalog
+from detectron2.structures import Boxes, Instances
 
 from ictrack.data.datasets.unlabeled_videos import find_videos, register_unlabeled_videos
 from ictrack.data.tracklet_shapes import MaskShapes
@@ -135,3 +136,12 @@ def test_the_loader_draws_videos_with_tracklets(tmp_path, tracklets_file):
             build_train_loader(cfg)
     finally:
         DatasetCatalog.remove(name)
+
+
+def test_boxes_of_a_detector_without_masks_are_rectangles():
+    found = Instances((20, 30), pred_boxes=Boxes(torch.tensor([[2.0, 3.0, 10.0, 9.0]])))
+    (rle,) = MaskShapes().encode(found)
+    expected = np.zeros((20, 30), bool)
+    expected[3:9, 2:10] = True
+    assert rle == encode_mask(expected)
+    assert MaskShapes().encode(Instances((20, 30), pred_boxes=Boxes(torch.zeros(0, 4)))) == []

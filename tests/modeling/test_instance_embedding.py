@@ -277,8 +277,12 @@ def test_pooled_features_are_concatenated_means_and_learn_nothing():
     torch.testing.assert_close(torch.cat(embeddings)[:, :3], mask_readout([features["res2"]], masks)[0])
     assert module.losses(features, with_masks(masks), SIZE) == {}
     assert list(module.parameters()) == []
-    with pytest.raises(NotImplementedError, match="is not trainable"):
-        module.read(features, with_masks(masks), SIZE)
+    read, rows = module.read(features, with_masks(masks), SIZE)
+    torch.testing.assert_close(read, torch.cat(embeddings))
+    assert rows.tolist() == [[0, 0], [0, 1], [1, 0]]
+    fine, coarse = module.dense_maps(features)
+    assert fine.shape == (2, 8, *features["res2"].shape[-2:]) and coarse.shape == (2, 8, *features["res3"].shape[-2:])
+    torch.testing.assert_close(fine[:, :3], features["res2"])
 
 
 def test_instance_ids():

@@ -269,15 +269,35 @@ class PooledFeatures(EmbeddingHead):
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
     ) -> list[Tensor]:
         """Embeddings as of :class:`EmbeddingHead`; D is the sum of the features' channels."""
+        return list(self._pool(features, self._masks(features, instances)).split([len(x) for x in instances]))
+
+    def read(
+        self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        masks = self._masks(features, instances)
+        present = [m.flatten(1).any(dim=1) for m in masks]
+        rows = image_rows([len(x) for x in instances], masks[0].device)
+        return self._pool(features, [m[p] for m, p in zip(masks, present)]), rows[torch.cat(present)]
+
+    def dense_maps(self, features: dict[str, Tensor], levels: Sequence[int] = ()) -> list[Tensor]:
         maps = [features[f] for f in self.in_features]
-        pooled = mask_readout(maps, [instance_masks(x, maps[0].shape[-2:]) for x in instances])
-        return list(torch.cat(pooled, dim=1).split([len(x) for x in instances]))
+        sizes = [maps[level].shape[-2:] for level in levels or range(len(maps))]
+        return [torch.cat([_resized(x, size) for x in maps], dim=1) for size in sizes]
+
+    def _masks(self, features: dict[str, Tensor], instances: Sequence[Instances]) -> list[Tensor]:
+        return [instance_masks(x, features[self.in_features[0]].shape[-2:]) for x in instances]
+
+    def _pool(self, features: dict[str, Tensor], masks: Sequence[Tensor]) -> Tensor:
+        return torch.cat(mask_readout([features[f] for f in self.in_features], masks), dim=1)
 
 
 def _mean_at(maps: Sequence[Tensor], size: Sequence[int]) -> Tensor:
     """Mean (B, D, *size) of maps (B, D, H_l, W_l), resized to ``size``."""
-    resized = [F.interpolate(x, size=(size[0], size[1]), mode="bilinear", align_corners=False) for x in maps]
-    return torch.stack(resized).mean(dim=0)
+    return torch.stack([_resized(x, size) for x in maps]).mean(dim=0)
+
+
+def _resized(x: Tensor, size: Sequence[int]) -> Tensor:
+    return F.interpolate(x, size=(size[0], size[1]), mode="bilinear", align_corners=False)
 
 
 def _branch(
