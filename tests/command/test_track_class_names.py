@@ -27,6 +27,7 @@ class NamelessColorDetector(ColorDetector):
 def track(tmp_path, monkeypatch):
     """A function from keys to the exit status, the names in the file and those that are drawn."""
     torch.save({"model": {"anchor": torch.zeros(1)}}, tmp_path / "weights.pth")
+    (tmp_path / "nothing.yaml").write_text("VERSION: 2\n")  # without a file, the classes are those of the default model
     with VideoWriter(tmp_path / "clip.mp4", 12) as writer:
         for index in range(3):
             writer.write(scene(index))
@@ -38,7 +39,8 @@ def track(tmp_path, monkeypatch):
     def run(*keys):
         status = main(
             [
-                "track", "--weights", str(tmp_path / "weights.pth"), "--input", str(tmp_path / "clip.mp4"),
+                "track", "--config-file", str(tmp_path / "nothing.yaml"),
+                "--weights", str(tmp_path / "weights.pth"), "--input", str(tmp_path / "clip.mp4"),
                 "--output", str(tmp_path / "out.mp4"), "--save-tracks", str(tmp_path / "tracks.json"),
                 "--device", "cpu", "MODEL.META_ARCHITECTURE", "NamelessColorDetector", "INPUT.MIN_SIZE_TEST", "0",
                 "INPUT.FORMAT", "RGB", *keys,
