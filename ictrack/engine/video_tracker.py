@@ -116,6 +116,7 @@ class VideoTracker:
         given = given_detections(model)
         if given is not None:
             joints = joint_set_of(given.joint_names) if given.joint_names else None
+            ids = ids or given.category_ids
         names = names or stated_classes(model) or names
         wanted = class_indices(classes, names) if classes else None
         SafeCheckpointer(model, allow_partial=cfg.MODEL.ALLOW_PARTIAL_WEIGHTS).load(cfg.MODEL.WEIGHTS)

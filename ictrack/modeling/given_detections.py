@@ -37,6 +37,7 @@ class GivenDetections(nn.Module):
     Attributes:
         class_names: Names of the contiguous classes of its detections; None if they are unknown.
         joint_names: Names of the joints of poses; empty if there are none, or if they are unknown.
+        category_ids: Ids of the classes in the file; None if they are unknown.
     """
 
     _device: Tensor
@@ -61,6 +62,7 @@ class GivenDetections(nn.Module):
         self.source = source
         self.class_names = None if class_names is None else list(class_names)
         self.joint_names: tuple[str, ...] = ()
+        self.category_ids: list[int] | None = None
         self._classes: np.ndarray | None = None
         if isinstance(source, DetectionSource):
             self.joint_names = source.joint_names
@@ -68,6 +70,7 @@ class GivenDetections(nn.Module):
                 self._classes = _matched_classes(source, class_names)
             else:
                 self.class_names = list(source.class_names)
+                self.category_ids = None if source.category_ids is None else list(source.category_ids)
         self.register_buffer("_device", torch.zeros(0), persistent=False)
 
     @classmethod
@@ -93,7 +96,8 @@ class GivenDetections(nn.Module):
         """
         Args:
             batched_inputs: Frames with ``height`` and ``width``, and ``frame_index`` or ``file_name`` or both, and
-                ``video_name`` where the detections are of several videos. Images are not looked at.
+                ``video_name`` where the detections are of several videos; without it, the name of the image's folder
+                is taken. Images are not looked at.
 
         Returns:
             In training no loss. At test time the Instances of each frame at its size, with ``scores``,
@@ -123,7 +127,7 @@ class GivenDetections(nn.Module):
             record.get("frame_index", -1),
             size,
             file_name=PurePath(name).name,
-            video_name=str(record.get("video_name", "")),
+            video_name=str(record.get("video_name") or PurePath(name).parent.name),
         )
         instances = to_instances(replace(frame, ids=None), size)  # a tracker gives identities
         if self._classes is None or not len(instances):

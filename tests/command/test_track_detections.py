@@ -87,6 +87,16 @@ def test_only_some_classes(world):
     assert (world / "t.csv").read_text().count("\n") == 2 and ",dog," in (world / "t.csv").read_text()
 
 
+def test_classes_keep_their_ids(world):
+    box = {"image_id": 1, "category_id": 18, "bbox": [8, 8, 14, 14], "id": 1}
+    images = [{"id": i + 1, "file_name": f"{i:05d}.png", "height": 64, "width": 96} for i in range(NUM_FRAMES)]
+    categories = [{"id": 18, "name": "dog"}, {"id": 3, "name": "car"}]
+    (world / "d.json").write_text(json.dumps({"images": images, "categories": categories, "annotations": [box]}))
+    assert track("--input", "walk", "--detections", "d.json", "--save-tracks", "t.json") == 0
+    content = json.loads((world / "t.json").read_text())
+    assert content["categories"] == categories and content["annotations"][0]["category_id"] == 18
+
+
 def test_without_the_frozen_features_boxes_are_followed_by_their_overlap(world, monkeypatch, caplog):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with caplog.at_level(logging.WARNING):

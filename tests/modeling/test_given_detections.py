@@ -60,6 +60,18 @@ def test_instances_of_a_frame(results):
     assert not found.has("ID") and len(model([record(1)])[0]["instances"]) == 0
 
 
+def test_images_of_several_folders(tmp_path):
+    """As Detectron2's own loader of images gives them: by name, without an index."""
+    images = [{"id": i, "file_name": f"{name}/0.jpg", "height": 64, "width": 96} for i, name in enumerate("ab")]
+    boxes = [{"id": i + 1, "image_id": i, "category_id": 1, "bbox": [i, 0, 5, 5]} for i in range(2)]
+    content = {"images": images, "categories": [{"id": 1, "name": "cat"}], "annotations": boxes}
+    (tmp_path / "d.json").write_text(json.dumps(content))
+    model = GivenDetections(read_detections(tmp_path / "d.json")).eval()
+    for i, name in enumerate("ab"):
+        (found,) = model([{"file_name": f"/data/{name}/0.jpg", "height": 64, "width": 96}])
+        assert found["instances"].pred_boxes.tensor.tolist() == [[i, 0, i + 5, 5]]
+
+
 def test_it_has_nothing_to_train(results):
     model = GivenDetections(read_detections(results)).train()
     assert model([record(0)]) == {} and not list(model.parameters()) and not model.state_dict()

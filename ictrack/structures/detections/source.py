@@ -81,6 +81,7 @@ class DetectionSource:
         where: File or folder, for messages.
         class_names: Names of the contiguous classes.
         joint_names: Names of the joints of poses; empty without poses.
+        category_ids: Ids of the classes in the file; None if it has none, or different ones in its videos.
     """
 
     def __init__(
@@ -89,11 +90,13 @@ class DetectionSource:
         videos: Sequence[VideoDetections],
         class_names: Sequence[str],
         joint_names: Sequence[str] = (),
+        category_ids: Sequence[int] | None = None,
     ) -> None:
         """Raises AnnotationError if two videos have the same name, or there is none."""
         self.where = where
         self.class_names = tuple(class_names)
         self.joint_names = tuple(joint_names)
+        self.category_ids = None if category_ids is None else tuple(category_ids)
         self._videos = {video.name: video for video in videos}
         if not videos or len(self._videos) < len(videos):
             raise AnnotationError(f"{where}: {'two videos have the same name' if videos else 'holds no detections'}")
@@ -111,7 +114,16 @@ class DetectionSource:
         joints = {video.info.joint_names for video in videos if video.info.joint_names}
         if len(joints) > 1:
             raise AnnotationError(f"{where}: the poses of its videos have different joints")
-        return cls(where, [PixelDetections(where, video, names) for video in videos], names, next(iter(joints), ()))
+        pairs = {pair for video in videos for pair in zip(video.info.class_names, video.info.category_ids)}
+        id_of = dict(pairs)
+        are_unique = len(pairs) == len(id_of) == len(set(id_of.values()))
+        return cls(
+            where,
+            [PixelDetections(where, video, names) for video in videos],
+            names,
+            next(iter(joints), ()),
+            [id_of[name] for name in names] if are_unique else None,
+        )
 
     def frame(self, index: int, size: tuple[int, int], *, file_name: str = "", video_name: str = "") -> FrameTracks:
         """Detections of a frame, with identities where the file has them.
