@@ -292,6 +292,23 @@ def _add_image_embedding_config(cfg: CN) -> None:
     kem.PULL_WEIGHT = 0.001
     kem.PUSH_WEIGHT = 0.001
 
+    masks = cfg.MODEL.BOX_MASK = CN()
+    # Give the boxes of an EmbeddedDetector masks, by a class-agnostic head that is trained on labeled masks.
+    masks.ENABLED = False
+    # Features that the head pools in a box; those of EMBEDDED_DETECTOR.FEATURES.BACKBONE or of the detector.
+    masks.IN_FEATURES = ["res2", "res3", "res4"]
+    # Number of 3x3 convolutions, and their channels.
+    masks.NUM_CONVS = 3
+    masks.CONV_DIM = 48
+    # Side of the pooled features in cells; masks have twice as many.
+    masks.RESOLUTION = 28
+    # Training: largest shift of each side of a box, as a share of its size.
+    masks.BOX_JITTER = 0.1
+    # Weight of cross-entropy and dice loss.
+    masks.LOSS_WEIGHT = 1.0
+    # Probability above which a pixel is in the mask.
+    masks.MASK_THRESH_TEST = 0.5
+
     # Detector inside META_ARCHITECTURE "EmbeddedDetector": a name in Detectron2's META_ARCH registry.
     cfg.MODEL.EMBEDDED_DETECTOR = CN()
     cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = "GeneralizedRCNN"

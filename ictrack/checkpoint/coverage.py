@@ -12,6 +12,8 @@ logger = logging.getLogger(__name__)
 # Smallest share of a part's tensors that a fitting file sets. Output layers for other classes are far fewer.
 MIN_SHARE = 0.25
 _EMBEDDING = "embedding_head"
+# Head that other programs' files of a detector lack.
+_BOX_MASKS = "box_mask_head"
 # Buffers that do not count: FrozenBatchNorm2d has defaults for missing ones.
 _STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 
@@ -63,7 +65,8 @@ def check_coverage(
     logger.info("Tensors set: %s", counts)
     if allow_partial:
         return
-    needed = [part for part in total if not _is_embedding(part) and (part == "backbone" or not backbone_only)]
+    detector = [part for part in total if not _is_embedding(part) and part != _BOX_MASKS]
+    needed = [part for part in detector if part == "backbone" or not backbone_only]
     lacking = [part for part in needed if filled[part] < MIN_SHARE * total[part]]
     if lacking:
         raise CheckpointError(
@@ -71,8 +74,8 @@ def check_coverage(
             f"{counts}); set MODEL.ALLOW_PARTIAL_WEIGHTS True to load it nevertheless"
         )
     problems = [f"{name} is {found}, the model's {own}" for name, found, own in wrong_shapes if _is_embedding(name)]
-    empty = [part for part in total if _is_embedding(part) and not filled[part]]
-    if empty:
+    empty = [part for part in total if (_is_embedding(part) or part == _BOX_MASKS) and not filled[part]]
+    if any(map(_is_embedding, empty)):
         problems += [f"{name} is not in the model" for name in unexpected if _is_embedding(name)]
     if problems:
         raise CheckpointError(

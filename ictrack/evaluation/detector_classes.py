@@ -25,7 +25,8 @@ def state_detector_classes(cfg: CfgNode, *, training: bool) -> None:
 
     Args:
         cfg: Configuration whose data sets are registered, not frozen.
-        training: Whether ``DATASETS.TRAIN`` is about to be trained on, and must then have these classes.
+        training: Whether ``DATASETS.TRAIN`` is about to be trained on, and must then have these classes, unless
+            ``MODEL.FREEZE`` has the detector: what is trained beside it knows no classes.
 
     Raises:
         ValueError: ``DATASETS.TRAIN`` has other classes.
@@ -33,7 +34,7 @@ def state_detector_classes(cfg: CfgNode, *, training: bool) -> None:
     names = detector_classes(cfg)
     if names is None:
         return
-    for dataset in cfg.DATASETS.TRAIN if training else ():
+    for dataset in cfg.DATASETS.TRAIN if training and "detector" not in cfg.MODEL.FREEZE else ():
         trained = _classes_of(dataset)
         if trained is not None and trained != names:
             raise ValueError(

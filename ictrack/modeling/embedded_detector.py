@@ -11,6 +11,7 @@ from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
 
+from .box_masks import BoxMaskHead
 from .detector_base import TrackableDetector
 from .embedding import EmbeddingHead, build_embedding_head, pad_instances
 from .feature_backbone import FeatureBackbone
@@ -32,6 +33,7 @@ class EmbeddedDetector(TrackableDetector):
     detector: Any  # an nn.Module with ``device`` and, without a feature backbone, ``backbone``
     embedding_head: EmbeddingHead
     feature_backbone: FeatureBackbone | None
+    box_mask_head: BoxMaskHead | None
 
     @configurable
     def __init__(
@@ -40,6 +42,7 @@ class EmbeddedDetector(TrackableDetector):
         detector: nn.Module,
         embedding_head: EmbeddingHead,
         feature_backbone: FeatureBackbone | None = None,
+        box_mask_head: BoxMaskHead | None = None,
         frozen: Sequence[str] = (),
     ):
         """
@@ -47,6 +50,7 @@ class EmbeddedDetector(TrackableDetector):
             detector: Detectron2 detector.
             embedding_head: Head that reads masks or keypoints, on features of ``feature_backbone``.
             feature_backbone: Backbone of the head; None: the detector's.
+            box_mask_head: Head that gives masks to a detector of boxes, on the same features; None: none.
             frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
         """
         super().__init__()
@@ -55,6 +59,7 @@ class EmbeddedDetector(TrackableDetector):
         self.detector = detector
         self.embedding_head = embedding_head
         self.feature_backbone = feature_backbone
+        self.box_mask_head = box_mask_head
         self.freeze_parts(frozen, self.detector)
         self._register_load_state_dict_pre_hook(self.rename_weights)
 
@@ -67,13 +72,15 @@ class EmbeddedDetector(TrackableDetector):
         """Constructor arguments from a detector, and for all else from ``cfg``."""
         features = FeatureBackbone.from_config(cfg)
         owner: Any = features or detector
-        head = build_embedding_head(cfg, owner.backbone.output_shape())
+        shapes = owner.backbone.output_shape()
+        head = build_embedding_head(cfg, shapes)
         if head is None:
             raise ValueError("MODEL.EMBEDDING.NAME is empty; EmbeddedDetector needs an embedding head")
         return {
             "detector": detector,
             "embedding_head": head,
             "feature_backbone": features,
+            "box_mask_head": BoxMaskHead(cfg, shapes) if cfg.MODEL.BOX_MASK.ENABLED else None,
             "frozen": frozen_parts(cfg),
         }
 
@@ -95,11 +102,17 @@ class EmbeddedDetector(TrackableDetector):
 
         Returns:
             In training the losses of the detector, unless frozen, and of the head. At test time the detector's outputs,
-            with the field ``embeddings``, (N, D) float32, added to their Instances.
+            with the field ``embeddings``, (N, D) float32, added to their Instances, and ``pred_masks``, (N, height,
+            width) bool, where there is a head for them.
         """
         if self.training:
             return self.training_losses(batched_inputs)
         outputs, features, padded_size = self._detect(batched_inputs)
+        if self.box_mask_head is not None:
+            found = [y["instances"] for y in outputs]
+            sizes = [x["image"].shape[-2:] for x in batched_inputs]
+            for x, masks in zip(found, self.box_mask_head.paste(features, found, sizes)):
+                x.pred_masks = masks
         read = [
             pad_instances(y["instances"], padded_size, x["image"].shape[-2:]) for x, y in zip(batched_inputs, outputs)
         ]
@@ -114,7 +127,11 @@ class EmbeddedDetector(TrackableDetector):
         else:
             features, padded_size = self.extract_features([x["image"] for x in batched_inputs])
         located = self.locate_ground_truth(self.embedding_head, [x["instances"] for x in batched_inputs], padded_size)
-        return {**losses, **self.embedding_head.losses(features, located, padded_size)}
+        losses.update(self.embedding_head.losses(features, located, padded_size))
+        if self.box_mask_head is not None:
+            on_input = [pad_instances(x["instances"], padded_size).to(self.device) for x in batched_inputs]
+            losses.update(self.box_mask_head.losses(features, on_input))
+        return losses
 
     def _detect(self, batched_inputs: list[dict]) -> tuple[Any, dict[str, Tensor], tuple[int, int]]:
         """Outputs of the detector, features for the embedding head, and (H, W) of their padded input."""

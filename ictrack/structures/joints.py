@@ -230,7 +230,7 @@ def embedded_joints(cfg: Any) -> JointSet | None:
 
 def needs_masks(cfg: Any) -> bool:
     """Whether a configuration's detector cannot be trained on boxes alone."""
-    return cfg.MODEL.MASK_ON or cfg.MODEL.META_ARCHITECTURE == "SOLO"
+    return cfg.MODEL.MASK_ON or cfg.MODEL.BOX_MASK.ENABLED or cfg.MODEL.META_ARCHITECTURE == "SOLO"
 
 
 def _neck(keypoints: np.ndarray, joints: JointSet) -> np.ndarray:
