@@ -11,6 +11,7 @@ is 0 is absent. All arrays are NumPy; no argument is modified.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -24,6 +25,8 @@ except ImportError:  # optional
 
 # Keeps logarithms finite: the smallest normal float32.
 _TINY = float(np.finfo(np.float32).tiny)
+# Largest difference of logits at which their exponentials relative to the largest are normal float32 numbers.
+_MAX_SPREAD = 80.0
 # Difference of similarities that only orders equals, but is far above float32's rounding.
 _HAIR = 1e-4
 # Finite distance beyond all others, whose square is finite.
@@ -118,9 +121,30 @@ def bidirectional_softmax(
     Returns:
         (N, M) similarities in [0, 1].
     """
-    along_tracks = _softmax(logits, 1, dummy_logit, None if track_counts is None else 1 / track_counts)
-    along_detections = _softmax(logits, 0, dummy_logit, None if detection_counts is None else 1 / detection_counts)
-    return 0.5 * (along_tracks + along_detections)
+    peak, lowest = logits.max(), logits.min()
+    if dummy_logit is not None:
+        peak, lowest = max(peak, dummy_logit), min(lowest, dummy_logit)
+    track_weights, detection_weights = _weights(track_counts), _weights(detection_counts)
+    if peak - lowest > _MAX_SPREAD:
+        along_tracks = _softmax(logits, 1, dummy_logit, track_weights)
+        return 0.5 * (along_tracks + _softmax(logits, 0, dummy_logit, detection_weights))
+    # Both softmaxes share the exponentials, and their sums are products with a vector.
+    exponentials = np.exp(logits - logits.dtype.type(peak))
+    dummy = 0.0 if dummy_logit is None else math.exp(dummy_logit - peak)
+    of_tracks, of_detections = (
+        np.ones(length, dtype=logits.dtype) if weights is None else weights.astype(logits.dtype)
+        for length, weights in zip(logits.shape[::-1], (track_weights, detection_weights))
+    )
+    row_sums, column_sums = (exponentials @ of_tracks + dummy)[:, None], of_detections @ exponentials + dummy
+    if track_weights is None and detection_weights is None:
+        exponentials *= 0.5 / row_sums + 0.5 / column_sums
+        return exponentials
+    return 0.5 * (np.minimum(exponentials / row_sums, 1) + np.minimum(exponentials / column_sums, 1))
+
+
+def _weights(counts: np.ndarray | None) -> np.ndarray | None:
+    """Weights 1 / counts; None if all are 1."""
+    return None if counts is None or (counts == 1).all() else 1 / counts
 
 
 def _softmax(logits: np.ndarray, axis: int, dummy_logit: float | None, weights: np.ndarray | None) -> np.ndarray:
@@ -244,7 +268,8 @@ def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndar
     Returns:
         (N,) int64 column of each detection, or -1.
     """
-    rows, columns = np.nonzero(scores >= new_scores[:, None])
+    acceptable = np.flatnonzero(scores >= new_scores[:, None])  # faster than nonzero of a matrix
+    rows, columns = np.divmod(acceptable, scores.shape[1])
     order = np.argsort(-scores[rows, columns], kind="stable")
     assigned = np.full(len(scores), -1, dtype=np.int64)
     taken: set[int] = set()
@@ -282,7 +307,10 @@ def largest_total(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def contested_rows(scores: np.ndarray, new_scores: np.ndarray, assigned: np.ndarray) -> np.ndarray:
     """Mask (N,) of the detections that have acceptable tracks, but lost all of them to other detections."""
-    return (assigned < 0) & (scores >= new_scores[:, None]).any(axis=1)
+    contested = assigned < 0
+    rows = np.flatnonzero(contested)
+    contested[rows] = (scores[rows] >= new_scores[rows, None]).any(axis=1)
+    return contested
 
 
 def box_iou(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:

@@ -166,9 +166,10 @@ class EmbeddingTracker(MemoryTracker):
         track_counts[near] = equal_tracks.sum(axis=1)
         counts = equal_detections.sum(axis=1), track_counts
         similarity = bidirectional_softmax(self.scale * compared, self.scale * self.new_object_cosine, *counts)
-        similarity[:, near] = settle_by_position(
-            similarity[:, near], equal_detections, equal_tracks, observed["boxes"], memory["boxes"][near]
-        )
+        if max(counts[0].max(), counts[1].max()) > 1:
+            similarity[:, near] = settle_by_position(
+                similarity[:, near], equal_detections, equal_tracks, observed["boxes"], memory["boxes"][near]
+            )
         return similarity
 
     def _equal(self, embeddings: np.ndarray) -> np.ndarray:

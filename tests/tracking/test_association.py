@@ -281,3 +281,21 @@ def test_similarities_without_a_row(compare, parts):
     assert compare(some, none).shape == (2, 0)
     assert compare(none, some).shape == (0, 2)
     assert compare(none, none).shape == (0, 0)
+
+
+@pytest.mark.parametrize("dummy", [None, 3.0])
+@pytest.mark.parametrize("counted", [False, True])
+def test_one_exponential_gives_both_softmaxes(monkeypatch, dummy, counted):
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=5, size=(6, 9)).astype(np.float32)
+    counts = (rng.integers(1, 4, 6), rng.integers(1, 4, 9)) if counted else ()
+    shared = association.bidirectional_softmax(logits, dummy, *counts)
+    monkeypatch.setattr(association, "_MAX_SPREAD", 0.0)
+    np.testing.assert_allclose(shared, association.bidirectional_softmax(logits, dummy, *counts), rtol=1e-5)
+    assert shared.dtype == np.float32
+
+
+def test_logits_far_apart_do_not_underflow():
+    # Minus distances: the second detection is far from all tracks, but nearer to the first.
+    similarity = association.bidirectional_softmax(np.array([[-1.0, -400.0], [-900.0, -990.0]], np.float32))
+    np.testing.assert_allclose(similarity, [[1, 0.5], [0.5, 0]], atol=1e-6)
