@@ -93,6 +93,7 @@ class VideoTracker:
         self.tracker: BaseTracker | None = None
         self.num_frames = 0
         self._size: tuple[int, int] | None = None
+        self._num_given = self._num_tracked = 0
 
     @classmethod
     def from_config(cls, cfg: CfgNode, *, amp: bool = False, classes: Sequence[str] = ()) -> VideoTracker:
@@ -193,6 +194,7 @@ class VideoTracker:
             ValueError: the state is none of this tracker's.
         """
         self.tracker, self.num_frames, self._size = self.make_tracker(*size), 0, size
+        self._num_given = self._num_tracked = 0
         self.end_video(is_complete=False)  # of a video that was not read to its end
         if state is not None:
             self.tracker.load_state_dict(state)
@@ -207,8 +209,15 @@ class VideoTracker:
             AnnotationError: The detections of a file are none of this video's.
         """
         given = given_detections(self.model)
-        if given is not None:
-            given.end_video(is_complete=is_complete)
+        if given is None:
+            return
+        if self._num_tracked < self._num_given:
+            logger.warning(
+                f"{self._num_given - self._num_tracked} of {self._num_given} given detections were not tracked: they "
+                "score less than TRACKER_HEADS.MIN_SCORE or, where they continue no track, than NEW_TRACK_SCORE"
+            )
+        self._num_given = self._num_tracked = 0
+        given.end_video(is_complete=is_complete)
 
     def track(
         self,
@@ -232,8 +241,10 @@ class VideoTracker:
         assert self.tracker is not None, "start() begins a video"
         with clock("detect"):
             detections = self.detect(frame, record)
+            self._num_given += len(detections)
         with clock("track"):
             instances = current_detections(self.tracker.update(detections)).to("cpu")
+        self._num_tracked += len(instances)
         self.num_frames = index + 1
         return instances
 
