@@ -52,7 +52,7 @@ from ictrack.structures.youtube_vis_json import read_ground_truth
 from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 from .masks_report import IMAGE_ONLY, OURS, REAL_CLIP, write_quickstart_report
-from .real_footage import track_real_clip
+from .real_footage import compare_on_real_clip, track_real_clip
 
 # Frame skips of the comparison; the detector runs once, over every SKIPS[0]-th frame.
 SKIPS = (4, 8, 16)
@@ -156,6 +156,8 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
         "seconds": time.perf_counter() - start,
     }
     torch.set_num_threads(os.cpu_count() or 1)  # the other processes have ended
+    with stage("tracking the real clip by each head"):
+        metrics["real_clip"] = compare_on_real_clip(model, bank, cfg, methods(), table[str(SKIPS[1])])
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())
