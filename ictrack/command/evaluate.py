@@ -98,6 +98,9 @@ def run(argv: Sequence[str]) -> int:
     for command in (mot, mots):
         command.add_argument("--gt", required=True, help="ground truth, a folder or a .zip")
         command.add_argument("--results", required=True, help="a folder or .zip of <sequence>.txt")
+        command.add_argument(
+            "--sequences", nargs="+", default=[], metavar="NAME", help="only these; patterns such as '*-FRCNN', too"
+        )
     for command in (ytvis, posetrack, mot, mots, tao):
         command.set_defaults(usage_error=command.error)
         command.add_argument("--metrics", metavar="A,B,...", help="default: all that there are")
@@ -159,7 +162,9 @@ def evaluate_mot(args: argparse.Namespace) -> int:
     from ictrack.evaluation.reports.mot import METRICS, mot_report, mot_table
 
     check_outputs([args.json], [args.gt, args.results])
-    report = mot_report(args.gt, args.results, benchmark=args.benchmark, **options(args, METRICS))
+    report = mot_report(
+        args.gt, args.results, benchmark=args.benchmark, sequences=args.sequences, **options(args, METRICS)
+    )
     return show(args, report, mot_table(report))
 
 
@@ -167,7 +172,9 @@ def evaluate_mots(args: argparse.Namespace) -> int:
     from ictrack.evaluation.reports.mots import METRICS, mots_report, mots_tables
 
     check_outputs([args.json], [args.gt, args.results])
-    report = mots_report(args.gt, args.results, benchmark=args.benchmark, **options(args, METRICS))
+    report = mots_report(
+        args.gt, args.results, benchmark=args.benchmark, sequences=args.sequences, **options(args, METRICS)
+    )
     return show(args, report, mots_tables(report))
 
 

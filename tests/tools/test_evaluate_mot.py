@@ -124,3 +124,14 @@ def test_no_ground_truth(tmp_path):
 
 def test_the_command_offers_all_benchmarks():
     assert list(BENCHMARKS) == list(MOT_BENCHMARKS)
+
+
+def test_some_of_the_sequences(tmp_path):
+    write_mot_case(tmp_path, seed=3, num_sequences=4)
+    arguments = ("mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results")
+    every, _ = report(tmp_path, *arguments)
+    (tmp_path / "results" / "data" / "SEQ-01.txt").unlink()  # as one has results of one detector only
+    some, result = report(tmp_path, *arguments, "--sequences", "*-00", "SEQ-0[23]")
+    names = ["SEQ-00", "SEQ-02", "SEQ-03"]
+    assert some["sequences"] == {name: every["sequences"][name] for name in names} and result.stderr == ""
+    assert "/gt: holds no sequence SEQ-9*, but SEQ-00, SEQ-01" in error_line(*arguments, "--sequences", "SEQ-9*")

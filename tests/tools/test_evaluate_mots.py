@@ -36,6 +36,14 @@ def test_pictures_score_as_the_text(tmp_path):
     assert reports[2]["combined"]["hota"]["HOTA"] == pytest.approx(1)
 
 
+def test_some_of_the_sequences(tmp_path):
+    write_mots_case(tmp_path, seed=0)
+    arguments = ("mots", "--gt", tmp_path / "gt", "--results", tmp_path / "results")
+    every, _ = report(tmp_path, *arguments)
+    some, _ = report(tmp_path, *arguments, "--sequences", "0001")
+    assert some["sequences"] == {"0001": every["sequences"]["0001"]}
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

@@ -11,7 +11,7 @@ from ictrack.structures.mot_text import parse_mot
 
 from ..metrics.association.tracked_sequence import TrackedSequence
 from ..metrics.mot_challenge.boxes import BENCHMARKS, MOTBenchmark, mot_sequence
-from ..submission.sequence_files import SequenceFile, read_ground_truth_files, read_result_files
+from ..submission.sequence_files import SequenceFile, chosen, read_ground_truth_files, read_result_files
 from .sequences import METRICS, count_all, intervals_of, scores_of, sequence_table
 
 __all__ = ["BENCHMARKS", "METRICS", "mot_report", "mot_table"]
@@ -22,6 +22,7 @@ def mot_report(
     pred_path: str | Path,
     *,
     benchmark: str = "MOT17",
+    sequences: Sequence[str] = (),
     metrics: Sequence[str] = METRICS,
     bootstrap: int = 0,
     seed: int = 0,
@@ -33,6 +34,7 @@ def mot_report(
         gt_path: Ground truth, see :mod:`ictrack.evaluation.submission.sequence_files`.
         pred_path: Results, a ``.txt`` a sequence in a folder or a zip.
         benchmark: Name in ``BENCHMARKS``, whose rules decide which boxes count.
+        sequences: Names of the sequences to score, or patterns such as ``*-FRCNN``; empty: all.
         metrics: Names in ``METRICS``.
         bootstrap: Number of samples of the 95 % intervals over sequences; 0: none.
         seed: Seed of those samples.
@@ -46,8 +48,9 @@ def mot_report(
         AnnotationError: a file cannot be scored; the message has the file and the line.
         OSError: a file cannot be opened.
     """
-    gt = read_ground_truth_files(gt_path)
-    pred, warnings = read_result_files(pred_path, gt)
+    files = read_ground_truth_files(gt_path)
+    gt = {name: files[name] for name in chosen(files, sequences, gt_path)}
+    pred, warnings = read_result_files(pred_path, gt, others=files)
     pairs = [(gt[name], pred[name]) for name in gt]
     counts = count_all(partial(_sequence, rules=BENCHMARKS[benchmark]), pairs, metrics, workers)
     return {

@@ -24,7 +24,7 @@ from ..metrics.mot_challenge.masks import (
 )
 from ..submission.mots import parse_mots
 from ..submission.problem import Problem
-from ..submission.sequence_files import SequenceFile, read_ground_truth_files, read_result_files
+from ..submission.sequence_files import SequenceFile, chosen, read_ground_truth_files, read_result_files
 from .sequences import METRICS, intervals_of, scores_of, sequence_table, shared_map
 
 __all__ = ["BENCHMARKS", "METRICS", "mots_report", "mots_tables"]
@@ -40,6 +40,7 @@ def mots_report(
     pred_path: str | Path,
     *,
     benchmark: str = "MOTSChallenge",
+    sequences: Sequence[str] = (),
     metrics: Sequence[str] = METRICS,
     bootstrap: int = 0,
     seed: int = 0,
@@ -52,7 +53,7 @@ def mots_report(
             :mod:`ictrack.structures.mots_png`.
         pred_path: Results, in either form.
         benchmark: Name in ``BENCHMARKS``.
-        metrics, bootstrap, seed, workers: See :func:`ictrack.evaluation.reports.mot.mot_report`.
+        sequences, metrics, bootstrap, seed, workers: See :func:`ictrack.evaluation.reports.mot.mot_report`.
 
     Returns:
         - "sequences" and "combined" of :func:`.sequences.scores_of`, over the counts of all classes; "clear" also has
@@ -64,8 +65,9 @@ def mots_report(
         AnnotationError: a file cannot be scored; the message has the file and the line.
         OSError: a file cannot be opened.
     """
-    gt, lengths = _read_ground_truth(gt_path)
-    pred, warnings = _read_results(pred_path, gt)
+    every, lengths = _read_ground_truth(gt_path)
+    gt = {name: every[name] for name in chosen(every, sequences, gt_path)}
+    pred, warnings = _read_results(pred_path, gt, every)
     rules = BENCHMARKS[benchmark]
     classes = classes_of(list(gt.values()), rules)
     items = [(gt[name], pred[name], lengths.get(name)) for name in gt]
@@ -123,10 +125,12 @@ def _read_ground_truth(path: str | Path) -> tuple[dict[str, MOTSRows], dict[str,
     return {name: _of_text(file) for name, file in files.items()}, {name: file.length for name, file in files.items()}
 
 
-def _read_results(path: str | Path, names: Iterable[str]) -> tuple[dict[str, MOTSRows], list[str]]:
+def _read_results(
+    path: str | Path, names: Iterable[str], others: Iterable[str]
+) -> tuple[dict[str, MOTSRows], list[str]]:
     pictures = png_sequences(path)
     if not pictures:
-        files, warnings = read_result_files(path, names)
+        files, warnings = read_result_files(path, names, others)
         return {name: _of_text(file) for name, file in files.items()}, warnings
     for name in names:
         require(name in pictures, str(path), f"there is no folder {name}")

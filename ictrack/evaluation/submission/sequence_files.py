@@ -7,7 +7,8 @@ A ground truth has ``<sequence>/gt/gt.txt`` beside ``<sequence>/seqinfo.ini``, o
 from __future__ import annotations
 
 import configparser
-from collections.abc import Callable, Iterable
+import fnmatch
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -64,8 +65,10 @@ def read_ground_truth_files(path: str | Path) -> dict[str, SequenceFile]:
     }
 
 
-def read_result_files(path: str | Path, names: Iterable[str]) -> tuple[dict[str, SequenceFile], list[str]]:
-    """Files of results for the sequences ``names``, and warnings about further files.
+def read_result_files(
+    path: str | Path, names: Iterable[str], others: Iterable[str] = ()
+) -> tuple[dict[str, SequenceFile], list[str]]:
+    """Files of results for the sequences ``names``, and warnings about files of neither these nor ``others``.
 
     A single file is that of the only sequence, whatever it is called.
 
@@ -82,9 +85,20 @@ def read_result_files(path: str | Path, names: Iterable[str]) -> tuple[dict[str,
     missing = [name for name in names if name not in files]
     require(not missing, str(path), f"there is no {missing[0] if missing else ''}{SUFFIX} ({len(missing)} missing)")
     with open_submission(path) as submission:
-        others = sorted({_stem(name) for name in submission.names if name.endswith(SUFFIX)} - {*names})
-    warnings = [f"{path}: {name}{SUFFIX}: the ground truth has no such sequence; it is not scored" for name in others]
+        unknown = sorted({_stem(name) for name in submission.names if name.endswith(SUFFIX)} - {*names, *others})
+    warnings = [f"{path}: {name}{SUFFIX}: the ground truth has no such sequence; it is not scored" for name in unknown]
     return {name: files[name] for name in names}, warnings
+
+
+def chosen(names: Iterable[str], patterns: Sequence[str], path: str | Path) -> list[str]:
+    """Names that match one of the patterns, such as ``MOT17-*-FRCNN``; all, if there are no patterns.
+
+    Raises AnnotationError, which names the ground truth's ``path``, if a pattern matches none.
+    """
+    names = list(names)
+    for pattern in patterns:
+        require(bool(fnmatch.filter(names, pattern)), str(path), f"holds no sequence {pattern}, but {', '.join(names)}")
+    return [name for name in names if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
 def _ground_truth_in(folder: Path) -> Path | None:
