@@ -315,6 +315,20 @@ def _add_image_embedding_config(cfg: CN) -> None:
     # Configuration of Detectron2's model zoo, such as "COCO-Detection/retinanet_R_50_FPN_3x.yaml", that gives the
     # detector, its input and its weights; all other keys of a file and of the command line override it.
     cfg.MODEL.EMBEDDED_DETECTOR.ZOO = ""
+    foreground = cfg.MODEL.FOREGROUND = CN()
+    # META_ARCHITECTURE "ForegroundSegmenter": pixels "dark"er or "bright"er than the threshold, or those that differ
+    # from a "background" that is learnt while the video runs.
+    foreground.METHOD = "dark"
+    # Gray value (0 to 255), or for "background" the squared distance in variances (OpenCV's default: 16).
+    foreground.THRESHOLD = 128
+    # Smallest and largest area of an instance in pixels; 0: no limit.
+    foreground.MIN_AREA = 100
+    foreground.MAX_AREA = 0
+    # Diameter in pixels of the opening that removes thin bridges and specks; 0: none.
+    foreground.OPENING = 0
+    # Frames that the background remembers.
+    foreground.HISTORY = 500
+
     onnx = cfg.MODEL.ONNX = CN()
     # ONNX file of a box detector that META_ARCHITECTURE "OnnxDetector" runs.
     onnx.FILE = ""

@@ -102,6 +102,7 @@ def run(argv: Sequence[str]) -> int:
     from ictrack.engine.video_run import track_video
     from ictrack.engine.video_tracker import VideoTracker
     from ictrack.model_zoo import config_path, get_config_file
+    from ictrack.modeling.build import needs_weights
 
     from .log import show_log
 
@@ -122,7 +123,7 @@ def run(argv: Sequence[str]) -> int:
             config_file = str(config_path("onnx_detector.yaml"))
             overrides += ["MODEL.ONNX.FILE", args.weights, "MODEL.WEIGHTS", ""]
         cfg = load_config(config_file or str(get_config_file(args.task or "boxes")), overrides)
-        if not (cfg.MODEL.WEIGHTS or cfg.MODEL.GIVEN_DETECTIONS.FILE or cfg.MODEL.ONNX.FILE):
+        if needs_weights(cfg) and not cfg.MODEL.WEIGHTS:
             raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
     tracker = VideoTracker.from_config(cfg, amp=args.amp, classes=args.classes)
     options = SourceOptions(args.fps, args.size, args.pixel_format, args.reconnect, args.start, args.end, args.stride)

@@ -13,6 +13,7 @@ from .backbone import (
 )
 from .embedded_detector import EmbeddedDetector
 from .embedding import EMBEDDING_HEADS, InstanceEmbeddingHead, PooledFeatures, build_embedding_head
+from .foreground import ForegroundSegmenter
 from .given_detections import GivenDetections
 from .movenet import MoveNet, MoveNetBackbone, build_movenet_backbone
 from .nanodet import CspPan, NanoDet, build_csp_pan_backbone
@@ -27,6 +28,7 @@ __all__ = [
     "CspPan",
     "EmbeddedDetector",
     "FPNWithTaps",
+    "ForegroundSegmenter",
     "GivenDetections",
     "HRNet",
     "InstanceEmbeddingHead",

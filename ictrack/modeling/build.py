@@ -9,6 +9,17 @@ from detectron2.config import CfgNode
 from detectron2.modeling import Backbone
 from detectron2.modeling import build_model as build_detectron2_model
 
+# Detectors without weights of Detectron2's kind.
+_WITHOUT_WEIGHTS = ("ForegroundSegmenter", "GivenDetections", "OnnxDetector")
+
+
+def needs_weights(cfg: CfgNode) -> bool:
+    """Whether a configuration's detector is of no use without MODEL.WEIGHTS."""
+    name = cfg.MODEL.META_ARCHITECTURE
+    if name == "EmbeddedDetector":
+        name = cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE
+    return name not in _WITHOUT_WEIGHTS
+
 
 def build_model(cfg: CfgNode) -> Any:
     """Module of the configured meta-architecture, by Detectron2's ``build_model``.
