@@ -98,7 +98,10 @@ def world(tmp_path_factory):
 
 def run_command(words):
     assert words[0] == "ictrack", f"no test knows how to run {words[0]}"
-    status = main([*words[1:], *SHORTENED.get(words[1], [])])
+    shorter = SHORTENED.get(words[1], [])
+    # Flags come before KEY VALUE pairs, which end a command.
+    before, after = (shorter, []) if shorter and shorter[0].startswith("--") else ([], shorter)
+    status = main([words[1], *before, *words[2:], *after])
     assert status == 0, words
 
 
