@@ -1,18 +1,17 @@
 """CVAT's XML for video, version 1.1: writer.
 
-A ``<track>`` has an element for each frame: ``<mask>`` where there are masks, else ``<skeleton>`` where there are
-poses, else ``<box>``, with the detection's score as an attribute; the frame after the last of a run has an element that
-is ``outside``. A track has one label, that of the class with the largest sum of scores. The boxes of masks and of
-skeletons are not held, nor are empty masks.
+Boxes, and poses as skeletons, are a ``<track>`` for each identity with an element for each frame, and one that is
+``outside`` after the last of a run; the label is that of the class with the largest sum of scores. Of a track of masks
+CVAT would read only the first: each ``<mask>`` is a ``<track>`` of its own, as CVAT writes them, with the identity as
+an attribute. Scores are attributes, too. The boxes of masks and of skeletons are not held, nor are empty masks.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 from xml.sax.saxutils import escape, quoteattr
 
 import numpy as np
@@ -26,7 +25,8 @@ from .cvat_reader import read as read
 from .fields import Fields, with_fields
 from .spool import TrackSpool
 
-_SCORE = "score"
+# Key of the spool for masks, whose elements need no order by identity.
+_MASKS = 0
 
 
 @dataclass
@@ -45,28 +45,64 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
         TrackFormatError: as :func:`with_fields`; identities are needed.
     """
     fields, frames = with_fields(frames, path, needs=("ids",))
+    with TrackSpool(Path(path).absolute().parent) as spool, replacing(path) as file:
+        if fields.masks:
+            num_frames, num_classes = _spool_masks(spool, frames, info)
+            labels: dict[int, str] = {}
+        else:
+            num_frames, num_classes, labels = _spool_tracks(spool, frames, info)
+        file.write(_head(info, num_frames, num_classes, fields).encode())
+        for key in spool.tracks:
+            if key in labels:
+                file.write(f'  <track id="{key}" label={quoteattr(labels[key])} source="auto">\n'.encode())
+            for item in spool.items(key):
+                file.write(item)
+            if key in labels:
+                file.write(b"  </track>\n")
+        file.write(b"</annotations>\n")
+
+
+def _spool_masks(spool: TrackSpool, frames: Iterable[FrameTracks], info: VideoInfo) -> tuple[int, int]:
+    """Put each mask's ``<track>`` into the spool; returns the numbers of frames and of classes."""
+    num_frames = num_classes = num_masks = 0
+    for frame in frames:
+        num_frames = frame.index + 1
+        num_classes = max(num_classes, 1 + int(frame.classes.max(initial=-1)))
+        if not len(frame):
+            continue
+        assert frame.ids is not None and frame.rles is not None
+        rows = zip(frame.ids.tolist(), frame.scores.tolist(), frame.classes.tolist(), frame.rles)
+        for track_id, score, category, rle in rows:
+            shape = _mask(rle)
+            if shape:
+                label = quoteattr(info.category_name(category))
+                attributes = _attribute("score", score) + _attribute("track_id", track_id)
+                places = f'frame="{frame.index}" keyframe="1" outside="0" occluded="0"'
+                element = f'    <mask {places} {shape} z_order="0">{attributes}</mask>\n'
+                head = f'  <track id="{num_masks}" label={label} source="auto">\n'
+                spool.add(_MASKS, f"{head}{element}  </track>\n".encode())
+                num_masks += 1
+    return num_frames, num_classes
+
+
+def _spool_tracks(spool: TrackSpool, frames: Iterable[FrameTracks], info: VideoInfo) -> tuple[int, int, dict[int, str]]:
+    """Put the elements of each track into the spool; returns numbers of frames and classes, and labels by identity."""
     tracks: dict[int, _Track] = {}
     num_frames = 0
-    with TrackSpool(Path(path).absolute().parent) as spool, replacing(path) as file:
-        for frame in frames:
-            num_frames = frame.index + 1
-            for row, track_id in enumerate([] if frame.ids is None else frame.ids.tolist()):
-                track = tracks.setdefault(track_id, _Track())
-                category = int(frame.classes[row])
-                track.votes[category] = track.votes.get(category, 0.0) + float(frame.scores[row])
-                element = _element(frame, row, info)
-                if element:
-                    _end_run(spool, track_id, track, frame.index)
-                    spool.add(track_id, element.format(frame=frame.index, outside=0).encode())
-                    track.last_frame, track.last_element = frame.index, element
-        for track_id, track in tracks.items():
-            _end_run(spool, track_id, track, num_frames)
-        num_classes = 1 + max((category for track in tracks.values() for category in track.votes), default=-1)
-        file.write(_head(info, num_frames, num_classes, fields).encode())
-        for track_id in spool.tracks:
-            label = quoteattr(info.category_name(elected_class(tracks[track_id].votes)))
-            _write_track(file, track_id, label, spool.items(track_id))
-        file.write(b"</annotations>\n")
+    for frame in frames:
+        num_frames = frame.index + 1
+        for row, track_id in enumerate([] if frame.ids is None else frame.ids.tolist()):
+            track = tracks.setdefault(track_id, _Track())
+            category = int(frame.classes[row])
+            track.votes[category] = track.votes.get(category, 0.0) + float(frame.scores[row])
+            _end_run(spool, track_id, track, frame.index)
+            track.last_frame, track.last_element = frame.index, _element(frame, row, info)
+            spool.add(track_id, track.last_element.format(frame=frame.index, outside=0).encode())
+    for track_id, track in tracks.items():
+        _end_run(spool, track_id, track, num_frames)
+    num_classes = 1 + max((category for track in tracks.values() for category in track.votes), default=-1)
+    labels = {track_id: info.category_name(elected_class(track.votes)) for track_id, track in tracks.items()}
+    return num_frames, num_classes, labels
 
 
 def _end_run(spool: TrackSpool, track_id: int, track: _Track, next_frame: int) -> None:
@@ -75,23 +111,13 @@ def _end_run(spool: TrackSpool, track_id: int, track: _Track, next_frame: int) -
         spool.add(track_id, track.last_element.format(frame=track.last_frame + 1, outside=1).encode())
 
 
-def _write_track(file: BinaryIO, track_id: int, label: str, elements: Iterator[bytes]) -> None:
-    file.write(f'  <track id="{track_id}" label={label} source="auto">\n'.encode())
-    for element in elements:
-        file.write(element)
-    file.write(b"  </track>\n")
-
-
 def _element(frame: FrameTracks, row: int, info: VideoInfo) -> str:
-    """Element with places for the numbers of the frame and of ``outside``; "" for an empty mask."""
-    score = f'<attribute name="{_SCORE}">{float(frame.scores[row])!r}</attribute>'
+    """Element with places for the numbers of the frame and of ``outside``."""
+    score = _attribute("score", float(frame.scores[row]))
     common = 'frame="{frame}" keyframe="1" outside="{outside}" occluded="0"'
-    if frame.rles is not None:
-        shape = _mask(frame.rles[row])
-        return f'    <mask {common} {shape} z_order="0">{score}</mask>\n' if shape else ""
     if frame.keypoints is not None:
         points = "".join(_joint(name, *pose) for name, pose in zip(info.joint_names, frame.keypoints[row].tolist()))
-        return f'    <skeleton frame="{{frame}}" keyframe="1" z_order="0">{score}{points}</skeleton>\n'
+        return f'    <skeleton {common} z_order="0">{score}{points}</skeleton>\n'
     left, top, right, bottom = frame.boxes[row].tolist()
     corners = f'xtl="{left!r}" ytl="{top!r}" xbr="{right!r}" ybr="{bottom!r}"'
     return f'    <box {common} {corners} z_order="0">{score}</box>\n'
@@ -100,8 +126,12 @@ def _element(frame: FrameTracks, row: int, info: VideoInfo) -> str:
 def _joint(name: str, x: float, y: float, score: float) -> str:
     label = quoteattr(name).replace("{", "{{").replace("}", "}}")
     outside = "{outside}" if score > 0 else "1"
-    attribute = f'<attribute name="{_SCORE}">{score!r}</attribute>'
-    return f'<points label={label} outside="{outside}" occluded="0" points="{x!r},{y!r}">{attribute}</points>'
+    places = f'keyframe="1" outside="{outside}" occluded="0" points="{x!r},{y!r}"'
+    return f"<points label={label} {places}>{_attribute('score', score)}</points>"
+
+
+def _attribute(name: str, value: float) -> str:
+    return f'<attribute name="{name}">{value!r}</attribute>'
 
 
 def _mask(rle: RLE) -> str:
@@ -130,14 +160,12 @@ def _head(info: VideoInfo, num_frames: int, num_classes: int, fields: Fields) ->
 
 
 def _label(name: str, kind: str, joints: Sequence[str]) -> str:
-    attribute = (
-        f"<attributes><attribute><name>{_SCORE}</name><mutable>True</mutable><input_type>text</input_type>"
-        "<default_value></default_value><values></values></attribute></attributes>"
+    attributes = "".join(
+        f"<attribute><name>{attribute}</name><mutable>True</mutable><input_type>text</input_type>"
+        "<default_value></default_value><values></values></attribute>"
+        for attribute in (("score", "track_id") if kind == "mask" else ("score",))
     )
-    own = f"        <label><name>{escape(name)}</name><type>{kind}</type>{attribute}</label>\n"
-    parent = f"<parent>{escape(name)}</parent>"
-    parts = [
-        f"        <label><name>{escape(joint)}</name><type>points</type>{attribute}{parent}</label>\n"
-        for joint in joints
-    ]
-    return own + "".join(parts)
+    own = f"<type>{kind}</type><attributes>{attributes}</attributes>"
+    part = f"<type>points</type><attributes>{attributes}</attributes><parent>{escape(name)}</parent>"
+    labels = [(name, own), *((joint, part) for joint in joints)]
+    return "".join(f"        <label><name>{escape(label)}</name>{facts}</label>\n" for label, facts in labels)

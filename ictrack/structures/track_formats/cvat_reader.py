@@ -1,4 +1,7 @@
-"""CVAT's XML, versions for video and for images: reader of boxes, polygons, masks and skeletons."""
+"""CVAT's XML, versions for video and for images: reader of boxes, polygons, masks and skeletons.
+
+An identity is a shape's attribute ``track_id``, or else its track's id.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +52,9 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
         if shape.tag == "skeleton" and not joints:
             joints = [str(point.get("label")) for point in shape.iter("points")]
         row = _row(shape, place, of_image, joints)
-        row.category, row.track_id = label, track_id
+        row.category = label
+        stated = _attribute(shape, "track_id")
+        row.track_id = track_id if stated is None else int(_float(stated, f"{place}: track_id"))
         rows.add(frame, row)
     for what, count in left_out.items():
         logger.warning("%s: %d %s, left out", path, count, what)
@@ -146,10 +151,14 @@ def _points(shape: Element, place: str) -> list[tuple[float, float]]:
 
 
 def _score(shape: Element, place: str, default: float = _LABELED) -> float:
-    for attribute in shape.iterfind("attribute"):
-        if attribute.get("name") == "score" and attribute.text:
-            return _float(attribute.text, f"{place}: score")
-    return default
+    text = _attribute(shape, "score")
+    return default if text is None else _float(text, f"{place}: score")
+
+
+def _attribute(shape: Element, name: str) -> str | None:
+    """Value of a shape's attribute; None if it has none."""
+    values = (attribute.text for attribute in shape.iterfind("attribute") if attribute.get("name") == name)
+    return next((value for value in values if value), None)
 
 
 def _float(text: str | None, where: str) -> float:

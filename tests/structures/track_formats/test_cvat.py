@@ -42,6 +42,26 @@ def test_a_mask_is_in_rows_of_its_box(tmp_path):
     assert [element.get(name) for name in ("left", "top", "width", "height")] == ["2", "1", "4", "2"]
 
 
+def test_each_mask_is_a_track_of_its_own_since_cvat_reads_only_the_first_of_a_track(tmp_path):
+    mask = np.zeros((6, 8), bool)
+    mask[1:3, 1:3] = True
+    frames = [frame(index, [4], rles=[encode_mask(mask)]) for index in range(3)]
+    write(tmp_path / "t.xml", INFO, frames)
+    tracks = ElementTree.parse(tmp_path / "t.xml").getroot().findall("track")
+    assert [len(track) for track in tracks] == [1, 1, 1] and [track.get("id") for track in tracks] == ["0", "1", "2"]
+    assert [one.ids.tolist() for one in read(tmp_path / "t.xml")[0].frames] == [[4]] * 3
+
+
+def test_joints_have_the_attributes_that_cvat_reads(tmp_path):
+    info = VideoInfo("walk", 6, 8, 25.0, ("dog",), (1,), ("nose", "tail"))
+    pose = np.array([[[1.0, 2, 0.5], [3, 4, 0]]])
+    write(tmp_path / "t.xml", info, [frame(0, [4], keypoints=pose), frame(1, [])])
+    first, last = ElementTree.parse(tmp_path / "t.xml").getroot().find("track")
+    assert [(point.get("label"), point.get("outside")) for point in first][1:] == [("nose", "0"), ("tail", "1")]
+    assert (last.get("frame"), last.get("outside")) == ("1", "1")
+    assert all(point.get("keyframe") == "1" and point.get("occluded") == "0" for point in first.iter("points"))
+
+
 HEAD = (
     "<annotations><version>1.1</version><meta><task><name>walk</name><labels><label><name>dog</name></label></labels>"
     "<original_size><width>8</width><height>6</height></original_size></task></meta>"
