@@ -1,8 +1,9 @@
 """Embedding heads: one vector an instance, by which it is recognized in other frames."""
 
 from .head import EMBEDDING_HEADS, EmbeddingHead, build_embedding_head
-from .instance_embedding import InstanceEmbeddingHead, PooledFeatures
+from .instance_embedding import InstanceEmbeddingHead
 from .keypoint_embedding import KeypointEmbeddingModule
+from .pooled_features import PooledFeatures
 from .readout import instance_ids, pad_instances
 from .video_embedding import VideoEmbedding
 

@@ -55,6 +55,11 @@ def resize_masks(masks: Tensor, size: Sequence[int]) -> Tensor:
     return F.adaptive_avg_pool2d(masks[:, None], (height, width))[:, 0]
 
 
+def resize_map(x: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, C, *size) map from (B, C, H, W), bilinearly."""
+    return F.interpolate(x, size=(size[0], size[1]), mode="bilinear", align_corners=False)
+
+
 def mask_readout(maps: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor]:
     """Means of each map inside each mask, weighted by the covered share of each cell.
 
