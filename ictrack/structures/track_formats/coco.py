@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 # What is added to COCO's coordinates of joints.
 _SHIFT = np.array([0.5, 0.5, 0.0])
 # The segmentation, for masks without pixels, which the reader of labels leaves out.
-_EXTRA_KEYS = ("score", "track_id", "keypoint_scores", "segmentation")
+_EXTRA_KEYS = ("score", "track_id", "attributes", "keypoint_scores", "segmentation")
 
 
 def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks]) -> None:
@@ -102,7 +102,7 @@ def read(path: str | os.PathLike, images: str | os.PathLike | None = None) -> li
 
     The frames of a video are its images in the order of ``frame_index``, where they have it, or else in the natural
     order of their names. In a results file without images, ``image_id`` is the frame index. An identity is an
-    annotation's ``track_id``. Crowds are left out.
+    annotation's ``track_id``, or that of its ``attributes``. Crowds are left out.
 
     Args:
         path: File to read.
@@ -207,7 +207,8 @@ def _result(result: Any, where: str) -> tuple[int, Row]:
 def _row(entry: dict[str, Any], where: str, joint_scores: Sequence[float] | None) -> tuple[int, Row]:
     score = entry.get("score", 1.0)
     require(is_finite(score), f"{where}: score", f"must be a number, not {describe(score)}")
-    track_id = entry.get("track_id")
+    attributes = entry.get("attributes")  # of CVAT
+    track_id = entry.get("track_id", attributes.get("track_id") if isinstance(attributes, dict) else None)
     require(
         track_id is None or is_whole(track_id), f"{where}: track_id", f"must be an integer, not {describe(track_id)}"
     )

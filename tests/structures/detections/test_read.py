@@ -62,6 +62,13 @@ def test_coco_annotations(tmp_path):
     np.testing.assert_array_equal(mask_util.decode(frame.rles[0]), MASK)
 
 
+@pytest.mark.parametrize("more", [{"track_id": 7}, {"attributes": {"track_id": 7, "occluded": False}}])
+def test_identities_of_coco(tmp_path, more):
+    annotations = [{"id": 1, "image_id": 4, "category_id": 1, "bbox": [1, 2, 3, 4], **more}]
+    path = write(tmp_path / "a.json", {"images": IMAGES, "categories": CATEGORIES, "annotations": annotations})
+    assert read_detections(path).frame(1, SIZE).ids.tolist() == [7]
+
+
 def test_coco_keypoints_are_moved_to_continuous_coordinates(tmp_path):
     results = [{"image_id": 0, "category_id": 1, "keypoints": [10, 5, 0.25] * 17, "score": 0.5}]
     source = read_detections(write(tmp_path / "r.json", results))
