@@ -39,6 +39,9 @@ def tracker_name(text: str) -> str:
 
 def run(argv: Sequence[str]) -> int:
     parser = make_parser("track", __doc__)
+    width = max(map(len, FORMATS))
+    formats = "\n".join(f"  {name:<{width}}  {one.summary}" for name, one in FORMATS.items())
+    parser.epilog = f"formats of tracks (--format):\n{formats}"
     parser.add_argument("--config-file", default="", metavar="YAML", help="configuration of the detector and tracker")
     parser.add_argument("--task", choices=("boxes", "pose"), help="what to track without a configuration (boxes)")
     parser.add_argument(
@@ -58,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
     )  # fmt: skip
     parser.add_argument(
         "--format", metavar="NAME",
-        help="format of --save-tracks, instead of the suffix's: " + ", ".join(FORMATS),
+        help="format of --save-tracks, instead of the suffix's; they are listed below",
     )  # fmt: skip
     parser.add_argument(
         "--resume", action="store_true",

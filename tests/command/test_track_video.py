@@ -103,6 +103,12 @@ def test_tracks_in_another_format(arguments, tmp_path, file, more):
     assert len({track_id for frame in video.frames for track_id in frame.ids.tolist()}) == 3
 
 
+def test_help_lists_the_formats(capsys):
+    with pytest.raises(SystemExit):
+        main(["track", "--help"])
+    assert "  mots-png     MOTS pictures: a folder of PNG\n" in capsys.readouterr().out
+
+
 def test_unknown_key_is_named(arguments, capsys):
     assert run(arguments, "TRACKER_HEADS.MIN_SCOER", "0.2") == 1
     assert "MIN_SCOER" in capsys.readouterr().err
