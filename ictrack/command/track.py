@@ -67,6 +67,7 @@ def run(argv: Sequence[str]) -> int:
         "--resume", action="store_true",
         help="go on with the run that broke off or was stopped, from FILE.partial.jsonl beside --save-tracks",
     )  # fmt: skip
+    parser.add_argument("--show", action="store_true", help="a window with the tracks, while they are made; q stops")
     parser.add_argument("--crop-gallery", metavar="DIR", help="a picture of each identity, its best crops over time")
     parser.add_argument(
         "--tracker", type=tracker_name, metavar="NAME",
@@ -76,8 +77,8 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--amp", action="store_true", help="mixed precision, where the hardware has it")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
     args = parser.parse_args(argv)
-    if not (args.output or args.save_tracks or args.crop_gallery):
-        parser.error("nothing to do: give --output, --save-tracks or --crop-gallery")
+    if not (args.output or args.save_tracks or args.crop_gallery or args.show):
+        parser.error("nothing to do: give --output, --save-tracks, --crop-gallery or --show")
     if args.task and args.config_file:
         parser.error("--task chooses a model, which --config-file does, too")
     if args.task and args.detections:
@@ -141,6 +142,7 @@ def run(argv: Sequence[str]) -> int:
             save_tracks=save_tracks,
             track_format=args.format,
             crop_gallery=crop_gallery,
+            show=args.show,
             max_frames=args.max_frames,
             progress=True,
             resume=args.resume,

@@ -1,4 +1,4 @@
-"""Video with the tracks drawn in, made in threads beside the detector."""
+"""Frames with the tracks drawn in, as a video or in a window, made in threads beside the detector."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from ictrack.data.video_io import FrameStream, VideoWriter
 from ictrack.modeling.frame_instances import to_instances
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
+from ictrack.visualization.live_window import LiveWindow
 
 from .pipeline import Sink, StageClock
 from .video_tracker import VideoTracker
@@ -22,7 +23,7 @@ Picture = tuple[np.ndarray, Union[Instances, FrameTracks], float]
 
 
 class DrawnVideo:
-    """Mp4 of a video with its tracks; small frames are enlarged so that labels are legible.
+    """Drawn frames of a video, in an mp4, in a window, or both; small frames are enlarged so that labels are legible.
 
     Also a context manager, at whose end the file holds every picture that was put in, after an error, too.
 
@@ -30,13 +31,21 @@ class DrawnVideo:
         drawing: Sink that takes the pictures.
     """
 
-    def __init__(self, path: str | os.PathLike, frames: FrameStream, tracker: VideoTracker, clock: StageClock) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike | None,
+        frames: FrameStream,
+        tracker: VideoTracker,
+        clock: StageClock,
+        window: LiveWindow | None = None,
+    ) -> None:
         """
         Args:
-            path: Path of the mp4.
+            path: Path of the mp4; None: no file.
             frames: Stream of the video.
             tracker: Tracker, whose classes and joints are named.
             clock: Clock of the stages "draw" and "encode".
+            window: Window that gets each drawn frame; None: none.
         """
         self._size = (frames.height, frames.width)
         self._clock = clock
@@ -46,9 +55,12 @@ class DrawnVideo:
             joints=tracker.joints,
             min_joint_score=tracker.min_joint_score,
         )
+        self._window = window
         self._stack = ExitStack()
-        self._writer = self._stack.enter_context(VideoWriter(path, frames.fps, pixel_aspect=frames.pixel_aspect))
-        self._encoding = self._stack.enter_context(Sink(self._encode, "encode"))
+        self._encoding: Sink[tuple[np.ndarray, float]] | None = None
+        if path is not None:
+            self._writer = self._stack.enter_context(VideoWriter(path, frames.fps, pixel_aspect=frames.pixel_aspect))
+            self._encoding = self._stack.enter_context(Sink(self._encode, "encode"))
         self.drawing: Sink[Picture] = self._stack.enter_context(Sink(self._draw, "draw"))
 
     def _draw(self, picture: Picture) -> None:
@@ -56,7 +68,10 @@ class DrawnVideo:
         with self._clock("draw"):
             instances = to_instances(tracks, self._size) if isinstance(tracks, FrameTracks) else tracks
             drawn = self._drawer.draw(frame, instances)
-        self._encoding.put((drawn, time))
+        if self._window is not None:
+            self._window.put(drawn)
+        if self._encoding is not None:
+            self._encoding.put((drawn, time))
 
     def _encode(self, item: tuple[np.ndarray, float]) -> None:
         with self._clock("encode"):

@@ -21,6 +21,7 @@ from ictrack.structures.atomic_file import remove_stale_parts
 from ictrack.structures.command_line import OutputError, check_outputs
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.crop_gallery import CropGallery
+from ictrack.visualization.live_window import LiveWindow
 
 from .drawn_video import DrawnVideo, Picture
 from .frame_tracks import to_frame_tracks
@@ -72,6 +73,7 @@ def track_video(
     save_tracks: str | os.PathLike | None = None,
     track_format: str | None = None,
     crop_gallery: str | os.PathLike | None = None,
+    show: bool = False,
     max_frames: int | None = None,
     fps: float | None = None,
     progress: bool = False,
@@ -89,6 +91,7 @@ def track_video(
         save_tracks: Path of the tracks, in the format of its suffix.
         track_format: Name of a format of :mod:`ictrack.structures.track_formats`, instead of the suffix's.
         crop_gallery: Folder of a picture for each identity, see :class:`CropGallery`.
+        show: Whether to show the drawn frames in a window; q or Esc stops early, as Ctrl-C does.
         max_frames: Number of frames after which to stop.
         fps: Frame rate of the mp4, instead of the source's (not for an open stream).
         progress: Whether to show a progress bar.
@@ -98,8 +101,8 @@ def track_video(
 
     Raises:
         VideoReadError: If the source cannot be read.
-        OutputError: If a file cannot be written or is one of the source's, or the run cannot go on; raised before the
-            first frame.
+        OutputError: If a file cannot be written or is one of the source's, no window can be opened, or the run cannot
+            go on; raised before the first frame.
         TrackFormatError: If no format has this name or suffix, raised before the first frame; or if the format cannot
             hold the detections, raised at the first of them.
     """
@@ -124,8 +127,9 @@ def track_video(
         if crop_gallery is not None:
             gallery = stack.enter_context(CropGallery(crop_gallery, tracker.class_names))
             pictures.append(stack.enter_context(Sink(partial(_add_crops, gallery, size, clock), "crops")))
-        if output is not None:
-            pictures.append(stack.enter_context(DrawnVideo(output, frames, tracker, clock)).drawing)
+        window = stack.enter_context(LiveWindow(frames.name)) if show else None
+        if output is not None or window is not None:
+            pictures.append(stack.enter_context(DrawnVideo(output, frames, tracker, clock, window)).drawing)
         total = min(filter(None, (frames.length, max_frames)), default=None)
         length, stopped = run.num_before, False
         try:
@@ -142,6 +146,8 @@ def track_video(
                     for sink in pictures if tracks is not None else ():
                         sink.put((frame, tracks, frames.frame_time(index)))
                     length = max(length, index + 1)
+                    if window is not None and not window.refresh():
+                        raise KeyboardInterrupt
                 else:
                     tracker.end_video(is_complete=not run.num_before and not frames.is_part)
         except KeyboardInterrupt:

@@ -299,3 +299,16 @@ def test_detections_beyond_the_limit_are_counted_once(tmp_path, caplog, name, li
             told = [message for message in caplog.messages if "MAX_DETECTIONS" in message]
             assert len(told) == (left_out > 0)
             assert not told or f"walk: {left_out} detections were not tracked" in told[0]
+
+
+def test_a_window_shows_drawn_frames_and_q_stops(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.setattr(cv2, "namedWindow", lambda *arguments: None)
+    monkeypatch.setattr(cv2, "destroyWindow", lambda title: None)
+    monkeypatch.setattr(cv2, "imshow", lambda title, image: shown.append(image))
+    monkeypatch.setattr(cv2, "waitKey", lambda delay: ord("q") if len(shown) >= 3 else -1)
+    source = write_clip(tmp_path / "clip.mp4")
+    summary = track_video(make_video_tracker(), source, show=True, save_tracks=tmp_path / "tracks.csv")
+    assert summary.stopped and 3 <= summary.frames <= NUM_FRAMES and (tmp_path / "tracks.csv").is_file()
+    assert all(image.ndim == 3 and image.any() for image in shown)
