@@ -17,8 +17,8 @@ import numpy as np
 
 from .describe import describe
 from .federated_video import FederatedGroundTruth, FederatedVideo, FrameObjects, ObjectTable
-from .json_files import is_finite, is_whole, require
-from .tao_json import category_ids, merged_categories, of_videos, seen_categories
+from .json_files import is_finite, require
+from .tao_json import category_ids, is_id, merged_categories, of_videos, seen_categories
 from .youtube_vis_json import normalize_segmentations
 
 # TAO's categories that stand for others, where a file has no categories, and those that are not scored; as TrackEval.
@@ -27,7 +27,8 @@ _NOT_SCORED = frozenset({
     20, 63, 108, 180, 188, 204, 212, 247, 303, 403, 407, 415, 490, 504, 507, 513, 529, 567, 569, 588, 672, 691, 702,
     708, 711, 720, 736, 737, 798, 813, 815, 827, 831, 851, 877, 883, 912, 971, 976, 1130, 1133, 1134, 1169, 1184, 1220,
 })  # fmt: skip
-_NUMBER = re.compile(r"(\d+)\.\w+$")
+_MAX_DIGITS = 18
+_NUMBER = re.compile(r"(\d{1,18})\.\w+$")
 
 
 def burst_ground_truth(content: Mapping[str, Any], path: str | Path) -> FederatedGroundTruth:
@@ -119,7 +120,7 @@ def _entries(content: Mapping[str, Any], path: str | Path) -> Iterator[_Entry]:
             require(number is not None, f"{where}.annotated_image_paths[{t}]", f"{describe(picture)} has no number")
             require(isinstance(objects, dict), f"{where}.segmentations[{t}]", "must be an object")
             for track, one in objects.items():
-                place = f"{where}.segmentations[{t}].{track}"
+                place = f"{where}.segmentations[{t}].{describe(track)}"
                 assert number is not None
                 yield _entry(place, video, picture, int(number[1]), track, one, sequence)
 
@@ -127,10 +128,10 @@ def _entries(content: Mapping[str, Any], path: str | Path) -> Iterator[_Entry]:
 def _entry(
     where: str, video: int, picture: str, frame_index: int, track: str, one: Any, sequence: Mapping[str, Any]
 ) -> _Entry:
-    require(track.isdigit(), where, "a track's id must be a whole number")
+    require(track.isdecimal() and len(track) <= _MAX_DIGITS, where, "a track's id must be a whole number")
     require(isinstance(one, dict) and isinstance(one.get("rle"), str), f"{where}.rle", "must be a string")
     category = one.get("category_id", sequence["track_category_ids"].get(track))
-    require(is_whole(category), where, f"track_category_ids has no category of the track, but {describe(category)}")
+    require(is_id(category), where, f"track_category_ids has no category of the track, but {describe(category)}")
     score = one.get("score", 1.0)
     require(is_finite(score), f"{where}.score", f"must be a number, not {describe(score)}")
     rle = {"size": [sequence["height"], sequence["width"]], "counts": one["rle"]}

@@ -17,6 +17,8 @@ from .describe import describe
 from .federated_video import FederatedGroundTruth, FederatedVideo, FrameObjects, ObjectTable
 from .json_files import AnnotationError, index_by_id, is_finite, is_whole, require
 
+_MAX_ID = 2**62  # a float below it that is whole becomes the same int64
+
 
 def tao_ground_truth(content: Mapping[str, Any], path: str | Path) -> FederatedGroundTruth:
     """Data set of a file's content. Raises AnnotationError, with file and JSON path, if it is wrong."""
@@ -119,12 +121,18 @@ def tao_table(
     )
 
 
+def is_id(value: Any) -> bool:
+    """Whether a JSON value is a whole number that an array can hold."""
+    return is_whole(value) and -_MAX_ID <= value <= _MAX_ID
+
+
 def merged_categories(categories: Mapping[int, Mapping[str, Any]], path: str) -> dict[int, int]:
     """Category id that stands for another one, by that one's."""
     merged = {}
     for number, category in categories.items():
+        require(is_id(number), f"{path}: category {describe(number)}", "its id is out of range")
         parts = category.get("merged", [])
-        usable = isinstance(parts, list) and all(isinstance(part, dict) and is_whole(part.get("id")) for part in parts)
+        usable = isinstance(parts, list) and all(isinstance(part, dict) and is_id(part.get("id")) for part in parts)
         require(usable, f"{path}: category {number}: merged", "must be a list of categories")
         merged.update({part["id"]: number for part in parts})
     return merged
@@ -134,7 +142,7 @@ def category_ids(video: Mapping[str, Any], key: str, path: str) -> frozenset[int
     """Category ids under ``<key>_category_ids`` of a video."""
     key = f"{key}_category_ids"
     ids: Any = video.get(key)
-    if not (isinstance(ids, list) and all(map(is_whole, ids))):
+    if not (isinstance(ids, list) and all(map(is_id, ids))):
         raise AnnotationError(f"{path}.{key}: must be a list of category ids, not {describe(ids)}")
     return frozenset(map(int, ids))
 

@@ -60,6 +60,8 @@ def changed(case, edit):
             lambda gt, r: gt["annotations"][0].update(category_id=99),
             "annotations[0].category_id: there is no",
         ),
+        (tao_case, lambda gt, r: gt["categories"][0].update(id=10**30), "gt.json: categories: category 1000000000"),
+        (tao_case, lambda gt, r: r[0].update(track_id=10**30), "results.json: [0].track_id: must be an integer"),
         (tao_case, lambda gt, r: gt.pop("images"), "gt.json: images: must be a list"),
         (
             burst_case,
