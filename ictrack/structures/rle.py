@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from .describe import describe
-from .rle_masks import encode_mask, merge_empty_runs, remove_empty_runs
+from .rle_masks import encode_mask, encode_part, merge_empty_runs, remove_empty_runs
 from .rle_strings import RLE, RLEError, encode_runs, parse_strings
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "decode_blocks",
     "decode_runs",
     "encode_mask",
+    "encode_part",
     "encode_runs",
     "has_empty_runs",
     "merge_empty_runs",

@@ -14,9 +14,13 @@ def encode_mask(mask: np.ndarray) -> RLE:
     """
     if mask.ndim != 2:
         raise ValueError(f"a mask must have the shape (H, W), not {mask.shape}")
-    height, width = mask.shape
-    counts = _mask_counts(np.asarray(mask, dtype=bool))
-    return {"size": [height, width], "counts": encode_runs(counts, np.array([len(counts)]))[0].decode("ascii")}
+    return encode_part(np.asarray(mask, dtype=bool), 0, 0, (mask.shape[0], mask.shape[1]))
+
+
+def encode_part(part: np.ndarray, top: int, left: int, size: tuple[int, int]) -> RLE:
+    """RLE of a mask of ``size`` (H, W) that is empty but for a ``part`` (h, w) bool, at ``top`` and ``left``."""
+    counts = _part_counts(part, top, left, size)
+    return {"size": list(size), "counts": encode_runs(counts, np.array([len(counts)]))[0].decode("ascii")}
 
 
 def remove_empty_runs(positions: np.ndarray) -> np.ndarray:
@@ -38,20 +42,19 @@ def merge_empty_runs(counts: np.ndarray) -> np.ndarray:
     return counts[:-1] if len(counts) > 1 and counts[-1] == 0 else counts
 
 
-def _mask_counts(mask: np.ndarray) -> np.ndarray:
-    height, width = mask.shape
-    rows = np.flatnonzero(mask.any(axis=1))
+def _part_counts(part: np.ndarray, top: int, left: int, size: tuple[int, int]) -> np.ndarray:
+    height, width = size
+    rows = np.flatnonzero(part.any(axis=1))
     if len(rows) == 0:
         return np.array([height * width], dtype=np.int64)
-    top, bottom = rows[0], rows[-1] + 1
-    columns = np.flatnonzero(mask[top:bottom].any(axis=0))
-    left, right = columns[0], columns[-1] + 1
-    padded = np.zeros((right - left, bottom - top + 2), dtype=bool)
-    padded[:, 1:-1] = mask[top:bottom, left:right].T
+    columns = np.flatnonzero(part[rows[0] : rows[-1] + 1].any(axis=0))
+    part = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    padded = np.zeros((part.shape[1], part.shape[0] + 2), dtype=bool)
+    padded[:, 1:-1] = part.T
     # flatnonzero is ten times faster than nonzero of two dimensions.
-    column, row = np.divmod(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), bottom - top + 1)
+    column, row = np.divmod(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), part.shape[0] + 1)
     # A run that ends at the bottom of a column and one that starts at the top of the next are one run.
-    positions = remove_empty_runs((left + column) * height + top + row)
+    positions = remove_empty_runs((left + columns[0] + column) * height + top + rows[0] + row)
     edges = np.concatenate([[0], positions, [height * width]])
     counts = np.diff(edges)
     return counts[:-1] if counts[-1] == 0 else counts

@@ -193,8 +193,10 @@ def polygons_to_rle(polygons: Sequence[Any], size: tuple[int, int], path: str) -
     """RLE of the union of ``polygons``, each [x1, y1, x2, y2, ...] in pixels, on a (H, W) mask.
 
     Raises:
-        AnnotationError: a polygon has fewer than three points, an odd number of values, or a number that is not finite.
+        AnnotationError: there is no polygon, or one has fewer than three points, an odd number of values, or a number
+            that is not finite.
     """
+    require(len(polygons) > 0, path, "is an empty list, must be null, an RLE or a list of polygons")
     limit = min(MAX_POLYGON_EXTENT * max(size), MAX_COORDINATE)
     for i, polygon in enumerate(polygons):
         require(

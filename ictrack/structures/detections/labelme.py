@@ -16,6 +16,7 @@ from ..describe import describe
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, is_finite, is_int, read_json, require
+from ..rle import MAX_PIXELS
 from ..track_formats.rows import Row, Rows
 from ..youtube_vis_json import polygons_to_rle
 from .frame_numbers import frame_indices
@@ -66,6 +67,7 @@ def _image(data: Any) -> tuple[tuple[int, int], str]:
     height, width = (data.get(key) for key in ("imageHeight", "imageWidth"))
     for key, side in (("imageHeight", height), ("imageWidth", width)):
         require(is_int(side) and side > 0, key, f"must be a positive integer, not {describe(side)}")
+    require(height * width < MAX_PIXELS, "imageHeight", f"an image of {describe(height * width)} pixels is too large")
     path = data.get("imagePath") or ""
     require(isinstance(path, str), "imagePath", f"must be a name, not {describe(path)}")
     return (height, width), PurePosixPath(PureWindowsPath(path).as_posix()).name

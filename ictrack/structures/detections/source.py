@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import PurePath
+from typing import Any
 
 import numpy as np
 
@@ -52,7 +53,8 @@ class PixelDetections(VideoDetections):
             class_names: Names of the classes that detections are to have, among them the video's own.
         """
         self.where = where
-        self._classes = np.array([class_names.index(name) for name in video.info.class_names], dtype=np.int64)
+        names = [category["name"] for category in _categories(video)]
+        self._classes = np.array([class_names.index(name) for name in names], dtype=np.int64)
         self.name = video.info.name
         self._size = (video.info.height, video.info.width)
         self._frames = {frame.index: frame for frame in video.frames if len(frame)}
@@ -110,11 +112,12 @@ class DetectionSource:
     @classmethod
     def of_videos(cls, where: str, videos: Sequence[VideoTracks]) -> DetectionSource:
         """Source of videos, with the classes of all, by their names. Raises AnnotationError if their joints differ."""
-        names = list(dict.fromkeys(name for video in videos for name in video.info.class_names))
+        categories = [category for video in videos for category in _categories(video)]
+        names = list(dict.fromkeys(category["name"] for category in categories))
         joints = {video.info.joint_names for video in videos if video.info.joint_names}
         if len(joints) > 1:
             raise AnnotationError(f"{where}: the poses of its videos have different joints")
-        pairs = {pair for video in videos for pair in zip(video.info.class_names, video.info.category_ids)}
+        pairs = {(category["name"], category["id"]) for category in categories}
         id_of = dict(pairs)
         are_unique = len(pairs) == len(id_of) == len(set(id_of.values()))
         return cls(
@@ -195,3 +198,9 @@ class DetectionSource:
         if file_name and video.by_stem is not None:
             return video.by_stem.get(PurePath(file_name).stem)
         return index if index in video.file_names else None
+
+
+def _categories(video: VideoTracks) -> list[dict[str, Any]]:
+    """Entries {"id", "name"} of a video's classes, also of those that have no name."""
+    num_classes = 1 + max((int(frame.classes.max(initial=-1)) for frame in video.frames), default=-1)
+    return video.info.categories(num_classes)

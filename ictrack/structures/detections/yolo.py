@@ -18,6 +18,7 @@ from ..describe import describe
 from ..frame_tracks import FrameTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, require
+from ..track_formats.fields import MAX_CLASSES
 from ..track_formats.joint_names import joint_names
 from ..track_formats.masks import checked_rles, tight_boxes
 from ..youtube_vis_json import polygons_to_rle
@@ -133,8 +134,8 @@ def _parse(file: Path) -> list[tuple[int, list[float]]]:
             raise AnnotationError(f"{where}: must be numbers, not {describe(line.strip())}") from None
         require(all(map(math.isfinite, numbers)), where, "has a number that is not finite")
         require(len(numbers) >= _BOX_NUMBERS, where, f"has {len(numbers)} numbers, must have class, cx, cy, w, h")
-        good = numbers[0] >= 0 and numbers[0] == int(numbers[0])
-        require(good, where, f"the class must be a whole number, not {numbers[0]:g}")
+        good = 0 <= numbers[0] < MAX_CLASSES and numbers[0] == int(numbers[0])
+        require(good, where, f"the class must be a whole number below {MAX_CLASSES}, not {numbers[0]:g}")
         lines.append((number, numbers))
     return lines
 

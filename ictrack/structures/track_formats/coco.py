@@ -113,26 +113,33 @@ def read(path: str | os.PathLike, images: str | os.PathLike | None = None) -> li
         OSError: the file cannot be opened.
     """
     data = read_json(Path(path))
-    if not isinstance(data, list):
-        content = read_coco(Path(path), keep=_EXTRA_KEYS)
-        require("annotations" in content, str(path), "has no annotations")
-        return _videos(path, content, _labels(content["annotations"], content["images"]))
     try:
+        if not isinstance(data, list):
+            content = read_coco(Path(path), keep=_EXTRA_KEYS)
+            require("annotations" in content, str(path), "has no annotations")
+            return _videos(path, content, _labels(content["annotations"], content["images"]))
         results = [_result(result, f"[{i}]") for i, result in enumerate(data)]
-        if images is None:
-            rows = Rows()
-            for image_id, row in results:
-                require(image_id >= 0, "image_id", f"{image_id} is no frame index")
-                rows.add(image_id, row)
-            return [rows.video(path, VideoInfo(Path(path).stem, *_size(results), 0.0, (), (), _joints(results, ())))]
-        content = read_coco(Path(images))
-        known = {image["id"] for image in content["images"]}
-        for i, (image_id, _) in enumerate(results):
-            require(image_id in known, f"[{i}].image_id", f"{image_id} is not the id of an image in {images}")
-        return _videos(path, content, results)
+        if images is not None:
+            return _videos(path, _content_of(images, results), results)
+        rows = Rows()
+        for image_id, row in results:
+            require(image_id >= 0, "image_id", f"{image_id} is no frame index")
+            rows.add(image_id, row)
+        return [rows.video(path, VideoInfo(Path(path).stem, *_size(results), 0.0, (), (), _joints(results, ())))]
     except AnnotationError as error:
         named = str(error).startswith((f"{path}: ", f"{images}: "))
         raise AnnotationError(str(error) if named else f"{path}: {error}") from None
+
+
+def _content_of(images: str | os.PathLike, results: Sequence[tuple[int, Row]]) -> dict[str, Any]:
+    """Images and categories of a file, among which are those of all results."""
+    content = read_coco(Path(images))
+    for what, position in (("images", 0), ("categories", 1)):
+        known = {entry["id"] for entry in content[what]}
+        for i, (image_id, row) in enumerate(results):
+            value = (image_id, row.category)[position]
+            require(value in known, f"[{i}]", f"{value} is not the id of one of the {what} in {images}")
+    return content
 
 
 def _videos(path: object, content: dict[str, Any], rows: Sequence[tuple[int, Row]]) -> list[VideoTracks]:

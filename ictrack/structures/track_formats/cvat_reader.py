@@ -19,7 +19,7 @@ import numpy as np
 from ..describe import describe
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
-from ..rle import RLE, encode_mask
+from ..rle import MAX_PIXELS, RLE, encode_part
 from ..youtube_vis_json import polygons_to_rle
 from .rows import Row, Rows
 
@@ -40,7 +40,7 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
     """
     try:
         root = ElementTree.fromstring(Path(path).read_bytes())
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, LookupError) as error:  # the latter of an unknown encoding
         raise AnnotationError(f"{path}: not valid XML: {error}") from None
     require(root.tag == "annotations", str(path), f"must be CVAT's <annotations>, not <{root.tag}>")
     size = tuple(_int(root.findtext(f".//original_size/{side}"), 0) for side in ("height", "width"))
@@ -104,7 +104,8 @@ def _row(shape: Element, place: str, size: tuple[int, ...], joints: list[str]) -
     elif shape.tag == "skeleton":
         row.keypoints = _pose(shape, place, joints)
     else:
-        require(min(size) > 0, place, "needs the size of the frames, <original_size>")
+        good = 0 < size[0] * size[1] < MAX_PIXELS
+        require(good, place, f"needs frames of a usable size, <original_size>, not {size[1]} x {size[0]} pixels")
         height, width = size
         row.rle = _mask(shape, place, height, width) if shape.tag == "mask" else _polygon(shape, place, height, width)
     return row
@@ -136,9 +137,7 @@ def _mask(shape: Element, place: str, height: int, width: int) -> RLE:
     good = bool((runs >= 0).all()) and int(runs.sum()) == columns * rows
     require(good, place, f"the runs of rle do not add up to {columns} x {rows} pixels")
     pixels = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
-    mask = np.zeros((height, width), dtype=bool)
-    mask[top : top + rows, left : left + columns] = pixels.reshape(rows, columns)
-    return encode_mask(mask)
+    return encode_part(pixels.reshape(rows, columns), top, left, (height, width))
 
 
 def _points(shape: Element, place: str) -> list[tuple[float, float]]:

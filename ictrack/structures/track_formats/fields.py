@@ -11,6 +11,9 @@ import numpy as np
 from ..frame_tracks import FrameTracks
 from ..json_files import AnnotationError
 
+# Exclusive bound of contiguous classes in files, so that a damaged number cannot fill the memory with names.
+MAX_CLASSES = 100_000
+
 
 class TrackFormatError(AnnotationError):
     """Detections that a file format cannot hold; the message names the file and what is missing."""

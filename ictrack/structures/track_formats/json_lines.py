@@ -21,7 +21,7 @@ from ..atomic_file import replacing
 from ..describe import describe
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import AnnotationError, is_int, parse_json, require
-from .fields import with_fields
+from .fields import MAX_CLASSES, with_fields
 from .masks import checked_rles
 
 _FORMAT, _VERSION = "ictrack", 1
@@ -139,6 +139,8 @@ def _parse_frame(line: bytes, info: VideoInfo, where: str) -> FrameTracks:
             str(data["file_name"]),
             None if data["time"] is None else float(data["time"]),
         )
+        good = bool(((frame.classes >= 0) & (frame.classes < MAX_CLASSES)).all())
+        require(good, where, f"classes must be indices below {MAX_CLASSES}, not {describe(data['classes'])}")
     except AnnotationError:
         raise
     except KeyError as error:

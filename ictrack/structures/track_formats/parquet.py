@@ -59,7 +59,7 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
     with Path(path).open("rb") as file:
         try:
             table = parquet.read_table(file)
-        except arrow.ArrowException as error:
-            raise AnnotationError(f"{path}: {str(error).splitlines()[0]}") from None
+        except (arrow.ArrowException, OSError) as error:
+            raise AnnotationError(f"{path}: damaged file: {str(error).splitlines()[0]}") from None
     entries = [(f"{path}: row {number}", row) for number, row in enumerate(table.to_pylist(), 1)]
     return [video_of(path, table.column_names, entries)]

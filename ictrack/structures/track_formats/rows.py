@@ -91,8 +91,8 @@ class Rows:
         for index in sorted({*self._by_frame, *(frame_names or ()), *(times or ())}):
             try:
                 frame = _frame(index, self._by_frame.get(index, []), classes, complete, len(info.joint_names))
-            except ValueError as error:
-                raise AnnotationError(f"{path}: {error}") from None
+            except (ValueError, OverflowError) as error:
+                raise AnnotationError(f"{path}: frame {index}: {error}") from None
             name = (frame_names or {}).get(index, "")
             frames.append(replace(frame, file_name=name, time=(times or {}).get(index)))
         return VideoTracks(info, frames)

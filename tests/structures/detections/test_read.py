@@ -214,7 +214,8 @@ MISTAKES = [
     ("a.xml", "<a/>", "a.xml: must be CVAT's <annotations>"),
     ("y/a.txt", "0 0.5 0.5 0.5\n", "a.txt: line 1: has 4 numbers, must have class"),
     ("y/a.txt", "0 0.5 0.5 0.5 0.5\n0 100 100 20 20\n", "a.txt: line 2: coordinates must be shares"),
-    ("y/a.txt", "0.5 0.5 0.5 0.5 0.5\n", "a.txt: line 1: the class must be a whole number"),
+    ("y/a.txt", "0.5 0.5 0.5 0.5 0.5\n", "a.txt: line 1: the class must be a whole number below 100000"),
+    ("y/a.txt", "1e12 0.5 0.5 0.5 0.5\n", "a.txt: line 1: the class must be a whole number below 100000"),
     ("y/a.txt", "0 0.5 zero 0.5 0.5\n", "a.txt: line 1: must be numbers, not '0 0.5 zero"),
     ("l/a.json", {"shapes": [], "imageHeight": 0, "imageWidth": 3}, "a.json: imageHeight: must be a positive"),
     (

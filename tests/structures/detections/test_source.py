@@ -84,6 +84,13 @@ def test_classes_of_several_videos_are_matched_by_name():
     np.testing.assert_array_equal(detections.frame(0, SIZE, video_name="b").classes, expected)
 
 
+def test_classes_without_names_are_numbered():
+    frames = [frame_of_arrays(0, [[0, 0, 1, 1]], classes=[2])]
+    detections = DetectionSource.of_videos("d", [VideoTracks(VideoInfo("a", 0, 0, 0.0, (), ()), frames)])
+    assert detections.class_names == ("class 0", "class 1", "class 2")
+    assert detections.frame(0, SIZE).classes.tolist() == [2]
+
+
 def test_arrays():
     mask = np.zeros((2, *SIZE), np.uint8)
     mask[1, 3, 4] = 1

@@ -98,6 +98,11 @@ def test_results_files_are_read(tmp_path_factory, video):
         ('[{"video_id": 1, "category_id": 1, "segmentations": 3}]', r"\[0\].segmentations: must be a list"),
         ('[{"video_id": 1, "category_id": 1, "segmentations": [[[1, 2]]]}]', r"\[0\].segmentations: must be RLEs"),
         ('{"videos": 3}', "videos: must be a list"),
+        (
+            '{"videos": [{"id": 1, "height": 4, "width": 4, "file_names": ["a/0.jpg"]}], "categories": [{"id": 1, '
+            '"name": "cat"}], "annotations": [{"id": 1, "video_id": 1, "category_id": 1, "segmentations": [[]]}]}',
+            r"annotations\[0\].segmentations\[0\]: is an empty list",
+        ),
     ],
 )
 def test_a_wrong_file_is_named(tmp_path, content, message):
