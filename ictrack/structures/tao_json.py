@@ -98,9 +98,7 @@ def tao_table(
     for i, entry in enumerate(entries):
         require(isinstance(entry, dict), where(i), "must be an object")
         for key in ("image_id", "track_id", "category_id"):
-            require(
-                is_whole(entry.get(key)), f"{where(i)}.{key}", f"must be an integer, not {describe(entry.get(key))}"
-            )
+            require(is_id(entry.get(key)), f"{where(i)}.{key}", f"must be an integer, not {describe(entry.get(key))}")
         box = entry.get("bbox")
         usable = isinstance(box, list) and len(box) == 4 and all(map(is_finite, box))
         require(usable, f"{where(i)}.bbox", f"must be [x, y, w, h], not {describe(box)}")
