@@ -17,7 +17,8 @@ _LIBRARY = {
         f"ictrack.{room}"
         for room in (
             "checkpoint", "config", "data", "engine", "evaluation", "evaluation.metrics", "evaluation.reports",
-            "evaluation.submission", "losses", "model_zoo", "modeling", "structures", "tracking", "visualization",
+            "evaluation.submission", "identities", "losses", "model_zoo", "modeling", "structures", "tracking",
+            "visualization",
         )
     ),
 }  # fmt: skip
@@ -39,6 +40,7 @@ ALLOWED = {
     f"{_METRICS}.tao": {"ictrack.structures", f"{_METRICS}.association"},
     f"{_METRICS}.youtube_vis": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
     f"{_METRICS}.posetrack": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
+    "ictrack.identities": {"ictrack.losses", "ictrack.structures"},
     "ictrack.modeling": {"ictrack.losses", "ictrack.model_zoo", "ictrack.structures"},
     "ictrack.data": {"ictrack.structures"},
     "ictrack.evaluation.submission": {"ictrack.structures"},

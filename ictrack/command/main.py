@@ -13,6 +13,7 @@ from ictrack.structures.command_line import run_command
 # Sub-command, which is the module of this package that has its function `run`, and what it does.
 COMMANDS = {
     "track": "track objects through a video, and draw or save the tracks",
+    "identify": "find out who is who among look-alikes, from the video itself",
     "train": "train a model, or evaluate it on data sets (--eval-only)",
     "adapt": "fit a model's video embedding head to your own unlabeled videos",
     "tune": "choose the tracker's thresholds on labeled videos",

@@ -7,6 +7,8 @@ import json
 import shutil
 import zipfile
 
+import cv2
+import numpy as np
 import pytest
 import tiny_video_dataset
 import torch
@@ -31,6 +33,7 @@ SHORT = [
 SHORTENED = {
     "train": SHORT,
     "check": SHORT,
+    "identify": ["--iterations", "2", "--device", "cpu"],
     "tune": ["MODEL.DEVICE", "cpu"],
     "track": ["--max-frames", "2", "--device", "cpu"],
     "adapt": [
@@ -43,6 +46,16 @@ def write_images(folder, num_categories):
     (folder / "images").mkdir(parents=True)
     write_squares(folder / "images")
     (folder / "instances.json").write_text(json.dumps(content_of(num_categories)))
+
+
+def write_arena(path):
+    """Two dark disks on a plain background."""
+    with VideoWriter(path, 12) as writer:
+        for index in range(12):
+            image = np.full((64, 96, 3), 200, np.uint8)
+            for x in (24, 70):
+                cv2.circle(image, (x + index % 4, 30), 10, (40, 40, 40), -1)
+            writer.write(image)
 
 
 def write_video(path):
@@ -66,6 +79,7 @@ def world(tmp_path_factory):
     shutil.move(frames, root / "my" / "frames")
     for name in ("my/street.mp4", "my/yard.mp4", "my_video.mp4"):
         write_video(root / name)
+    write_arena(root / "my" / "arena.mp4")
     for split in ("stills_train", "stills_val"):
         write_images(root / "output" / "quickstart" / "sample" / split, num_categories=4)
     keys = [*SHORT, "MODEL.TIMM.WEIGHTS", "", "MODEL.WEIGHTS", "output/quickstart/model.pth"]

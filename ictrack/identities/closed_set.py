@@ -1,0 +1,71 @@
+"""Identities of tracklets in a closed set: every tracklet is one of N objects, and those that meet are different."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from .certain_tracklets import Tracklet
+from .crop_encoder import groups_by_frame
+
+_ROUNDS = 10
+
+
+def assign_identities(tracklets: Sequence[Tracklet], means: np.ndarray, num_instances: int) -> np.ndarray:
+    """(T,) int64 identity of each tracklet, from 0 to ``num_instances`` - 1; -1 where every identity is taken.
+
+    The frame whose N tracklets are longest founds the identities. All others get, the most certain first, the nearest
+    identity that no tracklet has which they meet; then the identities' embeddings become the means of their tracklets,
+    weighted by their lengths, until nothing changes.
+
+    Args:
+        tracklets: Tracklets.
+        means: (T, D) unit vectors, their mean embeddings.
+        num_instances: N.
+
+    Raises:
+        ValueError: If there is never a frame with N tracklets, or one with more.
+    """
+    groups = {frame: members for frame, members in groups_by_frame(tracklets).items() if len(members) >= num_instances}
+    most = max((len(members) for members in groups.values()), default=0)
+    if num_instances == 1 and tracklets:
+        groups, most = {0: [max(range(len(tracklets)), key=lambda i: len(tracklets[i]))]}, 1
+    if most > num_instances:
+        raise ValueError(f"--num-instances {num_instances}: there are frames with {most} objects")
+    if not groups:
+        raise ValueError(f"--num-instances {num_instances}: no frame shows that many objects apart from each other")
+    founders = max(groups.values(), key=lambda members: min(len(tracklets[i]) for i in members))
+    meeting = [[j for j, other in enumerate(tracklets) if j != i and x.meets(other)] for i, x in enumerate(tracklets)]
+    centers = means[founders]
+    identities = np.full(len(tracklets), -1, dtype=np.int64)
+    for _ in range(_ROUNDS):
+        assigned = _assign(means @ centers.T, founders, meeting)
+        if (assigned == identities).all():
+            break
+        identities = assigned
+        weights = np.array([len(x) for x in tracklets], dtype=float)
+        sums = np.stack([(means * weights[:, None])[identities == k].sum(axis=0) for k in range(num_instances)])
+        centers = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    return identities
+
+
+def _assign(similarity: np.ndarray, founders: Sequence[int], meeting: Sequence[Sequence[int]]) -> np.ndarray:
+    identities = np.full(len(similarity), -1, dtype=np.int64)
+    identities[list(founders)] = np.arange(len(founders))
+    open_ = set(range(len(similarity))) - set(founders)
+    while open_:
+        best: tuple[float, int, int] | None = None
+        for i in open_:
+            free = np.setdiff1d(np.arange(similarity.shape[1]), identities[list(meeting[i])])
+            if not len(free):
+                continue
+            order = free[np.argsort(-similarity[i, free], kind="stable")]
+            lead = similarity[i, order[0]] - (similarity[i, order[1]] if len(order) > 1 else -1.0)
+            if best is None or lead > best[0]:
+                best = (float(lead), i, int(order[0]))
+        if best is None:
+            break
+        identities[best[1]] = best[2]
+        open_.remove(best[1])
+    return identities
