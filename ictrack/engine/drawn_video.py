@@ -9,7 +9,8 @@ from typing import Union
 import numpy as np
 from detectron2.structures import Instances
 
-from ictrack.data.video_io import FrameStream, VideoWriter
+from ictrack.data.video_io import FrameStream
+from ictrack.data.video_writer import VideoWriter
 from ictrack.modeling.frame_instances import to_instances
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale

@@ -10,7 +10,7 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Boxes, Instances
 
 from ictrack.command.main import main
-from ictrack.data.video_io import VideoWriter
+from ictrack.data.video_writer import VideoWriter
 from ictrack.visualization import draw_tracks
 from ictrack.visualization.draw_tracks import TrackDrawer
 

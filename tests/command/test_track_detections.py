@@ -10,7 +10,7 @@ from color_detector import scene
 from tiny_onnx import write_color_detector
 
 from ictrack.command.main import main
-from ictrack.data.video_io import VideoWriter
+from ictrack.data.video_writer import VideoWriter
 from ictrack.structures.rle import encode_mask
 from ictrack.structures.track_formats import FORMATS
 

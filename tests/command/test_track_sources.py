@@ -12,7 +12,8 @@ from detectron2.modeling import META_ARCH_REGISTRY
 from ictrack.command.main import main
 from ictrack.command.track_source import PIXEL_FORMATS
 from ictrack.data import raw_frames
-from ictrack.data.video_io import VideoWriter, open_frames
+from ictrack.data.video_io import open_frames
+from ictrack.data.video_writer import VideoWriter
 from ictrack.engine import video_run
 
 NUM_FRAMES = 12

@@ -9,7 +9,8 @@ from color_detector import ColorDetector, scene
 from detectron2.modeling import META_ARCH_REGISTRY
 
 from ictrack.command.main import main
-from ictrack.data.video_io import VideoWriter, open_frames
+from ictrack.data.video_io import open_frames
+from ictrack.data.video_writer import VideoWriter
 from ictrack.structures.track_formats import format_of
 
 NUM_FRAMES = 12

@@ -18,8 +18,9 @@ from ictrack.data.image_file import ImageFile
 from ictrack.data.live_stream import LiveStream
 from ictrack.data.raw_frames import PIXEL_FORMATS, RawFrameStream
 from ictrack.data.selected_frames import SelectedFrames, position
-from ictrack.data.video_io import VideoReadError, VideoWriter, open_frames
+from ictrack.data.video_io import VideoReadError, open_frames
 from ictrack.data.video_list import list_videos
+from ictrack.data.video_writer import VideoWriter
 
 NUM_FRAMES = 20
 

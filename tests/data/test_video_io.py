@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ictrack.data.random_access_video import FileVideo
-from ictrack.data.video_io import VideoReadError, VideoWriteError, VideoWriter, open_frames
+from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.video_writer import VideoWriteError, VideoWriter
 
 HEIGHT, WIDTH = 48, 64
 

@@ -20,7 +20,7 @@ from mots_case import write_mots_case
 from tao_case import tao_case
 
 from ictrack.command.main import COMMANDS, main
-from ictrack.data.video_io import VideoWriter
+from ictrack.data.video_writer import VideoWriter
 from ictrack.engine.setup import load_config
 from ictrack.modeling.build import build_model
 

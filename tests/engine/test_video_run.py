@@ -16,7 +16,8 @@ from detectron2.config import get_cfg
 
 from benchmarks.endless import NumberedStream, run_killed, track_numbered
 from ictrack.config import add_ictrack_config
-from ictrack.data.video_io import FrameStream, VideoWriter, open_frames
+from ictrack.data.video_io import FrameStream, open_frames
+from ictrack.data.video_writer import VideoWriter
 from ictrack.engine import video_run
 from ictrack.engine.frame_tracks import to_frame_tracks
 from ictrack.engine.video_run import track_video
@@ -182,7 +183,7 @@ def test_an_error_of_any_stage_ends_all(tmp_path, monkeypatch, stage):
     if stage == "draw":
         monkeypatch.setattr("ictrack.visualization.draw_tracks.TrackDrawer.draw", fail)
     if stage == "encode":
-        monkeypatch.setattr("ictrack.data.video_io.VideoWriter.write", fail)
+        monkeypatch.setattr("ictrack.data.video_writer.VideoWriter.write", fail)
     before = threading.active_count()
     with pytest.raises(ValueError, match="frame 3: "):
         track_video(make_tracker(model), source, tmp_path / "x.mp4", save_tracks=tmp_path / "tracks.json")

@@ -9,7 +9,8 @@ import torch
 from coco_squares import content_of, write_squares
 from color_detector import scene
 
-from ictrack.data.video_io import VideoWriter, open_frames
+from ictrack.data.video_io import open_frames
+from ictrack.data.video_writer import VideoWriter
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "track_any_detector.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from ictrack.data.video_io import VideoWriter
+from ictrack.data.video_writer import VideoWriter
 
 HEIGHT, WIDTH = 48, 80
 

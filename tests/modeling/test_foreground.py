@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from ictrack.command.main import main
-from ictrack.data.video_io import VideoWriter
+from ictrack.data.video_writer import VideoWriter
 from ictrack.engine.setup import load_config
 from ictrack.modeling.build import build_model
 from ictrack.structures.track_formats import format_of

@@ -5,7 +5,7 @@ from pathlib import Path
 from color_detector import scene
 
 from benchmarks.memory import RepeatedStream, peak_memory
-from ictrack.data.video_io import VideoWriter
+from ictrack.data.video_writer import VideoWriter
 from ictrack.engine.setup import load_config
 
 CONFIG = Path(__file__).resolve().parents[3] / "configs" / "quickstart" / "solo_lite0.yaml"

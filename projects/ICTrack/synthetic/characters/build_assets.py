@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from PIL import Image, ImageSequence
 
-from ictrack.data.video_io import VideoWriter, open_frames
+from ictrack.data.video_io import open_frames
+from ictrack.data.video_writer import VideoWriter
 
 STILL_SIDE = 160
 ANIMATED_SIDE = 128
