@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Sequence
 
 import numpy as np
@@ -36,7 +37,8 @@ def assign_identities(tracklets: Sequence[Tracklet], means: np.ndarray, num_inst
     if not groups:
         raise ValueError(f"--num-instances {num_instances}: no frame shows that many objects apart from each other")
     founders = max(groups.values(), key=lambda members: min(len(tracklets[i]) for i in members))
-    meeting = [[j for j, other in enumerate(tracklets) if j != i and x.meets(other)] for i, x in enumerate(tracklets)]
+    first, last = (np.array([x.frames[side] for x in tracklets]) for side in (0, -1))
+    meeting = [np.flatnonzero((first <= x.frames[-1]) & (last >= x.frames[0])) for x in tracklets]
     centers = means[founders]
     identities = np.full(len(tracklets), -1, dtype=np.int64)
     for _ in range(_ROUNDS):
@@ -50,22 +52,33 @@ def assign_identities(tracklets: Sequence[Tracklet], means: np.ndarray, num_inst
     return identities
 
 
-def _assign(similarity: np.ndarray, founders: Sequence[int], meeting: Sequence[Sequence[int]]) -> np.ndarray:
+def _assign(similarity: np.ndarray, founders: Sequence[int], meeting: Sequence[np.ndarray]) -> np.ndarray:
+    """Identity (T,) of each tracklet, the most certain first; -1 where every identity is taken.
+
+    Args:
+        similarity: (T, N) similarity of tracklets and identities.
+        founders: Tracklets of the identities, in their order.
+        meeting: Tracklets that share a frame with each, itself included.
+    """
     identities = np.full(len(similarity), -1, dtype=np.int64)
     identities[list(founders)] = np.arange(len(founders))
-    open_ = set(range(len(similarity))) - set(founders)
-    while open_:
-        best: tuple[float, int, int] | None = None
-        for i in open_:
-            free = np.setdiff1d(np.arange(similarity.shape[1]), identities[list(meeting[i])])
-            if not len(free):
-                continue
-            order = free[np.argsort(-similarity[i, free], kind="stable")]
-            lead = similarity[i, order[0]] - (similarity[i, order[1]] if len(order) > 1 else -1.0)
-            if best is None or lead > best[0]:
-                best = (float(lead), i, int(order[0]))
-        if best is None:
-            break
-        identities[best[1]] = best[2]
-        open_.remove(best[1])
+    waiting: list[tuple[float, int, int]] = []  # minus the lead over the second nearest identity, tracklet, identity
+
+    def propose(tracklet: int) -> None:
+        free = np.setdiff1d(np.arange(similarity.shape[1]), identities[meeting[tracklet]])
+        if len(free):
+            order = free[np.argsort(-similarity[tracklet, free], kind="stable")]
+            second = similarity[tracklet, order[1]] if len(order) > 1 else -1.0
+            heapq.heappush(waiting, (float(second - similarity[tracklet, order[0]]), tracklet, int(order[0])))
+
+    for tracklet in np.flatnonzero(identities < 0).tolist():
+        propose(tracklet)
+    while waiting:
+        _, tracklet, identity = heapq.heappop(waiting)
+        if identities[tracklet] >= 0 or identity in identities[meeting[tracklet]]:
+            continue  # proposed before a tracklet that it meets got the identity
+        identities[tracklet] = identity
+        for other in meeting[tracklet].tolist():
+            if identities[other] < 0:
+                propose(other)
     return identities

@@ -82,10 +82,10 @@ def cut_in_halves(tracklets: Sequence[Tracklet], min_length: int) -> tuple[list[
     parts: list[Tracklet] = []
     of: list[int] = []
     cuts: list[Cut] = []
-    while True:
-        group, start, end = _longest_company(tracklets, uncut)
-        if len(group) < 2 or end - start < 2 * min_length:
-            break
+    for _, group, start, end in sorted(_companies(tracklets, 2 * min_length), reverse=True):
+        group = [index for index in group if index in uncut]
+        if len(group) < 2:
+            continue
         middle = (start + end) // 2
         sides: tuple[list[int], list[int]] = ([], [])
         for index in group:
@@ -118,16 +118,26 @@ def match_halves(means: np.ndarray, cuts: Sequence[Cut]) -> HalvesTest:
     return HalvesTest(matched, pairs, len(cuts), len(cuts) / pairs if pairs else float("nan"))
 
 
-def _longest_company(tracklets: Sequence[Tracklet], candidates: set[int]) -> tuple[list[int], int, int]:
-    """Tracklets that are together, and the frames [start, end) in which they are: the largest number times frames."""
-    best: tuple[float, list[int], int, int] = (0.0, [], 0, 0)
-    spans = {i: (int(tracklets[i].frames[0]), int(tracklets[i].frames[-1]) + 1) for i in candidates}
-    edges = sorted({edge for span in spans.values() for edge in span})
-    for position, start in enumerate(edges):
-        for end in edges[position + 1 :]:
-            group = [i for i, (first, last) in spans.items() if first <= start and last >= end]
-            if len(group) < 2:
-                break
-            if len(group) * (end - start) > best[0]:
-                best = (len(group) * (end - start), sorted(group), start, end)
-    return best[1:]
+def _companies(tracklets: Sequence[Tracklet], min_length: int) -> list[tuple[int, list[int], int, int]]:
+    """Groups of tracklets that are together for at least ``min_length`` frames [start, end).
+
+    Of the tracklets in the first frame of each tracklet, all are a group, and again without the one that limits their
+    time most, and so on.
+
+    Returns:
+        Number of tracklets times frames, the tracklets, start and end.
+    """
+    spans = [(int(x.frames[0]), int(x.frames[-1]) + 1) for x in tracklets]
+    begins = np.array([first for first, _ in spans])
+    ends = np.array([last for _, last in spans])
+    companies = []
+    for frame in np.unique(begins):
+        group = np.flatnonzero((begins <= frame) & (ends > frame)).tolist()
+        while len(group) > 1:
+            start, end = int(begins[group].max()), int(ends[group].min())
+            if end - start >= min_length:
+                companies.append((len(group) * (end - start), list(group), start, end))
+            latest, earliest = (int(np.argmax(begins[group])), int(np.argmin(ends[group])))
+            without = [group[:place] + group[place + 1 :] for place in (latest, earliest)]
+            group = max(without, key=lambda rest: ends[rest].min() - begins[rest].max())
+    return companies

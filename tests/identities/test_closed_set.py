@@ -1,5 +1,7 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ictrack.identities import Tracklet, assign_identities
 
@@ -49,3 +51,22 @@ def test_a_number_that_is_never_seen_is_refused():
 def test_a_single_object():
     tracklets = [tracklet(0, 5), tracklet(10, 30)]
     assert assign_identities(tracklets, unit([1, 0], [0, 1]), 1).tolist() == [0, 0]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(2, 5), st.integers(0, 2**32 - 1))
+def test_tracklets_that_meet_never_share_an_identity(number, seed):
+    """Objects that are lost now and then, so that no frame shows more than there are."""
+    rng = np.random.default_rng(seed)
+    tracklets = [tracklet(0, int(rng.integers(5, 30))) for _ in range(number)]
+    for first in tracklets[:number]:
+        time = int(first.frames[-1]) + 1
+        for _ in range(4):
+            start = time + int(rng.integers(0, 4))
+            time = start + int(rng.integers(1, 20))
+            tracklets.append(tracklet(start, time))
+    identities = assign_identities(tracklets, unit(*rng.normal(size=(len(tracklets), 3))), number)
+    assert set(identities.tolist()) - {-1} == set(range(number))
+    for i, one in enumerate(tracklets):
+        for j, other in enumerate(tracklets[:i]):
+            assert not one.meets(other) or identities[i] != identities[j] or identities[i] == -1
