@@ -105,13 +105,21 @@ def test_ctrl_c_of_a_process_keeps_its_files(tmp_path):
     """The signal itself, which may come in any thread's midst."""
     tracks, drawn = tmp_path / "tracks.json", tmp_path / "drawn.mp4"
     command = [sys.executable, "-m", "benchmarks.endless", "100000", str(tracks), "--output", str(drawn), "--resume"]
-    process = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)})
+    # A shell starts its background jobs with this signal ignored, which the children would inherit.
+    process = subprocess.Popen(
+        command,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     journal = tmp_path / "tracks.json.partial.jsonl"
     while not journal.is_file() or journal.stat().st_size < 20_000:
         assert process.poll() is None
         time.sleep(0.05)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=30) == 0
+    try:
+        assert process.wait(timeout=60) == 0
+    finally:
+        process.kill()
     length = json.loads(tracks.read_text())["videos"][0]["length"]
     assert open_frames(drawn).length == length > 5
 

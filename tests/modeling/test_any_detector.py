@@ -13,7 +13,8 @@ from detectron2.utils.events import EventStorage
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.engine.setup import ConfigError, load_config
-from ictrack.engine.video_tracker import VideoTracker, track_video
+from ictrack.engine.video_run import track_video
+from ictrack.engine.video_tracker import VideoTracker
 from ictrack.modeling import attach_embedding_head
 from ictrack.modeling.build import build_model
 from ictrack.structures.track_formats import format_of
