@@ -10,21 +10,20 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Boxes, Instances
-from torch import Tensor, nn
+
+from .featureless_detector import FeaturelessDetector
 
 METHODS = ("dark", "bright", "background")
 
 
 @META_ARCH_REGISTRY.register()
-class ForegroundSegmenter(nn.Module):
+class ForegroundSegmenter(FeaturelessDetector):
     """Detector without weights: every connected region of the foreground that is large enough is an instance.
 
     The foreground are pixels darker or brighter than a threshold, or pixels that differ from a model of the background
     (OpenCV's mixture of Gaussians), which learns from the frames of a video as they come. Objects that touch are one
     instance. All detections have the score 1 and the class 0.
     """
-
-    _device: Tensor
 
     @configurable
     def __init__(
@@ -63,7 +62,6 @@ class ForegroundSegmenter(nn.Module):
         self.history = history
         self.to_gray = cv2.COLOR_BGR2GRAY if image_format == "BGR" else cv2.COLOR_RGB2GRAY
         self._background: Any = None
-        self.register_buffer("_device", torch.zeros(0), persistent=False)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -78,33 +76,13 @@ class ForegroundSegmenter(nn.Module):
             "image_format": cfg.INPUT.FORMAT,
         }
 
-    @property
-    def device(self) -> torch.device:
-        return self._device.device
+    def _detect(self, record: dict[str, Any]) -> Instances:
+        """Instances of an image by falling area, with pred_boxes, scores, pred_classes and pred_masks.
 
-    @property
-    def backbone(self) -> nn.Module:
-        """None: raises ValueError, which says where the embedding head's backbone is named."""
-        raise ValueError(
-            "a foreground segmenter has no backbone to read embeddings from: set "
-            "MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE"
-        )
-
-    def forward(self, batched_inputs: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Instances]]:
-        """
         Args:
-            batched_inputs: Dict of each image with "image" (3, h, w), "height" and "width" of the output, and in a
-                video "frame_index", whose 0 begins a new background.
-
-        Returns:
-            In training no loss. At test time {"instances": Instances} of each image, by falling area, with pred_boxes,
-            scores, pred_classes and pred_masks.
+            record: "image" (3, h, w), "height" and "width" of the output, and in a video "frame_index", whose 0 begins
+                a new background.
         """
-        if self.training:
-            return {}
-        return [{"instances": self._segment(x).to(self.device)} for x in batched_inputs]
-
-    def _segment(self, record: dict[str, Any]) -> Instances:
         image = record["image"].permute(1, 2, 0).cpu().numpy().astype(np.uint8)
         foreground = self._foreground(np.ascontiguousarray(image), is_first=record.get("frame_index") == 0)
         if self.kernel is not None:

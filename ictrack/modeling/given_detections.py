@@ -13,11 +13,12 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Instances
-from torch import Tensor, nn
+from torch import nn
 
 from ictrack.structures.detections import DetectionSource, frame_of_arrays, frame_of_supervision, read_detections
 from ictrack.structures.frame_tracks import FrameTracks
 
+from .featureless_detector import FeaturelessDetector
 from .frame_instances import to_instances
 
 logger = logging.getLogger(__name__)
@@ -28,7 +29,7 @@ Answer = Any
 
 
 @META_ARCH_REGISTRY.register()
-class GivenDetections(nn.Module):
+class GivenDetections(FeaturelessDetector):
     """Detector that looks its detections up.
 
     It fits wherever a Detectron2 detector does: inside :class:`EmbeddedDetector`, with a backbone for the embeddings
@@ -39,8 +40,6 @@ class GivenDetections(nn.Module):
         joint_names: Names of the joints of poses; empty if there are none, or if they are unknown.
         category_ids: Ids of the classes in the file; None if they are unknown.
     """
-
-    _device: Tensor
 
     @configurable
     def __init__(
@@ -71,7 +70,6 @@ class GivenDetections(nn.Module):
             else:
                 self.class_names = list(source.class_names)
                 self.category_ids = None if source.category_ids is None else list(source.category_ids)
-        self.register_buffer("_device", torch.zeros(0), persistent=False)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -81,42 +79,24 @@ class GivenDetections(nn.Module):
         source = read_detections(given.FILE, given.FORMAT or None, images=given.IMAGES or None)
         return {"source": source, "class_names": list(cfg.MODEL.CLASSES) or None}
 
-    @property
-    def device(self) -> torch.device:
-        return self._device.device
-
-    @property
-    def backbone(self) -> nn.Module:
-        """None: raises ValueError, which says where the embedding head's backbone is named."""
-        raise ValueError(
-            "given detections have no backbone to read embeddings from: set MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE"
-        )
-
-    def forward(self, batched_inputs: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Instances]]:
-        """
-        Args:
-            batched_inputs: Frames with ``height`` and ``width``, and ``frame_index`` or ``file_name`` or both, and
-                ``video_name`` where the detections are of several videos; without it, the name of the image's folder
-                is taken. Images are not looked at.
-
-        Returns:
-            In training no loss. At test time the Instances of each frame at its size, with ``scores``,
-            ``pred_classes``, ``pred_boxes`` and, where there are any, ``pred_masks`` and ``pred_keypoints``.
-
-        Raises:
-            AnnotationError: The file's detections do not fit the frame, see :meth:`DetectionSource.frame`.
-            ValueError: An input has no ``frame_index`` and no ``file_name``, or a function's answer is none.
-        """
-        if self.training:
-            return {}
-        return [{"instances": self._detect(record).to(self.device)} for record in batched_inputs]
-
     def end_video(self, *, is_complete: bool) -> None:
         """Say that a video is at its end, see :meth:`DetectionSource.end_video`."""
         if isinstance(self.source, DetectionSource):
             self.source.end_video(is_complete=is_complete)
 
     def _detect(self, record: dict[str, Any]) -> Instances:
+        """Instances of a frame, with ``scores``, ``pred_classes``, ``pred_boxes`` and, where there are any,
+        ``pred_masks`` and ``pred_keypoints``.
+
+        Args:
+            record: ``height`` and ``width``, and ``frame_index`` or ``file_name`` or both, and ``video_name`` where the
+                detections are of several videos; without it, the name of the image's folder is taken. The image is not
+                looked at.
+
+        Raises:
+            AnnotationError: The file's detections do not fit the frame, see :meth:`DetectionSource.frame`.
+            ValueError: The input has no ``frame_index`` and no ``file_name``, or a function's answer is none.
+        """
         size = (int(record["height"]), int(record["width"]))
         if not isinstance(self.source, DetectionSource):
             return _instances(self.source(record), int(record.get("frame_index", 0)), size)

@@ -12,8 +12,8 @@ from detectron2.config import CfgNode, configurable
 from detectron2.layers import batched_nms
 from detectron2.modeling import META_ARCH_REGISTRY
 from detectron2.structures import Boxes, Instances
-from torch import Tensor, nn
 
+from .featureless_detector import FeaturelessDetector
 from .onnx_file import OnnxError, OnnxSession
 
 # "yolo": (4 + C, N) or (N, 4 + C), center, size and a score for each class; "yolov5": (N, 5 + C), between them the
@@ -25,7 +25,7 @@ _PADDING = 114  # gray around the image, as in YOLO
 
 
 @META_ARCH_REGISTRY.register()
-class OnnxDetector(nn.Module):
+class OnnxDetector(FeaturelessDetector):
     """Box detector in an ONNX file, for example one that was exported from a YOLO.
 
     Images are fitted into the model's input with their proportions, in the middle of gray. It has nothing to train, and
@@ -35,8 +35,6 @@ class OnnxDetector(nn.Module):
     Attributes:
         class_names: Names of the classes, as the file says; None if it does not.
     """
-
-    _device: Tensor
 
     @configurable
     def __init__(
@@ -80,7 +78,6 @@ class OnnxDetector(nn.Module):
         self.nms_thresh = nms_thresh
         self.nms_class_agnostic = nms_class_agnostic
         self.max_detections = max_detections
-        self.register_buffer("_device", torch.zeros(0), persistent=False)
 
     @classmethod
     def from_config(cls, cfg: CfgNode) -> dict[str, Any]:
@@ -99,31 +96,15 @@ class OnnxDetector(nn.Module):
             "max_detections": cfg.TEST.DETECTIONS_PER_IMAGE,
         }
 
-    @property
-    def device(self) -> torch.device:
-        return self._device.device
+    def _detect(self, record: dict[str, Any]) -> Instances:
+        """Instances of an image, with ``scores``, ``pred_classes`` and ``pred_boxes``.
 
-    @property
-    def backbone(self) -> nn.Module:
-        """None: raises ValueError, which says where the embedding head's backbone is named."""
-        raise ValueError("an ONNX detector shows no features: set MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE")
-
-    def forward(self, batched_inputs: list[dict[str, Any]]) -> dict[str, Tensor] | list[dict[str, Instances]]:
-        """
         Args:
-            batched_inputs: Images: ``image`` (3, h, w) from 0 to 255, and ``height`` and ``width`` of the results.
-
-        Returns:
-            In training no loss. At test time Instances with ``scores``, ``pred_classes`` and ``pred_boxes``.
+            record: ``image`` (3, h, w) from 0 to 255, and ``height`` and ``width`` of the results.
 
         Raises:
             OnnxError: The model cannot be run, or its output has none of the known forms.
         """
-        if self.training:
-            return {}
-        return [{"instances": self._detect(record).to(self.device)} for record in batched_inputs]
-
-    def _detect(self, record: dict[str, Any]) -> Instances:
         image = record["image"].cpu().numpy().transpose(1, 2, 0)
         image = image[:, :, ::-1] if self.reverse_channels else image
         fitted, scale, left, top = fit_image(np.ascontiguousarray(image, dtype=np.float32), self.size)

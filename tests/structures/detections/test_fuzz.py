@@ -88,7 +88,6 @@ def test_formats_of_tracks(tmp_path, name):
 
 
 def test_parquet(tmp_path):
-    pytest.importorskip("pyarrow")
     test_formats_of_tracks(tmp_path, "parquet")
 
 

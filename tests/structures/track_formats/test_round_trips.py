@@ -63,8 +63,6 @@ def test_coco(tmp_path_factory, video):
 @settings(max_examples=50)
 def test_tables(tmp_path_factory, name, video):
     info, frames = video
-    if name == "parquet":
-        pytest.importorskip("pyarrow")
     found = round_trip(tmp_path_factory, name, info, frames)
     assert_same_video(found.frames, frames, "scores", "boxes", "ids", "rles", "keypoints", "time")
     assert names_of_classes(found.info, found.frames) == names_of_classes(info, frames)
@@ -119,8 +117,6 @@ def test_cvat(tmp_path_factory, video):
 @settings(max_examples=5)
 def test_frames_that_fail_leave_no_file(tmp_path_factory, name, video):
     info, frames = video
-    if name == "parquet":
-        pytest.importorskip("pyarrow")
     path = tmp_path_factory.mktemp("tracks") / "new" / "tracks"
 
     def failing():
