@@ -14,6 +14,7 @@ from ictrack.structures.command_line import run_command
 COMMANDS = {
     "track": "track objects through a video, and draw or save the tracks",
     "identify": "find out who is who among look-alikes, from the video itself",
+    "relabel": "correct identities in a file of tracks: swap, join, split",
     "train": "train a model, or evaluate it on data sets (--eval-only)",
     "adapt": "fit a model's video embedding head to your own unlabeled videos",
     "tune": "choose the tracker's thresholds on labeled videos",
