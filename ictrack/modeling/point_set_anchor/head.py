@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torchvision.ops import DeformConv2d, deform_conv2d
 
 from .anchors import PoseAnchors
+from .shared_taps import convolve_at
 
 # (dy, dx) in pixels of the taps of a 3x3 convolution, row-major.
 _REGULAR_GRID = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
@@ -59,27 +60,29 @@ class PointAlignedBranch(nn.Module):
         self.norm = nn.GroupNorm(num_groups, conv_dim)
         self.output = Conv2d(conv_dim, out_channels, kernel_size=1)
 
-    def forward(self, x: Tensor, offsets: Tensor) -> Tensor:
-        """(B, C, H, W) features and (B, 18, H, W) offsets (dy, dx) of the taps -> (B, out_channels, H, W) float32."""
+    def forward(self, x: Tensor, offsets: Tensor, is_fixed: bool) -> Tensor:
+        """(B, out_channels, H, W) float32 of features (B, C, H, W); for the rest see :func:`deformable_convolution`."""
         x = self.tower(x)
         with torch.autocast(x.device.type, enabled=False):  # the deformable convolution has no half precision on CPUs
-            x = deformable_convolution(x.float(), offsets, self.aligned.weight)
+            x = deformable_convolution(x.float(), offsets, self.aligned.weight, is_fixed=is_fixed)
         return self.output(F.relu(self.norm(x))).float()
 
 
-def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor:
+def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor, *, is_fixed: bool = False) -> Tensor:
     """(B, D, H, W) result of torchvision's ``deform_conv2d`` with 3x3 kernels and padding 1.
 
-    On a CPU the taps are sampled by ``grid_sample``, since the backward pass of torchvision's operator would take most
-    of a training step; it also computes a gradient of the offsets, which is not needed.
+    On a CPU the taps are read otherwise, since the backward pass of torchvision's operator would take most of a
+    training step; it also computes a gradient of the offsets, which is not needed.
 
     Args:
         x: (B, C, H, W).
-        offsets: (B, 18, H, W) dy and dx of each tap in cells; no gradient passes into them.
+        offsets: (B, 18, H, W) dy and dx of each tap in cells, or (1, 18, H, W) of all images; no gradient passes into
+            them.
         weight: (D, C, 3, 3).
+        is_fixed: Whether the offsets are (1, 18, H, W), and the same in later calls with this size.
     """
     if x.device.type != "cpu":
-        return deform_conv2d(x, offsets, weight, padding=1)
+        return deform_conv2d(x, offsets.expand(len(x), -1, -1, -1).contiguous(), weight, padding=1)
     height, width = x.shape[-2:]
     rows = torch.arange(height, device=x.device)[:, None]
     columns = torch.arange(width, device=x.device)
@@ -87,8 +90,10 @@ def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor) -> Tensor
     dy, dx = offsets.detach().unflatten(1, (-1, 2)).unbind(2)  # (B, 9, H, W)
     y = dy + rows + taps[:, 0, None, None]
     x_ = dx + columns + taps[:, 1, None, None]
+    if is_fixed:
+        return convolve_at(x, torch.stack([y[0], x_[0]], dim=1), weight.flatten(2))
     grid = torch.stack([(2 * x_ + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1).flatten(2, 3)  # (B, 9, HW, 2)
-    read = F.grid_sample(x, grid, "bilinear", "zeros", align_corners=False)  # (B, C, 9, HW)
+    read = F.grid_sample(x, grid.expand(len(x), -1, -1, -1), "bilinear", "zeros", align_corners=False)  # (B, C, 9, HW)
     return F.conv2d(read, weight.flatten(2)[..., None]).reshape(len(x), -1, height, width)
 
 
@@ -150,24 +155,25 @@ class PointSetAnchorHead(nn.Module):
             anchors: Cells and strides.
             with_logits, with_boxes: Whether to run the class branch, the box branch.
         """
-        offsets = self.sampling_offsets(features, points, anchors)
+        offsets = self.sampling_offsets(points, anchors)
+        is_first_stage = points.data_ptr() == anchors.points.data_ptr()
 
         def run(branch: PointAlignedBranch) -> Tensor:
-            levels = [branch(x, o).flatten(2) for x, o in zip(features, offsets)]
+            levels = [branch(x, o, is_first_stage).flatten(2) for x, o in zip(features, offsets)]
             return torch.cat(levels, dim=2).transpose(1, 2)  # (B, A, channels)
 
         logits = run(self.class_branch)[..., 0] if with_logits else None
         point_deltas = run(self.point_branch).unflatten(2, (self.num_joints, 2))
         return StagePredictions(logits, point_deltas, run(self.box_branch) if with_boxes else None)
 
-    def sampling_offsets(self, features: Sequence[Tensor], points: Tensor, anchors: PoseAnchors) -> list[Tensor]:
-        """Offsets (B, 18, H_l, W_l) that move each tap of a regular 3x3 kernel onto its point, in feature pixels.
+    def sampling_offsets(self, points: Tensor, anchors: PoseAnchors) -> list[Tensor]:
+        """Offsets (B or 1, 18, H_l, W_l) that move each tap of a regular 3x3 kernel onto its point, in feature pixels.
 
         A point at pixel index p lies at p / stride of the feature map: the first cell's center is pixel index 0.
         """
         taps = (points[:, :, self.sampled_joints] - anchors.origins[:, None]) / anchors.strides[:, None, None]
         offsets = (taps.flip(-1) - taps.new_tensor(_REGULAR_GRID)).flatten(2)  # (B, A, 18): (dy, dx) a tap
         return [
-            level.transpose(1, 2).unflatten(2, size).expand(len(x), -1, -1, -1).contiguous()
-            for x, level, size in zip(features, anchors.split(offsets, dim=1), anchors.level_sizes)
+            level.transpose(1, 2).unflatten(2, size)
+            for level, size in zip(anchors.split(offsets, dim=1), anchors.level_sizes)
         ]
