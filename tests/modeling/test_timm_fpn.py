@@ -41,7 +41,7 @@ def test_package_weights_are_the_imagenet_model(frozen):
     with torch.no_grad():
         taps = frozen.model(images)
         last = whole.blocks(whole.bn1(whole.conv_stem(images)))
-    torch.testing.assert_close(taps[-1], last)
+    torch.testing.assert_close(taps[-1], last, rtol=1e-4, atol=1e-4)  # normalizations are folded
     # ImageNet statistics, not an initialisation.
     assert whole.bn1.running_var.std() > 0.01
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..mixed_precision import autocast
+from .folded import FoldedForward
 from .timm_weights import imagenet_weights, load_statistics, load_timm_state_dict
 
 
@@ -82,6 +83,7 @@ class TimmBackbone(Backbone):
         self.autocast = autocast
         if freeze:
             self.model.requires_grad_(False).eval()
+            self.model.forward = FoldedForward(self.model)
             self.norms = nn.ModuleList(
                 nn.BatchNorm2d(self._out_feature_channels[f], affine=False) for f in self._out_features
             )
