@@ -133,7 +133,7 @@ def _add_point_set_anchor_config(cfg: CN) -> None:
     psa.CLASS_LOSS_WEIGHT = 1.0
     # Weight of the keypoint loss.
     psa.KEYPOINT_LOSS_WEIGHT = 10.0
-    # Weight of the box loss; it is auxiliary, boxes of detections are their poses' extents.
+    # Weight of the box loss; it is auxiliary, boxes of detections are their poses' extents. 0: the branch does not run.
     psa.BOX_LOSS_WEIGHT = 1.0
     # Channels of the heatmap branch.
     psa.HEATMAP_CONV_DIM = 256

@@ -16,7 +16,8 @@ from .targets import StageTargets
 class StageLosses:
     """Class, keypoint and box loss; the fields are those of ``cfg.MODEL.POINT_SET_ANCHOR``.
 
-    Each is a sum over the batch, divided by its number of positive anchors (at least 1 per image).
+    Each is a sum over the batch, divided by its number of positive anchors (at least 1 per image). There is no box loss
+    where its weight is 0.
     """
 
     focal_alpha: float
@@ -29,7 +30,7 @@ class StageLosses:
     def __call__(self, predictions: StagePredictions, targets: StageTargets) -> dict[str, Tensor]:
         """
         Args:
-            predictions: Predictions of all three branches.
+            predictions: Predictions of all branches that have a loss.
             targets: Targets of the stage.
 
         Returns:
@@ -37,16 +38,19 @@ class StageLosses:
             * keypoint: L1 distance of labeled joints, x and y summed, in units of the level's scale.
             * box: Smooth L1 loss of the four box deltas.
         """
-        assert predictions.logits is not None and predictions.box_deltas is not None
+        assert predictions.logits is not None
         positives = targets.images, targets.anchors
         focal = sigmoid_focal_loss(predictions.logits, targets.labels, self.focal_alpha, self.focal_gamma)
         distance = (predictions.point_deltas[positives] - targets.point_deltas).abs().sum(-1)
-        box = smooth_l1_loss(predictions.box_deltas[positives], targets.box_deltas, self.box_beta, reduction="sum")
-        return {
+        losses = {
             "class": self.class_weight * (focal * targets.weights).sum() / targets.normalizer,
             "keypoint": self.keypoint_weight * (distance * targets.point_weights).sum() / targets.normalizer,
-            "box": self.box_weight * box / targets.normalizer,
         }
+        if self.box_weight:
+            assert predictions.box_deltas is not None
+            box = smooth_l1_loss(predictions.box_deltas[positives], targets.box_deltas, self.box_beta, reduction="sum")
+            losses["box"] = self.box_weight * box / targets.normalizer
+        return losses
 
 
 def heatmap_loss(

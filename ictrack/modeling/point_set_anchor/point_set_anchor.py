@@ -141,6 +141,9 @@ class PointSetAnchor(TrackableDetector):
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
         self.register_buffer("sigmas", torch.tensor(selector.sigmas), False)
 
+        if not stage_losses.box_weight:
+            for head in heads:
+                head.box_branch.requires_grad_(False)
         self.freeze_parts(frozen, self.heads, self.heatmap_head)
 
     @classmethod
@@ -189,10 +192,10 @@ class PointSetAnchor(TrackableDetector):
                 * height, width (test): Size of the output; by default that of "image".
 
         Returns:
-            In training the losses: loss_class_stageS, loss_keypoint_stageS, loss_box_stageS, loss_heatmap and
-            loss_offset, unless frozen, and those of the embedding head. At test time {"instances": Instances} of each
-            image, with pred_boxes (the poses' extents), scores in falling order, pred_classes (0), pred_keypoints
-            (N, 17, 3: x, y, score), and embeddings (N, D) where there is an embedding head.
+            In training the losses: loss_class_stageS, loss_keypoint_stageS, loss_box_stageS (unless its weight is 0),
+            loss_heatmap and loss_offset, unless frozen, and those of the embedding head. At test time {"instances":
+            Instances} of each image, with pred_boxes (the poses' extents), scores in falling order, pred_classes (0),
+            pred_keypoints (N, 17, 3: x, y, score), and embeddings (N, D) where there is an embedding head.
         """
         if self.training:
             return self.training_losses(batched_inputs)
@@ -288,8 +291,8 @@ class PointSetAnchor(TrackableDetector):
         Args:
             features: Backbone features.
             images: Images of the batch.
-            parts: Branches to run: all ("everything"); the point branches and the last stage's class branch ("people");
-                or the point branches ("poses").
+            parts: Branches to run: all that have a loss ("everything"); the point branches and the last stage's class
+                branch ("people"); or the point branches ("poses").
         """
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator([(x.shape[2], x.shape[3]) for x in levels])
@@ -298,7 +301,8 @@ class PointSetAnchor(TrackableDetector):
         stages = []
         for i, head in enumerate(self.heads):
             with_logits = parts == "everything" or (parts == "people" and i == len(self.heads) - 1)
-            predictions = head(levels, points, anchors, with_logits, with_boxes=parts == "everything")
+            with_boxes = parts == "everything" and self.stage_losses.box_weight > 0
+            predictions = head(levels, points, anchors, with_logits, with_boxes)
             poses = clip_points(decode_points(points, predictions.point_deltas.detach(), anchors.scales), maximum)
             stages.append(Stage(points, boxes, predictions, poses))
             points, boxes = poses, point_boxes(poses)

@@ -102,6 +102,18 @@ def test_a_detector_that_trains_runs_all_of_it():
     assert not [name for name, p in model.named_parameters() if p.grad is None]
 
 
+def test_a_box_branch_without_a_loss():
+    cfg = pose_config(OBJECTIVE="correspondence", FREEZE=[])
+    cfg.MODEL.POINT_SET_ANCHOR.BOX_LOSS_WEIGHT = 0.0
+    model = build_model(cfg).train()
+    runs = counted(model)
+    losses = model([labeled_people(), labeled_people()])
+    assert len(runs) == 2 * len(model.heads) + 2 and not [name for name in runs if "box" in name]
+    assert not [name for name in losses if "box" in name]
+    sum(losses.values()).backward()
+    assert not [name for name, p in model.named_parameters() if p.requires_grad and p.grad is None]
+
+
 def test_normalisation_of_both_heatmap_branches_sees_the_same_images():
     """In joint training: the frames of unlabeled video, too."""
     model = random_model(2, FREEZE=[]).train()
