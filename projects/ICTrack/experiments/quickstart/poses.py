@@ -56,7 +56,10 @@ from .poses_report import setting_of, write_pose_report
 SKIPS = (4, 8, 16)
 # Detection score thresholds tried in tuning, besides each method's own thresholds.
 MIN_SCORES = (0.2, 0.3, 0.4, 0.5)
-SAMPLE = PoseSampleConfig(tune_clips=20, val_clips=40, unlabeled_clips=40, unlabeled_length=40)
+# Of labeled clips no other frames are read than every SKIPS[0]-th.
+SAMPLE = PoseSampleConfig(
+    tune_clips=20, val_clips=40, unlabeled_clips=40, unlabeled_length=40, clip_step=SKIPS[0], skips=SKIPS[:1]
+)
 
 # Head on the shared frozen features -> KEY, VALUE, ... of MODEL.EMBEDDING on top of the configuration.
 KEM, KEM_MEAN, VIDEO = "kem", "kem_mean", "kem_video"

@@ -64,7 +64,7 @@ def write_pose_report(
     by_name = {method.name: method for method in methods}
     rows = metrics["skips"][str(skip)]
     tracked = {name: studies[skip].tracks(by_name[name], setting_of(rows[name])) for name in shown}
-    root = Path(MetadataCatalog.get("ictrack_sample_pose_clips_val").image_root)
+    root = Path(MetadataCatalog.get(f"ictrack_sample_pose_clips_val_skip{min(studies)}").image_root)
     sections: list[Section] = [Text("What was measured", _summary(metrics, shown[0]))]
     sources: dict[str, Path] = {}
     for description, unit in _pick_clips(rows, shown).items():
@@ -90,7 +90,10 @@ def write_pose_report(
         name: track_source(tracker, source, output / f"{name.lower().replace(' ', '_')}.mp4")
         for name, source in sources.items()
     }
-    caption = "Tracks of our method. The detector has seen synthetic images only."
+    caption = (
+        f"Tracks of our method; of evaluation clips {every_nth(min(studies))} frame. The detector has seen synthetic "
+        "images only."
+    )
     sections.append(Videos("Videos", videos, caption))
     sections += training_curves(training_metrics)
     path = output / "report.html"

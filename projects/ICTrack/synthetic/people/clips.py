@@ -139,7 +139,7 @@ def _smooth(values: np.ndarray) -> np.ndarray:
 
 
 class Clip:
-    """Scene over time. Iterate once: (image (H, W, 3) uint8 BGR, [Observation of each person]).
+    """Scene over time. Iterate once: (number of the frame, image (H, W, 3) uint8 BGR, [Observation of each person]).
 
     Attributes:
         people: People of the scene.
@@ -147,7 +147,15 @@ class Clip:
     """
 
     def __init__(
-        self, rng: np.random.Generator, split: str, index: int, length: int, height: int, width: int, style: ClipStyle
+        self,
+        rng: np.random.Generator,
+        split: str,
+        index: int,
+        length: int,
+        height: int,
+        width: int,
+        style: ClipStyle,
+        step: int = 1,
     ):
         """
         Args:
@@ -157,8 +165,9 @@ class Clip:
             length: Number of frames.
             height, width: Size of the images in pixels.
             style: Kind of clip.
+            step: Number of frames from one that is drawn to the next.
         """
-        self._rng, self.length, self.height, self.width = rng, length, height, width
+        self._rng, self._times, self.height, self.width = rng, range(0, length, step), height, width
         self._stage = Stage(rng, split, height, width, CAMERA_REACH, turn=index)
         self.scenery = self._stage.scenery
         count = int(rng.integers(MIN_PEOPLE, MAX_PEOPLE + 1))
@@ -177,16 +186,16 @@ class Clip:
         self._sensor = Sensor(rng, height, width, max_noise=5.0, blur_probability=0.2)
 
     def __len__(self) -> int:
-        return self.length
+        return len(self._times)
 
-    def __iter__(self) -> Iterator[tuple[np.ndarray, list[Observation]]]:
-        for time in range(self.length):
+    def __iter__(self) -> Iterator[tuple[int, np.ndarray, list[Observation]]]:
+        for time in self._times:
             offset, zoom = self._offset[time], float(self._zoom[time])
             items: list[Item] = [actor.figure(time, offset, zoom) for actor in self._actors]
             if self._prop:
                 items.append(self._placed_prop(offset, zoom))
             lit, people = compose(self._stage.image(offset, zoom), items, self._light.at(time))
-            yield self._sensor.expose(self._rng, lit), people
+            yield time, self._sensor.expose(self._rng, lit), people
 
     def _placed_prop(self, offset: np.ndarray, zoom: float) -> Prop:
         assert self._prop is not None

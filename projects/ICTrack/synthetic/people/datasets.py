@@ -9,8 +9,8 @@ def dataset_options(root: Path) -> list[str]:
     """KEY VALUE pairs that register the data of :func:`generate_sample_pose` in ``root``.
 
     ``ictrack_sample_pose_train`` and ``ictrack_sample_pose_val``: labeled images, COCO's keypoints.
-    ``ictrack_sample_pose_clips_tune`` and ``ictrack_sample_pose_clips_val``: labeled clips at full rate, PoseTrack18
-    format; with ``_skip<k>`` appended: every k-th frame of them.
+    ``ictrack_sample_pose_clips_tune`` and ``ictrack_sample_pose_clips_val``: labeled clips at full rate, where they
+    are drawn at full rate, PoseTrack18 format; with ``_skip<k>`` appended: every k-th frame of them.
     ``ictrack_sample_pose_unlabeled``: unlabeled clips, folders of frames.
     """
     stills = [

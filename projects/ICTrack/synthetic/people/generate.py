@@ -2,7 +2,7 @@
 
     root/stills_train, root/stills_val      images/*.jpg and person_keypoints.json, COCO format, 17 joints
     root/unlabeled/<clip>/*.jpg            no labels
-    root/clips_tune, root/clips_val         images/<clip>/*.jpg, annotations/<clip>.json (every frame) and
+    root/clips_tune, root/clips_val         images/<clip>/*.jpg, annotations/<clip>.json (every frame, if there is) and
                                             annotations_skip<k>/<clip>.json (every k-th frame), PoseTrack18 format
     root/sample_pose.json                   seed and sizes
 
@@ -54,7 +54,8 @@ class PoseSampleConfig:
         train_stills, val_stills: Numbers of labeled images.
         unlabeled_clips, unlabeled_length: Number of unlabeled clips, and frames of each.
         tune_clips, val_clips, clip_length: Numbers of labeled clips, and frames of each.
-        skips: Frame skips for which subsampled annotation files are written.
+        clip_step: Number of frames of a labeled clip from one that is drawn to the next.
+        skips: Frame skips for which subsampled annotation files are written, where they are multiples of ``clip_step``.
         min_visible: Smallest number of visible pixels of annotated people.
         clip_quality: JPEG quality of clips; that of images varies.
     """
@@ -68,6 +69,7 @@ class PoseSampleConfig:
     tune_clips: int = 10
     val_clips: int = 20
     clip_length: int = 60
+    clip_step: int = 1
     skips: tuple[int, ...] = (2, 4, 8)
     min_visible: int = 40
     clip_quality: int = 92
@@ -100,13 +102,13 @@ def generate_sample_pose(
         stills = [records[job] for job in jobs if job[0] == folder]
         write_json(root / folder / "person_keypoints.json", coco_file(stills))
     for folder in CLIPS:
-        for skip in (1, *config.skips):
+        for skip in (skip for skip in (1, *config.skips) if skip % config.clip_step == 0):
             annotations = root / folder / ("annotations" if skip == 1 else f"annotations_skip{skip}")
             annotations.mkdir()
             for job in jobs:
                 if job[0] == folder:
                     name, data = sequence_name(*job), records[job]
-                    write_json(annotations / f"{name}.json", subsample_posetrack(data, skip))
+                    write_json(annotations / f"{name}.json", subsample_posetrack(data, skip // config.clip_step))
     return root
 
 
@@ -122,10 +124,11 @@ def _make(root: Path, seed: int, config: PoseSampleConfig, job: Job) -> Record:
     if folder in STILLS:
         return _make_still(root / folder, rng, config, SPLIT_OF[folder], index)
     length = config.clip_length if folder in CLIPS else config.unlabeled_length
-    clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, ClipStyle())
+    step = config.clip_step if folder in CLIPS else 1
+    clip = Clip(rng, SPLIT_OF[folder], index, length, config.height, config.width, ClipStyle(), step)
     if folder in CLIPS:
         return _make_labeled_clip(root / folder, clip, config, folder, index)
-    for time, (image, _) in enumerate(clip):
+    for time, image, _ in clip:
         write_jpeg(root / folder / f"{index:03d}" / f"{time:05d}.jpg", image, config.clip_quality)
     return {}
 
@@ -142,7 +145,7 @@ def _make_still(folder: Path, rng: np.random.Generator, config: PoseSampleConfig
 def _make_labeled_clip(folder: Path, clip: Clip, config: PoseSampleConfig, kind: str, index: int) -> Record:
     name = sequence_name(kind, index)
     images, annotations = [], []
-    for time, (frame, people) in enumerate(clip):
+    for time, frame, people in clip:
         file_name = f"images/{name}/{time:06d}.jpg"
         write_jpeg(folder / file_name, frame, config.clip_quality)
         image, rows = posetrack_frame(people, index + 1, time, config.min_visible)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -165,6 +166,16 @@ def test_subsampling_keeps_every_kth_frame(sample):
         subsample_posetrack(full, 0)
 
 
+def test_clips_of_which_every_kth_frame_is_drawn(sample, tmp_path):
+    """The scene moves as in the clip at full rate."""
+    root = generate_sample_pose(tmp_path / "out", seed=3, config=replace(TINY, clip_step=4), workers=1)
+    assert [path.name for path in sorted((root / "clips_val").iterdir())] == ["annotations_skip4", "images"]
+    found, full = (clip_files(folder, "clips_val", "annotations_skip4")[0] for folder in (root, sample))
+    assert found == full
+    folder = (root / "clips_val" / found["images"][0]["file_name"]).parent
+    assert [path.name for path in sorted(folder.iterdir())] == ["000000.jpg", "000004.jpg", "000008.jpg"]
+
+
 def test_scenery_of_splits_is_disjoint():
     split_of = {b.file: b.split for b in assets.load_manifest()[1]}
     for table in (WALLS, FLOORS):
@@ -197,7 +208,7 @@ def test_who_leaves_and_returns_keeps_the_track_id():
     returned = 0
     for seed in range(2):
         clip = Clip(np.random.default_rng(seed), "val", seed, 60, 96, 160, ClipStyle(leaves_probability=1.0))
-        seen = np.array([[person.mask.any() for person in people] for _, people in clip])
+        seen = np.array([[person.mask.any() for person in people] for _, _, people in clip])
         assert seen.shape == (60, len(clip.people))
         returned += sum(int((np.diff(np.flatnonzero(column)) > 3).any()) for column in seen.T)
     assert returned >= 2
@@ -238,11 +249,10 @@ def test_registration(sample, tmp_path):
     assert len(DatasetCatalog.get("ictrack_sample_pose_unlabeled")) == TINY.unlabeled_clips
 
 
-def test_the_configuration_registers_what_is_generated(sample, tmp_path, monkeypatch):
+def test_the_configuration_registers_what_is_generated(tmp_path, monkeypatch):
     """``configs/quickstart`` is the example of own data: it says what the quick-start's options say."""
-    (tmp_path / "output" / "quickstart_pose").mkdir(parents=True)
-    (tmp_path / "output" / "quickstart_pose" / "sample").symlink_to(sample)
+    root = tmp_path / "output" / "quickstart_pose" / "sample"
+    generate_sample_pose(root, seed=3, config=replace(TINY, clip_step=4), workers=1)
     monkeypatch.chdir(tmp_path)
     stated = load_config(str(CONFIG)).DATASETS.REGISTER
-    given = load_config(overrides=dataset_options(Path("output/quickstart_pose/sample"))).DATASETS.REGISTER
-    assert stated == [row for row in given if "_skip" not in row[0]]
+    assert stated == load_config(overrides=dataset_options(Path("output/quickstart_pose/sample"))).DATASETS.REGISTER

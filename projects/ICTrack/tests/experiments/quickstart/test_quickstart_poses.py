@@ -17,8 +17,9 @@ from synthetic.people import PoseSampleConfig
 ROOT = Path(__file__).resolve().parents[5]
 CONFIGS = ROOT / "configs" / "quickstart"
 TINY = PoseSampleConfig(
-    train_stills=8, val_stills=4, unlabeled_clips=1, unlabeled_length=10, tune_clips=1, val_clips=2, clip_length=20
-)
+    train_stills=8, val_stills=4, unlabeled_clips=1, unlabeled_length=10, tune_clips=1, val_clips=2, clip_length=20,
+    clip_step=SKIPS[0], skips=SKIPS[:1],
+)  # fmt: skip
 OVERRIDES = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
 # A model that has hardly been trained finds nobody of a score above the quick-start's thresholds.
 OVERRIDES += ["MODEL.POINT_SET_ANCHOR.PRIOR_PROB", "0.3", "MODEL.POINT_SET_ANCHOR.PRE_NMS_TOPK_TEST", "20"]
