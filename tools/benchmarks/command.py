@@ -3,6 +3,7 @@
 ictrack benchmark tracker [--json OUT]
 ictrack benchmark tracking --data FOLDER --detections FOLDER --detector NAME [--json OUT]
 ictrack benchmark track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
+ictrack benchmark pipeline [--config-file ... --weights ...] [--input video.mp4] [--json OUT]
 ictrack benchmark endless [--frames 2000 20000] [--kills 20] [--draw] [--json OUT]
 ictrack benchmark evaluation [--reference-path FOLDER ...] [--json OUT]
 ictrack benchmark data [--json OUT]
@@ -60,6 +61,14 @@ def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def run_pipeline(args: argparse.Namespace) -> dict[str, Any]:
+    from .pipeline import benchmark_pipeline, pipeline_table
+
+    result = benchmark_pipeline(**picked(args, "config_file", "weights", "input", "frames", "opts"))
+    print(pipeline_table(result))
+    return result
+
+
 def run_tracking(args: argparse.Namespace) -> dict[str, Any]:
     from .tracking import benchmark_tracking, tracking_table
 
@@ -104,6 +113,12 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     endless.add_argument("--frames", type=positive_int, nargs="+", default=[2000, 20000], help="of 640 x 360 pixels")
     endless.add_argument("--kills", type=non_negative_int, default=20, help="SIGKILLs of the longest run")
     endless.add_argument("--draw", action="store_true", help="draw the mp4, too")
+    pipeline = commands.add_parser("pipeline", help="tracking with drawing and saving, against its stages")
+    pipeline.set_defaults(run=run_pipeline)
+    pipeline.add_argument("--config-file", default="", help="default: that of ictrack track")
+    pipeline.add_argument("--weights", default="")
+    pipeline.add_argument("--input", default="", help="video; default: a generated one")
+    pipeline.add_argument("--frames", type=positive_int, nargs=2, default=[60, 280], help="of a short and a long run")
     joint = commands.add_parser("joint-step", help="a training step with unlabeled video, against one without")
     names = ("image_config", "joint_config", "repeats", "opts")
     joint.set_defaults(run=runs("joint.benchmark_joint_step", *names))
@@ -130,7 +145,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     for command in (step, branches):
         command.add_argument("--config-file", default="configs/PoseTrack/stage1_coco_hrnet_w48.yaml")
         command.add_argument("--size", type=positive_int, default=640, help="side of the image")
-    for command in (tracker, tracking, memory, joint, runtime, step, branches):
+    for command in (tracker, tracking, memory, pipeline, joint, runtime, step, branches):
         command.add_argument("--threads", type=positive_int, default=1, help="threads of PyTorch")
     evaluation = commands.add_parser("evaluation", help="scoring synthetic results, against the reference tools")
     evaluation.set_defaults(run=run_evaluation)
@@ -143,7 +158,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     data = commands.add_parser("data", help="reading pairs of video frames, against Detectron2's reader")
     data.set_defaults(run=runs("data.benchmark_data", "repeats", "opts"))
     data.add_argument("--repeats", type=positive_int, default=60, help="measured pairs")
-    for command in (tracker, tracking, memory, endless, joint, runtime, step, branches, data, train):
+    for command in (tracker, tracking, memory, pipeline, endless, joint, runtime, step, branches, data, train):
         command.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     for command in commands.choices.values():
         command.add_argument("--json", metavar="OUT", help="file to write the results to")
