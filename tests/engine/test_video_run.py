@@ -14,7 +14,8 @@ import pytest
 from color_detector import ColorDetector, scene
 from detectron2.config import get_cfg
 
-from benchmarks.endless import NumberedStream, run_killed, track_numbered
+from benchmarks.endless import run_killed, track_numbered
+from benchmarks.numbered import NumberedStream
 from ictrack.config import add_ictrack_config
 from ictrack.data.video_io import FrameStream, open_frames
 from ictrack.data.video_writer import VideoWriter

@@ -15,75 +15,23 @@ ictrack benchmark train-memory --config-file configs/PoseTrack/*.yaml [--json OU
 from __future__ import annotations
 
 import argparse
-import importlib
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from ictrack.evaluation.reports.tables import to_json
 from ictrack.structures.command_line import non_negative_int, positive_int, positive_number
 
-from .evaluation import CASES, benchmark_evaluation, evaluation_table
+from .evaluation import CASES
 from .measure import machine
-
-
-def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
-    return {name: getattr(args, name) for name in names}
-
-
-def run_track_memory(args: argparse.Namespace) -> dict[str, Any]:
-    from ictrack.engine.setup import load_config
-
-    from .memory import peak_memory
-
-    cfg = load_config(args.config_file, ["MODEL.WEIGHTS", args.weights, *args.opts])
-    return {"input": args.input, "peak_mb": {str(n): peak_memory(cfg, args.input, n) / 2**20 for n in args.frames}}
-
-
-def run_evaluation(args: argparse.Namespace) -> dict[str, Any]:
-    result = benchmark_evaluation(cases=args.cases, reference_folders=args.reference_path, scale=args.scale)
-    print(evaluation_table(result))
-    return result
-
-
-def runs(function: str, *names: str) -> Callable[[argparse.Namespace], dict[str, Any]]:
-    """Command that calls "module.function" of ``benchmarks`` with the arguments of these names."""
-    module, _, name = function.partition(".")
-    return lambda args: getattr(importlib.import_module(f".{module}", __package__), name)(**picked(args, *names))
-
-
-def run_pose_runtime(args: argparse.Namespace) -> dict[str, Any]:
-    from .pose import benchmark_pose_runtime, pose_runtime_table
-
-    result = benchmark_pose_runtime(**picked(args, "config_file", "weights", "input", "frames", "opts"))
-    print(pose_runtime_table(result))
-    return result
-
-
-def run_pipeline(args: argparse.Namespace) -> dict[str, Any]:
-    from .pipeline import benchmark_pipeline, pipeline_table
-
-    result = benchmark_pipeline(**picked(args, "config_file", "weights", "input", "frames", "opts"))
-    print(pipeline_table(result))
-    return result
-
-
-def run_tracking(args: argparse.Namespace) -> dict[str, Any]:
-    from .tracking import benchmark_tracking, tracking_table
-
-    result = benchmark_tracking(**picked(args, "data", "detections", "detector", "steps", "bootstrap", "opts"))
-    print(tracking_table(result))
-    return result
-
-
-def run_train_memory(args: argparse.Namespace) -> dict[str, Any]:
-    from .train_memory import memory_table, train_memory
-
-    opts = [option for option in args.opts if option != "--"]  # which ends the list of configurations
-    rows = [train_memory(config, args.instances, opts) for config in args.config_file]
-    print(memory_table(rows))
-    return {"instances": args.instances, "rows": rows}
+from .runs import (
+    run_evaluation,
+    run_pipeline,
+    run_pose_runtime,
+    run_track_memory,
+    run_tracking,
+    run_train_memory,
+    runs,
+)
 
 
 def parse_args(argv: list[str] | None) -> argparse.Namespace:

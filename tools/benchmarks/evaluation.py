@@ -13,8 +13,9 @@ import numpy as np
 
 from ictrack.evaluation.reports.tables import format_table
 
+from .blobs import YouTubeVISCase
 from .generate_posetrack import PoseTrackCase, write_posetrack_case
-from .generate_youtube_vis import YouTubeVISCase, write_youtube_vis_case
+from .generate_youtube_vis import write_youtube_vis_case
 from .measure import ProcessError, measure_process
 
 CASES: dict[str, YouTubeVISCase | PoseTrackCase] = {

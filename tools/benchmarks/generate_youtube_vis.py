@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,36 +11,10 @@ import numpy as np
 from ictrack.evaluation.submission import ResultsWriter
 from ictrack.structures.rle import encode_runs
 
+from .blobs import Blobs, YouTubeVISCase, bounding_box, moving_blobs, runs_of
+
 # Errors of the better and the worse copy of a ground-truth track, as shares of its size.
 _SPREADS = (0.05, 0.25)
-
-
-@dataclass(frozen=True)
-class YouTubeVISCase:
-    """Size of a case.
-
-    Attributes:
-        num_videos, num_frames: Number of videos, and of frames of each.
-        num_gt, num_pred: Number of ground-truth and predicted tracks of each video.
-        num_categories: Number of categories, of which a video's ground truth has at most three.
-        height, width: Size of the frames in pixels.
-    """
-
-    num_videos: int
-    num_frames: int
-    num_gt: int
-    num_pred: int
-    num_categories: int = 40
-    height: int = 720
-    width: int = 1280
-
-
-@dataclass(frozen=True)
-class _Blobs:
-    """N wobbly ellipses over T frames: ``box`` (N, T, 4) centre x, y and half width, height; ``phase`` (N,)."""
-
-    box: np.ndarray
-    phase: np.ndarray
 
 
 def write_youtube_vis_case(case: YouTubeVISCase, folder: Path, seed: int = 0) -> tuple[Path, Path]:
@@ -62,8 +34,8 @@ def write_youtube_vis_case(case: YouTubeVISCase, folder: Path, seed: int = 0) ->
             )
             present = rng.choice(case.num_categories, min(3, case.num_categories), replace=False) + 1
             gt_categories = rng.choice(present, case.num_gt)
-            gt = _moving_blobs(rng, case.num_gt, case)
-            for category, runs in zip(gt_categories.tolist(), _runs(gt, rng, case, absent=0.1)):
+            gt = moving_blobs(rng, case.num_gt, case)
+            for category, runs in zip(gt_categories.tolist(), runs_of(gt, rng, case, absent=0.1)):
                 annotations.append(_annotation(len(annotations) + 1, video_id, category, runs, case))
             categories, scores, found = _results(rng, gt, gt_categories, present, case)
             writer.write(
@@ -74,7 +46,7 @@ def write_youtube_vis_case(case: YouTubeVISCase, folder: Path, seed: int = 0) ->
                     "segmentations": _compressed(runs, case),
                 }
                 for category, score, runs in zip(
-                    categories.tolist(), scores.tolist(), _runs(found, rng, case, absent=0.1)
+                    categories.tolist(), scores.tolist(), runs_of(found, rng, case, absent=0.1)
                 )
             )
     names = [{"id": i, "name": f"category{i}"} for i in range(1, case.num_categories + 1)]
@@ -82,24 +54,11 @@ def write_youtube_vis_case(case: YouTubeVISCase, folder: Path, seed: int = 0) ->
     return folder / "gt.json", folder / "results.json"
 
 
-def _moving_blobs(rng: np.random.Generator, count: int, case: YouTubeVISCase) -> _Blobs:
-    frames = np.arange(case.num_frames)
-    size = np.array([case.width, case.height])
-    start, speed = rng.uniform(0, 1, (count, 1, 2)) * size, rng.normal(0, 0.01, (count, 1, 2)) * size
-    half = np.exp(rng.uniform(np.log(0.02), np.log(0.2), (count, 1, 1))) * case.height
-    growth = np.exp(rng.normal(0, 0.02, (count, 1, 1)) * frames[None, :, None])
-    aspect = np.exp(rng.uniform(-0.5, 0.5, (count, 1, 1)))
-    sides = np.concatenate([half * aspect, half / aspect], axis=2) * np.clip(growth, 0.5, 2)
-    # A blob that would leave the frame comes back on the other side.
-    centre = (start + speed * frames[None, :, None]) % size
-    return _Blobs(np.concatenate([centre, sides], axis=2), rng.uniform(0, 6, count))
-
-
 def _results(
-    rng: np.random.Generator, gt: _Blobs, gt_categories: np.ndarray, present: np.ndarray, case: YouTubeVISCase
-) -> tuple[np.ndarray, np.ndarray, _Blobs]:
+    rng: np.random.Generator, gt: Blobs, gt_categories: np.ndarray, present: np.ndarray, case: YouTubeVISCase
+) -> tuple[np.ndarray, np.ndarray, Blobs]:
     """Categories, scores and blobs of predictions: a better and a worse copy of each true track, then false ones."""
-    others = _moving_blobs(rng, case.num_pred, case)
+    others = moving_blobs(rng, case.num_pred, case)
     box, phase = others.box, others.phase
     categories = rng.choice(present, case.num_pred)
     scores = rng.uniform(0.01, 0.6, case.num_pred)
@@ -117,35 +76,7 @@ def _results(
         categories[row] = gt_categories[source] if rng.random() < 0.9 else rng.choice(present)
         phase[row] = gt.phase[source]
         scores[row] = rng.uniform(0.3, 1.0)
-    return categories, scores, _Blobs(box, phase)
-
-
-def _runs(
-    blobs: _Blobs, rng: np.random.Generator, case: YouTubeVISCase, absent: float
-) -> Iterator[list[np.ndarray | None]]:
-    """Run lengths of each blob's mask in each frame, None where it is absent or has no pixels."""
-    hidden = rng.random(blobs.box.shape[:2]) < absent
-    for box, phase, is_hidden in zip(blobs.box, blobs.phase, hidden):
-        yield [
-            None if away else _blob_runs(one, phase + t / 9, case) for t, (one, away) in enumerate(zip(box, is_hidden))
-        ]
-
-
-def _blob_runs(box: np.ndarray, phase: float, case: YouTubeVISCase) -> np.ndarray | None:
-    """Column-major run lengths of a wobbly ellipse, one run of ones a column; None if it has no pixels."""
-    x, y, half_width, half_height = box
-    columns = np.arange(max(0, int(x - half_width)), min(case.width, int(x + half_width)))
-    extent = np.sqrt(np.maximum(0, 1 - ((columns + 0.5 - x) / half_width) ** 2)) * half_height
-    top = y - extent * (1 + 0.2 * np.sin(columns / 7 + phase))
-    bottom = y + extent * (1 + 0.2 * np.cos(columns / 5 + phase))
-    # Never the first or last row: runs of neighboring columns do not touch.
-    top = np.clip(top, 1, case.height - 1).astype(np.int64)
-    bottom = np.clip(bottom, 1, case.height - 1).astype(np.int64)
-    columns, top, bottom = (side[bottom > top] for side in (columns, top, bottom))
-    if len(columns) == 0:
-        return None
-    edges = np.stack([columns * case.height + top, columns * case.height + bottom], axis=1).ravel()
-    return np.diff(np.concatenate([[0], edges, [case.height * case.width]]))
+    return categories, scores, Blobs(box, phase)
 
 
 def _compressed(runs: list[np.ndarray | None], case: YouTubeVISCase) -> list[dict[str, Any] | None]:
@@ -172,14 +103,6 @@ def _annotation(
             None if counts is None else {"size": [case.height, case.width], "counts": counts.tolist()}
             for counts in runs
         ],
-        "bboxes": [None if counts is None else _bounding_box(counts, case.height) for counts in runs],
+        "bboxes": [None if counts is None else bounding_box(counts, case.height) for counts in runs],
         "areas": [None if counts is None else int(counts[1::2].sum()) for counts in runs],
     }
-
-
-def _bounding_box(counts: np.ndarray, height: int) -> list[int]:
-    """[x, y, width, height] in pixels."""
-    edges = np.cumsum(counts[:-1]).reshape(-1, 2)
-    left, right = int(edges[0, 0] // height), int(edges[-1, 1] // height)
-    top, bottom = int((edges[:, 0] % height).min()), int((edges[:, 1] % height).max())
-    return [left, top, right - left + 1, bottom - top]

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from benchmarks.blobs import YouTubeVISCase
 from benchmarks.generate_posetrack import PoseTrackCase, write_posetrack_case
-from benchmarks.generate_youtube_vis import YouTubeVISCase, write_youtube_vis_case
+from benchmarks.generate_youtube_vis import write_youtube_vis_case
 from ictrack.evaluation.submission import read_results
 from ictrack.structures.posetrack_json import read_pose_folder
 from ictrack.structures.rle import decode_runs

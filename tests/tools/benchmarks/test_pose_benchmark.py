@@ -6,12 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from benchmarks.pose import (
-    benchmark_pose_branches,
-    benchmark_pose_runtime,
-    benchmark_pose_step,
-    pose_runtime_table,
-)
+from benchmarks.pose import benchmark_pose_branches, benchmark_pose_step
+from benchmarks.pose_runtime import benchmark_pose_runtime, pose_runtime_table
 
 CONFIGS = Path(__file__).resolve().parents[3] / "configs"
 SMALL_HRNET = [
