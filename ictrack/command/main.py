@@ -17,6 +17,7 @@ COMMANDS = {
     "relabel": "correct identities in a file of tracks: swap, join, split",
     "train": "train a model, or evaluate it on data sets (--eval-only)",
     "adapt": "fit a model's video embedding head to your own unlabeled videos",
+    "calibrate": "choose the tracker's thresholds from unlabeled videos",
     "tune": "choose the tracker's thresholds on labeled videos",
     "evaluate": "score a submission: YouTube-VIS, OVIS, PoseTrack, MOT, MOTS, TAO",
     "validate": "list what a benchmark's server would refuse in a submission",

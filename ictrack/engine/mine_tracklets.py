@@ -16,13 +16,14 @@ from detectron2.utils import comm
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.data.tracklet_shapes import TrackletShapes, tracklet_shapes
 from ictrack.data.train_loader import unlabeled_records
-from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, open_frames
+from ictrack.data.video_io import VideoReadError
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.tracks import Track, TrackRecorder
 from ictrack.structures.youtube_vis_json import read_ground_truth
 from ictrack.structures.youtube_vis_writer import write_youtube_vis
 
+from .footage import open_record
 from .video_tracker import VideoTracker
 
 logger = logging.getLogger(__name__)
@@ -112,7 +113,7 @@ def mine(tracker: VideoTracker, records: Sequence[dict[str, Any]], cfg: CfgNode)
     for count, record in enumerate(records, start=1):
         recorder = TrackRecorder()
         try:
-            with _open(record) as frames:
+            with open_record(record) as frames:
                 for _, tracks in tracker.run(frames):
                     ids, scores, classes = (x.tolist() for x in (tracks.ID, tracks.scores, tracks.pred_classes))
                     # The stream's index, which also counts unreadable frames.
@@ -136,12 +137,6 @@ def _annotation(track: Track, length: int, shapes: TrackletShapes) -> dict[str, 
         "scores": [track.scores.get(index) for index in range(length)],
         shapes.key: [track.segmentations.get(index) for index in range(length)],  # the recorder keeps poses as well
     }
-
-
-def _open(record: dict[str, Any]) -> FrameStream:
-    if "video_file" in record:
-        return open_frames(record["video_file"])
-    return ImageStream(record["video_name"], record["file_names"])
 
 
 def _origin(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> dict[str, Any]:

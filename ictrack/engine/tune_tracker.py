@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import yaml
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import Instances
@@ -23,6 +22,7 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.structures.rle import encode_mask
 
+from .settings_file import with_settings, write_settings
 from .trainer import ICTrackTrainer
 
 logger = logging.getLogger(__name__)
@@ -82,15 +82,7 @@ class Tuning:
 
     def write(self, path: Path, base: str = "") -> None:
         """Write the settings as a configuration file, with ``base`` as its base file unless empty."""
-        content: dict[str, Any] = {"_BASE_": str(Path(base).resolve())} if base else {}
-        for key, value in self.settings.items():
-            node = content
-            *groups, leaf = key.split(".")
-            for group in groups:
-                node = node.setdefault(group, {})
-            node[leaf] = value
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(yaml.safe_dump(content, sort_keys=False))
+        write_settings(path, self.settings, base)
 
     def __str__(self) -> str:
         lines = [f"{key} {value}" for key, value in self.settings.items()]
@@ -203,8 +195,7 @@ def _score(
     name: str,
 ) -> float:
     """Score of the tracks with the given settings, in percent; NaN where there is nothing to measure."""
-    trial = cfg.clone()
-    trial.merge_from_list([item for pair in settings.items() for item in pair])
+    trial = with_settings(cfg, settings)
     with tempfile.TemporaryDirectory() as folder, _quiet():
         trial.OUTPUT_DIR = folder
         evaluator = ICTrackTrainer.build_evaluator(trial, dataset_name)

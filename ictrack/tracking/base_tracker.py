@@ -135,6 +135,28 @@ class MemoryTracker(BaseTracker, ABC):
             tracked.pred_classes = torch.from_numpy(elected).to(tracked.pred_classes)
         return tracked
 
+    def follow(self, predictions: Instances, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Similarity of one frame's detections of known identity to the tracks so far, which they then continue.
+
+        Args:
+            predictions: N detections, see :meth:`update`; they are not filtered.
+            ids: (N,) int64 identities.
+
+        Returns:
+            (N, M) similarities, and the (M,) identities of the tracks.
+        """
+        known = self.memory["ids"].copy() if len(self.memory) else np.zeros(0, dtype=np.int64)
+        similarity = np.zeros((len(ids), len(known)))
+        if len(ids):
+            observed = {**self._observe_all(predictions, np.arange(len(ids))), "ids": ids}
+            if len(known):
+                similarity = self._compare(observed)
+            is_same = ids[:, None] == known
+            tracks = np.where(is_same.any(axis=1), is_same.argmax(axis=1) if len(known) else -1, -1)
+            self._store(observed, tracks, np.flatnonzero(tracks < 0))
+        self._frame += 1
+        return similarity, known
+
     def state_dict(self) -> dict[str, np.ndarray]:
         """State for the next frame, as arrays (for ``numpy.savez``; no pickle).
 
@@ -171,6 +193,10 @@ class MemoryTracker(BaseTracker, ABC):
     @abstractmethod
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
         """Arrays ``scores`` (N, M) and ``new_scores`` (N,) of association.py, N and M at least 1."""
+
+    def _compare(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
+        """Similarities (N, M) of detections and tracks, each pair's by itself."""
+        return self._affinity(observed)[0]
 
     def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
         """New values of the columns that a match does not replace by the newest; rows correspond."""
@@ -227,11 +253,17 @@ class MemoryTracker(BaseTracker, ABC):
 
         if len(matched):
             ids[matched] = self.memory["ids"][tracks[matched]]
+        ids[new] = np.arange(self._next_id, self._next_id + len(new))
+        self._next_id += len(new)
+        self._store(observed, tracks, new)
+        return ids
+
+    def _store(self, observed: Mapping[str, np.ndarray], tracks: np.ndarray, new: np.ndarray) -> None:
+        """Store detections as the newest of ``tracks`` (N,), -1 for none, and the rows ``new`` as new tracks."""
+        matched = np.flatnonzero(tracks >= 0)
+        if len(matched):
             newest = {name: values[matched] for name, values in observed.items()}
             remembered = {name: self.memory[name][tracks[matched]] for name in newest}
             self.memory.replace(tracks[matched], {**newest, **self._merge(remembered, newest)})
         if len(new):
-            ids[new] = np.arange(self._next_id, self._next_id + len(new))
-            self._next_id += len(new)
             self.memory.add({name: values[new] for name, values in observed.items()})
-        return ids

@@ -155,7 +155,7 @@ class EmbeddingTracker(MemoryTracker):
 
     def _similarity(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
         memory = self.memory
-        compared = self.compare(observed["embeddings"], memory["embeddings"])
+        compared = self._compare(observed)
         if self.new_object_cosine is None:
             return bidirectional_softmax(self.scale * compared)
         equal_detections = self._equal(observed["embeddings"])
@@ -171,6 +171,9 @@ class EmbeddingTracker(MemoryTracker):
                 similarity[:, near], equal_detections, equal_tracks, observed["boxes"], memory["boxes"][near]
             )
         return similarity
+
+    def _compare(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
+        return self.compare(observed["embeddings"], self.memory["embeddings"])
 
     def _equal(self, embeddings: np.ndarray) -> np.ndarray:
         return equal_rows(self.compare(embeddings, embeddings), self.similarity_of_equals, self.equal_tolerance)
