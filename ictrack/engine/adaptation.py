@@ -24,8 +24,11 @@ from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.embedding import VideoEmbedding
 
+from .calibration import Calibration, calibrate_records
 from .embedding_health import heads_health
 from .mine_tracklets import with_tracklets
+from .recognition import CalibrationError
+from .settings_file import with_settings
 from .trainer import ICTrackTrainer
 
 logger = logging.getLogger(__name__)
@@ -48,12 +51,14 @@ class Adaptation:
         before, after: Health metrics on the held-out frames.
         config_file: Configuration for ``ictrack track``: of the adapted model, or of the former one if that is better.
         objection: What is worse than before; "" if nothing is.
+        calibration: Calibration of the tracker on the held-out frames, or why there is none.
     """
 
     before: HeadMetrics
     after: HeadMetrics
     config_file: Path
     objection: str = ""
+    calibration: Calibration | str = ""
 
     def __str__(self) -> str:
         names = list(next(iter(self.before.values())))
@@ -64,13 +69,17 @@ class Adaptation:
         }
         rows = [[name, *(metrics[name] for metrics in columns.values())] for name in names]
         table = tabulate(rows, ["held-out frames", *columns], floatfmt=".3f")
-        return f"{table}\n\nThe former model is kept: {self.objection}" if self.objection else table
+        kept = f"\n\nThe former model is kept: {self.objection}" if self.objection else ""
+        if isinstance(self.calibration, str):
+            return f"{table}{kept}\n\nThe tracker's thresholds are kept: {self.calibration}"
+        return f"{table}{kept}\n\nThe tracker on the held-out frames:\n{self.calibration}"
 
 
 def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
     """Train the video head on videos, and measure it before and after on the held-out end of each.
 
-    If the held-out metrics say that the former model is better, ``config.yaml`` is that of the former model.
+    If the held-out metrics say that the former model is better, ``config.yaml`` is that of the former model. The
+    tracker is calibrated on the held-out frames, where these have enough certain tracklets.
 
     Args:
         cfg: Configuration of the model, with ``MODEL.WEIGHTS`` and ``ADAPT``. A model without a video head gets one of
@@ -106,9 +115,11 @@ def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
 
     objection = object_to(before["fused" if cfg.MODEL.VIDEO_EMBEDDING.ENABLED else "image"], after)
     final = former_config(cfg) if objection else tracking_config(cfg, training, output)
+    calibration = _calibration(final, held_out)
+    settings = {} if isinstance(calibration, str) else calibration.settings
     config_file = output / "config.yaml"
-    config_file.write_text(final.dump(), encoding="utf-8")
-    return Adaptation(before, after, config_file, objection)
+    config_file.write_text(with_settings(final, settings).dump(), encoding="utf-8")
+    return Adaptation(before, after, config_file, objection, calibration)
 
 
 def object_to(former: Mapping[str, float], after: HeadMetrics) -> str:
@@ -193,6 +204,14 @@ def measured_samples(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> list[di
         known = [record for record in records if record["video_name"] in tracklets]
         samples += draw_pairs(VideoDatasetMapper(pairs, num_videos=len(known), tracklets=tracklets), known, count, 0)
     return samples
+
+
+def _calibration(cfg: CfgNode, records: Sequence[dict[str, Any]]) -> Calibration | str:
+    """Calibration of the tracker, or why there is none."""
+    try:
+        return calibrate_records(cfg, records)
+    except CalibrationError as error:
+        return str(error)
 
 
 def _measure(model: Any, samples: Sequence[dict[str, Any]], cfg: CfgNode) -> HeadMetrics:

@@ -17,7 +17,7 @@ from ictrack.tracking.continuity import label_tracklets, lasting, score_of_objec
 from ictrack.tracking.separation import Clip
 
 from .footage import detect_footage
-from .recognition import Recognition, recognize
+from .recognition import CalibrationError, Recognition, recognize
 from .settings_file import with_settings, write_settings
 from .video_tracker import VideoTracker
 
@@ -75,7 +75,7 @@ def calibrate(cfg: CfgNode, videos: Sequence[str], stride: int = 1) -> Calibrati
     Raises:
         CheckpointError: If the weights are missing or cannot be read.
         VideoReadError: If no video can be read.
-        ValueError: If the tracker compares no embeddings, or nothing can be concluded from the videos.
+        CalibrationError: If the tracker compares no embeddings, or nothing can be concluded from the videos.
     """
     return calibrate_records(cfg, find_videos(list(videos)), stride)
 
@@ -84,8 +84,9 @@ def calibrate_records(cfg: CfgNode, records: Sequence[Mapping[str, Any]], stride
     """Calibration on records of videos, see :func:`.footage.detect_footage`; otherwise as :func:`calibrate`."""
     heads = cfg.TRACKER_HEADS
     if heads.TRACKER_NAME != "EmbeddingTracker":
-        raise ValueError(
-            f"TRACKER_HEADS.TRACKER_NAME {heads.TRACKER_NAME} compares no embeddings: nothing to calibrate"
+        name = heads.TRACKER_NAME
+        raise CalibrationError(
+            f"TRACKER_HEADS.TRACKER_NAME {name} compares no embeddings: there is nothing to calibrate"
         )
     footage = detect_footage(
         VideoTracker.from_config(cfg),

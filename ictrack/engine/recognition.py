@@ -18,7 +18,7 @@ MIN_TRACKLETS = 10
 
 
 class CalibrationError(ValueError):
-    """Videos from which nothing can be concluded; the message says what is missing."""
+    """A tracker or videos that cannot be calibrated; the message says what is missing."""
 
 
 @dataclass(frozen=True)

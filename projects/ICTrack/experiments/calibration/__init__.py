@@ -1,0 +1,1 @@
+"""Thresholds calibrated on unlabeled videos, compared with thresholds tuned on labeled ones."""

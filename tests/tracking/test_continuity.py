@@ -1,0 +1,59 @@
+"""Tracklets that are certain by continuity, and the score from which detections last."""
+
+import numpy as np
+import pytest
+
+from ictrack.tracking.continuity import certain_links, label_tracklets, lasting, meetings, score_of_objects
+
+
+def boxes(*lefts):
+    """Boxes of 10 x 10 pixels at the given x."""
+    return np.array([[x, 0.0, x + 10.0, 10.0] for x in lefts]).reshape(-1, 4)
+
+
+@pytest.mark.parametrize(
+    ("overlaps", "links"),
+    [
+        ([[0.7, 0.0], [0.1, 0.6]], [0, 1]),
+        ([[0.7, 0.0], [0.3, 0.6]], [-1, -1]),  # the first column might be either row, which shares the second's row
+        ([[0.4]], [-1]),  # moved too far
+        ([[0.7, 0.6]], [-1, -1]),  # two detections of one object
+        (np.zeros((0, 2)), [-1, -1]),
+        (np.zeros((2, 0)), []),
+    ],
+)
+def test_links_are_without_doubt(overlaps, links):
+    assert certain_links(np.array(overlaps)).tolist() == links
+
+
+def test_a_tracklet_ends_where_objects_touch():
+    """Two objects that meet at x = 23 and part again, and one that is alone, in three frames of a single detection."""
+    frames = [boxes(0, 30), boxes(1, 29), boxes(20, 23), boxes(0, 30), boxes(1, 29), boxes(100), boxes(101)]
+    labels = label_tracklets(frames)
+    assert [label.tolist() for label in labels] == [[0, 1], [0, 1], [-1, -1], [2, 3], [2, 3], [4], [4]]
+    met = meetings(labels)
+    assert met.sum() == 4 and met[0, 1] and met[1, 0] and met[2, 3] and met[3, 2]
+
+
+def test_short_tracklets_and_empty_frames_have_no_label():
+    labels = label_tracklets([boxes(0), boxes(), boxes(0), boxes(1), boxes(2)], min_length=3)
+    assert [label.tolist() for label in labels] == [[-1], [], [0], [0], [0]]
+    assert label_tracklets([boxes()])[0].shape == (0,) and meetings([]).shape == (0, 0)
+
+
+def test_what_lasts_is_in_both_neighboring_frames():
+    lasts = lasting([boxes(0, 50), boxes(1, 80), boxes(2, 81), boxes(3)])
+    assert [frame.tolist() for frame in lasts] == [[True, False], [True, False]]
+
+
+def test_the_score_is_where_detections_begin_to_last():
+    """Of 20 scores 0.05, 0.10, ..., 1 those from 0.55 on last; below, every other does not."""
+    scores = np.arange(1, 21) / 20
+    assert score_of_objects(scores, scores > 0.5) == pytest.approx(0.55)
+    assert score_of_objects(scores[::-1], scores[::-1] > 0.5) == pytest.approx(0.55)
+
+
+def test_without_clutter_there_is_no_score():
+    scores = np.arange(1, 21) / 20
+    assert score_of_objects(scores, np.ones(20, dtype=bool)) is None
+    assert score_of_objects(np.zeros(0), np.zeros(0, dtype=bool)) is None
