@@ -166,9 +166,9 @@ def _embedding_settings(appearance: Recognition) -> dict[str, Any]:
 
 def _spatial_settings(cfg: CfgNode, position: Recognition) -> dict[str, Any]:
     """The spatial tracker, with its threshold on the scale of its cost."""
-    if cfg.TRACKER_HEADS.SPATIAL.COST == "distance":
-        threshold = {"MAX_DISTANCE": round(-position.threshold, 2)}
+    cost = cfg.TRACKER_HEADS.SPATIAL.COST
+    if cost == "distance":
+        key, value = "MAX_DISTANCE", -position.threshold
     else:
-        threshold = {f"MIN_{cfg.TRACKER_HEADS.SPATIAL.COST.upper()}": round(position.threshold, 2)}
-    chosen = {f"TRACKER_HEADS.SPATIAL.{key}": value for key, value in threshold.items()}
-    return {"TRACKER_HEADS.TRACKER_NAME": "SpatialTracker", **chosen}
+        key, value = f"MIN_{cost.upper()}", max(position.threshold, 0.01)  # 0 accepts what does not overlap at all
+    return {"TRACKER_HEADS.TRACKER_NAME": "SpatialTracker", f"TRACKER_HEADS.SPATIAL.{key}": round(value, 2)}

@@ -80,10 +80,11 @@ def logistic_threshold(same: np.ndarray, different: np.ndarray) -> tuple[float, 
     """Threshold and scale with which sigmoid(scale * (similarity - threshold)) is the probability of "the same".
 
     It is Platt's fit (1999), whose smoothed targets keep the scale finite where the two do not overlap, with both kinds
-    of pairs being equally probable. Similarities that are not finite are left out.
+    of pairs being equally probable. Similarities that are not finite are left out; without any of different pairs the
+    threshold is far below all others.
 
     Args:
-        same, different: (P,) and (Q,) similarities, at least one finite one each.
+        same, different: (P,) and (Q,) similarities, at least one finite one of the same.
     """
     groups = [group[np.isfinite(group)].astype(float) for group in (same, different)]
     x = np.concatenate(groups)
@@ -91,7 +92,7 @@ def logistic_threshold(same: np.ndarray, different: np.ndarray) -> tuple[float, 
     z = (x - middle) / spread
     counts = np.array([len(group) for group in groups])
     target = np.repeat([(counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2)], counts)
-    weight = np.repeat(0.5 / counts, counts)
+    weight = np.repeat(0.5 / np.maximum(counts, 1), counts)
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         logit = parameters[0] * z + parameters[1]

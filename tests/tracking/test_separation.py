@@ -92,3 +92,5 @@ def test_both_kinds_count_the_same():
 def test_infinite_similarities_are_left_out():
     threshold, _ = logistic_threshold(np.array([1.0]), np.array([0.0, -np.inf]))
     assert threshold == pytest.approx(0.5, abs=1e-4)
+    threshold, _ = logistic_threshold(np.array([1.0, 2.0]), np.array([-np.inf]))
+    assert threshold < -100

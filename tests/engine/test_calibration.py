@@ -1,0 +1,108 @@
+"""Thresholds from unlabeled detections: what they are, when appearance is switched off, and when nothing is known."""
+
+import numpy as np
+import pytest
+import torch
+from detectron2.structures import Boxes, Instances
+
+from ictrack.engine.calibration import calibrate_on
+from ictrack.engine.recognition import CalibrationError, Recognition
+from ictrack.engine.settings_file import with_settings, write_settings
+from ictrack.engine.setup import load_config
+
+HEADS = "TRACKER_HEADS"
+OBJECTS, FRAMES, VIDEOS = 3, 12, 5
+
+
+def video(seed, embed, clutter=0):
+    """Objects of 20 x 20 pixels that move by 2 pixels a frame, in random rows, and clutter of low scores."""
+    rng = np.random.default_rng(seed)
+    frames = []
+    for index in range(FRAMES):
+        lefts = [100.0 * number + 2 * index for number in range(OBJECTS)]
+        boxes = [[x, 0, x + 20, 20] for x in lefts]
+        boxes += [[x, 100, x + 20, 120] for x in rng.choice(15, clutter, replace=False) * 20 + 1000 * index]
+        frame = Instances((200, 400))
+        order = torch.from_numpy(rng.permutation(len(boxes)))
+        frame.pred_boxes = Boxes(torch.tensor(boxes, dtype=torch.float32)[order])
+        frame.scores = torch.tensor([0.9] * OBJECTS + [0.2] * clutter)[order]
+        frame.pred_classes = torch.zeros(len(boxes), dtype=torch.int64)
+        frame.embeddings = torch.stack([embed(rng, number) for number in range(len(boxes))])[order]
+        frames.append(frame)
+    return frames
+
+
+def of_objects(rng, number):
+    """Each object's own direction with a little noise: cosines near 1 and near 0."""
+    return torch.eye(8)[number % 8] + torch.from_numpy(0.05 * rng.standard_normal(8)).float()
+
+
+def noise(rng, number):
+    return torch.from_numpy(rng.standard_normal(8)).float()
+
+
+def footage(embed, **options):
+    return [video(seed, embed, **options) for seed in range(VIDEOS)]
+
+
+def test_objects_that_look_different():
+    calibration = calibrate_on(load_config(), footage(of_objects), stride=2)
+    assert calibration.objection == ""
+    assert calibration.appearance.accuracy == 1 and calibration.appearance.tracklets == OBJECTS * VIDEOS
+    assert calibration.appearance.chance == pytest.approx(1 / 3)
+    heads = with_settings(load_config(), calibration.settings).TRACKER_HEADS
+    assert heads.TRACKER_NAME == "EmbeddingTracker" and heads.EMBEDDING.MATCH_THRESHOLD == 0.5
+    assert pytest.approx(0.5, abs=0.1) == heads.EMBEDDING.NEW_OBJECT_COSINE
+    assert 5 < heads.EMBEDDING.SCALE <= 50
+    assert heads.MIN_SCORE == load_config().TRACKER_HEADS.MIN_SCORE  # without clutter it is kept
+    assert "estimated accuracy: 100.0 % (95 % interval 79.6 to 100.0)" in str(calibration)
+
+
+@pytest.mark.parametrize(
+    ("embed", "reason"), [(noise, "not surely better than chance"), (lambda *_: torch.ones(8), "not surely better")]
+)
+def test_appearance_that_says_nothing_is_switched_off(embed, reason):
+    calibration = calibrate_on(load_config(), footage(embed))
+    assert reason in calibration.objection and "appearance is switched off" in str(calibration)
+    heads = with_settings(load_config(), calibration.settings).TRACKER_HEADS
+    assert heads.TRACKER_NAME == "SpatialTracker"
+    # An object moves by 8 pixels, 0.4 of its size, in the four frames that are compared; others are 4.6 and more away.
+    assert 0.4 < heads.SPATIAL.MAX_DISTANCE < 4.6
+
+
+def test_appearance_that_is_worse_than_position_is_switched_off():
+    """Two objects of a video have each other's looks in every other frame, the third has its own."""
+    many = [
+        video(seed, lambda rng, number: torch.eye(8)[[0, 0, 1][number] if rng.random() < 0.8 else 2])
+        for seed in range(40)
+    ]
+    calibration = calibrate_on(load_config(), many)
+    assert calibration.appearance.interval[0] > calibration.appearance.chance
+    assert calibration.objection == "it is surely worse than position"
+
+
+def test_clutter_sets_the_score():
+    calibration = calibrate_on(load_config(), footage(of_objects, clutter=3))
+    assert calibration.settings[f"{HEADS}.MIN_SCORE"] == calibration.settings[f"{HEADS}.NEW_TRACK_SCORE"] == 0.9
+
+
+def test_few_tracklets_are_no_conclusion():
+    with pytest.raises(CalibrationError, match="only 6 objects are certainly the same"):
+        calibrate_on(load_config(), footage(of_objects)[:2])
+
+
+def test_short_tracklets_are_compared_at_shorter_distances():
+    short = [frames[:3] for frames in footage(of_objects)]
+    assert calibrate_on(load_config(), short, stride=8).appearance.gap == 2
+
+
+def test_the_interval_counts_tracklets():
+    low, high = Recognition(0.8, 0.5, 10, 4, 0.5, 10.0).interval
+    assert (low, high) == pytest.approx((0.4902, 0.9433), abs=1e-4)
+
+
+def test_settings_are_a_configuration(tmp_path):
+    (tmp_path / "base.yaml").write_text("VERSION: 2\nTRACKER_HEADS:\n  MIN_SCORE: 0.25\n")
+    write_settings(tmp_path / "new" / "mine.yaml", {f"{HEADS}.EMBEDDING.SCALE": 12.5}, str(tmp_path / "base.yaml"))
+    heads = load_config(str(tmp_path / "new" / "mine.yaml")).TRACKER_HEADS
+    assert (heads.MIN_SCORE, heads.EMBEDDING.SCALE) == (0.25, 12.5)
