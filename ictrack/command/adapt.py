@@ -1,7 +1,7 @@
 """Fit a model's video embedding head to your own unlabeled videos. Detector and image embedding stay as they are.
 
-It is measured on the held-out end of each video; where the former model is better, that one is kept. Without a
-configuration, the boxes of `ictrack track` are adapted.
+It is measured on the held-out end of each video; where the former model is better, that one is kept. The tracker is
+calibrated there, too. Without a configuration, the boxes of `ictrack track` are adapted.
 
 examples:
   ictrack adapt --videos 'my/*.mp4' --output adapted
