@@ -237,7 +237,7 @@ class PoseStudy:
             tracks = self._track(method, self._tuning, threshold, min_score)
             return idf1_of(pose_tracks(gt, pose_sequence(c, t, self._joints)) for (c, gt), t in tracks)
 
-        middle = self._min_scores[(len(self._min_scores) - 1) // 2]
+        middle = self._min_scores[len(self._min_scores) // 2]
         threshold = max(method.candidates, key=lambda threshold: idf1(threshold, middle))
         min_score = max(self._min_scores, key=lambda min_score: idf1(threshold, min_score))
         tracks = self._track(method, self._tuning, threshold, min_score)
