@@ -62,7 +62,7 @@ class ICTrackTrainer(DefaultTrainer):
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
         if cfg.DATALOADER.REPLAY.TIMES > 1:
-            cache_frozen_features(model, model.backbone, cfg.DATALOADER.REPLAY.NUM_BATCHES)
+            cache_frozen_features(model, model.backbone, cfg.DATALOADER.REPLAY.TIMES)
         # DistributedDataParallel takes no device ids for a model on the CPU.
         on_cpu = next(model.parameters()).device.type == "cpu"
         wrapped = create_ddp_model(model, broadcast_buffers=False, **({"device_ids": None} if on_cpu else {}))

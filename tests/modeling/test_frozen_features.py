@@ -44,36 +44,45 @@ def test_the_frozen_part_runs_once_for_each_input():
     net = Net()
     expected = [net(x) for x in images(0, 1)]
     net.frozen.calls = net.trained.calls = 0
-    assert cache_frozen_features(net, net, num_inputs=2) == 1
+    assert cache_frozen_features(net, net, num_uses=3) == 1
     for _ in range(3):
         for x, y in zip(images(0, 1), expected):  # other tensors of equal content
             assert torch.equal(net(x), y)
     assert (net.frozen.calls, net.trained.calls) == (2, 6)
 
 
-def test_the_oldest_input_is_forgotten_first():
+def test_an_input_is_forgotten_after_its_last_use():
     net = Net()
-    cache_frozen_features(net, net, num_inputs=2)
-    first, second, third = images(0, 1, 2)
-    for x in (first, second, first, third):  # the second is the oldest now
+    cache_frozen_features(net, net, num_uses=2)
+    first, second = images(0, 1)
+    for x in (first, second, second, first):  # in any order
         net(x)
-    assert net.frozen.calls == 3
+    assert net.frozen.calls == 2 and not net.frozen.forward._outputs
     net(first)
     assert net.frozen.calls == 3
-    net(second)
-    assert net.frozen.calls == 4
+
+
+def test_a_batch_may_come_in_several_inputs():
+    """As clips do, of which a few frames are read at a time."""
+    net = Net()
+    cache_frozen_features(net, net, num_uses=3)
+    batches = [images(0, 1, 2, 3), images(4, 5, 6, 7)]
+    for batch in [*batches, *reversed(batches), *batches]:
+        for x in batch:
+            net(x)
+    assert net.frozen.calls == 8 and not net.frozen.forward._outputs
 
 
 def test_equal_values_in_another_shape_are_another_input():
     net = Net()
-    cache_frozen_features(net, net, num_inputs=4)
+    cache_frozen_features(net, net, num_uses=4)
     x = torch.zeros(1, 3, 8, 16)
     assert net(x).shape[-2:] != net(x.view(1, 3, 16, 8)).shape[-2:]
 
 
 def test_nothing_is_remembered_in_evaluation_mode():
     net = Net()
-    cache_frozen_features(net, net, num_inputs=2)
+    cache_frozen_features(net, net, num_uses=2)
     net.eval()
     (x,) = images(0)
     net(x), net(x)
@@ -82,7 +91,7 @@ def test_nothing_is_remembered_in_evaluation_mode():
 
 def test_hooks_run_and_names_of_weights_stay():
     net, names = Net(), list(Net().state_dict())
-    cache_frozen_features(net, net, num_inputs=2)
+    cache_frozen_features(net, net, num_uses=2)
     assert list(net.state_dict()) == names
     seen = []
     net.frozen.register_forward_hook(lambda *args: seen.append(args[2]))
@@ -95,7 +104,7 @@ def test_hooks_run_and_names_of_weights_stay():
 def test_of_a_timm_backbone_under_a_pyramid_the_timm_model_is_frozen(freeze, parts):
     torch.manual_seed(0)
     backbone = FPNWithTaps(TimmBackbone("tf_efficientnet_lite0", freeze=freeze), out_channels=8)
-    assert cache_frozen_features(backbone, backbone, num_inputs=1) == parts
+    assert cache_frozen_features(backbone, backbone, num_uses=3) == parts
     (x,) = images(0, size=(1, 3, 64, 64))
     taps = [backbone(x)["res3"] for _ in range(2)]
     torch.testing.assert_close(*taps)
@@ -106,7 +115,7 @@ def test_of_a_timm_backbone_under_a_pyramid_the_timm_model_is_frozen(freeze, par
 def test_of_a_backbone_that_is_frozen_as_a_whole_the_pyramid_is_remembered_too():
     backbone = FPNWithTaps(TimmBackbone("tf_efficientnet_lite0"), out_channels=8).requires_grad_(False).eval()
     model = nn.ModuleList([backbone])
-    assert cache_frozen_features(model, backbone, num_inputs=1) == 1
+    assert cache_frozen_features(model, backbone, num_uses=9) == 1
     (x,) = images(0, size=(1, 3, 64, 64))
     model.training = True
     assert backbone(x) is backbone(x)
