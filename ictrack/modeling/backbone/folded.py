@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import logging
-from itertools import chain
 from typing import Any
 
 import torch
@@ -30,12 +29,17 @@ class FoldedForward:
             model: Model whose ``forward`` attribute this object becomes.
         """
         self._model = model
+        self._all_modules = list(model.modules())
         self._weights: list[tuple[int, int]] = []
         self._copy: nn.Module | None = None
 
     def __call__(self, x: Tensor) -> Any:
-        tensors = chain(self._model.parameters(), self._model.buffers())
-        weights = [(tensor.data_ptr(), tensor._version) for tensor in tensors]
+        weights = [
+            (tensor.data_ptr(), tensor._version)
+            for module in self._all_modules  # parameters() takes four times as long
+            for tensor in (*module._parameters.values(), *module._buffers.values())
+            if tensor is not None
+        ]
         if self._copy is None or weights != self._weights:
             self._copy = self._folded(x)
             self._weights = weights
