@@ -64,14 +64,11 @@ def format_pose_results(measured: Sequence[Mapping[str, Any]]) -> str:
         measured: Contents of the pose quick-start's "metrics.json", one a seed.
     """
     stills = {scale: np.array([one["stills"][scale]["AP"] for one in measured]) for scale in measured[0]["stills"]}
-    minutes = ", ".join(f"{one['stage_seconds']['detector'] / 60:.1f}" for one in measured)
     parts = [
         f"{len(measured)} seed(s) of data, detector and heads: {', '.join(str(one['seed']) for one in measured)}. "
         f"OKS-AP on unseen stills {percent(stills['single_scale'])} at one scale, "
-        f"{percent(stills['multi_scale'])} at several; training the detector took {minutes} minutes. Means and "
-        "standard deviations over seeds in %; differences are over all clips, their intervals a paired bootstrap by "
-        "clip. Detections are "
-        "the same in all rows."
+        f"{percent(stills['multi_scale'])} at several. Means and standard deviations over seeds in %; differences are "
+        "over all clips, their intervals a paired bootstrap by clip. Detections are the same in all rows."
     ]
     skips = list(measured[0]["skips"])
     for skip in skips:
