@@ -44,14 +44,15 @@ class FinishedQuickstart:
         cfg: Configuration of its model, with the defaults of the tracker's thresholds.
         clips: Evaluation clips at the smallest skip, with the features of ``HEADS``.
         sequence: Function of a clip and its tracks that pairs them with the truth.
-        training, evaluation: Detections in its unlabeled training clips, and in its evaluation clips, at the full rate.
+        training, evaluation: Detections in its unlabeled training clips, and in its evaluation clips, at the full rate;
+            of people there is no evaluation clip at the full rate.
     """
 
     cfg: CfgNode
     clips: Sequence[Any]
     sequence: Callable[[Any, Tracks], TrackedSequence]
     training: Footage
-    evaluation: Footage
+    evaluation: Footage | None
 
 
 def load_quickstart(task: str, defaults: str, output: Path) -> FinishedQuickstart:
@@ -71,9 +72,8 @@ def load_quickstart(task: str, defaults: str, output: Path) -> FinishedQuickstar
     detector.model.embedding_head = bank
     load_clips = {"masks": _mask_clips, "pose": _pose_clips}[task]
     clips, sequence, frames = load_clips(cfg, detector, bank)
-    training, evaluation = (
-        _footage(cfg, detector, bank, records) for records in (unlabeled_records(cfg), find_videos(frames))
-    )
+    training = _footage(cfg, detector, bank, unlabeled_records(cfg))
+    evaluation = _footage(cfg, detector, bank, find_videos(frames)) if frames else None
     return FinishedQuickstart(cfg, clips, sequence, training, evaluation)
 
 
@@ -96,7 +96,7 @@ def _pose_clips(cfg: CfgNode, detector: VideoTracker, bank: HeadBank) -> tuple[S
     def sequence(clip: PoseClip, tracked: Tracks) -> TrackedSequence:
         return pose_tracks(clip.gt, pose_sequence(clip, tracked, joints))
 
-    return clips, sequence, metadata.image_root
+    return clips, sequence, ""
 
 
 def _footage(cfg: CfgNode, detector: VideoTracker, bank: HeadBank, records: Sequence[Mapping[str, Any]]) -> Footage:

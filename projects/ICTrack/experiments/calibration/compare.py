@@ -50,10 +50,9 @@ def compare(task: str, configs: Path, output: Path) -> list[dict[str, Any]]:
     for skip in SKIPS:
         for head, method in methods.items():
             cfg = quickstart.cfg
-            calibrations = {
-                "calibrated": calibrate_on(cfg, quickstart.training[head], skip),
-                "calibrated on these clips": calibrate_on(cfg, quickstart.evaluation[head], skip),
-            }
+            calibrations = {"calibrated": calibrate_on(cfg, quickstart.training[head], skip)}
+            if quickstart.evaluation:
+                calibrations["calibrated on these clips"] = calibrate_on(cfg, quickstart.evaluation[head], skip)
             settings = {
                 "configuration's own": {},
                 "tuned on labeled clips": _tuned_settings(tuned[str(skip)][method]),
@@ -64,7 +63,9 @@ def compare(task: str, configs: Path, output: Path) -> list[dict[str, Any]]:
             }
             for name, chosen in settings.items():
                 row = {"task": task, "every": skip, "head": method, "thresholds": name}
-                row |= _thresholds(with_settings(cfg, chosen)) | _scores(counts[name], counts["tuned on labeled clips"])
+                row |= _thresholds(with_settings(cfg, chosen)) | idf1_and_difference(
+                    counts[name], counts["tuned on labeled clips"]
+                )
                 if name in calibrations:
                     row |= _accuracy(quickstart, with_settings(cfg, chosen), head, skip, calibrations[name])
                 rows.append(row)
@@ -101,7 +102,13 @@ def _counts(quickstart: FinishedQuickstart, cfg: CfgNode, head: str, skip: int) 
     return np.array([sum(map(counts, clip.all_phases(step))) for clip in quickstart.clips])
 
 
-def _scores(counts: np.ndarray, tuned: np.ndarray) -> dict[str, float]:
+def idf1_and_difference(counts: np.ndarray, tuned: np.ndarray) -> dict[str, float]:
+    """IDF1 in percent, and its difference to another one with a paired bootstrap's 95 % interval over clips.
+
+    Args:
+        counts, tuned: (V, 3) counts of Identity of each clip.
+    """
+
     def score(of: np.ndarray, weights: np.ndarray) -> dict[str, float]:
         return {"IDF1": 100 * ASSOCIATION_METRICS["identity"].scores(weights @ of)["IDF1"]}
 
