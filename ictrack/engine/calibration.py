@@ -13,11 +13,12 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 
 from ictrack.data.datasets.unlabeled_videos import find_videos
-from ictrack.tracking.continuity import label_tracklets, lasting, score_of_objects
-from ictrack.tracking.separation import Clip
+from ictrack.tracking.continuity import label_tracklets, most_certain_score
+from ictrack.tracking.separation import Clip, logistic_scale
 
 from .footage import detect_footage
 from .recognition import CalibrationError, Recognition, recognize
+from .replayed_threshold import replayed_threshold
 from .settings_file import with_settings, write_settings
 from .video_tracker import VideoTracker
 
@@ -27,7 +28,13 @@ MAX_FRAMES = 4000
 MIN_SCORE = 0.1
 # Smallest distance of the frames that are compared: an object that was hidden is to be recognized, too.
 MIN_GAP = 4
-# Range of kappa: below it a softmax hardly decides, above it nothing changes.
+# Share of what position gains over chance below which appearance is far worse: position is flattered, since certain
+# tracklets end where objects come near each other, which is where it goes wrong.
+POSITION_SHARE = 0.5
+# Kappa over the slope of similarities, since a detection should rather take its best track than be a new object (at 1,
+# IDF1 of the pose quick-start is a point lower, and that of masks the same), and kappa's range, beyond which softmaxes
+# decide nothing or stay as they are.
+SHARPNESS = 2.0
 SCALES = (3.0, 50.0)
 Footage = Sequence[Sequence[Instances]]
 
@@ -101,13 +108,15 @@ def calibrate_records(cfg: CfgNode, records: Sequence[Mapping[str, Any]], stride
 def calibrate_on(cfg: CfgNode, footage: Footage, stride: int = 1) -> Calibration:
     """Choose the tracker's thresholds on detections in unlabeled videos.
 
-    1. ``MIN_SCORE`` and ``NEW_TRACK_SCORE``: the score from which detections last from frame to frame as objects do.
-    2. Tracklets that are certain by continuity, without appearance: one is one object, and two that meet are two. What
-       the tracker would compare of them gives similarities of the same object and of different ones.
-    3. ``NEW_OBJECT_COSINE`` is the similarity at which both are equally probable, and ``SCALE`` the slope of the
-       logistic function there; ``MATCH_THRESHOLD`` is then a probability, one half.
-    4. Where an object is not surely recognized better than by chance, or surely worse than by its position, the spatial
-       tracker takes over. (Position is at its best here, as tracklets end where objects come near each other.)
+    1. ``MIN_SCORE`` and ``NEW_TRACK_SCORE``: the score at which most detections are in certain tracklets, which follow
+       from continuity, without appearance. One tracklet is one object, and two that meet are two.
+    2. Similarities of one tracklet and of two, as the tracker compares them, ``stride`` frames apart and at least
+       ``MIN_GAP``. Where an object is not surely recognized better than by chance, or by far not as well as by its
+       position, the spatial tracker takes over.
+    3. ``SCALE``: ``SHARPNESS`` times the slope of the logistic function that separates the similarities.
+       ``MATCH_THRESHOLD`` is one half, so that a lone detection continues a lone track from ``NEW_OBJECT_COSINE`` on.
+    4. ``NEW_OBJECT_COSINE``, or the spatial tracker's threshold: that with which the tracker, replayed at ``stride``
+       where tracklets are long enough, agrees best with the tracklets.
 
     Args:
         cfg: Configuration with the tracker.
@@ -117,25 +126,27 @@ def calibrate_on(cfg: CfgNode, footage: Footage, stride: int = 1) -> Calibration
     Raises:
         CalibrationError: If there are too few tracklets.
     """
-    scores = _score_settings(footage)
+    score = round(
+        most_certain_score(
+            [[_boxes(frame) for frame in frames] for frames in footage],
+            [[frame.scores.numpy() for frame in frames] for frames in footage],
+        ),
+        2,
+    )
+    scores = {"TRACKER_HEADS.MIN_SCORE": score, "TRACKER_HEADS.NEW_TRACK_SCORE": score}
     cfg = with_settings(cfg, scores)
     spatial = with_settings(cfg, {"TRACKER_HEADS.TRACKER_NAME": "SpatialTracker"})
-    clips = [_clip(frames, cfg.TRACKER_HEADS.MIN_SCORE) for frames in footage]
+    clips = [_clip(frames, score) for frames in footage]
     appearance = recognize(cfg, clips, max(stride, MIN_GAP))
     position = recognize(spatial, clips, appearance.gap)
     objection = _objection(appearance, position)
-    chosen = _spatial_settings(spatial, position) if objection else _embedding_settings(appearance)
+    if objection:
+        chosen: dict[str, Any] = {"TRACKER_HEADS.TRACKER_NAME": "SpatialTracker"}
+    else:
+        chosen = _softmax_settings(appearance)
+    separation = (position if objection else appearance).separation
+    chosen |= replayed_threshold(with_settings(cfg, chosen), clips, min(stride, appearance.gap), separation)
     return Calibration({**scores, **chosen}, appearance, position, objection)
-
-
-def _score_settings(footage: Footage) -> dict[str, Any]:
-    scores, lasts = [np.zeros(0)], [np.zeros(0, dtype=bool)]
-    for frames in footage:
-        scores += [frame.scores.numpy() for frame in frames[1:-1]]
-        lasts += lasting([_boxes(frame) for frame in frames])
-    score = score_of_objects(np.concatenate(scores), np.concatenate(lasts))
-    keys = ("TRACKER_HEADS.MIN_SCORE", "TRACKER_HEADS.NEW_TRACK_SCORE")
-    return {} if score is None else dict.fromkeys(keys, round(score, 2))
 
 
 def _clip(frames: Sequence[Instances], min_score: float) -> Clip:
@@ -151,24 +162,14 @@ def _objection(appearance: Recognition, position: Recognition) -> str:
     low, high = appearance.interval
     if low <= appearance.chance:
         return "it is not surely better than chance"
-    if high < position.interval[0]:
-        return "it is surely worse than position"
+    if high < appearance.chance + POSITION_SHARE * (position.interval[0] - appearance.chance):
+        return "it is far worse than position"
     return ""
 
 
-def _embedding_settings(appearance: Recognition) -> dict[str, Any]:
+def _softmax_settings(appearance: Recognition) -> dict[str, Any]:
+    scale = SHARPNESS * logistic_scale(appearance.separation.same, appearance.separation.different)
     return {
-        "TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE": round(appearance.threshold, 2),
-        "TRACKER_HEADS.EMBEDDING.SCALE": round(min(max(appearance.scale, SCALES[0]), SCALES[1]), 1),
+        "TRACKER_HEADS.EMBEDDING.SCALE": round(min(max(scale, SCALES[0]), SCALES[1]), 1),
         "TRACKER_HEADS.EMBEDDING.MATCH_THRESHOLD": 0.5,
     }
-
-
-def _spatial_settings(cfg: CfgNode, position: Recognition) -> dict[str, Any]:
-    """The spatial tracker, with its threshold on the scale of its cost."""
-    cost = cfg.TRACKER_HEADS.SPATIAL.COST
-    if cost == "distance":
-        key, value = "MAX_DISTANCE", -position.threshold
-    else:
-        key, value = f"MIN_{cost.upper()}", max(position.threshold, 0.01)  # 0 accepts what does not overlap at all
-    return {"TRACKER_HEADS.TRACKER_NAME": "SpatialTracker", f"TRACKER_HEADS.SPATIAL.{key}": round(value, 2)}

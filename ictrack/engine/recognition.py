@@ -11,10 +11,11 @@ from detectron2.config import CfgNode
 from ictrack.evaluation.metrics.wilson import wilson_interval
 from ictrack.tracking import build_tracker
 from ictrack.tracking.base_tracker import MemoryTracker
-from ictrack.tracking.separation import Clip, logistic_threshold, separation
+from ictrack.tracking.separation import Clip, Separation, separation
 
-# Smallest number of tracklets from which anything is concluded.
+# Numbers of tracklets from which anything is concluded, and for which frames are compared that are not so far apart.
 MIN_TRACKLETS = 10
+WANTED_TRACKLETS = 40
 
 
 class CalibrationError(ValueError):
@@ -30,16 +31,14 @@ class Recognition:
         chance: Share that chance gets right.
         tracklets: Number of tracklets.
         gap: Number of frames between the compared ones.
-        threshold: Similarity at which a pair is as probably the same object as two.
-        scale: Slope of that probability's logit.
+        separation: The similarities.
     """
 
     accuracy: float
     chance: float
     tracklets: int
     gap: int
-    threshold: float
-    scale: float
+    separation: Separation
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -52,8 +51,7 @@ class Recognition:
 
 
 def recognize(cfg: CfgNode, clips: Sequence[Clip], gap: int) -> Recognition:
-    """Recognition by a tracker's similarity ``gap`` frames later, or half as many and so on until there are enough
-    tracklets.
+    """Recognition by a tracker's similarity ``gap`` frames later, or half as many and so on if tracklets are short.
 
     Args:
         cfg: Configuration with the tracker.
@@ -61,18 +59,22 @@ def recognize(cfg: CfgNode, clips: Sequence[Clip], gap: int) -> Recognition:
         gap: Number of frames.
 
     Raises:
-        CalibrationError: If there are too few tracklets even for neighboring frames.
+        CalibrationError: If there are too few tracklets even in neighboring frames.
     """
     tracker = cast(MemoryTracker, build_tracker(cfg, 0, 0))
-    while True:
+    farthest: Recognition | None = None
+    while gap:
         found = separation(tracker, clips, gap)
         tracklets = len(found.right)
         if tracklets >= MIN_TRACKLETS:
-            threshold, scale = logistic_threshold(found.same, found.different)
-            return Recognition(float(found.right.mean()), float(found.chance.mean()), tracklets, gap, threshold, scale)
-        if gap == 1:
-            raise CalibrationError(
-                f"only {tracklets} objects are certainly the same in neighboring frames and seen with others, fewer "
-                f"than {MIN_TRACKLETS}: give more videos, at their full rate, with objects that are apart"
-            )
+            result = Recognition(float(found.right.mean()), float(found.chance.mean()), tracklets, gap, found)
+            if tracklets >= WANTED_TRACKLETS:
+                return result
+            farthest = farthest or result
         gap //= 2
+    if farthest is None:
+        raise CalibrationError(
+            f"only {tracklets} objects are certainly the same in neighboring frames and seen with others, fewer than "
+            f"{MIN_TRACKLETS}: give more videos, at their full rate, with objects that are apart"
+        )
+    return farthest

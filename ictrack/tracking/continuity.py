@@ -17,12 +17,9 @@ from .association import box_iou
 # IoU from which neighboring frames' detections are one object, and up to which others may overlap either.
 MIN_OVERLAP = 0.5
 MAX_OTHER = 0.2
-# Share of the detections, of lowest and of highest scores, that are taken for clutter and for objects; by how much
-# these must last more often to be told apart; and the share of the way from clutter to objects from which detections
-# are kept: F1 gains from one that is an object with a probability of at least half of F1 itself.
-_TAIL = 0.1
-_MIN_CONTRAST = 0.2
-_KEPT = 1 / 3
+# Steps of the scores that are tried, and the share of certain detections by which a score may be worse than the best.
+_SCORE_STEP = 0.02
+_MISSED = 0.02
 
 
 def label_tracklets(boxes: Sequence[np.ndarray], min_length: int = 2) -> list[np.ndarray]:
@@ -75,35 +72,26 @@ def meetings(labels: Sequence[np.ndarray]) -> np.ndarray:
     return met
 
 
-def lasting(boxes: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Mask (N_t,) of each frame's detections that something overlaps by ``MIN_OVERLAP`` in both neighboring frames.
+def most_certain_score(boxes: Sequence[Sequence[np.ndarray]], scores: Sequence[Sequence[np.ndarray]]) -> float:
+    """Score from which detections are worth tracking, found without labels: that of the most certain detections.
 
-    The first and the last frame are left out: there are T - 2.
-    """
-    overlaps = [box_iou(before, after) for before, after in zip(boxes, boxes[1:])]
-    return [
-        (before.max(axis=0, initial=0) >= MIN_OVERLAP) & (after.max(axis=1, initial=0) >= MIN_OVERLAP)
-        for before, after in zip(overlaps, overlaps[1:])
-    ]
-
-
-def score_of_objects(scores: np.ndarray, lasts: np.ndarray) -> float | None:
-    """Score from which detections are worth tracking, since they last as objects do and clutter does not.
+    At a lower one, clutter and duplicates are in the way of certain tracklets; at a higher one, objects are missing.
 
     Args:
-        scores: (N,) scores of detections.
-        lasts: (N,) mask of :func:`lasting`.
+        boxes, scores: (N_t, 4) XYXY boxes and (N_t,) scores of each frame of each video.
 
     Returns:
-        Score that separates best those that last more often than a third of the way from the detections of lowest to
-        those of highest scores; None if these hardly differ.
+        Middle of the scores at which almost as many detections are in tracklets as at the best one.
     """
-    order = np.argsort(-scores, kind="stable")
-    tail = max(1, round(_TAIL * len(order)))
-    if len(order) < 2 * tail:
-        return None
-    objects, clutter = lasts[order[:tail]].mean(), lasts[order[-tail:]].mean()
-    if objects - clutter < _MIN_CONTRAST:
-        return None
-    gain = np.cumsum(lasts[order] - (clutter + _KEPT * (objects - clutter)))
-    return float(scores[order[int(gain.argmax())]])
+    highest = max((float(frame.max(initial=0)) for video in scores for frame in video), default=0.0)
+    tried = np.arange(0, highest, _SCORE_STEP)
+    counts = [
+        sum(
+            int((label >= 0).sum())
+            for video, of_video in zip(boxes, scores)
+            for label in label_tracklets([box[score >= least] for box, score in zip(video, of_video)])
+        )
+        for least in tried
+    ]
+    good = tried[np.array(counts) >= (1 - _MISSED) * max(counts)] if counts else np.zeros(1)
+    return float((good[0] + good[-1]) / 2)

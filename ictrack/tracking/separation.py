@@ -76,31 +76,28 @@ def separation(tracker: MemoryTracker, clips: Iterable[Clip], gap: int) -> Separ
     return Separation(np.concatenate(same), np.concatenate(different), right, chance)
 
 
-def logistic_threshold(same: np.ndarray, different: np.ndarray) -> tuple[float, float]:
-    """Threshold and scale with which sigmoid(scale * (similarity - threshold)) is the probability of "the same".
+def logistic_scale(same: np.ndarray, different: np.ndarray) -> float:
+    """Scale of sigmoid(scale * (similarity - threshold)), fitted as the probability of "the same".
 
     It is Platt's fit (1999), whose smoothed targets keep the scale finite where the two do not overlap, with both kinds
-    of pairs being equally probable. Similarities that are not finite are left out; without any of different pairs the
-    threshold is far below all others.
+    of pairs being equally probable. Similarities that are not finite are left out.
 
     Args:
-        same, different: (P,) and (Q,) similarities, at least one finite one of the same.
+        same, different: (P,) and (Q,) similarities, at least one finite one in all.
     """
     groups = [group[np.isfinite(group)].astype(float) for group in (same, different)]
     x = np.concatenate(groups)
-    middle, spread = x.mean(), max(float(x.std()), 1e-6)
-    z = (x - middle) / spread
+    spread = max(float(x.std()), 1e-6)
+    z = (x - x.mean()) / spread
     counts = np.array([len(group) for group in groups])
     target = np.repeat([(counts[0] + 1) / (counts[0] + 2), 1 / (counts[1] + 2)], counts)
     weight = np.repeat(0.5 / np.maximum(counts, 1), counts)
 
     def loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         logit = parameters[0] * z + parameters[1]
-        probability = 0.5 * (1 + np.tanh(0.5 * logit))
-        error = weight * (probability - target)
+        error = weight * (0.5 * (1 + np.tanh(0.5 * logit)) - target)
         return float((weight * (np.logaddexp(0, logit) - target * logit)).sum()), np.array([error @ z, error.sum()])
 
-    slope, offset = minimize(
-        loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(1e-3, None), (None, None)]
-    ).x
-    return float(middle - spread * offset / slope), float(slope / spread)
+    # Where the same object looked less alike than others, the scale is 0.
+    found = minimize(loss, np.array([1.0, 0.0]), jac=True, method="L-BFGS-B", bounds=[(0, None), (None, None)])
+    return float(found.x[0] / spread)

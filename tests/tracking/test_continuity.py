@@ -1,9 +1,9 @@
-"""Tracklets that are certain by continuity, and the score from which detections last."""
+"""Tracklets that are certain by continuity, and the score from which most detections are."""
 
 import numpy as np
 import pytest
 
-from ictrack.tracking.continuity import certain_links, label_tracklets, lasting, meetings, score_of_objects
+from ictrack.tracking.continuity import certain_links, label_tracklets, meetings, most_certain_score
 
 
 def boxes(*lefts):
@@ -41,19 +41,20 @@ def test_short_tracklets_and_empty_frames_have_no_label():
     assert label_tracklets([boxes()])[0].shape == (0,) and meetings([]).shape == (0, 0)
 
 
-def test_what_lasts_is_in_both_neighboring_frames():
-    lasts = lasting([boxes(0, 50), boxes(1, 80), boxes(2, 81), boxes(3)])
-    assert [frame.tolist() for frame in lasts] == [[True, False], [True, False]]
+def test_the_score_is_that_of_the_most_certain_detections():
+    """An object of score 0.6 in ten frames, a duplicate of 0.3 beside it, and clutter of 0.2 elsewhere.
+
+    Up to 0.3 the duplicate makes it doubtful, and above 0.6 it is gone: 0.32 and 0.58 are the first and the last.
+    """
+    frames = [boxes(0, 2, 100 + 20 * index) for index in range(10)]
+    assert most_certain_score([frames], [[np.array([0.6, 0.3, 0.2])] * 10]) == pytest.approx(0.45)
 
 
-def test_the_score_is_where_detections_begin_to_last():
-    """Of 20 scores 0.05, 0.10, ..., 1 those from 0.55 on last; below, every other does not."""
-    scores = np.arange(1, 21) / 20
-    assert score_of_objects(scores, scores > 0.5) == pytest.approx(0.55)
-    assert score_of_objects(scores[::-1], scores[::-1] > 0.5) == pytest.approx(0.55)
+def test_clutter_that_is_in_nobodys_way_is_left_out():
+    frames = [boxes(0, 100 + 20 * index) for index in range(10)]
+    assert most_certain_score([frames], [[np.array([0.7, 0.2])] * 10]) == pytest.approx(0.34)
 
 
-def test_without_clutter_there_is_no_score():
-    scores = np.arange(1, 21) / 20
-    assert score_of_objects(scores, np.ones(20, dtype=bool)) is None
-    assert score_of_objects(np.zeros(0), np.zeros(0, dtype=bool)) is None
+def test_the_score_of_nothing():
+    assert most_certain_score([[boxes()] * 5], [[np.zeros(0)] * 5]) == 0
+    assert most_certain_score([], []) == 0

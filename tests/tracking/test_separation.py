@@ -1,4 +1,4 @@
-"""Similarities of certain tracklets with what the tracker remembers of them, and the threshold between both kinds."""
+"""Similarities of certain tracklets with what the tracker remembers of them, and the scale of both kinds."""
 
 import math
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from ictrack.tracking import build_tracker
-from ictrack.tracking.separation import Clip, logistic_threshold, separation
+from ictrack.tracking.separation import Clip, logistic_scale, separation
 
 A, B = [1.0, 0.0], [0.0, 1.0]
 BETWEEN = [0.6, 0.8]
@@ -73,24 +73,22 @@ def test_nothing_to_compare(make_cfg):
 
 
 def test_one_pair_of_each_kind():
-    """Smoothed targets 2/3 and 1/3 are met exactly: sigmoid(scale / 2) = 2/3."""
-    threshold, scale = logistic_threshold(np.array([1.0]), np.array([0.0]))
-    assert threshold == pytest.approx(0.5, abs=1e-4) and scale == pytest.approx(2 * math.log(2), rel=1e-3)
+    """Smoothed targets 2/3 and 1/3 at a distance of 1 are met exactly: sigmoid(scale / 2) = 2/3."""
+    assert logistic_scale(np.array([1.0]), np.array([0.0])) == pytest.approx(2 * math.log(2), rel=1e-3)
 
 
 def test_both_kinds_count_the_same():
-    """The mirror image of the similarities has the mirrored threshold, however many pairs there are."""
+    """The mirror image of the similarities has the same scale, and so have ten times as many of one kind, nearly."""
     same, different = np.array([0.5, 0.9, 0.7] * 40), np.array([0.1, 0.6, 0.3] * 40)
-    threshold, scale = logistic_threshold(same, different)
-    mirrored, mirrored_scale = logistic_threshold(-different, -same)
-    assert mirrored == pytest.approx(-threshold, abs=1e-4) and mirrored_scale == pytest.approx(scale, rel=1e-3)
-    assert 0.3 < threshold < 0.7
-    repeated, _ = logistic_threshold(np.tile(same, 10), different)
-    assert repeated == pytest.approx(threshold, abs=0.02)
+    scale = logistic_scale(same, different)
+    assert logistic_scale(-different, -same) == pytest.approx(scale, rel=1e-3)
+    assert logistic_scale(np.tile(same, 10), different) == pytest.approx(scale, rel=0.1)
+    assert logistic_scale(same / 2, different / 2) == pytest.approx(2 * scale, rel=1e-3)
+
+
+def test_no_scale_where_the_same_look_less_alike():
+    assert logistic_scale(np.array([0.1, 0.2]), np.array([0.7, 0.9])) == 0
 
 
 def test_infinite_similarities_are_left_out():
-    threshold, _ = logistic_threshold(np.array([1.0]), np.array([0.0, -np.inf]))
-    assert threshold == pytest.approx(0.5, abs=1e-4)
-    threshold, _ = logistic_threshold(np.array([1.0, 2.0]), np.array([-np.inf]))
-    assert threshold < -100
+    assert logistic_scale(np.array([1.0]), np.array([0.0, -np.inf])) == pytest.approx(2 * math.log(2), rel=1e-3)

@@ -67,7 +67,7 @@ def compare(task: str, configs: Path, output: Path) -> list[dict[str, Any]]:
                     counts[name], counts["tuned on labeled clips"]
                 )
                 if name in calibrations:
-                    row |= _accuracy(quickstart, with_settings(cfg, chosen), head, skip, calibrations[name])
+                    row |= _accuracy(quickstart, with_settings(cfg, chosen), head, calibrations[name])
                 rows.append(row)
     return rows
 
@@ -123,18 +123,18 @@ def idf1_and_difference(counts: np.ndarray, tuned: np.ndarray) -> dict[str, floa
     return {"IDF1": idf1, "minus_tuned": idf1 - score(tuned, every)["IDF1"], "low": low, "high": high}
 
 
-def _accuracy(
-    quickstart: FinishedQuickstart, cfg: CfgNode, head: str, skip: int, calibration: Calibration
-) -> dict[str, float]:
+def _accuracy(quickstart: FinishedQuickstart, cfg: CfgNode, head: str, calibration: Calibration) -> dict[str, float]:
     """Estimated accuracy, and the true one of the evaluation clips' detections at the same distance of frames."""
     tracker = build_tracker(cfg, 0, 0)
     clips = [_labeled_clip(quickstart, clip, head, cfg.TRACKER_HEADS.MIN_SCORE) for clip in quickstart.clips]
     low, high = calibration.appearance.interval
+    step = max(1, calibration.appearance.gap // SKIPS[0])
     return {
+        "gap": calibration.appearance.gap,
         "accuracy": 100 * calibration.appearance.accuracy,
         "accuracy_low": 100 * low,
         "accuracy_high": 100 * high,
-        "true_accuracy": 100 * float(separation(tracker, clips, skip // SKIPS[0]).right.mean()),
+        "true_accuracy": 100 * float(separation(tracker, clips, step).right.mean()),
     }
 
 
@@ -175,7 +175,7 @@ def format_table(path: Path) -> str:
         cosine, scale = (row["new_object_cosine"], row["scale"]) if is_embedding else ("position", "")
         accuracy = ""
         if row["accuracy"]:
-            accuracy = f"{row['accuracy']} [{row['accuracy_low']}, {row['accuracy_high']}]"
+            accuracy = f"{row['accuracy']} [{row['accuracy_low']}, {row['accuracy_high']}] at {row['gap']}"
         is_tuned = row["thresholds"].startswith("tuned")
         change = ("", "") if is_tuned else (f"{float(row['minus_tuned']):+.2f}", f"[{row['low']}, {row['high']}]")
         lines.append((row["task"], row["every"], row["head"], row["thresholds"], row["min_score"], cosine, scale,

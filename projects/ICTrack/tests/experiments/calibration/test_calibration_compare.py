@@ -12,7 +12,7 @@ from ictrack.evaluation.metrics import TrackedSequence
 ROW = {
     "task": "masks", "every": 4, "head": "image", "thresholds": "calibrated", "tracker": "EmbeddingTracker",
     "min_score": 0.29, "new_object_cosine": 0.55, "scale": 13.3, "IDF1": 48.031, "minus_tuned": -0.114, "low": -1.877,
-    "high": 1.521, "accuracy": 99.671, "accuracy_low": 95.424, "accuracy_high": 99.977, "true_accuracy": 96.722,
+    "high": 1.521, "gap": 4, "accuracy": 99.671, "accuracy_low": 95.424, "accuracy_high": 99.977, "true_accuracy": 96.722,
 }  # fmt: skip
 
 
@@ -47,8 +47,8 @@ def test_results_of_another_task_are_kept_and_shown(tmp_path):
 
 
 def test_the_table_has_what_was_measured(tmp_path):
-    own = {key: value for key, value in ROW.items() if "accuracy" not in key}
+    own = {key: value for key, value in ROW.items() if "accuracy" not in key and key != "gap"}
     write_results(tmp_path, [{**own, "thresholds": "tuned on labeled clips"}, ROW])
     tuned, calibrated = format_table(tmp_path / RESULTS_FILE).splitlines()[2:]
     assert tuned == "| masks | 4 | image | tuned on labeled clips | 0.29 | 0.55 | 13.30 | 48.03 |  |  |  |  |"
-    assert calibrated.endswith("| 48.03 | -0.11 | [-1.88, 1.52] | 99.67 [95.42, 99.98] | 96.72 |")
+    assert calibrated.endswith("| 48.03 | -0.11 | [-1.88, 1.52] | 99.67 [95.42, 99.98] at 4 | 96.72 |")
