@@ -70,9 +70,9 @@ class Adaptation:
         rows = [[name, *(metrics[name] for metrics in columns.values())] for name in names]
         table = tabulate(rows, ["held-out frames", *columns], floatfmt=".3f")
         kept = f"\n\nThe former model is kept: {self.objection}" if self.objection else ""
-        if isinstance(self.calibration, str):
-            return f"{table}{kept}\n\nThe tracker's thresholds are kept: {self.calibration}"
-        return f"{table}{kept}\n\nThe tracker on the held-out frames:\n{self.calibration}"
+        is_kept = isinstance(self.calibration, str)
+        tracker = "The tracker's thresholds are kept: " if is_kept else "The tracker on the held-out frames:\n"
+        return f"{table}{kept}\n\n{tracker}{self.calibration}"
 
 
 def adapt(cfg: CfgNode, videos: Sequence[str], output: Path) -> Adaptation:
