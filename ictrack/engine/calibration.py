@@ -62,8 +62,9 @@ class Calibration:
         lines = [f"{key} {value}" for key, value in self.settings.items()]
         seen = self.appearance
         lines.append(
-            f"estimated accuracy: {seen} of objects in plain view are recognized {seen.gap} frames later among those seen "
-            f"with them ({seen.tracklets} tracklets; by chance {100 * seen.chance:.1f} %, by position {self.position})"
+            f"estimated accuracy: {seen} of objects in plain view are recognized {seen.gap} frames later among those "
+            f"that were seen with them ({seen.tracklets} tracklets; by chance {100 * seen.chance:.1f} %, "
+            f"by position {self.position})"
         )
         if self.objection:
             lines.append(f"appearance is switched off, objects are followed by their position: {self.objection}")

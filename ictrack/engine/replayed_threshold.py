@@ -35,8 +35,9 @@ _SPATIAL: dict[str, _Threshold] = {
 def replayed_threshold(cfg: CfgNode, clips: Sequence[Clip], stride: int, similarities: Separation) -> dict[str, float]:
     """Configuration key of the tracker's threshold, and the value at which it agrees best with the tracklets.
 
-    Of the values whose agreement is no more than a standard error, over videos, below the best one, it is the middle:
-    the footage does not tell them apart, and beyond them it gets worse, on one side or the other.
+    Of the values whose agreement is no more than a standard error, over videos, below the best one, it is that which
+    continues tracks most readily: the footage does not tell them apart, and objects that are partly hidden, which are in
+    no tracklet, look less like themselves.
 
     Args:
         cfg: Configuration with the tracker.
@@ -53,8 +54,7 @@ def replayed_threshold(cfg: CfgNode, clips: Sequence[Clip], stride: int, similar
         scores.append(np.array([replay(tracker, clip, stride) for clip in clips]))
         logger.info("%s %s: agreement %.2f %%", key, value, 100 * scores[-1][:, 0].sum() / scores[-1][:, 1].sum())
     best = max(scores, key=lambda score: score[:, 0].sum())
-    good = [value for value, score in zip(values, scores) if not is_worse(score, best)]
-    return {key: good[len(good) // 2]}
+    return {key: next(value for value, score in zip(values, scores) if not is_worse(score, best))}
 
 
 def is_worse(score: np.ndarray, best: np.ndarray) -> bool:
