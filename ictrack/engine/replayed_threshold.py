@@ -36,8 +36,8 @@ def replayed_threshold(cfg: CfgNode, clips: Sequence[Clip], stride: int, similar
     """Configuration key of the tracker's threshold, and the value at which it agrees best with the tracklets.
 
     Of the values whose agreement is no more than a standard error, over videos, below the best one, it is that which
-    continues tracks most readily: the footage does not tell them apart, and objects that are partly hidden, which are in
-    no tracklet, look less like themselves.
+    continues tracks most readily: the footage does not tell them apart, and objects that are partly hidden, which are
+    in no tracklet, look less like themselves.
 
     Args:
         cfg: Configuration with the tracker.
