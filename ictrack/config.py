@@ -267,6 +267,8 @@ def _add_image_embedding_config(cfg: CN) -> None:
     emb.TEMPERATURE = 1.0
     # Pass the gradient of the instance contrastive loss into the features.
     emb.BACKPROP_TO_FEATURES = True
+    # NAME "CropEmbedding": identities.npz of `ictrack identify`, whose encoder gives the embeddings.
+    emb.CROP_ENCODER = ""
 
     kem = emb.KEYPOINT = CN()
     # Reduce the decoder's output to DIM channels by a 1x1 convolution (inferred); False is the literal reading, one

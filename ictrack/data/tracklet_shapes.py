@@ -91,7 +91,8 @@ class MaskShapes(TrackletShapes):
         if instances.has(self.field) or not instances.has("pred_boxes"):
             return super().encode(instances)
         boxes = instances.pred_boxes.tensor.double().numpy()
-        boxes = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+        # pycocotools reads the memory row by row, whatever the array's order.
+        boxes = np.ascontiguousarray(np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1))
         rles = mask_util.frPyObjects(boxes, *instances.image_size) if len(boxes) else []
         return [{"size": list(rle["size"]), "counts": rle["counts"].decode("ascii")} for rle in rles]
 

@@ -1,35 +1,39 @@
-"""Identities of look-alikes in a video: certain tracklets, an embedding learnt from them, and a closed set."""
+"""Identities of look-alikes in a video: certain tracklets, an embedding learnt from them, and links between them."""
 
 from __future__ import annotations
 
 import logging
-import os
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
-from detectron2.structures import Instances
-from pycocotools import mask as mask_util
 
 from ictrack.data.video_io import FrameStream
 from ictrack.identities import (
-    CropCutter,
+    Appearance,
+    CropEncoder,
+    Evidence,
+    Gallery,
     HalvesTest,
+    Links,
     Tracklet,
-    assign_identities,
-    certain_tracklets,
+    apply_corrections,
+    assumed_appearance,
     cut_in_halves,
+    fit_appearance,
+    fit_motion,
+    leave_open,
+    link_closed,
+    link_open,
     match_halves,
+    recognize,
     train_encoder,
+    unit_mean,
 )
-from ictrack.identities.crop_encoder import groups_by_frame
-from ictrack.identities.crops import length_of
-from ictrack.structures.frame_tracks import FrameTracks
-from ictrack.structures.track_formats import write_tracks
+from ictrack.structures.track_edits import Edit
 
-from .frame_tracks import to_frame_tracks
+from .whole_video import Footage
 from .video_tracker import VideoTracker
 
 logger = logging.getLogger(__name__)
@@ -38,136 +42,186 @@ logger = logging.getLogger(__name__)
 MAX_CROPS = 20_000
 # Smallest number of frames of a tracklet, and of the halves of a cut one.
 MIN_LENGTH, MIN_HALF = 4, 8
-# Objects whose lengths decide the scale of the crops, and the share of them that a crop holds.
-_MEASURED, _HELD = 2000, 99
+# Smallest probability of an identity; tracklets below it are left open.
+MIN_PROBABILITY = 0.5
 
 
 @dataclass(frozen=True)
 class Identification:
     """Result of :func:`identify`.
 
+    Naming convention:
+        T: tracklets, K: identities
+
     Attributes:
-        num_instances: Number of identities; 0 if the objects cannot be told apart, and tracklets are numbered instead.
+        footage: Detections of the video.
+        tracklets: T certain tracklets.
+        crops: Crops (T_i, 40, 64, 3) of each, of every frame or of every ``every``-th.
+        links: Identities of the tracklets; numbers of the tracklets where the objects cannot be told apart.
+        labels: (K,) int64 number of each identity of ``links`` in files.
         halves: Exact test of the embedding.
-        num_tracklets, num_detections: Tracklets and detections with an identity.
-        num_open: Detections without one: objects that touch, and tracklets that are too short.
+        appearance: Calibrated evidence from appearance; None without any cut to learn it from.
+        encoder: Encoder of crops.
+        length: Length in pixels of an object that fills a crop.
+        told_apart: Whether the objects can be told apart by their looks; also where the exact test is not conclusive.
         seconds: Time that it took.
     """
 
-    num_instances: int
+    footage: Footage
+    tracklets: list[Tracklet]
+    crops: list[np.ndarray]
+    links: Links
+    labels: np.ndarray
     halves: HalvesTest
-    num_tracklets: int
-    num_detections: int
-    num_open: int
+    appearance: Appearance | None
+    encoder: CropEncoder
+    length: float
+    told_apart: bool
     seconds: float
 
+    @property
+    def num_detections(self) -> int:
+        """Number of detections with an identity."""
+        return sum(len(x) for x, identity in zip(self.tracklets, self.links.identities) if identity >= 0)
+
+    @property
+    def num_open(self) -> int:
+        """Number of detections without one: objects that touch, and tracklets that are short or doubtful."""
+        return sum(map(len, self.footage.frames)) - self.num_detections
+
+    @property
+    def accuracy(self) -> float:
+        """Estimated share of detections with an identity that have the right one; NaN where there is no estimate."""
+        known = self.links.identities >= 0
+        if not self.told_apart or not self.halves.is_conclusive or not known.any():
+            return float("nan")
+        lengths = np.array([len(x) for x in self.tracklets])
+        return float(np.average(self.links.probabilities[known], weights=lengths[known]))
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval of the accuracy, for as many trials as the exact test had; NaN where there is no estimate."""
+        return self.halves.interval_of(self.accuracy)
+
     def __str__(self) -> str:
-        shares = f"{self.num_detections} detections in {self.num_tracklets} tracklets, {self.num_open} left open"
-        if self.num_instances:
-            return f"{self.num_instances} identities for {shares}; {self.halves}; {self.seconds:.0f} s"
-        return (
-            f"the objects cannot be told apart by their looks ({self.halves}): no identities, but numbers of tracklets "
-            f"for {shares}; {self.seconds:.0f} s"
-        )
+        shares = f"{self.num_detections} detections in {len(self.tracklets)} tracklets, {self.num_open} left open"
+        if not self.told_apart:
+            return (
+                f"the objects cannot be told apart by their looks ({self.halves}): no identities, but numbers of "
+                f"tracklets for {shares}; {self.seconds:.0f} s"
+            )
+        estimate = "their accuracy is not known, since the exact test has too few halves"
+        if not np.isnan(self.accuracy):
+            low, high = self.interval
+            estimate = f"estimated accuracy {100 * self.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        return f"{len(self.labels)} identities for {shares}; {estimate}; {self.halves}; {self.seconds:.0f} s"
 
 
 def identify(
     detector: VideoTracker,
     open_video: Callable[[], FrameStream],
-    path: str | os.PathLike,
     *,
     num_instances: int | None = None,
-    iterations: int = 300,
+    known: Gallery | None = None,
+    edits: Sequence[Edit] = (),
+    iterations: int,
     seed: int = 0,
 ) -> Identification:
-    """Find out who is who in a video, and write the tracks.
+    """Find out who is who in a video.
 
     Args:
         detector: Detector; its tracker is not used.
         open_video: Function that opens the video, which is read twice.
-        path: File of the tracks, in the format of its suffix.
-        num_instances: Number of objects; None: the usual number that is seen at once.
+        num_instances: Number of objects, all of which are in at least one frame together; None: it is not known, and
+            objects may come and go.
+        known: Identities of an earlier video; the same objects keep their numbers.
+        edits: Corrections of an earlier result on the same video.
         iterations: Steps of training.
         seed: Seed of the training.
 
     Raises:
         VideoReadError: If the video cannot be read.
+        CorrectionError: If corrections contradict the footage.
         ValueError: If there is nothing to tell apart, or the number of objects does not fit.
     """
     start = time.perf_counter()
-    with open_video() as stream:
-        info = detector.video_info(stream)
-        frames = list(_detect(detector, stream))
-    tracklets = certain_tracklets(frames, MIN_LENGTH)
-    total = sum(map(len, tracklets))
-    logger.info("%d certain tracklets of %d detections", len(tracklets), total)
-    every = -(-total // MAX_CROPS) or 1
-    thinned = [tracklet.thinned(every) for tracklet in tracklets]
-    tracklets = [tracklet for tracklet, thin in zip(tracklets, thinned) if len(thin)]
-    thinned = [thin for thin in thinned if len(thin)]
-    with open_video() as stream:
-        crops = _cut(stream, frames, thinned)
+    footage = Footage.detect(detector, open_video)
+    tracklets, different = _tracklets(footage, edits)
+    every = -(-sum(map(len, tracklets)) // MAX_CROPS) or 1
+    thinned = [x.thinned(every) for x in tracklets]
+    length = known.length if known else footage.usual_length(thinned)
+    crops = footage.crops(thinned, length)
+
     parts, of, cuts = cut_in_halves(thinned, max(MIN_HALF // every, 2))
-    encoder = train_encoder(parts, _crops_of_parts(parts, of, thinned, crops), iterations=iterations, seed=seed)
+    encoder = _train(parts, values_of_parts(parts, of, thinned, crops), known, iterations, seed)
     embeddings = [encoder.embed(x) for x in crops]
-    by_part = _crops_of_parts(parts, of, thinned, embeddings)
-    halves = match_halves(_means(by_part), cuts)
+    by_part = values_of_parts(parts, of, thinned, embeddings)
+    halves = match_halves(np.stack([unit_mean(x) for x in by_part]), cuts)
     logger.info("exact test: %s", halves)
-    if halves.pairs and halves.interval[0] <= halves.chance:
-        num_instances, identities = 0, np.arange(len(tracklets))
-    else:
-        num_instances = num_instances or usual_number(tracklets)
-        identities = assign_identities(tracklets, _means(embeddings), num_instances)
-    tracked = _with_identities(frames, tracklets, identities)
-    write_tracks(path, info, tracked)
-    found = sum(len(frame) for frame in tracked)
-    num_open = sum(len(frame) for frame in frames) - found
+    appearance = fit_appearance(by_part, cuts)
+    told_apart = not halves.is_conclusive or halves.interval[0] > halves.chance
+    means = np.stack([unit_mean(x) for x in embeddings])
+    links = Links(np.arange(len(tracklets)), np.zeros(len(tracklets)), np.full(len(tracklets), -1))
+    if told_apart:
+        links = link(footage, tracklets, means, appearance or assumed_appearance(), num_instances, different)
+    labels = np.arange(links.num_identities)
+    if known is not None and told_apart:
+        lengths = np.array([len(x) for x in tracklets])
+        labels = recognize(known, links, means, lengths, appearance or assumed_appearance(), encoder)
+        logger.info("%d of %d identities are known ones", np.isin(labels, known.labels).sum(), len(labels))
     seconds = time.perf_counter() - start
-    return Identification(num_instances, halves, len(tracklets), found, num_open, seconds)
+    return Identification(
+        footage, tracklets, crops, links, labels, halves, appearance, encoder, length, told_apart, seconds
+    )
 
 
-def usual_number(tracklets: Sequence[Tracklet]) -> int:
-    """Number of tracklets that are most often seen at once; the larger of equals."""
-    counts = Counter(len(members) for members in groups_by_frame(tracklets).values())
-    return max(counts, key=lambda number: (counts[number], number))
+def _tracklets(footage: Footage, edits: Sequence[Edit]) -> tuple[list[Tracklet], list[tuple[int, int]]]:
+    """Certain tracklets, joined by corrections, and pairs of them that are certainly different."""
+    found = footage.certain_tracklets(MIN_LENGTH)
+    tracklets, different, unknown = apply_corrections(found, footage.frames, edits)
+    total = sum(map(len, footage.frames))
+    logger.info("%d certain tracklets of %d of %d detections", len(tracklets), sum(map(len, tracklets)), total)
+    if unknown:
+        logger.warning("%d corrected pairs of detections are of no certain tracklet, and say nothing", unknown)
+    return tracklets, different
 
 
-def _detect(detector: VideoTracker, stream: FrameStream) -> Iterator[FrameTracks]:
-    for index, frame in stream:
-        found: Instances = detector.detect(frame, stream.frame_record(index)).to("cpu")
-        name, seconds = stream.frame_name(index), stream.frame_time(index)
-        yield replace(to_frame_tracks(found, index, file_name=name, time=seconds), ids=None)
+def _train(
+    parts: Sequence[Tracklet], crops: Sequence[np.ndarray], known: Gallery | None, iterations: int, seed: int
+) -> CropEncoder:
+    if known is None:
+        return train_encoder(parts, crops, iterations=iterations, seed=seed)
+    old = known.tracklets()
+    return train_encoder([*parts, *old], [*crops, *known.crops], iterations=iterations, seed=seed, start=known.encoder)
 
 
-def _cut(stream: FrameStream, frames: Sequence[FrameTracks], tracklets: Sequence[Tracklet]) -> list[np.ndarray]:
-    """(T, 40, 64, 3) crops of each tracklet."""
-    by_index = {frame.index: frame for frame in frames}
-    wanted: dict[int, list[tuple[int, int, int]]] = {}  # frame -> tracklet, position, row
-    for number, tracklet in enumerate(tracklets):
-        for position, (index, row) in enumerate(zip(tracklet.frames.tolist(), tracklet.rows.tolist())):
-            wanted.setdefault(index, []).append((number, position, row))
-    every = max(1, sum(map(len, tracklets)) // _MEASURED)
-    places = [(index, row) for index, rows in wanted.items() for _, _, row in rows][::every]
-    lengths = [length_of(_mask(by_index[index], row, (stream.height, stream.width))) for index, row in places]
-    cutter = CropCutter(float(np.percentile(lengths, _HELD))) if lengths else CropCutter(1.0)
-    crops: list[list[np.ndarray]] = [[] for _ in tracklets]
-    for index, image in stream:
-        for number, _, row in wanted.get(index, ()):
-            crops[number].append(cutter(image, _mask(by_index[index], row, image.shape[:2])))
-    return [np.stack(x) for x in crops]
+def link(
+    footage: Footage,
+    tracklets: Sequence[Tracklet],
+    means: np.ndarray,
+    appearance: Appearance,
+    num_instances: int | None,
+    different: Sequence[tuple[int, int]] = (),
+) -> Links:
+    """Identities of tracklets, of a closed set if their number is given, by appearance and motion; doubtful ones are
+    left open.
+
+    Args:
+        footage: Detections of the video.
+        tracklets: T tracklets.
+        means: (T, D) unit vectors, their mean embeddings.
+        appearance: Calibrated evidence from embeddings.
+        num_instances: Number of objects, or None.
+        different: Pairs of tracklets that are certainly different.
+    """
+    motion = fit_motion(tracklets, [footage.centers_of(x) for x in tracklets], footage.size)
+    first, last = footage.ends(tracklets)
+    evidence = Evidence(tracklets, means, appearance, motion=motion, first=first, last=last, different=different)
+    links = link_closed(evidence, num_instances) if num_instances else link_open(evidence)
+    return leave_open(links, MIN_PROBABILITY)
 
 
-def _mask(frame: FrameTracks, row: int, size: tuple[int, int]) -> np.ndarray:
-    """(H, W) bool mask of a detection, or its box."""
-    if frame.rles is not None:
-        return mask_util.decode(frame.rles[row]).astype(bool)
-    mask = np.zeros(size, dtype=bool)
-    x0, y0, x1, y1 = frame.boxes[row].round().astype(int)
-    mask[max(y0, 0) : y1, max(x0, 0) : x1] = True
-    return mask
-
-
-def _crops_of_parts(
+def values_of_parts(
     parts: Sequence[Tracklet], of: Sequence[int], tracklets: Sequence[Tracklet], values: Sequence[np.ndarray]
 ) -> list[np.ndarray]:
     """Values (T, ...) of each part, from those of the tracklets that the parts are of."""
@@ -176,36 +230,3 @@ def _crops_of_parts(
         start = tracklets[index].position(int(part.frames[0]))
         cut.append(values[index][start : start + len(part)])
     return cut
-
-
-def _means(embeddings: Sequence[np.ndarray]) -> np.ndarray:
-    """(N, D) unit vectors: the mean of each tracklet's embeddings."""
-    means = np.stack([x.mean(axis=0) for x in embeddings])
-    return means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)
-
-
-def _with_identities(
-    frames: Sequence[FrameTracks], tracklets: Sequence[Tracklet], identities: np.ndarray
-) -> list[FrameTracks]:
-    """Frames with the detections that have an identity, by rising identity."""
-    known: dict[int, dict[int, int]] = {}
-    for tracklet, identity in zip(tracklets, identities.tolist()):
-        if identity >= 0:
-            for index, row in zip(tracklet.frames.tolist(), tracklet.rows.tolist()):
-                known.setdefault(index, {})[identity] = row
-    tracked = []
-    for frame in frames:
-        of_frame = dict(sorted(known.get(frame.index, {}).items()))
-        rows = np.array(list(of_frame.values()), dtype=np.int64)
-        tracked.append(
-            replace(
-                frame,
-                scores=frame.scores[rows],
-                classes=frame.classes[rows],
-                boxes=frame.boxes[rows],
-                ids=np.array(list(of_frame), dtype=np.int64),
-                rles=None if frame.rles is None else [frame.rles[row] for row in rows.tolist()],
-                keypoints=None if frame.keypoints is None else frame.keypoints[rows],
-            )
-        )
-    return tracked

@@ -1,19 +1,43 @@
 """Identities of look-alikes in a whole video, learnt from the video itself."""
 
+from .appearance import Appearance, assumed_appearance, fit_appearance, unit_mean
 from .certain_tracklets import Tracklet, certain_tracklets
-from .closed_set import assign_identities
+from .closed_set import link_closed
+from .corrections import CorrectionError, apply_corrections
 from .crop_encoder import CropEncoder, train_encoder
 from .crops import CropCutter
-from .halves import HalvesTest, cut_in_halves, match_halves
+from .evidence import Evidence
+from .gallery import Gallery, GalleryError, collect_crops, recognize
+from .halves import Cut, HalvesTest, cut_in_halves, match_halves
+from .links import Links, leave_open
+from .motion import Motion, fit_motion
+from .open_set import link_open
 
 __all__ = [
+    "Appearance",
+    "CorrectionError",
     "CropCutter",
     "CropEncoder",
+    "Cut",
+    "Evidence",
+    "Gallery",
+    "GalleryError",
     "HalvesTest",
+    "Links",
+    "Motion",
     "Tracklet",
-    "assign_identities",
+    "apply_corrections",
+    "assumed_appearance",
     "certain_tracklets",
+    "collect_crops",
     "cut_in_halves",
+    "fit_appearance",
+    "fit_motion",
+    "leave_open",
+    "link_closed",
+    "link_open",
     "match_halves",
+    "recognize",
     "train_encoder",
+    "unit_mean",
 ]

@@ -9,19 +9,23 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from ictrack.structures.frame_tracks import FrameTracks
+from ictrack.tracking.association import box_iou, mask_iou
 
 # Factor by which the area of one object may change from frame to frame, and by which a tracklet may be larger than
 # most others before it counts as several objects that touch.
 MAX_GROWTH = 1.6
 MAX_SIZE = 1.5
+# Where an object also overlaps others of the next frame: the smallest IoU of a certain continuation, and how many times
+# that of any other it must be.
+MIN_IOU, MIN_LEAD = 0.3, 4.0
 
 
 @dataclass(frozen=True)
 class Tracklet:
-    """One object in consecutive frames.
+    """One object that is certainly the same in all its frames.
 
     Attributes:
-        frames: (T,) int64 frame indices, ascending; consecutive unless thinned.
+        frames: (T,) int64 frame indices, ascending; consecutive unless thinned, or joined by a person.
         rows: (T,) int64 row of the object among its frame's detections.
     """
 
@@ -31,9 +35,10 @@ class Tracklet:
     def __len__(self) -> int:
         return len(self.frames)
 
-    def meets(self, other: Tracklet) -> bool:
-        """Whether both share a frame, so that they are certainly different objects."""
-        return bool(self.frames[0] <= other.frames[-1] and other.frames[0] <= self.frames[-1])
+    @property
+    def is_unbroken(self) -> bool:
+        """Whether its frames are evenly spaced: there is no gap over which a person joined it."""
+        return len(self) < 3 or bool(np.ptp(np.diff(self.frames)) == 0)
 
     def part(self, start: int, end: int) -> Tracklet:
         """Positions ``start`` to ``end`` - 1 of it."""
@@ -49,16 +54,17 @@ class Tracklet:
         return int(np.searchsorted(self.frames, frame))
 
 
-def certain_tracklets(frames: Sequence[FrameTracks], min_length: int) -> list[Tracklet]:
+def certain_tracklets(frames: Sequence[FrameTracks], min_length: int, *, may_merge: bool = True) -> list[Tracklet]:
     """Tracklets of single objects, in the order in which they begin.
 
-    Two detections of neighboring frames are one object if each overlaps no other of the other's frame and their areas
-    are alike. Where objects touch, one region overlaps two, and the tracklets end. Tracklets far larger than most are
-    several objects that touch all along, and are left out.
+    Two detections of neighboring frames are one object if they overlap, far more than either overlaps any other of the
+    other's frame, and their areas are alike. Where objects touch, one region overlaps two, and the tracklets end.
+    Tracklets far larger than most may be several objects that touch all along.
 
     Args:
         frames: Detections of the video, with masks or else by their boxes; missing frames have none.
         min_length: Smallest number of frames.
+        may_merge: Whether objects that touch are one detection: tracklets far larger than most are then left out.
     """
     areas = {frame.index: _areas(frame) for frame in frames}
     tracklets: list[Tracklet] = []
@@ -80,34 +86,39 @@ def certain_tracklets(frames: Sequence[FrameTracks], min_length: int) -> list[Tr
             rows.append(row)
         running, before = going, frame
     tracklets += map(_finished, running.values())
-    if not tracklets:
-        return []
-    sizes = np.array([np.median([areas[t][row] for t, row in zip(x.frames, x.rows)]) for x in tracklets])
-    lengths = [len(x) for x in tracklets]
-    usual = np.median(np.repeat(sizes, lengths))
-    kept = [x for x, size in zip(tracklets, sizes) if size <= MAX_SIZE * usual and len(x) >= min_length]
-    return sorted(kept, key=lambda x: (x.frames[0], x.rows[0]))
+    if may_merge and tracklets:
+        sizes = np.array([np.median([areas[t][row] for t, row in zip(x.frames, x.rows)]) for x in tracklets])
+        usual = np.median(np.repeat(sizes, [len(x) for x in tracklets]))
+        tracklets = [x for x, size in zip(tracklets, sizes) if size <= MAX_SIZE * usual]
+    return sorted((x for x in tracklets if len(x) >= min_length), key=lambda x: (x.frames[0], x.rows[0]))
 
 
 def _links(before: FrameTracks, after: FrameTracks, sizes: np.ndarray, sizes_after: np.ndarray) -> dict[int, int]:
     """Row of the frame before -> row of the frame after, for certain continuations."""
     if not len(before) or not len(after):
         return {}
-    overlaps = _overlaps(before, after)  # (N, M)
-    alone = (overlaps.sum(axis=1) == 1)[:, None] & (overlaps.sum(axis=0) == 1) & overlaps
-    rows, columns = np.nonzero(alone)
+    iou = _iou(before, after)  # (N, M)
+    rivals = np.maximum(_largest_other(iou), _largest_other(iou.T).T)
+    certain = np.where(rivals > 0, (iou >= MIN_IOU) & (iou >= MIN_LEAD * rivals), iou > 0)
+    rows, columns = np.nonzero(certain)
     growth = sizes_after[columns] / np.maximum(sizes[rows], 1)
     alike = (growth <= MAX_GROWTH) & (growth >= 1 / MAX_GROWTH)
     return dict(zip(rows[alike].tolist(), columns[alike].tolist()))
 
 
-def _overlaps(before: FrameTracks, after: FrameTracks) -> np.ndarray:
-    first, second = (
-        list(x.rles) if x.rles is not None else np.concatenate([x.boxes[:, :2], x.boxes[:, 2:] - x.boxes[:, :2]], 1)
-        for x in (before, after)
-    )
-    iou = mask_util.iou(first, second, [0] * len(second))
-    return np.asarray(iou).reshape(len(first), len(second)) > 0
+def _iou(before: FrameTracks, after: FrameTracks) -> np.ndarray:
+    if before.rles is not None and after.rles is not None:
+        return mask_iou(before.rles, after.rles)
+    return box_iou(before.boxes, after.boxes)
+
+
+def _largest_other(values: np.ndarray) -> np.ndarray:
+    """(N, M) largest value in the same row, of all but the element itself."""
+    if values.shape[1] < 2:
+        return np.zeros_like(values)
+    order = np.argsort(-values, axis=1, kind="stable")[:, :2]
+    first, second = (np.take_along_axis(values, order[:, [place]], axis=1) for place in (0, 1))
+    return np.where(np.arange(values.shape[1]) == order[:, :1], second, first)
 
 
 def _areas(frame: FrameTracks) -> np.ndarray:

@@ -7,27 +7,24 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .certain_tracklets import Tracklet
 from .crop_encoder import groups_by_frame
+from .evidence import Evidence
+from .links import Links, weigh
 
 _ROUNDS = 10
 
 
-def assign_identities(tracklets: Sequence[Tracklet], means: np.ndarray, num_instances: int) -> np.ndarray:
-    """(T,) int64 identity of each tracklet, from 0 to ``num_instances`` - 1; -1 where every identity is taken.
+def link_closed(evidence: Evidence, num_instances: int) -> Links:
+    """Identities from 0 to ``num_instances`` - 1; -1 where every identity is taken.
 
-    The frame whose N tracklets are longest founds the identities. All others get, the most certain first, the nearest
-    identity that no tracklet has which they meet; then the identities' embeddings become the means of their tracklets,
-    weighted by their lengths, until nothing changes.
-
-    Args:
-        tracklets: Tracklets.
-        means: (T, D) unit vectors, their mean embeddings.
-        num_instances: N.
+    The frame whose N tracklets are longest founds the identities. All others get, the most certain first, the likeliest
+    identity that no tracklet has which they meet; then the same with what is known of the identities, until nothing
+    changes.
 
     Raises:
         ValueError: If there is never a frame with N tracklets, or one with more.
     """
+    tracklets = evidence.tracklets
     groups = {frame: members for frame, members in groups_by_frame(tracklets).items() if len(members) >= num_instances}
     most = max((len(members) for members in groups.values()), default=0)
     if num_instances == 1 and tracklets:
@@ -37,39 +34,35 @@ def assign_identities(tracklets: Sequence[Tracklet], means: np.ndarray, num_inst
     if not groups:
         raise ValueError(f"--num-instances {num_instances}: no frame shows that many objects apart from each other")
     founders = max(groups.values(), key=lambda members: min(len(tracklets[i]) for i in members))
-    first, last = (np.array([x.frames[side] for x in tracklets]) for side in (0, -1))
-    meeting = [np.flatnonzero((first <= x.frames[-1]) & (last >= x.frames[0])) for x in tracklets]
-    centers = means[founders]
+    meeting = [np.append(np.flatnonzero(row), i) for i, row in enumerate(evidence.apart)]
     identities = np.full(len(tracklets), -1, dtype=np.int64)
+    identities[founders] = np.arange(num_instances)
     for _ in range(_ROUNDS):
-        assigned = _assign(means @ centers.T, founders, meeting)
+        assigned = _assign(evidence.scores(identities, num_instances), founders, meeting)
         if (assigned == identities).all():
             break
         identities = assigned
-        weights = np.array([len(x) for x in tracklets], dtype=float)
-        sums = np.stack([(means * weights[:, None])[identities == k].sum(axis=0) for k in range(num_instances)])
-        centers = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
-    return identities
+    return weigh(evidence, identities, num_instances, closed=True)
 
 
-def _assign(similarity: np.ndarray, founders: Sequence[int], meeting: Sequence[np.ndarray]) -> np.ndarray:
+def _assign(scores: np.ndarray, founders: Sequence[int], meeting: Sequence[np.ndarray]) -> np.ndarray:
     """Identity (T,) of each tracklet, the most certain first; -1 where every identity is taken.
 
     Args:
-        similarity: (T, N) similarity of tracklets and identities.
+        scores: (T, N) log-odds of tracklets and identities.
         founders: Tracklets of the identities, in their order.
         meeting: Tracklets that share a frame with each, itself included.
     """
-    identities = np.full(len(similarity), -1, dtype=np.int64)
+    identities = np.full(len(scores), -1, dtype=np.int64)
     identities[list(founders)] = np.arange(len(founders))
-    waiting: list[tuple[float, int, int]] = []  # minus the lead over the second nearest identity, tracklet, identity
+    waiting: list[tuple[float, int, int]] = []  # minus the lead over the second likeliest identity, tracklet, identity
 
     def propose(tracklet: int) -> None:
-        free = np.setdiff1d(np.arange(similarity.shape[1]), identities[meeting[tracklet]])
+        free = np.setdiff1d(np.arange(scores.shape[1]), identities[meeting[tracklet]])
         if len(free):
-            order = free[np.argsort(-similarity[tracklet, free], kind="stable")]
-            second = similarity[tracklet, order[1]] if len(order) > 1 else -1.0
-            heapq.heappush(waiting, (float(second - similarity[tracklet, order[0]]), tracklet, int(order[0])))
+            order = free[np.argsort(-scores[tracklet, free], kind="stable")]
+            lead = scores[tracklet, order[0]] - scores[tracklet, order[1]] if len(order) > 1 else np.inf
+            heapq.heappush(waiting, (-float(lead), tracklet, int(order[0])))
 
     for tracklet in np.flatnonzero(identities < 0).tolist():
         propose(tracklet)

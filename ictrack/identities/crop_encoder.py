@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -17,11 +18,13 @@ from .crops import SIZE
 
 DIM = 64
 _WIDTHS = ((24, 1), (32, 2), (48, 2), (64, 2), (64, 1))
+# Height and width of the last map.
+CELLS = tuple(math.ceil(side / math.prod(stride for _, stride in _WIDTHS)) for side in SIZE)
 # Groups of tracklets that meet in a batch, crops of each, and the temperature of their cosines.
-GROUPS, CROPS, TEMPERATURE = 4, 3, 0.1
+GROUPS, CROPS, TEMPERATURE = 3, 4, 0.1
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-3, 1e-2
 # Largest turn in radians, share of the scale, shift in halves of the crop, and share of the brightness.
-_TURN, _SCALE, _SHIFT, _BRIGHTNESS = 0.17, 0.05, 0.06, 0.1
+_TURN, _SCALE, _SHIFT, _BRIGHTNESS = 0.08, 0.03, 0.03, 0.05
 
 
 class CropEncoder(nn.Module):
@@ -30,12 +33,11 @@ class CropEncoder(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         layers: list[nn.Module] = []
-        channels, side = 3, 1
+        channels = 3
         for width, stride in _WIDTHS:
             layers += [nn.Conv2d(channels, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU()]
-            channels, side = width, side * stride
-        cells = math.ceil(SIZE[0] / side) * math.ceil(SIZE[1] / side)
-        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * cells, DIM))
+            channels = width
+        self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Linear(channels * CELLS[0] * CELLS[1], DIM))
 
     def forward(self, crops: Tensor) -> Tensor:
         """(N, 64) unit vectors of (N, 3, 40, 64) crops in 0 to 1."""
@@ -45,24 +47,62 @@ class CropEncoder(nn.Module):
     def embed(self, crops: np.ndarray, batch: int = 256) -> np.ndarray:
         """(N, 64) float32 unit vectors of (N, 40, 64, 3) uint8 crops."""
         self.eval()
-        parts = [self(_tensor(crops[start : start + batch])) for start in range(0, len(crops), batch)]
+        parts = [self(to_tensor(crops[start : start + batch])) for start in range(0, len(crops), batch)]
         return torch.cat(parts).numpy() if parts else np.zeros((0, DIM), dtype=np.float32)
 
 
+# Function of an encoder, tracklets, their crops, frames with the indices of the tracklets that meet there, and a source
+# of draws, that returns a scalar loss.
+Objective = Callable[
+    [CropEncoder, Sequence[Tracklet], Sequence[np.ndarray], Mapping[int, Sequence[int]], np.random.Generator], Tensor
+]
+
+
+def tracklet_contrast(
+    encoder: CropEncoder,
+    tracklets: Sequence[Tracklet],
+    crops: Sequence[np.ndarray],
+    groups: Mapping[int, Sequence[int]],
+    rng: np.random.Generator,
+) -> Tensor:
+    """Contrastive loss of the tracklets in a few frames: of each, its crop there and some at other times.
+
+    Positives and certain negatives are those of :func:`tracklet_contrastive_loss`: tracklets that never meet may be one
+    object, and are not pushed apart.
+    """
+    pictures, ids, times = [], [], []
+    for frame, members in groups.items():
+        for index in members:
+            tracklet = tracklets[index]
+            positions = [tracklet.position(frame), *rng.integers(len(tracklet), size=CROPS - 1)]
+            pictures += [crops[index][position] for position in positions]
+            ids += CROPS * [index]
+            times += tracklet.frames[positions].tolist()
+    embeddings = encoder(augmented(to_tensor(np.stack(pictures))))
+    drawn = torch.tensor(ids), torch.tensor(times), torch.zeros(len(ids), dtype=torch.int64)
+    return tracklet_contrastive_loss(embeddings, *drawn, temperature=TEMPERATURE)
+
+
 def train_encoder(
-    tracklets: Sequence[Tracklet], crops: Sequence[np.ndarray], *, iterations: int, seed: int = 0
+    tracklets: Sequence[Tracklet],
+    crops: Sequence[np.ndarray],
+    *,
+    iterations: int,
+    seed: int = 0,
+    start: CropEncoder | None = None,
+    objective: Objective = tracklet_contrast,
 ) -> CropEncoder:
     """Encoder that tells tracklets apart which meet in a frame, and recognizes each at other times.
 
-    A step takes a few frames at random; of each tracklet in a frame, its crop there and some at other times of the
-    tracklet. Positives and certain negatives are those of :func:`tracklet_contrastive_loss`: tracklets that never meet
-    may be one object, and are not pushed apart.
+    A step takes the loss of a few frames at random.
 
     Args:
         tracklets: Tracklets.
         crops: (T, 40, 64, 3) uint8 crops of each.
         iterations: Number of steps.
         seed: Seed of the weights and the draws.
+        start: Encoder to start from; None: one with random weights.
+        objective: Loss of the tracklets in a few frames.
 
     Raises:
         ValueError: If no two tracklets meet: there is nothing to tell apart.
@@ -74,24 +114,13 @@ def train_encoder(
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         rng = np.random.default_rng(seed)
-        encoder = CropEncoder().train()
+        encoder = (CropEncoder() if start is None else copy.deepcopy(start)).train()
         optimizer = torch.optim.AdamW(encoder.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, iterations)
+        schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, max(iterations, 1))
         for _ in range(iterations):
-            loss = torch.zeros(())
-            for frame in rng.choice(frames, GROUPS):
-                pictures, ids, times = [], [], []
-                for index in groups[frame]:
-                    tracklet = tracklets[index]
-                    positions = [tracklet.position(frame), *rng.integers(len(tracklet), size=CROPS - 1)]
-                    pictures += [crops[index][position] for position in positions]
-                    ids += CROPS * [index]
-                    times += tracklet.frames[positions].tolist()
-                embeddings = encoder(_augmented(_tensor(np.stack(pictures))))
-                drawn = torch.tensor(ids), torch.tensor(times), torch.zeros(len(ids), dtype=torch.int64)
-                loss = loss + tracklet_contrastive_loss(embeddings, *drawn, temperature=TEMPERATURE) / GROUPS
+            drawn = {frame: groups[frame] for frame in rng.choice(frames, GROUPS).tolist()}
             optimizer.zero_grad()
-            loss.backward()
+            objective(encoder, tracklets, crops, drawn, rng).backward()
             optimizer.step()
             schedule.step()
     return encoder
@@ -106,11 +135,12 @@ def groups_by_frame(tracklets: Sequence[Tracklet]) -> dict[int, list[int]]:
     return {frame: members for frame, members in groups.items() if len(members) > 1}
 
 
-def _tensor(crops: np.ndarray) -> Tensor:
+def to_tensor(crops: np.ndarray) -> Tensor:
+    """(N, 3, H, W) float32 in 0 to 1 of (N, H, W, 3) uint8 crops."""
     return torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
 
 
-def _augmented(crops: Tensor) -> Tensor:
+def augmented(crops: Tensor) -> Tensor:
     """(N, 3, H, W) crops, a little turned, scaled, shifted, and brighter or darker."""
 
     def draw(*shape: int) -> Tensor:

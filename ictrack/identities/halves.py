@@ -39,13 +39,22 @@ class HalvesTest:
 
     @property
     def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy (Wilson, 1927), for as many trials as there are pairs that do not follow from
+        """95 % interval of the accuracy, see :meth:`interval_of`."""
+        return self.interval_of(self.accuracy)
+
+    @property
+    def is_conclusive(self) -> bool:
+        """Whether there are so many pairs that matching all of them would be more than chance."""
+        return bool(self.interval_of(1.0)[0] > self.chance)
+
+    def interval_of(self, share: float) -> tuple[float, float]:
+        """95 % interval of a share (Wilson, 1927), for as many trials as there are pairs that do not follow from
         others; NaN without any pair."""
         if not self.pairs:
             return float("nan"), float("nan")
-        n, p = self.pairs - self.cuts, self.accuracy
-        middle = p + _Z**2 / (2 * n)
-        half = _Z * math.sqrt(p * (1 - p) / n + _Z**2 / (4 * n**2))
+        n = self.pairs - self.cuts
+        middle = share + _Z**2 / (2 * n)
+        half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
         low, high = ((middle + sign * half) / (1 + _Z**2 / n) for sign in (-1, 1))
         return max(low, 0.0), min(high, 1.0)
 
@@ -76,9 +85,11 @@ def cut_in_halves(tracklets: Sequence[Tracklet], min_length: int) -> tuple[list[
 
     Returns:
         Parts, the index of the tracklet that each is of, and the cuts. Tracklets that are together for at least twice
-        ``min_length`` frames are cut together, in the middle of that time; no tracklet is cut twice.
+        ``min_length`` frames are cut together, in the middle of that time; no tracklet is cut twice, and none that a
+        person joined of several.
     """
-    uncut = set(range(len(tracklets)))
+    uncut = {index for index, tracklet in enumerate(tracklets) if tracklet.is_unbroken}
+    whole = set(range(len(tracklets)))
     parts: list[Tracklet] = []
     of: list[int] = []
     cuts: list[Cut] = []
@@ -97,7 +108,8 @@ def cut_in_halves(tracklets: Sequence[Tracklet], min_length: int) -> tuple[list[
                 of.append(index)
         cuts.append(Cut(*sides))
         uncut -= set(group)
-    for index in sorted(uncut):
+        whole -= set(group)
+    for index in sorted(whole):
         parts.append(tracklets[index])
         of.append(index)
     return parts, of, cuts

@@ -145,3 +145,9 @@ def test_boxes_of_a_detector_without_masks_are_rectangles():
     expected[3:9, 2:10] = True
     assert rle == encode_mask(expected)
     assert MaskShapes().encode(Instances((20, 30), pred_boxes=Boxes(torch.zeros(0, 4)))) == []
+
+
+def test_boxes_may_lie_in_memory_in_any_order():
+    boxes = torch.tensor([[2.0, 3.0, 10.0, 9.0], [0.0, 1.0, 5.0, 6.0]])
+    rows, columns = (Instances((20, 30), pred_boxes=Boxes(x)) for x in (boxes, boxes.T.contiguous().T))
+    assert MaskShapes().encode(columns) == MaskShapes().encode(rows)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 
 from ictrack.identities import Tracklet, certain_tracklets
@@ -65,5 +67,11 @@ def test_parts_of_a_tracklet():
     thin = tracklet.thinned(4)
     assert thin.frames.tolist() == [12, 16] and thin.rows.tolist() == [2, 6]
     assert thin.position(13) == 1 and tracklet.part(2, 4).frames.tolist() == [12, 13]
-    assert tracklet.meets(Tracklet(np.array([19, 20]), np.zeros(2, int)))
-    assert not tracklet.meets(Tracklet(np.array([20, 21]), np.zeros(2, int)))
+    assert tracklet.is_unbroken and thin.is_unbroken
+    assert not Tracklet(np.array([1, 2, 5]), np.zeros(3, int)).is_unbroken
+
+
+def test_boxes_may_lie_in_memory_in_any_order():
+    frames = [frame(0, left(0), left(60)), frame(1, left(62), left(3)), frame(2, left(6), left(64))]
+    frames = [replace(x, boxes=np.asfortranarray(x.boxes)) for x in frames]
+    assert spans(certain_tracklets(frames, 1)) == [(0, 2, [0, 1, 0]), (0, 2, [1, 0, 1])]

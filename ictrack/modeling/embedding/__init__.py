@@ -1,5 +1,6 @@
 """Embedding heads: one vector an instance, by which it is recognized in other frames."""
 
+from .crop_embedding import CropEmbedding
 from .head import EMBEDDING_HEADS, EmbeddingHead, build_embedding_head
 from .instance_embedding import InstanceEmbeddingHead
 from .keypoint_embedding import KeypointEmbeddingModule
@@ -9,6 +10,7 @@ from .video_embedding import VideoEmbedding
 
 __all__ = [
     "EMBEDDING_HEADS",
+    "CropEmbedding",
     "EmbeddingHead",
     "InstanceEmbeddingHead",
     "KeypointEmbeddingModule",

@@ -1,0 +1,120 @@
+"""Evidence on which tracklets are one object: certain exclusions, appearance and motion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.sparse import csr_array
+
+from .appearance import Appearance
+from .certain_tracklets import Tracklet
+from .motion import Motion
+
+# Log-odds beyond which evidence is not believed: no measurement on one video is that certain.
+_LIMIT = 12.0
+
+
+class Evidence:
+    """Log-odds that tracklets are one object.
+
+    Naming convention:
+        T: tracklets, K: identities, D: embedding dimension
+
+    Attributes:
+        tracklets: T tracklets.
+        lengths: (T,) number of frames of each.
+        means: (T, D) unit vectors, their mean embeddings.
+        apart: (T, T) bool, whether two are certainly different; False on the diagonal.
+    """
+
+    def __init__(
+        self,
+        tracklets: Sequence[Tracklet],
+        means: np.ndarray,
+        appearance: Appearance,
+        *,
+        motion: Motion | None = None,
+        first: np.ndarray | None = None,
+        last: np.ndarray | None = None,
+        different: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """
+        Args:
+            tracklets, means: See the class.
+            appearance: Calibrated evidence from embeddings.
+            motion: Calibrated evidence from places; None: places say nothing.
+            first, last: (T, 2) centers x, y in pixels in the first and in the last frame, for ``motion``.
+            different: Pairs of tracklets that are certainly different, beyond those that share a frame.
+        """
+        self.tracklets = list(tracklets)
+        self.lengths = np.array([len(x) for x in tracklets], dtype=float)
+        self.means = means
+        self.apart = meetings(tracklets)
+        for i, j in different:
+            self.apart[i, j] = self.apart[j, i] = True
+        self._appearance = appearance
+        begins, ends = (np.array([x.frames[side] for x in tracklets]) for side in (0, -1))
+        self._begins, self._ends = begins, ends
+        self._follows = np.zeros((len(tracklets), len(tracklets)))  # log-odds that the column continues the row
+        if motion is not None and first is not None and last is not None:
+            gaps = begins[None, :] - ends[:, None]
+            self._follows = motion(last[:, None], first[None, :], gaps).clip(-_LIMIT, _LIMIT)
+
+    def pairs(self) -> np.ndarray:
+        """(T, T) log-odds of each pair."""
+        shorter = np.minimum(self.lengths[:, None], self.lengths)
+        looks = self._appearance(self.means @ self.means.T, shorter)
+        return looks.clip(-_LIMIT, _LIMIT) + self._follows + self._follows.T
+
+    def scores(self, identities: np.ndarray, num_identities: int) -> np.ndarray:
+        """(T, K) log-odds that a tracklet is of an identity, by the identity's other tracklets; 0 where it has none.
+
+        Args:
+            identities: (T,) int64 identity of each tracklet, -1 for none.
+            num_identities: K.
+        """
+        members = identities[:, None] == np.arange(num_identities)  # (T, K)
+        weights = members * self.lengths[:, None]
+        sums = weights.T @ self.means  # (K, D)
+        others = sums[None] - weights[:, :, None] * self.means[:, None]  # (T, K, D), without the tracklet itself
+        counts = weights.sum(axis=0) - weights
+        norms = np.maximum(np.linalg.norm(others, axis=2), 1e-9)
+        cosines = np.einsum("td,tkd->tk", self.means, others) / norms
+        looks = self._appearance(cosines, np.minimum(self.lengths[:, None], np.maximum(counts, 1)))
+        scores = np.where(counts > 0, looks.clip(-_LIMIT, _LIMIT), 0.0)
+        for identity in range(num_identities):
+            scores[:, identity] += self._motion_to(np.flatnonzero(members[:, identity]))
+        return scores
+
+    def begin(self, members: np.ndarray) -> int:
+        """First frame of the tracklets of a mask (T,)."""
+        return int(self._begins[members].min())
+
+    def _motion_to(self, members: np.ndarray) -> np.ndarray:
+        """(T,) log-odds by motion that a tracklet lies between its neighbors in time among ``members``."""
+        if not len(members):
+            return np.zeros(len(self.lengths))
+        gains = np.zeros(len(self.lengths))
+        tracklets = np.arange(len(gains))
+        by_end = members[np.argsort(self._ends[members], kind="stable")]
+        place = np.searchsorted(self._ends[by_end], self._begins) - 1
+        before = by_end[np.maximum(place, 0)]
+        gains += np.where(place >= 0, self._follows[before, tracklets], 0.0)
+        by_begin = members[np.argsort(self._begins[members], kind="stable")]
+        place = np.searchsorted(self._begins[by_begin], self._ends, side="right")
+        after = by_begin[np.minimum(place, len(by_begin) - 1)]
+        gains += np.where(place < len(by_begin), self._follows[tracklets, after], 0.0)
+        return gains
+
+
+def meetings(tracklets: Sequence[Tracklet]) -> np.ndarray:
+    """(T, T) bool: which tracklets share a frame; False on the diagonal."""
+    frames = np.concatenate([x.frames for x in tracklets]) if tracklets else np.zeros(0, dtype=np.int64)
+    rows = np.repeat(np.arange(len(tracklets)), [len(x) for x in tracklets])
+    columns = np.unique(frames, return_inverse=True)[1]
+    shape = (len(tracklets), int(columns.max(initial=-1)) + 1)
+    seen = csr_array((np.ones(len(rows), dtype=np.int32), (rows, columns)), shape=shape)
+    met = (seen @ seen.T).toarray() > 0
+    np.fill_diagonal(met, False)
+    return met

@@ -1,0 +1,67 @@
+"""Identities of tracklets with probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .evidence import Evidence
+
+
+@dataclass(frozen=True)
+class Links:
+    """Identities of T tracklets.
+
+    Attributes:
+        identities: (T,) int64, from 0; -1 for tracklets that are left open.
+        probabilities: (T,) that the identity is right if all others are; of an open tracklet, of the likeliest.
+        rivals: (T,) int64 identity that is the next likely; -1: none, or one of its own.
+    """
+
+    identities: np.ndarray
+    probabilities: np.ndarray
+    rivals: np.ndarray
+
+    @property
+    def num_identities(self) -> int:
+        return int(self.identities.max(initial=-1)) + 1
+
+
+def weigh(evidence: Evidence, identities: np.ndarray, num_identities: int, *, closed: bool) -> Links:
+    """Probability of each tracklet's identity against the alternatives.
+
+    An alternative to identity k is another one, l. Tracklets of l that the tracklet meets would have to be k in its
+    place, so that what counts is the exchange: the log-odds of all that change, before and after it.
+
+    Args:
+        evidence: Evidence.
+        identities: (T,) int64 identity of each tracklet, -1 for none.
+        num_identities: Number of identities, K.
+        closed: Whether each tracklet is of one of these; else it may also be of none.
+    """
+    scores = evidence.scores(identities, num_identities)
+    num = len(identities)
+    probabilities, rivals = np.zeros(num), np.full(num, -1, dtype=np.int64)
+    sizes = np.bincount(identities[identities >= 0], minlength=num_identities)
+    for tracklet in np.flatnonzero(identities >= 0).tolist():
+        own = identities[tracklet]
+        met = evidence.apart[tracklet] & (identities >= 0)
+        losses = np.zeros(num_identities)  # of the tracklets that would have to change places
+        np.add.at(losses, identities[met], scores[met, identities[met]] - scores[met, own])
+        margins = scores[tracklet, own] - scores[tracklet] + losses
+        margins[own] = np.inf
+        alternatives = np.exp(-margins.clip(-50, 50))
+        alternatives[own] = 0.0
+        alone = sizes[own] == 1  # already of none of the others
+        unknown = 0.0 if closed or alone else float(np.exp(-scores[tracklet, own]))
+        probabilities[tracklet] = 1 / (1 + alternatives.sum() + unknown)
+        if num_identities > 1 and alternatives.max() > unknown:
+            rivals[tracklet] = int(alternatives.argmax())
+    return Links(identities, probabilities, rivals)
+
+
+def leave_open(links: Links, threshold: float) -> Links:
+    """The same links, without the identity of tracklets of a lower probability."""
+    kept = links.probabilities >= threshold
+    return Links(np.where(kept, links.identities, -1), links.probabilities, links.rivals)

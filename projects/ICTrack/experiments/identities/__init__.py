@@ -1,0 +1,1 @@
+"""Experiment: who is who in footage of look-alikes, without any label."""
