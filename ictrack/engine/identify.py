@@ -33,8 +33,8 @@ from ictrack.identities import (
 )
 from ictrack.structures.track_edits import Edit
 
-from .whole_video import Footage
 from .video_tracker import VideoTracker
+from .whole_video import WholeVideo
 
 logger = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Identification:
         seconds: Time that it took.
     """
 
-    footage: Footage
+    footage: WholeVideo
     tracklets: list[Tracklet]
     crops: list[np.ndarray]
     links: Links
@@ -145,7 +145,7 @@ def identify(
         ValueError: If there is nothing to tell apart, or the number of objects does not fit.
     """
     start = time.perf_counter()
-    footage = Footage.detect(detector, open_video)
+    footage = WholeVideo.detect(detector, open_video)
     tracklets, different = _tracklets(footage, edits)
     every = -(-sum(map(len, tracklets)) // MAX_CROPS) or 1
     thinned = [x.thinned(every) for x in tracklets]
@@ -175,7 +175,7 @@ def identify(
     )
 
 
-def _tracklets(footage: Footage, edits: Sequence[Edit]) -> tuple[list[Tracklet], list[tuple[int, int]]]:
+def _tracklets(footage: WholeVideo, edits: Sequence[Edit]) -> tuple[list[Tracklet], list[tuple[int, int]]]:
     """Certain tracklets, joined by corrections, and pairs of them that are certainly different."""
     found = footage.certain_tracklets(MIN_LENGTH)
     tracklets, different, unknown = apply_corrections(found, footage.frames, edits)
@@ -196,7 +196,7 @@ def _train(
 
 
 def link(
-    footage: Footage,
+    footage: WholeVideo,
     tracklets: Sequence[Tracklet],
     means: np.ndarray,
     appearance: Appearance,

@@ -22,7 +22,7 @@ _MEASURED, _FILLING = 2000, 99
 
 
 @dataclass(frozen=True)
-class Footage:
+class WholeVideo:
     """Detections of a video.
 
     Attributes:
@@ -40,7 +40,7 @@ class Footage:
     may_merge: bool
 
     @classmethod
-    def detect(cls, detector: VideoTracker, open_video: Callable[[], FrameStream]) -> Footage:
+    def detect(cls, detector: VideoTracker, open_video: Callable[[], FrameStream]) -> WholeVideo:
         """Detections by ``detector``, whose tracker is not used. Raises VideoReadError if the video cannot be read."""
         frames: list[FrameTracks] = []
         with open_video() as stream:

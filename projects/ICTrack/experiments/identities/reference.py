@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from ictrack.engine.whole_video import Footage
+from ictrack.engine.whole_video import WholeVideo
 from ictrack.identities import Tracklet
 
 # Largest distance in sides of an object between its center and the reference's.
@@ -45,7 +45,7 @@ def read_trajectories(path: str | os.PathLike) -> np.ndarray:
 
 
 def agreement(
-    footage: Footage, tracklets: list[Tracklet], identities: np.ndarray, reference: np.ndarray
+    footage: WholeVideo, tracklets: list[Tracklet], identities: np.ndarray, reference: np.ndarray
 ) -> tuple[float, int]:
     """Share of the detections with the reference's identity, under the best numbering, and their number.
 

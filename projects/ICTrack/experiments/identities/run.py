@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 
 from ictrack.data.video_io import open_frames
-from ictrack.engine.whole_video import Footage
 from ictrack.engine.identify import MIN_HALF, MIN_LENGTH, MIN_PROBABILITY, link, values_of_parts
 from ictrack.engine.video_tracker import VideoTracker
+from ictrack.engine.whole_video import WholeVideo
 from ictrack.identities import (
     Cut,
     Evidence,
@@ -46,7 +46,7 @@ CUT_FRAMES = 50
 class Material:
     """Certain tracklets of a video, their crops, and the CPU seconds that they took."""
 
-    footage: Footage
+    footage: WholeVideo
     tracklets: list[Tracklet]
     crops: list[np.ndarray]
     seconds: float
@@ -54,7 +54,7 @@ class Material:
     @classmethod
     def of_video(cls, detector: VideoTracker, path: Path) -> Material:
         start = time.process_time()
-        footage = Footage.detect(detector, lambda: open_frames(path))
+        footage = WholeVideo.detect(detector, lambda: open_frames(path))
         tracklets = footage.certain_tracklets(MIN_LENGTH)
         crops = footage.crops(tracklets, footage.usual_length(tracklets))
         return cls(footage, tracklets, crops, time.process_time() - start)
