@@ -38,7 +38,7 @@ def link_closed(evidence: Evidence, num_instances: int) -> Links:
     identities = np.full(len(tracklets), -1, dtype=np.int64)
     identities[founders] = np.arange(num_instances)
     for _ in range(_ROUNDS):
-        assigned = _assign(evidence.scores(identities, num_instances), founders, meeting)
+        assigned = _assign(evidence.scores(identities, num_instances)[0], founders, meeting)
         if (assigned == identities).all():
             break
         identities = assigned

@@ -67,25 +67,32 @@ class Evidence:
         looks = self._appearance(self.means @ self.means.T, shorter)
         return looks.clip(-_LIMIT, _LIMIT) + self._follows + self._follows.T
 
-    def scores(self, identities: np.ndarray, num_identities: int) -> np.ndarray:
-        """(T, K) log-odds that a tracklet is of an identity, by the identity's other tracklets; 0 where it has none.
+    def scores(self, identities: np.ndarray, num_identities: int) -> tuple[np.ndarray, np.ndarray]:
+        """(T, K) log-odds that a tracklet is of an identity, 0 where nothing is known of it, and (T, K) bool whether
+        something is.
+
+        What counts are the identity's other tracklets that the tracklet does not meet: if it is of that identity, those
+        that it meets are not.
 
         Args:
             identities: (T,) int64 identity of each tracklet, -1 for none.
             num_identities: K.
         """
-        members = identities[:, None] == np.arange(num_identities)  # (T, K)
-        weights = members * self.lengths[:, None]
-        sums = weights.T @ self.means  # (K, D)
-        others = sums[None] - weights[:, :, None] * self.means[:, None]  # (T, K, D), without the tracklet itself
-        counts = weights.sum(axis=0) - weights
-        norms = np.maximum(np.linalg.norm(others, axis=2), 1e-9)
-        cosines = np.einsum("td,tkd->tk", self.means, others) / norms
-        looks = self._appearance(cosines, np.minimum(self.lengths[:, None], np.maximum(counts, 1)))
-        scores = np.where(counts > 0, looks.clip(-_LIMIT, _LIMIT), 0.0)
+        shape = (len(self.tracklets), num_identities)
+        scores, known = np.zeros(shape), np.zeros(shape, dtype=bool)
+        excluded = (self.apart | np.eye(len(self.tracklets), dtype=bool)).astype(float)
         for identity in range(num_identities):
-            scores[:, identity] += self._motion_to(np.flatnonzero(members[:, identity]))
-        return scores
+            weights = np.where(identities == identity, self.lengths, 0.0)
+            counts = weights.sum() - excluded @ weights
+            weighted = weights[:, None] * self.means
+            sums = weighted.sum(axis=0) - excluded @ weighted  # (T, D)
+            norms = np.maximum(np.linalg.norm(sums, axis=1), 1e-9)
+            cosines = (self.means * sums).sum(axis=1) / norms
+            looks = self._appearance(cosines, np.clip(counts, 1, self.lengths))
+            known[:, identity] = counts > 0.5
+            scores[:, identity] = np.where(known[:, identity], looks.clip(-_LIMIT, _LIMIT), 0.0)
+            scores[:, identity] += self._motion_to(np.flatnonzero(identities == identity))
+        return scores, known
 
     def begin(self, members: np.ndarray) -> int:
         """First frame of the tracklets of a mask (T,)."""

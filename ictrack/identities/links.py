@@ -40,10 +40,9 @@ def weigh(evidence: Evidence, identities: np.ndarray, num_identities: int, *, cl
         num_identities: Number of identities, K.
         closed: Whether each tracklet is of one of these; else it may also be of none.
     """
-    scores = evidence.scores(identities, num_identities)
+    scores, known = evidence.scores(identities, num_identities)
     num = len(identities)
     probabilities, rivals = np.zeros(num), np.full(num, -1, dtype=np.int64)
-    sizes = np.bincount(identities[identities >= 0], minlength=num_identities)
     for tracklet in np.flatnonzero(identities >= 0).tolist():
         own = identities[tracklet]
         met = evidence.apart[tracklet] & (identities >= 0)
@@ -53,7 +52,10 @@ def weigh(evidence: Evidence, identities: np.ndarray, num_identities: int, *, cl
         margins[own] = np.inf
         alternatives = np.exp(-margins.clip(-50, 50))
         alternatives[own] = 0.0
-        alone = sizes[own] == 1  # already of none of the others
+        alone = not known[tracklet, own]
+        if alone:
+            # Two that are alone only exchange their names.
+            alternatives[~known[tracklet]] = 0.0
         unknown = 0.0 if closed or alone else float(np.exp(-scores[tracklet, own]))
         probabilities[tracklet] = 1 / (1 + alternatives.sum() + unknown)
         if num_identities > 1 and alternatives.max() > unknown:
@@ -62,6 +64,9 @@ def weigh(evidence: Evidence, identities: np.ndarray, num_identities: int, *, cl
 
 
 def leave_open(links: Links, threshold: float) -> Links:
-    """The same links, without the identity of tracklets of a lower probability."""
-    kept = links.probabilities >= threshold
-    return Links(np.where(kept, links.identities, -1), links.probabilities, links.rivals)
+    """The same links, without the identity of tracklets of a lower probability; identities are counted anew."""
+    kept = np.unique(links.identities[(links.identities >= 0) & (links.probabilities >= threshold)])
+    numbers = np.full(links.num_identities + 1, -1)  # the last one is that of -1
+    numbers[kept] = np.arange(len(kept))
+    identities = np.where(links.probabilities >= threshold, links.identities, -1)
+    return Links(numbers[identities], links.probabilities, numbers[links.rivals])

@@ -37,7 +37,7 @@ def link_open(evidence: Evidence) -> Links:
         apart[one] |= apart[two]
         apart[:, one] |= apart[:, two]
         scores[two] = scores[:, two] = -np.inf
-        merged = evidence.scores(np.where(identities == one, 0, -1), 1)[:, 0]  # of every tracklet with the group
+        merged = evidence.scores(np.where(identities == one, 0, -1), 1)[0][:, 0]  # of every tracklet with the group
         for other in np.unique(identities[identities != one]).tolist():
             # The mean over the group's tracklets, by their lengths: its long ones are known best.
             of_other = identities == other

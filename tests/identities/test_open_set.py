@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ictrack.identities import Evidence, Tracklet, assumed_appearance, leave_open, link_open
+from ictrack.identities import Evidence, Links, Tracklet, assumed_appearance, leave_open, link_closed, link_open
 from ictrack.identities.evidence import meetings
 
 
@@ -78,3 +78,25 @@ def test_identities_never_meet_themselves_and_count_from_zero(number, seed):
     together = links.identities[:, None] == links.identities
     assert not (together & meetings(tracklets)).any()
     assert ((links.probabilities > 0) & (links.probabilities <= 1)).all()
+
+
+def test_two_objects_that_are_seen_once_only_exchange_their_names():
+    """Alike as they are, nothing else is known of either, so that there is nothing to doubt."""
+    tracklets, means = [tracklet(0, 10), tracklet(0, 10)], unit([1, 0.01], [1, -0.01])
+    assert link(tracklets, means).probabilities.tolist() == [1, 1]
+    assert link_closed(Evidence(tracklets, means, assumed_appearance()), 2).probabilities.tolist() == [1, 1]
+
+
+def test_an_exchange_counts_for_both():
+    """Log-odds, each with what remains of the other identity: 2 (5 - 1) = 8 for the exchange of the later two."""
+    tracklets = [tracklet(0, 10), tracklet(0, 10), tracklet(20, 30), tracklet(20, 30)]
+    means = unit([1, 0], [0.6, 0.8], [1, 0], [0.6, 0.8])
+    links = link_closed(Evidence(tracklets, means, assumed_appearance()), 2)
+    assert links.identities[2] == links.identities[0] != links.identities[3] == links.identities[1]
+    assert links.probabilities[2:] == pytest.approx(1 / (1 + np.exp(-8)))
+
+
+def test_identities_that_lost_all_are_not_counted():
+    links = leave_open(Links(np.array([0, 1, 2]), np.array([0.9, 0.2, 0.8]), np.array([1, 0, -1])), 0.5)
+    assert links.identities.tolist() == [0, -1, 1] and links.num_identities == 2
+    assert links.rivals.tolist() == [-1, 0, -1]
