@@ -27,6 +27,17 @@ def test_crops_are_alike_whatever_the_direction(angle, shift):
     assert np.abs(reference.astype(int) - turned)[shared].mean() < 8
 
 
+@pytest.mark.parametrize("shift", [(1, 0), (0, 1), (7, -5), (400, 300)])
+def test_equal_objects_at_different_places_give_equal_crops(shift):
+    """Also an ellipse, neither of whose ends is thicker: rounding must not tell where it is."""
+    crops = []
+    for x, y in ((60, 50), (60 + shift[0], 50 + shift[1])):
+        image = np.full((400, 500, 3), 200, np.uint8)
+        cv2.ellipse(image, (x, y), (16, 6), 0, 0, 360, (50, 50, 50), -1)
+        crops.append(CropCutter(33.0)(image, image[..., 0] < 150))
+    assert (crops[0] == crops[1]).all()
+
+
 def test_the_thick_end_is_on_the_left():
     rows = (CropCutter(36.0)(*tadpole(123)) > 0).any(axis=2).sum(axis=0)
     filled = np.flatnonzero(rows)
