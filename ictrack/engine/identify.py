@@ -18,6 +18,7 @@ from ictrack.identities import (
     HalvesTest,
     Links,
     Tracklet,
+    accuracy_of,
     apply_corrections,
     assumed_appearance,
     cut_in_halves,
@@ -90,18 +91,11 @@ class Identification:
         return sum(map(len, self.footage.frames)) - self.num_detections
 
     @property
-    def accuracy(self) -> float:
-        """Estimated share of detections with an identity that have the right one; NaN where there is no estimate."""
-        known = self.links.identities >= 0
-        if not self.told_apart or not self.halves.is_conclusive or not known.any():
-            return float("nan")
-        lengths = np.array([len(x) for x in self.tracklets])
-        return float(np.average(self.links.probabilities[known], weights=lengths[known]))
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """95 % interval of the accuracy, for as many trials as the exact test had; NaN where there is no estimate."""
-        return self.halves.interval_of(self.accuracy)
+    def accuracy(self) -> tuple[float, float, float]:
+        """Estimated accuracy with its interval, see :func:`accuracy_of`; NaN where there is none."""
+        if not self.told_apart:
+            return float("nan"), float("nan"), float("nan")
+        return accuracy_of(self.links, np.array([len(x) for x in self.tracklets], dtype=float), self.halves)
 
     def __str__(self) -> str:
         shares = f"{self.num_detections} detections in {len(self.tracklets)} tracklets, {self.num_open} left open"
@@ -111,9 +105,9 @@ class Identification:
                 f"tracklets for {shares}; {self.seconds:.0f} s"
             )
         estimate = "their accuracy is not known, since the exact test has too few halves"
-        if not np.isnan(self.accuracy):
-            low, high = self.interval
-            estimate = f"estimated accuracy {100 * self.accuracy:.1f} % ({100 * low:.1f} to {100 * high:.1f})"
+        accuracy, low, high = (100 * x for x in self.accuracy)
+        if not np.isnan(accuracy):
+            estimate = f"estimated accuracy {accuracy:.1f} % ({low:.1f} to {high:.1f})"
         return f"{len(self.labels)} identities for {shares}; {estimate}; {self.halves}; {self.seconds:.0f} s"
 
 

@@ -45,9 +45,9 @@ def _facts(result: Identification) -> list[tuple[str, str]]:
             ("Detections in certain tracklets", share),
         ]
     estimate = "not known: too few tracklets were long enough together for a test"
-    if not np.isnan(result.accuracy):
-        low, high = result.interval
-        estimate = f"{100 * result.accuracy:.1f} % (95 % interval {100 * low:.1f} to {100 * high:.1f})"
+    accuracy, low, high = (100 * x for x in result.accuracy)
+    if not np.isnan(accuracy):
+        estimate = f"{accuracy:.1f} % (95 % interval {low:.1f} to {high:.1f})"
     return [
         ("Identities", str(len(result.labels))),
         ("Estimated accuracy", estimate),

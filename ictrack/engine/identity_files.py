@@ -153,11 +153,12 @@ def _summary(result: Identification) -> dict[str, Any]:
         return None if np.isnan(value) else round(float(value), 4)
 
     halves = result.halves
+    accuracy, *interval = result.accuracy
     return {
         "told_apart": result.told_apart,
         "identities": result.labels.tolist() if result.told_apart else [],
-        "accuracy": number(result.accuracy),
-        "interval": [number(x) for x in result.interval],
+        "accuracy": number(accuracy),
+        "interval": [number(x) for x in interval],
         "exact_test": {
             "matched": halves.matched,
             "pairs": halves.pairs,

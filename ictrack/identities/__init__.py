@@ -9,7 +9,7 @@ from .crops import CropCutter
 from .evidence import Evidence
 from .gallery import Gallery, GalleryError, collect_crops, recognize
 from .halves import Cut, HalvesTest, cut_in_halves, match_halves
-from .links import Links, leave_open
+from .links import Links, accuracy_of, leave_open
 from .motion import Motion, fit_motion
 from .open_set import link_open
 
@@ -26,6 +26,7 @@ __all__ = [
     "Links",
     "Motion",
     "Tracklet",
+    "accuracy_of",
     "apply_corrections",
     "assumed_appearance",
     "certain_tracklets",

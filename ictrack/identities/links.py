@@ -7,6 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from .evidence import Evidence
+from .halves import HalvesTest
+
+_DRAWS = 2000
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,31 @@ def weigh(evidence: Evidence, identities: np.ndarray, num_identities: int, *, cl
         if num_identities > 1 and alternatives.max() > unknown:
             rivals[tracklet] = int(alternatives.argmax())
     return Links(identities, probabilities, rivals)
+
+
+def accuracy_of(links: Links, lengths: np.ndarray, halves: HalvesTest) -> tuple[float, float, float]:
+    """Estimated share of the detections with an identity that have the right one, and its 95 % interval.
+
+    The interval covers two things that are not known: how the tracklets turn out, each as likely right as it is
+    probable, and how good the probabilities are, as far as the exact test's number of halves tells.
+
+    Args:
+        links: Identities.
+        lengths: (T,) number of frames of each tracklet.
+        halves: Exact test of the embedding.
+
+    Returns:
+        Estimate, low and high; NaN without any identity, or where the test is not conclusive.
+    """
+    known = links.identities >= 0
+    if not known.any() or not halves.is_conclusive:
+        return float("nan"), float("nan"), float("nan")
+    shares, chances = lengths[known] / lengths[known].sum(), links.probabilities[known]
+    estimate = float(shares @ chances)
+    right = np.random.default_rng(0).random((_DRAWS, len(chances))) < chances
+    drawn_low, drawn_high = np.quantile(right @ shares, [0.025, 0.975])
+    low, high = halves.interval_of(estimate)
+    return estimate, min(low, float(drawn_low)), max(high, float(drawn_high))
 
 
 def leave_open(links: Links, threshold: float) -> Links:

@@ -3,7 +3,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ictrack.identities import Evidence, Links, Tracklet, assumed_appearance, leave_open, link_closed, link_open
+from ictrack.identities import (
+    Evidence,
+    HalvesTest,
+    Links,
+    Tracklet,
+    accuracy_of,
+    assumed_appearance,
+    leave_open,
+    link_closed,
+    link_open,
+)
 from ictrack.identities.evidence import meetings
 
 
@@ -100,3 +110,13 @@ def test_identities_that_lost_all_are_not_counted():
     links = leave_open(Links(np.array([0, 1, 2]), np.array([0.9, 0.2, 0.8]), np.array([1, 0, -1])), 0.5)
     assert links.identities.tolist() == [0, -1, 1] and links.num_identities == 2
     assert links.rivals.tolist() == [-1, 0, -1]
+
+
+def test_the_interval_of_the_accuracy_holds_how_tracklets_turn_out():
+    halves = HalvesTest(30, 30, 4, 0.2)
+    links = Links(np.array([0, 1, -1]), np.array([0.9, 0.8, 0.3]), np.full(3, -1))
+    estimate, low, high = accuracy_of(links, np.array([30.0, 10, 99]), halves)
+    assert estimate == pytest.approx(0.875)
+    assert high == 1  # all are right with probability 0.72
+    assert low <= 0.25  # the long one is wrong with probability 0.1
+    assert np.isnan(accuracy_of(links, np.ones(3), HalvesTest(2, 2, 1, 0.5))).all()

@@ -23,6 +23,7 @@ from ictrack.identities import (
     HalvesTest,
     Links,
     Tracklet,
+    accuracy_of,
     cut_in_halves,
     fit_appearance,
     leave_open,
@@ -108,10 +109,9 @@ def _run_method(
         full = link(material.footage, material.tracklets, of_tracklets, appearance, num_instances)
         yield _row("full", seed, "halves", *_shares(halves), material, start)
         yield _row("full", seed, "reference", *_agreement(material, full, reference), material, start)
-        lengths = np.array([len(x) for x in material.tracklets])
-        known = full.identities >= 0
-        estimate = float(np.average(full.probabilities[known], weights=lengths[known]))
-        yield _row("full", seed, "estimate", estimate, int(lengths[known].sum()), material, start)
+        lengths = np.array([len(x) for x in material.tracklets], dtype=float)
+        for test, share in zip(("estimate", "estimate_low", "estimate_high"), accuracy_of(full, lengths, halves)):
+            yield _row("full", seed, test, share, int(lengths.sum()), material, start)
 
 
 def _agreement(material: Material, links: Links, reference: np.ndarray) -> tuple[float, int]:
