@@ -19,7 +19,8 @@ class Links:
     Attributes:
         identities: (T,) int64, from 0; -1 for tracklets that are left open.
         probabilities: (T,) that the identity is right if all others are; of an open tracklet, of the likeliest.
-        rivals: (T,) int64 identity that is the next likely; -1: none, or one of its own.
+        rivals: (T,) int64 identity that is the next likely, of an open tracklet the likeliest; -1: none, or one of its
+            own.
     """
 
     identities: np.ndarray
@@ -97,4 +98,5 @@ def leave_open(links: Links, threshold: float) -> Links:
     numbers = np.full(links.num_identities + 1, -1)  # the last one is that of -1
     numbers[kept] = np.arange(len(kept))
     identities = np.where(links.probabilities >= threshold, links.identities, -1)
-    return Links(numbers[identities], links.probabilities, numbers[links.rivals])
+    rivals = np.where(identities >= 0, links.rivals, links.identities)
+    return Links(numbers[identities], links.probabilities, numbers[rivals])

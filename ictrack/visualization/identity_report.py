@@ -47,8 +47,8 @@ class Doubt:
     Attributes:
         first, last: Frames of the tracklet.
         identity: Its identity; None: left open.
-        rival: The next likely one; None: one of its own.
-        probability: Of the identity.
+        rival: The next likely one, of an open one the likeliest; None: one of its own.
+        probability: Of the identity, or of an open one, of the likeliest.
         pictures, identity_pictures, rival_pictures: (H, W, 3) BGR crops of the tracklet, of its identity at other
             times, and of the rival.
         command: Command that corrects it.
@@ -103,7 +103,7 @@ def write_identity_report(path: str | os.PathLike, report: IdentityReport) -> No
 def _timeline(report: IdentityReport) -> str:
     scale = _WIDTH / max(report.num_frames, 1)
     height = _ROW * len(report.rows)
-    parts = [f'<svg viewBox="-60 0 {_WIDTH + 70} {height + 24}" role="img" aria-label="Timeline of the identities">']
+    parts = [f'<svg viewBox="-60 0 {_WIDTH + 80} {height + 24}" role="img" aria-label="Timeline of the identities">']
     for number, row in enumerate(report.rows):
         top = number * _ROW + (_ROW - _BAR) / 2
         red, green, blue = track_color(row.identity)
@@ -124,8 +124,11 @@ def _timeline(report: IdentityReport) -> str:
 
 
 def _doubt(doubt: Doubt) -> str:
-    identity = "left open" if doubt.identity is None else f"identity {doubt.identity}"
     rival = "one of its own" if doubt.rival is None else f"identity {doubt.rival}"
+    identity, title = "", f"left open; {rival} has probability {doubt.probability:.3f}"
+    if doubt.identity is not None:
+        identity = f"identity {doubt.identity}"
+        title = f"{identity}, probability {doubt.probability:.3f}; or {rival}"
     strips = [("this one", doubt.pictures), (identity, doubt.identity_pictures), (rival, doubt.rival_pictures)]
     pictures = "".join(
         f"<figure><div>{''.join(map(_picture, crops))}</div><figcaption>{name}</figcaption></figure>"
@@ -134,8 +137,8 @@ def _doubt(doubt: Doubt) -> str:
     )
     command = f"<code>{html.escape(doubt.command)}</code>" if doubt.command else ""
     return (
-        f"<article><h3>Frames {doubt.first} to {doubt.last}: {identity}, probability {doubt.probability:.3f}; "
-        f"or {rival}</h3><div class='strips'>{pictures}</div>{command}</article>"
+        f"<article><h3>Frames {doubt.first} to {doubt.last}: {title}</h3>"
+        f"<div class='strips'>{pictures}</div>{command}</article>"
     )
 
 

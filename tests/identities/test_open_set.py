@@ -109,7 +109,7 @@ def test_an_exchange_counts_for_both():
 def test_identities_that_lost_all_are_not_counted():
     links = leave_open(Links(np.array([0, 1, 2]), np.array([0.9, 0.2, 0.8]), np.array([1, 0, -1])), 0.5)
     assert links.identities.tolist() == [0, -1, 1] and links.num_identities == 2
-    assert links.rivals.tolist() == [-1, 0, -1]
+    assert links.rivals.tolist() == [-1, -1, -1]
 
 
 def test_the_interval_of_the_accuracy_holds_how_tracklets_turn_out():
