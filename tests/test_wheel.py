@@ -33,7 +33,11 @@ def test_what_it_holds(wheel):
     installed = {str(name) for name in names if not name.parts[0].endswith(".dist-info")}
     sources = {str(path.relative_to(ROOT)) for path in (ROOT / "ictrack").rglob("*.py")}
     configs = {str(path.relative_to(ROOT)) for path in (ROOT / "ictrack/model_zoo/configs").iterdir()}
-    others = {"ictrack/py.typed", "ictrack/modeling/point_set_anchor/coco_pose_template.json"}
+    others = {
+        "ictrack/py.typed",
+        "ictrack/modeling/point_set_anchor/coco_pose_template.json",
+        "ictrack/visualization/identity_report.html",
+    }
     assert installed == sources | configs | others
     assert wheel.stat().st_size < 10**6
     assert wheel.name.startswith(f"ictrack-{ictrack.__version__}-")
