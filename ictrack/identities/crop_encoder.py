@@ -24,7 +24,7 @@ CELLS = tuple(math.ceil(side / math.prod(stride for _, stride in _WIDTHS)) for s
 GROUPS, CROPS, TEMPERATURE = 3, 4, 0.1
 _LEARNING_RATE, _WEIGHT_DECAY = 1e-3, 1e-2
 # Largest turn in radians, share of the scale, shift in halves of the crop, and share of the brightness.
-_TURN, _SCALE, _SHIFT, _BRIGHTNESS = 0.08, 0.03, 0.03, 0.05
+_TURN, _SCALE, _SHIFT, _BRIGHTNESS = 0.17, 0.05, 0.06, 0.1
 
 
 class CropEncoder(nn.Module):
