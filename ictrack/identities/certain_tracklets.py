@@ -57,9 +57,9 @@ class Tracklet:
 def certain_tracklets(frames: Sequence[FrameTracks], min_length: int, *, may_merge: bool = True) -> list[Tracklet]:
     """Tracklets of single objects, in the order in which they begin.
 
-    Two detections of neighboring frames are one object if they overlap, far more than either overlaps any other of the
-    other's frame, and their areas are alike. Where objects touch, one region overlaps two, and the tracklets end.
-    Tracklets far larger than most may be several objects that touch all along.
+    Two detections of neighboring frames are one object if they overlap and their areas are alike, and either overlaps
+    no other of the other's frame, or if objects that touch stay apart, far less. Where objects become one region, it
+    overlaps two, and the tracklets end. Tracklets far larger than most may be several objects that touch all along.
 
     Args:
         frames: Detections of the video, with masks or else by their boxes; missing frames have none.
@@ -73,7 +73,7 @@ def certain_tracklets(frames: Sequence[FrameTracks], min_length: int, *, may_mer
     for frame in frames:
         links: dict[int, int] = {}
         if before is not None and before.index + 1 == frame.index:
-            links = _links(before, frame, areas[before.index], areas[frame.index])
+            links = _links(before, frame, areas[before.index], areas[frame.index], may_merge)
         going: dict[int, tuple[list[int], list[int]]] = {}
         for row, tracklet in running.items():
             if row in links:
@@ -93,13 +93,17 @@ def certain_tracklets(frames: Sequence[FrameTracks], min_length: int, *, may_mer
     return sorted((x for x in tracklets if len(x) >= min_length), key=lambda x: (x.frames[0], x.rows[0]))
 
 
-def _links(before: FrameTracks, after: FrameTracks, sizes: np.ndarray, sizes_after: np.ndarray) -> dict[int, int]:
+def _links(
+    before: FrameTracks, after: FrameTracks, sizes: np.ndarray, sizes_after: np.ndarray, may_merge: bool
+) -> dict[int, int]:
     """Row of the frame before -> row of the frame after, for certain continuations."""
     if not len(before) or not len(after):
         return {}
     iou = _iou(before, after)  # (N, M)
     rivals = np.maximum(_largest_other(iou), _largest_other(iou.T).T)
-    certain = np.where(rivals > 0, (iou >= MIN_IOU) & (iou >= MIN_LEAD * rivals), iou > 0)
+    certain = (iou > 0) & (rivals == 0)
+    if not may_merge:
+        certain |= (iou >= MIN_IOU) & (iou >= MIN_LEAD * rivals)
     rows, columns = np.nonzero(certain)
     growth = sizes_after[columns] / np.maximum(sizes[rows], 1)
     alike = (growth <= MAX_GROWTH) & (growth >= 1 / MAX_GROWTH)

@@ -75,3 +75,11 @@ def test_boxes_may_lie_in_memory_in_any_order():
     frames = [frame(0, left(0), left(60)), frame(1, left(62), left(3)), frame(2, left(6), left(64))]
     frames = [replace(x, boxes=np.asfortranarray(x.boxes)) for x in frames]
     assert spans(certain_tracklets(frames, 1)) == [(0, 2, [0, 1, 0]), (0, 2, [1, 0, 1])]
+
+
+def test_neighbors_that_overlap_a_little_end_tracklets_only_where_objects_may_merge():
+    """In a crowd the box of one overlaps where the other was; a region could have been both."""
+    frames = [frame(t, [t, 10, t + 20, 20], [t + 19, 10, t + 39, 20]) for t in range(0, 6, 2)]
+    frames = [replace(x, index=number) for number, x in enumerate(frames)]
+    assert [len(x) for x in certain_tracklets(frames, 1, may_merge=False)] == [3, 3]
+    assert [len(x) for x in certain_tracklets(frames, 1)] == [1] * 6
