@@ -71,7 +71,7 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--identities", metavar="DIR", help="folder of an earlier video, whose numbers are kept")
     parser.add_argument("--corrections", metavar="FILE", help="log of ictrack relabel on the tracks of this video")
     parser.add_argument("--format", choices=FORMATS, metavar="NAME", help="format of the tracks (JSON)")
-    parser.add_argument("--iterations", type=positive_int, default=500, metavar="N", help="steps of training (500)")
+    parser.add_argument("--iterations", type=positive_int, default=1000, metavar="N", help="steps of training (1000)")
     parser.add_argument("--seed", type=non_negative_int, default=0, help="of the training")
     parser.add_argument("--device", help="cpu, cuda, ... of the detector; instead of MODEL.DEVICE")
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")

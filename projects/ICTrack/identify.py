@@ -31,7 +31,7 @@ if __name__ == "__main__":
     parser.add_argument("--num-instances", type=int, required=True)
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
-    parser.add_argument("--iterations", type=int, default=500)
+    parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument(
         "--results", type=Path, default=PROJECT / "results" / "identify.csv", help="rows of other methods are kept"
     )
