@@ -92,7 +92,7 @@ def test_it_learns_two_boxes():
     empty = {"image": image * 0, "instances": truth[:0]}
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
     totals = []
-    for _ in range(150):
+    for _ in range(250):
         losses = model([{"image": image, "instances": truth}, empty])
         assert losses.keys() == {"loss_quality", "loss_box", "loss_distribution"}
         total = sum(losses.values())
@@ -100,7 +100,7 @@ def test_it_learns_two_boxes():
         total.backward()
         optimizer.step()
         totals.append(total.item())
-    assert totals[-1] < 0.3 * totals[0]
+    assert totals[-1] < 0.4 * totals[0]
     with torch.no_grad():
         found = model.eval()([{"image": image}])[0]["instances"][:2]
     order = found.pred_classes.argsort()
