@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ictrack.structures.command_line import OutputError, check_outputs, non_negative_int, positive_int
 from ictrack.structures.edit_log import read_edits
@@ -23,6 +24,9 @@ from ictrack.structures.json_files import require
 from ictrack.structures.track_formats import FORMATS
 
 from .parser import make_parser, overrides_of
+
+if TYPE_CHECKING:  # Detectron2 takes seconds to import
+    from detectron2.config import CfgNode
 
 
 def run(argv: Sequence[str]) -> None:
@@ -86,7 +90,8 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
-def _config(args: argparse.Namespace):  # type: ignore[no-untyped-def]
+def _config(args: argparse.Namespace) -> CfgNode:
+    """Configuration of the detector."""
     from ictrack.engine.given_detections import detections_config
     from ictrack.engine.setup import load_config
     from ictrack.model_zoo import config_path

@@ -14,7 +14,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ictrack.identities import CropEncoder, Tracklet
-from ictrack.identities.crop_encoder import CELLS, CROPS, DIM, TEMPERATURE, augmented, to_tensor, tracklet_contrast
+from ictrack.identities.crop_encoder import (
+    CELLS,
+    CROPS,
+    DIM,
+    TEMPERATURE,
+    Objective,
+    augmented,
+    to_tensor,
+    tracklet_contrast,
+)
 from ictrack.losses.random_walk import instance_walk_loss, random_walk_loss
 from ictrack.losses.tracklet_contrastive import tracklet_contrastive_loss
 from ictrack.losses.video_correspondence import video_correspondence_loss
@@ -122,10 +131,10 @@ def random_walk(
     return random_walk_loss(nodes, temperature=_WALK_TEMPERATURE, edge_dropout=_EDGE_DROPOUT)
 
 
-def with_tracklets(objective):  # type: ignore[no-untyped-def]
-    """The library's objective, and another one beside it."""
+def with_tracklets(objective: Objective) -> Objective:
+    """Sum of the library's objective and another one."""
 
-    def both(*arguments):  # type: ignore[no-untyped-def]
+    def both(*arguments: Any) -> Tensor:
         return tracklet_contrast(*arguments) + objective(*arguments)
 
     return both
