@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -51,25 +52,31 @@ class CropEncoder(nn.Module):
         return torch.cat(parts).numpy() if parts else np.zeros((0, DIM), dtype=np.float32)
 
 
-# Function of an encoder, tracklets, their crops, frames with the indices of the tracklets that meet there, and a source
-# of draws, that returns a scalar loss.
-Objective = Callable[
-    [CropEncoder, Sequence[Tracklet], Sequence[np.ndarray], Mapping[int, Sequence[int]], np.random.Generator], Tensor
-]
+class Batch(NamedTuple):
+    """Tracklets that meet in a few frames.
+
+    Attributes:
+        tracklets: All tracklets of the training.
+        crops: (T_i, 40, 64, 3) uint8 crops of each.
+        groups: Frame -> indices of the tracklets in it.
+    """
+
+    tracklets: Sequence[Tracklet]
+    crops: Sequence[np.ndarray]
+    groups: Mapping[int, Sequence[int]]
 
 
-def tracklet_contrast(
-    encoder: CropEncoder,
-    tracklets: Sequence[Tracklet],
-    crops: Sequence[np.ndarray],
-    groups: Mapping[int, Sequence[int]],
-    rng: np.random.Generator,
-) -> Tensor:
+# Function of an encoder, a batch and a source of draws that returns a scalar loss.
+Objective = Callable[[CropEncoder, Batch, np.random.Generator], Tensor]
+
+
+def tracklet_contrast(encoder: CropEncoder, batch: Batch, rng: np.random.Generator) -> Tensor:
     """Contrastive loss of the tracklets in a few frames: of each, its crop there and some at other times.
 
     Positives and certain negatives are those of :func:`tracklet_contrastive_loss`: tracklets that never meet may be one
     object, and are not pushed apart.
     """
+    tracklets, crops, groups = batch
     pictures, ids, times = [], [], []
     for frame, members in groups.items():
         for index in members:
@@ -120,7 +127,7 @@ def train_encoder(
         for _ in range(iterations):
             drawn = {frame: groups[frame] for frame in rng.choice(frames, GROUPS).tolist()}
             optimizer.zero_grad()
-            objective(encoder, tracklets, crops, drawn, rng).backward()
+            objective(encoder, Batch(tracklets, crops, drawn), rng).backward()
             optimizer.step()
             schedule.step()
     return encoder

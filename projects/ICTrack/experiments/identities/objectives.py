@@ -5,7 +5,6 @@ They have the form of :data:`ictrack.identities.crop_encoder.Objective`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ictrack.identities import CropEncoder, Tracklet
+from ictrack.identities import CropEncoder
 from ictrack.identities.crop_encoder import (
     CELLS,
     CROPS,
     DIM,
     TEMPERATURE,
+    Batch,
     Objective,
     augmented,
     to_tensor,
@@ -28,7 +28,6 @@ from ictrack.losses.random_walk import instance_walk_loss, random_walk_loss
 from ictrack.losses.tracklet_contrastive import tracklet_contrastive_loss
 from ictrack.losses.video_correspondence import video_correspondence_loss
 
-Groups = Mapping[int, Sequence[int]]
 # Largest number of frames between two frames of a walk, or of a pair; and the settings of the quick-start's objectives.
 _STRIDE, _EDGE_DROPOUT, _WALK_TEMPERATURE = 8, 0.1, 0.07
 _CORRESPONDENCE: dict[str, Any] = {
@@ -55,14 +54,9 @@ class DenseCropEncoder(CropEncoder):
         return functional.normalize(self.maps(crops).mean(dim=(2, 3)), dim=1)
 
 
-def augmented_crops(
-    encoder: Any,
-    tracklets: Sequence[Tracklet],
-    crops: Sequence[np.ndarray],
-    groups: Groups,
-    rng: np.random.Generator,
-) -> Tensor:
+def augmented_crops(encoder: Any, batch: Batch, rng: np.random.Generator) -> Tensor:
     """Contrastive loss without time: the positives are views of one crop."""
+    tracklets, crops, groups = batch
     pictures, ids, times = [], [], []
     for frame, members in groups.items():
         for index in members:
@@ -75,14 +69,9 @@ def augmented_crops(
     return tracklet_contrastive_loss(embeddings, *drawn, temperature=TEMPERATURE)
 
 
-def instance_walk(
-    encoder: Any,
-    tracklets: Sequence[Tracklet],
-    crops: Sequence[np.ndarray],
-    groups: Groups,
-    rng: np.random.Generator,
-) -> Tensor:
+def instance_walk(encoder: Any, batch: Batch, rng: np.random.Generator) -> Tensor:
     """Random walk over the objects of three frames, whose identities are not used."""
+    tracklets, crops, groups = batch
     pictures: list[np.ndarray] = []
     sizes: list[list[int]] = []
     for frame, members in groups.items():
@@ -101,15 +90,9 @@ def instance_walk(
     return instance_walk_loss(clips, temperature=_WALK_TEMPERATURE, edge_dropout=_EDGE_DROPOUT)
 
 
-def correspondence(
-    encoder: Any,
-    tracklets: Sequence[Tracklet],
-    crops: Sequence[np.ndarray],
-    groups: Groups,
-    rng: np.random.Generator,
-) -> Tensor:
+def correspondence(encoder: Any, batch: Batch, rng: np.random.Generator) -> Tensor:
     """Color correspondence between the dense maps of crops of one object, a few frames apart."""
-    pairs = _pairs(tracklets, crops, groups, rng, 2)
+    pairs = _pairs(batch, rng, 2)
     maps = encoder.maps(pairs.flatten(0, 1)).unflatten(0, pairs.shape[:2])
     size = (maps.shape[-2], maps.shape[-1])
     colors = functional.adaptive_avg_pool2d(pairs.flatten(0, 1), size).unflatten(0, pairs.shape[:2])
@@ -117,15 +100,9 @@ def correspondence(
     return torch.stack(list(terms)).sum()
 
 
-def random_walk(
-    encoder: Any,
-    tracklets: Sequence[Tracklet],
-    crops: Sequence[np.ndarray],
-    groups: Groups,
-    rng: np.random.Generator,
-) -> Tensor:
+def random_walk(encoder: Any, batch: Batch, rng: np.random.Generator) -> Tensor:
     """Random walk over the cells of the dense maps of three crops of one object."""
-    clips = _pairs(tracklets, crops, groups, rng, 3)
+    clips = _pairs(batch, rng, 3)
     maps = encoder.maps(clips.flatten(0, 1)).unflatten(0, clips.shape[:2])
     nodes = [frame.flatten(2).transpose(1, 2) for frame in maps.unbind(1)]
     return random_walk_loss(nodes, temperature=_WALK_TEMPERATURE, edge_dropout=_EDGE_DROPOUT)
@@ -140,14 +117,9 @@ def with_tracklets(objective: Objective) -> Objective:
     return both
 
 
-def _pairs(
-    tracklets: Sequence[Tracklet],
-    crops: Sequence[np.ndarray],
-    groups: Groups,
-    rng: np.random.Generator,
-    length: int,
-) -> Tensor:
+def _pairs(batch: Batch, rng: np.random.Generator, length: int) -> Tensor:
     """(N, ``length``, 3, H, W) crops of one tracklet each, up to a few frames apart, each augmented by itself."""
+    tracklets, crops, groups = batch
     pictures = []
     for frame, members in groups.items():
         for index in members:

@@ -12,6 +12,7 @@ from experiments.identities.reference import TrajectoryError, agreement, read_tr
 from experiments.identities.run import COLUMNS, Material, read_rows, run_video, write_rows
 from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker
+from ictrack.identities.crop_encoder import Batch
 from ictrack.model_zoo import config_path
 
 NUM_FRAMES = 80
@@ -73,7 +74,7 @@ def test_pixels_learn_by_correspondence(material):
             encoder = embed.__self__.train()
             groups = {int(material.tracklets[0].frames[5]): [0, 1]}
             losses.append(
-                float(objective(encoder, material.tracklets, material.crops, groups, np.random.default_rng(0)))
+                objective(encoder, Batch(material.tracklets, material.crops, groups), np.random.default_rng(0)).item()
             )
         assert losses[1] < losses[0]
 
