@@ -40,7 +40,7 @@ ALLOWED = {
     f"{_METRICS}.tao": {"ictrack.structures", f"{_METRICS}.association"},
     f"{_METRICS}.youtube_vis": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
     f"{_METRICS}.posetrack": {"ictrack.structures", f"{_METRICS}.association", f"{_METRICS}.data_warnings"},
-    "ictrack.identities": {"ictrack.losses", "ictrack.structures", "ictrack.tracking"},
+    "ictrack.identities": {_METRICS, "ictrack.losses", "ictrack.structures", "ictrack.tracking"},
     "ictrack.modeling": {"ictrack.identities", "ictrack.losses", "ictrack.model_zoo", "ictrack.structures"},
     "ictrack.data": {"ictrack.structures"},
     "ictrack.evaluation.submission": {"ictrack.structures"},

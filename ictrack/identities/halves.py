@@ -5,16 +5,15 @@ Continuity says who is who inside a tracklet, so that the test needs no label. C
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from .certain_tracklets import Tracklet
+from ictrack.evaluation.metrics.wilson import wilson_interval
 
-_Z = 1.96  # of a 95 % interval
+from .certain_tracklets import Tracklet
 
 
 @dataclass(frozen=True)
@@ -48,15 +47,11 @@ class HalvesTest:
         return bool(self.interval_of(1.0)[0] > self.chance)
 
     def interval_of(self, share: float) -> tuple[float, float]:
-        """95 % interval of a share (Wilson, 1927), for as many trials as there are pairs that do not follow from
+        """95 % interval of a share, for as many trials as there are pairs that do not follow from
         others; NaN without any pair."""
         if not self.pairs:
             return float("nan"), float("nan")
-        n = self.pairs - self.cuts
-        middle = share + _Z**2 / (2 * n)
-        half = _Z * math.sqrt(share * (1 - share) / n + _Z**2 / (4 * n**2))
-        low, high = ((middle + sign * half) / (1 + _Z**2 / n) for sign in (-1, 1))
-        return max(low, 0.0), min(high, 1.0)
+        return wilson_interval(share, self.pairs - self.cuts)
 
     def __str__(self) -> str:
         if not self.pairs:
