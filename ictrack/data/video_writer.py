@@ -78,9 +78,10 @@ class VideoWriter:
         part = self._replacing.enter_context(replacing_path(self.path))
         self._container = av.open(os.path.abspath(part), "w", format="mp4", options={"movflags": "faststart"})
         rate = Fraction(self.fps).limit_denominator(1001) or Fraction(1, 1001)
-        self._stream = self._container.add_stream(
-            "libx264", rate=rate, options={"crf": str(self.crf), "preset": "veryfast"}
-        )
+        # Without x264's macroblock tree: its vector code reads past rows of macroblocks, so that equal frames of most
+        # sizes give files that differ from run to run.
+        options = {"crf": str(self.crf), "preset": "veryfast", "x264-params": "mbtree=0"}
+        self._stream = self._container.add_stream("libx264", rate=rate, options=options)
         self._stream.width = width + width % 2
         self._stream.height = height + height % 2
         self._stream.pix_fmt = "yuv420p"

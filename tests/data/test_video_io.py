@@ -9,6 +9,7 @@ import av
 import cv2
 import numpy as np
 import pytest
+from color_detector import scene
 
 from ictrack.data.random_access_video import FileVideo
 from ictrack.data.video_io import VideoReadError, open_frames
@@ -86,6 +87,19 @@ def test_writer_without_frames_makes_no_file(tmp_path):
     with VideoWriter(tmp_path / "none.mp4", 25):
         pass
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("size", [(64, 96), (130, 330)])
+def test_equal_frames_give_equal_files(tmp_path, size):
+    frames = [scene(index, *size) for index in range(12)]
+    contents = set()
+    for repetition in range(25):
+        _unused = np.random.default_rng(repetition).integers(0, 255, 20_000 * (repetition % 7 + 1), np.uint8)
+        with VideoWriter(tmp_path / "video.mp4", 12) as writer:
+            for frame in frames:
+                writer.write(frame)
+        contents.add((tmp_path / "video.mp4").read_bytes())
+    assert len(contents) == 1
 
 
 def test_writer_refuses_other_sizes_and_types(tmp_path):
