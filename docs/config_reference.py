@@ -1,11 +1,13 @@
-"""The configuration reference: every key of ``ictrack/config.py``, its default, and the comment above it."""
+"""The configuration reference: every key of ``ictrack/config``, its default, and the comment above it."""
 
 from __future__ import annotations
 
 import ast
 import tokenize
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from io import StringIO
+from pathlib import Path
 
 
 @dataclass
@@ -87,18 +89,24 @@ def _join(lines: list[str]) -> str:
     return text.strip()
 
 
+def config_sources(folder: Path) -> list[str]:
+    """Contents of the files of a package such as ``ictrack/config``, beginning with the package's own."""
+    paths = sorted(folder.glob("*.py"), key=lambda path: (path.name != "__init__.py", path.name))
+    return [path.read_text() for path in paths]
+
+
 def read_keys(source: str) -> list[Key]:
-    """Keys of a file such as ``ictrack/config.py``, in its order."""
+    """Keys of a file of ``ictrack/config``, in its order."""
     return _Reader(source).read()
 
 
-def reference_page(source: str) -> str:
-    """Page in Markdown: a table for each group of keys."""
-    keys = read_keys(source)
+def reference_page(sources: Sequence[str]) -> str:
+    """Page in Markdown: the first source's docstring, and a table for each group of keys of all sources."""
+    keys = [key for source in sources for key in read_keys(source)]
     groups: dict[str, list[Key]] = {}
     for key in keys:
         groups.setdefault(key.name.rpartition(".")[0], []).append(key)
-    docstring = ast.get_docstring(ast.parse(source)) or ""
+    docstring = ast.get_docstring(ast.parse(sources[0])) or ""
     parts = ["# Configuration", docstring, "Detectron2's own keys are in its documentation."]
     for group, members in groups.items():
         rows = [f"| `{key.name.rpartition('.')[2]}` | `{key.default}` | {_escape(key.comment)} |" for key in members]

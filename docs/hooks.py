@@ -6,7 +6,7 @@ from pathlib import Path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 
-from config_reference import reference_page
+from config_reference import config_sources, reference_page
 
 ROOT = Path(__file__).resolve().parents[1]
 # A docstring's :class:`Name` or :func:`name <module.name>` as Markdown leaves it.

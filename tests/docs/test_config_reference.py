@@ -6,7 +6,7 @@ import pytest
 from code_blocks import ROOT
 from detectron2.config import CfgNode, get_cfg
 
-from config_reference import read_keys, reference_page
+from config_reference import config_sources, read_keys, reference_page
 from ictrack import add_ictrack_config
 
 
@@ -55,7 +55,7 @@ def test_comments():
     assert (a.name, a.default, a.comment) == ("MODEL.GROUP.A", "1.0", "Weights <of> both terms.")
     assert b.comment == a.comment
     assert c.comment == 'Formats:\n"x"  one, that goes on\n"y"  another\nand more.'
-    page = reference_page(SOURCE)
+    page = reference_page([SOURCE])
     assert "## MODEL.GROUP" in page and r"| `A` | `1.0` | Weights \<of> both terms. |" in page
     assert '"x"  one, that goes on<br>"y"' in page
 

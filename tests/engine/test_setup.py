@@ -26,7 +26,7 @@ def test_an_unknown_key_is_named_with_the_nearest_one(tmp_path):
     [
         ("SAMPLE_ROOT", r"configs/quickstart"),
         *(
-            (key, r"\[name, format, \.\.\.\]; see ictrack/config\.py")
+            (key, r"\[name, format, \.\.\.\]; see ictrack/config")
             for key in ("COCO_FORMAT", "YOUTUBE_VIS_FORMAT", "POSETRACK_FORMAT", "POSE_FORMAT", "UNLABELLED_VIDEOS")
         ),
     ],

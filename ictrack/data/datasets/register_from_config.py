@@ -36,7 +36,7 @@ def register_configured_datasets(cfg: CfgNode) -> None:
     """Register the data sets of ``cfg.DATASETS.REGISTER``; a second call replaces changed rows.
 
     Raises:
-        ValueError: a row is not as ``ictrack/config.py`` describes, or its name is taken by another row or by a data
+        ValueError: a row is not as ``ictrack/config`` describes, or its name is taken by another row or by a data
             set that no configuration registered. The message names the row.
     """
     first_row: dict[str, int] = {}
