@@ -16,7 +16,7 @@ _ROLE = re.compile(r":(?:class|func|meth|mod|attr|data):<code>([^<&]+?)(?: ?&lt;
 def on_files(files: Files, config: MkDocsConfig) -> Files:
     """Add the configuration reference, and GETTING_STARTED.md of the repository's top."""
     pages = {
-        "configuration.md": reference_page((ROOT / "ictrack" / "config.py").read_text()),
+        "configuration.md": reference_page(config_sources(ROOT / "ictrack" / "config")),
         "getting_started.md": (ROOT / "GETTING_STARTED.md").read_text().replace("](docs/", "]("),
     }
     for name, content in pages.items():

@@ -19,7 +19,8 @@ def leaves(node, prefix=""):
 
 
 def test_every_key_is_there_with_its_default():
-    keys = {key.name: key for key in read_keys((ROOT / "ictrack" / "config.py").read_text())}
+    sources = config_sources(ROOT / "ictrack" / "config")
+    keys = {key.name: key for source in sources for key in read_keys(source)}
     before = dict(leaves(get_cfg()))
     cfg = get_cfg()
     add_ictrack_config(cfg)
