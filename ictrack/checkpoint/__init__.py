@@ -1,16 +1,17 @@
 """Checkpoints: conversion of published weights, safe reading, atomic writing."""
 
-from .published_weights import convert_psa_weights, convert_solo_weights, read_solo_weights
+from .fit import load_detector_weights
+from .published import convert_weights
 from .safe_checkpointer import SafeCheckpointer
 from .weight_average import WeightAverage
-from .weights_file import CheckpointError, load_weights_file
+from .weights_file import CheckpointError, load_tensors, load_weights_file
 
 __all__ = [
     "CheckpointError",
     "SafeCheckpointer",
     "WeightAverage",
-    "convert_psa_weights",
-    "convert_solo_weights",
+    "convert_weights",
+    "load_detector_weights",
+    "load_tensors",
     "load_weights_file",
-    "read_solo_weights",
 ]

@@ -15,7 +15,7 @@ _EMBEDDING = "embedding_head"
 # Head that other programs' files of a detector lack.
 _BOX_MASKS = "box_mask_head"
 # Buffers that do not count: FrozenBatchNorm2d has defaults for missing ones.
-_STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
+STATISTICS = (".running_mean", ".running_var", ".num_batches_tracked")
 
 
 def part_of(name: str) -> str:
@@ -56,7 +56,7 @@ def check_coverage(
     total: dict[str, int] = {}
     filled: dict[str, int] = {}
     for name in names:
-        if name.endswith(_STATISTICS):
+        if name.endswith(STATISTICS):
             continue
         part = part_of(name)
         total[part] = total.get(part, 0) + 1
@@ -65,7 +65,7 @@ def check_coverage(
     logger.info("Tensors set: %s", counts)
     if allow_partial:
         return
-    detector = [part for part in total if not _is_embedding(part) and part != _BOX_MASKS]
+    detector = [part for part in total if not is_embedding(part) and part != _BOX_MASKS]
     needed = [part for part in detector if part == "backbone" or not backbone_only]
     lacking = [part for part in needed if filled[part] < MIN_SHARE * total[part]]
     if lacking:
@@ -73,10 +73,10 @@ def check_coverage(
             f"is of another architecture: it leaves the model's {' and '.join(lacking)} as it is (tensors set: "
             f"{counts}); set MODEL.ALLOW_PARTIAL_WEIGHTS True to load it nevertheless"
         )
-    problems = [f"{name} is {found}, the model's {own}" for name, found, own in wrong_shapes if _is_embedding(name)]
-    empty = [part for part in total if (_is_embedding(part) or part == _BOX_MASKS) and not filled[part]]
-    if any(map(_is_embedding, empty)):
-        problems += [f"{name} is not in the model" for name in unexpected if _is_embedding(name)]
+    problems = [f"{name} is {found}, the model's {own}" for name, found, own in wrong_shapes if is_embedding(name)]
+    empty = [part for part in total if (is_embedding(part) or part == _BOX_MASKS) and not filled[part]]
+    if any(map(is_embedding, empty)):
+        problems += [f"{name} is not in the model" for name in unexpected if is_embedding(name)]
     if problems:
         raise CheckpointError(
             f"its embedding head is not the one of MODEL.EMBEDDING and MODEL.VIDEO_EMBEDDING: {problems[0]}; "
@@ -86,5 +86,5 @@ def check_coverage(
         logger.warning("%s: the file has no weights for it; it is randomly initialized, and needs training", part)
 
 
-def _is_embedding(name: str) -> bool:
+def is_embedding(name: str) -> bool:
     return name.startswith(_EMBEDDING)

@@ -14,9 +14,13 @@ import ictrack.model_zoo  # noqa: F401  (names of weights that start with ictrac
 from ictrack.structures.atomic_file import replacing
 
 from .coverage import check_coverage
-from .published_weights import convert_psa_weights, convert_solo_weights, is_published_psa, is_published_solo
+from .fit import fit_weights
+from .published import convert_weights, find_source
 from .weight_average import WeightAverage
-from .weights_file import CheckpointError, load_weights_file
+from .weights_file import BACKBONE_ONLY, CheckpointError, load_weights_file
+
+# Entry of what is read from a file: kind of published detector that it holds.
+_PUBLISHED = "published"
 
 
 def check_weights_exist(path: str) -> None:
@@ -28,7 +32,8 @@ def check_weights_exist(path: str) -> None:
 class SafeCheckpointer(DetectionCheckpointer):
     """Detectron2's checkpointer with restricted reading, atomic writing and a fallback on resume.
 
-    Published weights of SOLO (WXinlong's and mmdetection's) and of PointSetAnchor for poses can be loaded directly.
+    Published weights of detectors that :mod:`.published` knows can be loaded directly. Such a file must have all names
+    of the model, and no other ones; shapes may differ, as output layers for other classes do.
 
     Files of another architecture are refused (see :mod:`.coverage`). A module of the model that accepts weights under
     other names has a method ``rename_weights(weights, prefix)``, which renames them in place.
@@ -75,7 +80,14 @@ class SafeCheckpointer(DetectionCheckpointer):
             if hasattr(module, "rename_weights"):
                 module.rename_weights(weights, f"{prefix}." if prefix else "")
         checkpoint["model"] = weights
-        backbone_only = checkpoint.get("matching_heuristics", False)
+        backbone_only = checkpoint.get("matching_heuristics", False) or checkpoint.get(BACKBONE_ONLY, False)
+        if (published := checkpoint.pop(_PUBLISHED, None)) and not self._allow_partial:
+            problems = fit_weights(weights, self.model.state_dict()).problems(shapes=False)
+            if problems:
+                raise CheckpointError(
+                    f"is of another architecture: a {published}, of which the model's head or backbone differs: "
+                    f"{problems}; set MODEL.ALLOW_PARTIAL_WEIGHTS True to load it nevertheless"
+                )
         incompatible = super()._load_model(checkpoint)
         check_coverage(
             self.model.state_dict(),
@@ -94,10 +106,10 @@ class SafeCheckpointer(DetectionCheckpointer):
             weights = content["model"].get("blobs", content["model"])
             weights = {key: value for key, value in weights.items() if not key.endswith("_momentum")}
             return {"model": weights, "__author__": "Caffe2", "matching_heuristics": True}
-        if is_published_solo(content["model"]):
-            return {"model": convert_solo_weights(content["model"])}
-        if is_published_psa(content["model"]):
-            return {"model": convert_psa_weights(content["model"])}
+        source = find_source(content["model"])
+        if source is not None and source.is_published_detector:
+            converted = convert_weights(content["model"], strict=not self._allow_partial)
+            return {"model": converted.weights, _PUBLISHED: source.title}
         url = self._parsed_url_during_load
         if url is not None and url.query == "matching_heuristics=True":  # as in Detectron2
             content["matching_heuristics"] = True

@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import os
 import pickle
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from torch import Tensor
+
+from .onnx_weights import read_onnx_weights
+
+# Entry of a file that holds a backbone and leaves the rest of a detector as it is initialized.
+BACKBONE_ONLY = "backbone_only"
 
 
 class CheckpointError(ValueError):
@@ -40,8 +48,51 @@ class _ArraysOnlyUnpickler(pickle.Unpickler):
         return super().find_class(module, name)
 
 
+def _read_torch(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        # The first line of PyTorch's message says to run the file's code.
+        asked = re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", str(error))
+        if asked is None:
+            raise
+        raise CheckpointError(f"it asks for {asked[1]}, which a file of weights does not need") from error
+
+
+def _read_pickle(path: Path) -> Any:
+    with path.open("rb") as file:
+        return _ArraysOnlyUnpickler(file, encoding="latin1").load()
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    from safetensors import safe_open
+
+    with safe_open(str(path), "pt") as file:
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        marks = {BACKBONE_ONLY: True} if (file.metadata() or {}).get(BACKBONE_ONLY) else {}
+        return {"model": weights, **marks}
+
+
+def _read_npz(path: Path) -> dict[str, Any]:
+    with np.load(path, allow_pickle=False) as archive:
+        return {"model": {name: torch.from_numpy(archive[name]) for name in archive.files}}
+
+
+def _read_onnx(path: Path) -> dict[str, Any]:
+    return {"model": read_onnx_weights(path)}
+
+
+# Suffix -> reader; other files are PyTorch's.
+_READERS: dict[str, Callable[[Path], Any]] = {
+    ".pkl": _read_pickle,
+    ".safetensors": _read_safetensors,
+    ".npz": _read_npz,
+    ".onnx": _read_onnx,
+}
+
+
 def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Read a ``.pth``/``.pt``, ``.pkl`` or ``.safetensors`` file without running code from it.
+    """Read a ``.pth``/``.pt``, ``.pkl``, ``.safetensors``, ``.npz`` or ``.onnx`` file without running code from it.
 
     Returns:
         The stored dictionary, with the weights under "model" (a bare state dict is wrapped).
@@ -53,15 +104,7 @@ def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     if not path.is_file():
         raise CheckpointError(f"{path}: no such file")
     try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            content: Any = load_file(str(path))
-        elif path.suffix == ".pkl":
-            with path.open("rb") as file:
-                content = _ArraysOnlyUnpickler(file, encoding="latin1").load()
-        else:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+        content = _READERS.get(path.suffix, _read_torch)(path)
     except CheckpointError as error:
         raise CheckpointError(f"{path}: refused, because {error}") from error
     except Exception as error:  # the readers raise many kinds of error on damaged files
@@ -71,3 +114,29 @@ def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     if "model" not in content and "model_state_dict" not in content:
         content = {"model": content.get("state_dict", content)}
     return content
+
+
+def load_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Read the weights of a file that :func:`load_weights_file` reads, as finite tensors by their names.
+
+    Raises:
+        CheckpointError: As :func:`load_weights_file`; or the file holds something other than numbers under a name.
+    """
+    content = load_weights_file(path)
+    weights = content.get("model", content.get("model_state_dict"))
+    if isinstance(weights, dict):
+        weights = weights.get("blobs", weights)  # of Detectron
+    if not isinstance(weights, dict) or not weights:
+        raise CheckpointError(f"{path}: holds no weights")
+    tensors = {}
+    for name, value in weights.items():
+        try:
+            tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(np.asarray(value))
+        except TypeError:
+            raise CheckpointError(f"{path}: {name} is a {type(value).__name__}, not a tensor") from None
+        if tensor.is_floating_point() and not torch.isfinite(tensor).all():
+            raise CheckpointError(f"{path}: {name} holds values that are not finite")
+        tensors[name] = tensor
+    if all(name.startswith("module.") for name in tensors):  # saved by a wrapper
+        tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
+    return tensors

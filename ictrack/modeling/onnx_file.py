@@ -6,7 +6,6 @@ Only the few fields of the format that are needed are read here (github.com/onnx
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,14 @@ from typing import Any
 import cv2
 import numpy as np
 
+from ictrack.structures.protobuf import one_field, read_fields
+
 # Numbers of fields of the messages in onnx.proto3.
 _MODEL_GRAPH, _MODEL_METADATA = 7, 14
 _GRAPH_INITIALIZER, _GRAPH_INPUT = 5, 11
 _TENSOR_NAME = 8
 _VALUE_NAME, _VALUE_TYPE, _TYPE_TENSOR, _TENSOR_SHAPE, _SHAPE_DIM, _DIM_VALUE = 1, 2, 1, 2, 1, 1
 _KEY, _VALUE = 1, 2
-_VARINT, _FIXED64, _BYTES, _FIXED32 = 0, 1, 2, 5
 
 
 class OnnxError(ValueError):
@@ -45,14 +45,15 @@ class OnnxFacts:
 def read_facts(path: str | Path) -> OnnxFacts:
     """Facts of a file. Raises OnnxError if it is no ONNX file, and OSError if it cannot be opened."""
     try:
-        model = _fields(Path(path).read_bytes())
-        graph = _fields(_one(model, _MODEL_GRAPH))
-        constants = {_one(_fields(tensor), _TENSOR_NAME) for number, tensor in graph if number == _GRAPH_INITIALIZER}
-        inputs = [_fields(value) for number, value in graph if number == _GRAPH_INPUT]
-        images = [value for value in inputs if _one(value, _VALUE_NAME) not in constants]
-        metadata = [_fields(entry) for number, entry in model if number == _MODEL_METADATA]
-        properties = {_one(entry, _KEY).decode(): _one(entry, _VALUE).decode() for entry in metadata}
-        name = _one(images[0], _VALUE_NAME).decode()
+        model = read_fields(Path(path).read_bytes())
+        graph = read_fields(one_field(model, _MODEL_GRAPH))
+        tensors = [read_fields(tensor) for number, tensor in graph if number == _GRAPH_INITIALIZER]
+        constants = {one_field(tensor, _TENSOR_NAME) for tensor in tensors}
+        inputs = [read_fields(value) for number, value in graph if number == _GRAPH_INPUT]
+        images = [value for value in inputs if one_field(value, _VALUE_NAME) not in constants]
+        metadata = [read_fields(entry) for number, entry in model if number == _MODEL_METADATA]
+        properties = {one_field(entry, _KEY).decode(): one_field(entry, _VALUE).decode() for entry in metadata}
+        name = one_field(images[0], _VALUE_NAME).decode()
         sides = _shape(images[0])[-2:]
     except (IndexError, KeyError, UnicodeDecodeError, TypeError, AttributeError):
         raise OnnxError(f"{path}: is no ONNX file of a model") from None
@@ -105,50 +106,6 @@ def _class_names(text: str) -> list[str] | None:
 
 def _shape(value: list[tuple[int, Any]]) -> list[int]:
     """Sides of an input, 0 where any is taken."""
-    tensor = _fields(_one(_fields(_one(value, _VALUE_TYPE)), _TYPE_TENSOR))
-    dims = [_fields(dim) for number, dim in _fields(_one(tensor, _TENSOR_SHAPE)) if number == _SHAPE_DIM]
+    tensor = read_fields(one_field(read_fields(one_field(value, _VALUE_TYPE)), _TYPE_TENSOR))
+    dims = [read_fields(dim) for number, dim in read_fields(one_field(tensor, _TENSOR_SHAPE)) if number == _SHAPE_DIM]
     return [next((int(side) for number, side in dim if number == _DIM_VALUE), 0) for dim in dims]
-
-
-def _one(fields: list[tuple[int, Any]], number: int) -> Any:
-    """Value of a field. Raises KeyError if it is missing."""
-    for found, value in fields:
-        if found == number:
-            return value
-    raise KeyError(number)
-
-
-def _fields(data: bytes) -> list[tuple[int, Any]]:
-    """(Number, value) of each field of a message: an int, or bytes. Raises IndexError if it is damaged."""
-    return list(_parse(memoryview(data)))
-
-
-def _parse(data: memoryview) -> Iterator[tuple[int, Any]]:
-    position = 0
-    while position < len(data):
-        key, position = _varint(data, position)
-        number, kind = key >> 3, key & 7
-        if kind == _VARINT:
-            value, position = _varint(data, position)
-            yield number, value
-            continue
-        length = {_FIXED64: 8, _FIXED32: 4}.get(kind)
-        if length is None:
-            if kind != _BYTES:
-                raise IndexError(f"unknown kind of field {kind}")
-            length, position = _varint(data, position)
-        if position + length > len(data):
-            raise IndexError("a field reaches beyond the end")
-        yield number, bytes(data[position : position + length])
-        position += length
-
-
-def _varint(data: memoryview, position: int) -> tuple[int, int]:
-    value = shift = 0
-    while True:
-        byte = data[position]
-        value |= (byte & 0x7F) << shift
-        position += 1
-        if byte < 0x80:
-            return value, position
-        shift += 7

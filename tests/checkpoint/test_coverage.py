@@ -1,17 +1,16 @@
 """Files of other architectures, and of heads of other forms: refused with one line, or said what they set."""
 
 import copy
-import gzip
 import logging
 import pickle
 import re
 
 import numpy as np
-import parity_psa
 import parity_solo
 import pytest
 import torch
 from detectron2.modeling import build_model
+from published_keys import listed_shapes
 from tiny_pose_model import pose_config
 from tiny_video_model import solo_config
 
@@ -41,7 +40,7 @@ def backbone_weights(solo):
 _NEW = torch.zeros(4)
 FOREIGN = {
     # SOLOv2 in AdelaiDet: Detectron2's names in the backbone, others in the heads
-    "adelaidet": lambda own: {**own, "ins_head.cate_pred.weight": _NEW, "mask_head.refine.0.weight": _NEW},
+    "adelaidet": lambda own: {**own, "ins_head.cate_pred.weight": _NEW, "mask_head.conv_pred.0.weight": _NEW},
     # SOLOv2 and decoupled SOLO of mmdetection and of their authors: names of which none is ours
     "mmdet3": lambda own: {"backbone.bn1.weight": _NEW, "mask_head.kernel_convs.0.conv.weight": _NEW},
     "decoupled": lambda own: {"backbone.bn1.bias": _NEW, "bbox_head.dsolo_ins_list_x.0.weight": _NEW},
@@ -74,8 +73,7 @@ def test_a_part_is_missing(solo, tmp_path):
 
 def test_published_names_of_another_width(tmp_path):
     """An HRNet of another width has the same names; only the stem fits."""
-    with gzip.open(parity_psa.DATA / "keys_hrnet_w48_timm.txt.gz", "rt") as file:
-        names = [line.split(" ")[0] for line in file if not line.startswith("#")]
+    names = list(listed_shapes("hrnet_w48_timm"))
     assert len(names) > 1000
     own = [f"backbone.bottom_up.model.{name}" for name in names] + ["heads.0.class_branch.output.weight"]
     wrong = [(name, (32,), (48,)) for name in own if re.search(r"stage[234]", name)]

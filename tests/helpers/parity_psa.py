@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import re
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +12,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import Boxes, Instances, Keypoints
 
 import ictrack.modeling.point_set_anchor  # noqa: F401  registers the meta-architecture
-from ictrack.checkpoint.published_weights import convert_psa_weights, load_detector_weights
+from ictrack.checkpoint import convert_weights, load_detector_weights
 from ictrack.config import add_ictrack_config
 
 DATA = Path(__file__).parents[1] / "data" / "parity_psa"
@@ -27,13 +25,6 @@ def arrays(name: str) -> dict[str, np.ndarray]:
 
 def losses() -> dict:
     return json.loads((DATA / "losses.json").read_text())
-
-
-def listed_shapes(model: str) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of the tensors of a published full-size model."""
-    lines = gzip.decompress((DATA / f"keys_{model}.txt.gz").read_bytes()).decode().splitlines()
-    entries = (re.match(r"(\S+) \[(.*?)\]", line) for line in lines if not line.startswith("#"))
-    return {entry[1]: tuple(int(n) for n in entry[2].split(",") if n.strip()) for entry in entries if entry}
 
 
 def base_cfg() -> CfgNode:
@@ -80,7 +71,7 @@ def published_weights() -> dict[str, torch.Tensor]:
 
 def tiny_model() -> torch.nn.Module:
     model = build_model(tiny_cfg())
-    load_detector_weights(model, convert_psa_weights(published_weights()))
+    load_detector_weights(model, convert_weights(published_weights()).weights)
     return model.eval()
 
 

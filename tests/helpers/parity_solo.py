@@ -12,7 +12,7 @@ from detectron2.modeling import build_model
 from detectron2.structures import BitMasks, Boxes, Instances
 
 import ictrack.modeling.solo  # noqa: F401  registers the meta-architecture
-from ictrack.checkpoint.published_weights import convert_solo_weights, load_detector_weights
+from ictrack.checkpoint import convert_weights, load_detector_weights
 from ictrack.config import add_ictrack_config
 
 DATA = Path(__file__).parents[1] / "data" / "parity_solo"
@@ -70,7 +70,7 @@ def published_weights(scheme: str) -> dict[str, torch.Tensor]:
 
 def tiny_model(scheme: str = "mmdet3") -> torch.nn.Module:
     model = build_model(tiny_cfg())
-    load_detector_weights(model, convert_solo_weights(published_weights(scheme)))
+    load_detector_weights(model, convert_weights(published_weights(scheme)).weights)
     return model.eval()
 
 

@@ -10,11 +10,13 @@ import pytest
 import torch
 from parity_gradients import assert_arrays_agree, assert_norms_agree
 
-from ictrack.checkpoint.published_weights import psa_name
+from ictrack.checkpoint.published.point_set_anchor import POINT_SET_ANCHOR
 from ictrack.modeling.point_set_anchor.anchors import PointSetAnchorGenerator
 from ictrack.modeling.point_set_anchor.inference import PoseCandidates
 from ictrack.modeling.point_set_anchor.targets import anchor_oks
 from ictrack.structures.joints import COCO_17
+
+our_name = POINT_SET_ANCHOR.table.ours
 
 
 @pytest.fixture(scope="module")
@@ -206,9 +208,9 @@ def test_gradients(monkeypatch):
     model = parity.tiny_model().train().double()
     sum(model(parity.dataset_dicts()).values()).backward()
     gradients = {name: p.grad for name, p in model.named_parameters()}
-    norms = {psa_name(name): norm for name, norm in parity.losses()["batch"]["grad_l2"].items()}
+    norms = {our_name(name): norm for name, norm in parity.losses()["batch"]["grad_l2"].items()}
     assert norms.keys() == gradients.keys()
     assert_norms_agree(gradients, norms, GRADIENT_LIMITS)
-    arrays = {psa_name(name[6:]): x for name, x in parity.arrays("targets").items() if name.startswith("grad__")}
+    arrays = {our_name(name[6:]): x for name, x in parity.arrays("targets").items() if name.startswith("grad__")}
     assert len(arrays) == 7
     assert_arrays_agree(gradients, arrays, GRADIENT_LIMITS)

@@ -9,10 +9,12 @@ import torch
 from detectron2.structures import ImageList
 from parity_gradients import assert_arrays_agree, assert_norms_agree
 
-from ictrack.checkpoint.published_weights import solo_name
+from ictrack.checkpoint.published.mmdetection import MMDETECTION
 from ictrack.modeling.solo.inference import paste_masks
 from ictrack.modeling.solo.matrix_nms import matrix_nms, point_nms
 from ictrack.modeling.solo.targets import bit_masks, mask_windows, shrink_masks
+
+our_name = MMDETECTION.table.ours
 
 
 @pytest.fixture(scope="module")
@@ -188,14 +190,14 @@ def test_gradients():
     model = parity.tiny_model().double()
     sum(losses_of(model, [0, 1]).values()).backward()
     gradients = {name: p.grad for name, p in model.named_parameters() if p.grad is not None}
-    recorded = {solo_name(name): norm for name, norm in parity.load_json("losses")["batch"]["grad_l2"].items()}
+    recorded = {our_name(name): norm for name, norm in parity.load_json("losses")["batch"]["grad_l2"].items()}
     # The reference trains BatchNorm's affine parameters in the later stages; they are buffers of FrozenBN here.
     norms = {name: norm for name, norm in recorded.items() if norm is not None and name in gradients}
     assert len(norms) > 80
     assert_norms_agree(gradients, norms, GRADIENT_LIMITS)
     z = parity.arrays("targets")
     names = ("mask_head.conv_cls.bias", "neck.lateral_convs.0.conv.bias", "mask_head.cls_convs.0.gn.weight")
-    assert_arrays_agree(gradients, {solo_name(name): z[f"grad__{name}"] for name in names}, GRADIENT_LIMITS)
+    assert_arrays_agree(gradients, {our_name(name): z[f"grad__{name}"] for name in names}, GRADIENT_LIMITS)
 
 
 def test_post_processing_unit(model):
