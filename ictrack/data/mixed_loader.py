@@ -7,7 +7,6 @@ does not depend on the number of workers, and no two samples share their random 
 from __future__ import annotations
 
 import contextlib
-import math
 from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -16,7 +15,9 @@ import cv2
 import numpy as np
 from detectron2.data import DatasetFromList
 from detectron2.data.samplers import TrainingSampler
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
+
+from .batch_sampler import MixedBatchSampler, SampleKey, grouped_stream, record_stream
 
 
 class Source(NamedTuple):
@@ -26,20 +27,14 @@ class Source(NamedTuple):
         records: Dataset dicts.
         mapper: Function of a dataset dict that returns a sample, or None to have another one drawn. It takes its
             random numbers from ``numpy.random``.
-        per_batch: Number of samples in each batch of a process; a fraction is reached on average over batches.
+        sampler: One of Detectron2's training samplers of the records.
+        per_batch: Number of samples in each batch of all processes; a fraction is reached on average over batches.
     """
 
     records: Sequence[dict[str, Any]]
     mapper: Callable[[dict[str, Any]], dict[str, Any] | None]
+    sampler: TrainingSampler
     per_batch: Fraction
-
-
-class SampleKey(NamedTuple):
-    """Key of a sample in a MixedDataset."""
-
-    source: int  # index of the Source
-    record: int  # index of the record
-    position: int  # position in the source's stream over all processes
 
 
 class MixedDataset(Dataset):
@@ -60,55 +55,44 @@ class MixedDataset(Dataset):
                 record = np.random.randint(len(records))
 
 
-class MixedBatchSampler(Sampler[list[SampleKey]]):
-    """Endless batches of this process with each data set's share, shuffled anew in each pass through it.
-
-    Args:
-        sizes: Number of records of each data set.
-        per_batch: Samples of each data set in a batch; after k batches, floor(k * per_batch) have been drawn.
-        seed: Seed, the same in all processes, which share each stream.
-    """
-
-    def __init__(self, sizes: Sequence[int], per_batch: Sequence[Fraction], seed: int) -> None:
-        self._samplers = [TrainingSampler(size, seed=seed + source) for source, size in enumerate(sizes)]
-        self._per_batch = per_batch
-
-    def __iter__(self) -> Iterator[list[SampleKey]]:
-        streams = [self._stream(source) for source in range(len(self._samplers))]
-        drawn = [0] * len(streams)
-        batch = 0
-        while True:
-            batch += 1
-            keys = []
-            for source, stream in enumerate(streams):
-                due = math.floor(batch * self._per_batch[source])
-                keys += [next(stream) for _ in range(due - drawn[source])]
-                drawn[source] = due
-            yield keys
-
-    def _stream(self, source: int) -> Iterator[SampleKey]:
-        sampler = self._samplers[source]
-        for count, record in enumerate(sampler):
-            yield SampleKey(source, record, count * sampler._world_size + sampler._rank)
-
-
-def build_mixed_loader(sources: Sequence[Source], *, seed: int, num_workers: int) -> DataLoader:
+class MixedLoader:
     """Endless flat batches of a mixture; the k-th batch is the same for any number of workers.
 
-    Args:
-        sources: Data sets, none of them empty.
-        seed: Seed, the same in all processes.
-        num_workers: Number of processes that map; 0 maps in this one.
+    Attributes:
+        seed: Seed of everything that is random, the same in all processes.
+        samples_per_batch: Samples of the first source in a batch of all processes.
     """
-    return DataLoader(
-        MixedDataset(sources, seed),
-        batch_sampler=MixedBatchSampler(
-            [len(source.records) for source in sources], [source.per_batch for source in sources], seed
-        ),
-        num_workers=num_workers,
-        collate_fn=flatten_views,
-        worker_init_fn=_one_thread,
-    )
+
+    def __init__(self, sources: Sequence[Source], *, seed: int, num_workers: int, group_by_shape: bool = False) -> None:
+        """
+        Args:
+            sources: Data sets, none of them empty. The first has a whole number of samples in a batch.
+            seed: See the class.
+            num_workers: Number of processes that map; 0 maps in this one.
+            group_by_shape: Whether batches hold either wide or high pictures of the first source, the only one.
+        """
+        self.seed = seed
+        self.samples_per_batch = int(sources[0].per_batch)
+        self._sources, self._num_workers, self._group_by_shape = sources, num_workers, group_by_shape
+        self._first = 0
+
+    def start_at(self, batch: int) -> None:
+        """Begin with the batch of that number."""
+        self._first = batch
+
+    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
+        streams = [record_stream(source.sampler, self.seed + i) for i, source in enumerate(self._sources)]
+        if self._group_by_shape:
+            is_wide = [record.get("width", 0) > record.get("height", 0) for record in self._sources[0].records]
+            streams = [grouped_stream(streams[0], is_wide, self.samples_per_batch, self.seed)]
+        loader = DataLoader(
+            MixedDataset(self._sources, self.seed),
+            batch_sampler=MixedBatchSampler(streams, [source.per_batch for source in self._sources], self._first),
+            num_workers=self._num_workers,
+            collate_fn=flatten_views,
+            worker_init_fn=_one_thread,
+        )
+        return iter(loader)
 
 
 def flatten_views(batch: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

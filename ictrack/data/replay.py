@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import random
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Iterator
 from typing import Any
+
+from .mixed_loader import MixedLoader
 
 
 class ReplayedBatches:
@@ -16,26 +18,47 @@ class ReplayedBatches:
     ones.
     """
 
-    def __init__(self, loader: Iterable[list[dict[str, Any]]], times: int, num_batches: int, seed: int) -> None:
+    def __init__(self, loader: MixedLoader, times: int, num_batches: int) -> None:
         """
         Args:
-            loader: Loader of endless batches.
+            loader: Loader of endless batches, whose seed also orders the replays.
             times: Number of times each batch comes, at least 1.
             num_batches: Number of batches that are kept in memory and replayed together, at least 1.
-            seed: Seed of the replays' order.
 
         Raises:
             ValueError: a number is below 1.
         """
         if times < 1 or num_batches < 1:
             raise ValueError(f"DATALOADER.REPLAY.TIMES and NUM_BATCHES must be at least 1, not {times}, {num_batches}")
-        self._loader, self._times, self._num_batches, self._seed = loader, times, num_batches, seed
+        self._loader, self._times, self._num_batches = loader, times, num_batches
+        self._round = self._skipped = 0
+
+    @property
+    def seed(self) -> int:
+        return self._loader.seed
+
+    @seed.setter
+    def seed(self, seed: int) -> None:
+        self._loader.seed = seed
+
+    @property
+    def samples_per_batch(self) -> int:
+        return self._loader.samples_per_batch
+
+    def start_at(self, batch: int) -> None:
+        """Begin with the batch of that number, replays included; what its round has kept by then is loaded again."""
+        self._round, self._skipped = divmod(batch, self._times * self._num_batches)
+        self._loader.start_at(self._round * self._num_batches)
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        loader, order = iter(self._loader), random.Random(self._seed)
-        while True:
+        return itertools.islice(self._rounds(), self._skipped, None)
+
+    def _rounds(self) -> Iterator[list[dict[str, Any]]]:
+        loader = iter(self._loader)
+        for number in itertools.count(self._round):
+            order = random.Random(f"{self.seed} {number}")
             kept = []
-            for batch in islice(loader, self._num_batches):
+            for batch in itertools.islice(loader, self._num_batches):
                 kept.append(batch)
                 yield batch
             if not kept:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from typing import Any
 
 from detectron2.config import CfgNode
 from detectron2.data import DatasetCatalog, MetadataCatalog, build_detection_train_loader, get_detection_dataset_dicts
 from detectron2.data.build import filter_images_with_only_crowd_annotations
+from detectron2.data.samplers import TrainingSampler
 from detectron2.utils import comm
 
 from ictrack.structures.joints import JointSet, configured_joints, needs_masks
@@ -17,7 +17,7 @@ from ictrack.structures.joints import JointSet, configured_joints, needs_masks
 from .datasets.unlabeled_videos import exclude_videos
 from .labeled_image_mapper import LabeledImageMapper
 from .labeled_pose_mapper import LabeledPoseMapper
-from .mixed_loader import Source, build_mixed_loader, flatten_views
+from .mixed_loader import MixedLoader, Source
 from .object_masks import with_masks
 from .replay import ReplayedBatches
 from .tracklet_shapes import tracklet_shapes
@@ -29,26 +29,16 @@ logger = logging.getLogger(__name__)
 _MAX_DENOMINATOR = 1000  # of INPUT.UNLABELED.PER_LABELED_IMAGE as a fraction
 
 
-class ViewBatches:
-    """Flat batches of views, as the meta-architectures take them, from batches of images with several views."""
-
-    def __init__(self, loader: Iterable[list[dict[str, Any]]]) -> None:
-        self._loader = loader
-
-    def __iter__(self) -> Iterator[list[dict[str, Any]]]:
-        yield from map(flatten_views, self._loader)
-
-
-def build_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
+def build_train_loader(cfg: CfgNode) -> MixedLoader | ReplayedBatches:
     """Endless flat batches of ``cfg.DATASETS.TRAIN`` and ``cfg.DATASETS.UNLABELED`` for a training process.
 
-    Labeled images alone are loaded by :func:`build_image_train_loader`. Otherwise batches are a mixture
-    (:mod:`ictrack.data.mixed_loader`) that depends on ``cfg.SEED`` but not on the number of workers, without aspect
-    ratio grouping:
+    Batches depend on ``cfg.SEED`` but not on the number of workers (:mod:`ictrack.data.mixed_loader`). They hold
 
-    * labeled images and video: ``SOLVER.IMS_PER_BATCH`` views over all processes, and for each of them
-      ``INPUT.UNLABELED.PER_LABELED_IMAGE`` samples of video, on average over batches if fractional;
-    * video alone: ``SOLVER.IMS_PER_BATCH`` samples.
+    * of labeled images ``SOLVER.IMS_PER_BATCH`` views over all processes; where there is no video, grouped by aspect
+      ratio with ``DATALOADER.ASPECT_RATIO_GROUPING``;
+    * of labeled images and video the same, and for each view ``INPUT.UNLABELED.PER_LABELED_IMAGE`` samples of video, on
+      average over batches if fractional;
+    * of video alone ``SOLVER.IMS_PER_BATCH`` samples.
 
     Labeled images come first in a batch, then samples of :class:`VideoDatasetMapper`. Each batch comes
     ``cfg.DATALOADER.REPLAY.TIMES`` times (:class:`ReplayedBatches`).
@@ -56,44 +46,26 @@ def build_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
     Raises:
         ValueError: no data set is named, one is empty, or the batch cannot be divided.
     """
-    loader = build_mixed_train_loader(cfg) if cfg.DATASETS.UNLABELED else build_image_train_loader(cfg)
-    replay = cfg.DATALOADER.REPLAY
-    return loader if replay.TIMES == 1 else ReplayedBatches(loader, replay.TIMES, replay.NUM_BATCHES, max(cfg.SEED, 0))
-
-
-def build_mixed_train_loader(cfg: CfgNode) -> Iterable[list[dict[str, Any]]]:
-    """Endless batches with samples of ``cfg.DATASETS.UNLABELED``; see :func:`build_train_loader`."""
-    if cfg.SOLVER.IMS_PER_BATCH % comm.get_world_size():
-        raise ValueError(
-            f"SOLVER.IMS_PER_BATCH {cfg.SOLVER.IMS_PER_BATCH} is no multiple of {comm.get_world_size()} processes"
-        )
-    per_process = Fraction(cfg.SOLVER.IMS_PER_BATCH, comm.get_world_size())
+    batch = Fraction(cfg.SOLVER.IMS_PER_BATCH)
+    if batch % comm.get_world_size():
+        raise ValueError(f"SOLVER.IMS_PER_BATCH {batch} is no multiple of {comm.get_world_size()} processes")
     sources = []
-    if cfg.DATASETS.TRAIN:
-        sources.append(_labeled_source(cfg, per_process))
-        ratio = cfg.INPUT.UNLABELED.PER_LABELED_IMAGE
+    if cfg.DATASETS.TRAIN or not cfg.DATASETS.UNLABELED:
+        sources.append(_labeled_source(cfg, batch))
+    if cfg.DATASETS.UNLABELED:
+        ratio = cfg.INPUT.UNLABELED.PER_LABELED_IMAGE if sources else 1
         if not 0 < ratio < float("inf"):
             raise ValueError(f"INPUT.UNLABELED.PER_LABELED_IMAGE must be a number above 0, not {ratio}")
-        per_process = per_process * Fraction(ratio).limit_denominator(_MAX_DENOMINATOR)
-    sources.append(_unlabeled_source(cfg, per_process))
+        sources.append(_unlabeled_source(cfg, batch * Fraction(ratio).limit_denominator(_MAX_DENOMINATOR)))
     seed = cfg.SEED if cfg.SEED >= 0 else comm.shared_random_seed()
-    return build_mixed_loader(sources, seed=seed, num_workers=cfg.DATALOADER.NUM_WORKERS)
-
-
-def build_image_train_loader(cfg: CfgNode) -> ViewBatches:
-    """Endless batches of ``cfg.SOLVER.IMS_PER_BATCH`` views over all processes, from ``cfg.DATASETS.TRAIN``.
-
-    Raises:
-        ValueError: the batch cannot be divided by the number of views, or no image has an annotation.
-    """
-    dataset = _labeled_records(cfg)
-    loader = build_detection_train_loader(
-        cfg,
-        dataset=dataset,
-        mapper=_labeled_mapper(cfg, len(dataset)),
-        total_batch_size=cfg.SOLVER.IMS_PER_BATCH // cfg.INPUT.NUM_VIEWS,
+    loader = MixedLoader(
+        sources,
+        seed=seed,
+        num_workers=cfg.DATALOADER.NUM_WORKERS,
+        group_by_shape=cfg.DATALOADER.ASPECT_RATIO_GROUPING and not cfg.DATASETS.UNLABELED,
     )
-    return ViewBatches(loader)
+    replay = cfg.DATALOADER.REPLAY
+    return loader if replay.TIMES == 1 else ReplayedBatches(loader, replay.TIMES, replay.NUM_BATCHES)
 
 
 def _labeled_records(cfg: CfgNode) -> list[dict[str, Any]]:
@@ -131,14 +103,16 @@ def _labeled_mapper(cfg: CfgNode, num_images: int) -> LabeledImageMapper:
 
 
 def _labeled_source(cfg: CfgNode, views_per_batch: Fraction) -> Source:
-    dataset = _labeled_records(cfg)
-    per_batch = views_per_batch / cfg.INPUT.NUM_VIEWS
-    if per_batch.denominator != 1:
+    records = _labeled_records(cfg)
+    images = views_per_batch / cfg.INPUT.NUM_VIEWS
+    if images % comm.get_world_size():
         raise ValueError(
-            f"SOLVER.IMS_PER_BATCH gives {views_per_batch} views a process, no multiple of INPUT.NUM_VIEWS "
-            f"{cfg.INPUT.NUM_VIEWS}"
+            f"SOLVER.IMS_PER_BATCH gives {views_per_batch / comm.get_world_size()} views a process, no multiple of "
+            f"INPUT.NUM_VIEWS {cfg.INPUT.NUM_VIEWS}"
         )
-    return Source(dataset, _labeled_mapper(cfg, len(dataset)), per_batch)
+    mapper = _labeled_mapper(cfg, len(records))
+    sampler = build_detection_train_loader.from_config(cfg, mapper, dataset=records)["sampler"]
+    return Source(records, mapper, sampler, images)
 
 
 def unlabeled_records(cfg: CfgNode) -> list[dict[str, Any]]:
@@ -162,4 +136,5 @@ def _unlabeled_source(cfg: CfgNode, per_batch: Fraction) -> Source:
         if len({record["video_name"] for record in with_tracklets}) < len(with_tracklets):
             raise ValueError("DATASETS.UNLABELED holds two videos of one name; tracklets need distinct names")
         records = with_tracklets
-    return Source(records, VideoDatasetMapper(cfg, num_videos=len(records), tracklets=tracklets), per_batch)
+    mapper = VideoDatasetMapper(cfg, num_videos=len(records), tracklets=tracklets)
+    return Source(records, mapper, TrainingSampler(len(records), seed=cfg.SEED), per_batch)

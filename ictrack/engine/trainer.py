@@ -14,8 +14,6 @@ from detectron2.engine import DefaultTrainer, HookBase, create_ddp_model
 from detectron2.engine.hooks import EvalHook
 from detectron2.engine.train_loop import TrainerBase
 from detectron2.evaluation import COCOEvaluator, DatasetEvaluator, verify_results
-from detectron2.solver import build_optimizer
-from detectron2.solver.build import get_default_optimizer_params, maybe_add_gradient_clipping
 from detectron2.utils import comm
 from detectron2.utils.logger import setup_logger
 from torch import nn
@@ -35,6 +33,7 @@ from ictrack.modeling.frozen_features import cache_frozen_features
 from .check_classes import check_classes, check_test_set
 from .embedding_health import EmbeddingHealthHook
 from .lr_scheduler import build_scheduler
+from .optimizer import build_optimizer, clips_full_model
 from .train_step import TrainStep
 
 logger = logging.getLogger(__name__)
@@ -56,7 +55,7 @@ class ICTrackTrainer(DefaultTrainer):
         TrainerBase.__init__(self)
         if not logging.getLogger("detectron2").isEnabledFor(logging.INFO):
             setup_logger()
-        cfg = DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size())
+        cfg = with_seed(DefaultTrainer.auto_scale_workers(cfg, comm.get_world_size()))
         check_classes(cfg)
         model = self.build_model(cfg)
         optimizer = self.build_optimizer(cfg, model)
@@ -72,7 +71,8 @@ class ICTrackTrainer(DefaultTrainer):
             data_loader,
             optimizer,
             amp=cfg.SOLVER.AMP.ENABLED,
-            max_gradient_norm=clip.CLIP_VALUE if _clips_full_model(cfg) else None,
+            seed=cfg.SEED,
+            max_gradient_norm=clip.CLIP_VALUE if clips_full_model(cfg) else None,
         )
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.weight_average = WeightAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY > 0 else None
@@ -176,31 +176,7 @@ class ICTrackTrainer(DefaultTrainer):
 
     @classmethod
     def build_optimizer(cls, cfg: CfgNode, model: nn.Module) -> torch.optim.Optimizer:
-        """Optimizer ``SOLVER.OPTIMIZER``: "SGD" (Detectron2's), "ADAM" or "ADAMW".
-
-        ``SOLVER.CLIP_GRADIENTS.CLIP_TYPE`` "value" and "norm" (by parameter) are applied here, "full_model" (norm of
-        all gradients together) by the training step.
-        """
-        if _clips_full_model(cfg):
-            cfg = cfg.clone()
-            cfg.defrost()
-            cfg.SOLVER.CLIP_GRADIENTS.ENABLED = False
-        name = cfg.SOLVER.OPTIMIZER.upper()
-        if name == "SGD":
-            return build_optimizer(cfg, model)
-        adaptive = {"ADAM": torch.optim.Adam, "ADAMW": torch.optim.AdamW}
-        if name in adaptive:
-            parameters = get_default_optimizer_params(
-                model,
-                base_lr=cfg.SOLVER.BASE_LR,
-                weight_decay_norm=cfg.SOLVER.WEIGHT_DECAY_NORM,
-                bias_lr_factor=cfg.SOLVER.BIAS_LR_FACTOR,
-                weight_decay_bias=cfg.SOLVER.WEIGHT_DECAY_BIAS,
-            )
-            return maybe_add_gradient_clipping(cfg, adaptive[name])(
-                parameters, lr=cfg.SOLVER.BASE_LR, weight_decay=cfg.SOLVER.WEIGHT_DECAY
-            )
-        raise ValueError(f"SOLVER.OPTIMIZER is {cfg.SOLVER.OPTIMIZER}, must be SGD, ADAM or ADAMW")
+        return build_optimizer(cfg, model)
 
     @classmethod
     def build_lr_scheduler(cls, cfg: CfgNode, optimizer: torch.optim.Optimizer) -> Any:
@@ -235,14 +211,21 @@ class _AverageWeights(HookBase):
         self._average.update()
 
 
+def with_seed(cfg: CfgNode) -> CfgNode:
+    """Configuration with a SEED, drawn for all processes together where there is none."""
+    if cfg.SEED >= 0:
+        return cfg
+    cfg = cfg.clone()
+    cfg.defrost()
+    cfg.SEED = comm.shared_random_seed()
+    cfg.freeze()
+    return cfg
+
+
 def rescaled_iterations(done: int, before: int, now: int) -> int:
     """Number of iterations of ``now`` processes that see as many samples as ``done`` of ``before`` processes, rounded
     down."""
     return done * before // now
-
-
-def _clips_full_model(cfg: CfgNode) -> bool:
-    return cfg.SOLVER.CLIP_GRADIENTS.ENABLED and cfg.SOLVER.CLIP_GRADIENTS.CLIP_TYPE == "full_model"
 
 
 def _evaluator_type(dataset_name: str) -> str:

@@ -9,7 +9,7 @@ from pycocotools import mask as coco_mask
 from ictrack.data.augmentation import ColorTransform, build_train_augmentation
 from ictrack.data.bad_files import BadFilesError
 from ictrack.data.labeled_image_mapper import LabeledImageMapper
-from ictrack.data.train_loader import ViewBatches
+from ictrack.data.mixed_loader import flatten_views
 from ictrack.engine.setup import load_config
 
 
@@ -97,7 +97,7 @@ def test_a_size_that_the_annotation_file_has_wrong_is_a_bad_image(record, caplog
 
 def test_batches_are_flat():
     batch = [{"views": ["a1", "a2"]}, {"views": ["b1", "b2"]}]
-    assert next(iter(ViewBatches([batch]))) == ["a1", "a2", "b1", "b2"]
+    assert flatten_views(batch) == ["a1", "a2", "b1", "b2"]
 
 
 def test_color_transform_by_hand():

@@ -3,7 +3,6 @@
 import itertools
 import json
 import logging
-from fractions import Fraction
 
 import cv2
 import numpy as np
@@ -16,8 +15,7 @@ from unlabeled_scene import HEIGHT, WIDTH, write_file, write_folder
 
 from ictrack import add_ictrack_config
 from ictrack.data.datasets.register_from_config import register_configured_datasets
-from ictrack.data.mixed_loader import MixedBatchSampler
-from ictrack.data.train_loader import ViewBatches, build_train_loader
+from ictrack.data.train_loader import build_train_loader
 
 LABELED, UNLABELED = "train_loader_test_images", "train_loader_test_videos"
 
@@ -111,9 +109,28 @@ def test_unlabeled_video_alone(datasets):
 
 
 def test_labeled_images_alone(datasets):
-    cfg = make_cfg(unlabeled=())
-    assert isinstance(build_train_loader(cfg), ViewBatches)
-    assert kinds(batches(cfg, 1)[0]) == ["image"] * 4
+    assert kinds(batches(make_cfg(unlabeled=()), 1)[0]) == ["image"] * 4
+
+
+@pytest.mark.parametrize(
+    ("options", "sources"),
+    [
+        ((), {}),
+        ((), {"unlabeled": ()}),
+        (("INPUT.UNLABELED.PER_LABELED_IMAGE", 0.375, "DATALOADER.NUM_WORKERS", 2), {}),
+        (("DATALOADER.REPLAY.TIMES", 2, "DATALOADER.REPLAY.NUM_BATCHES", 2), {"train": ()}),
+    ],
+)
+def test_a_loader_begins_anywhere(datasets, options, sources):
+    cfg = make_cfg(*options, **sources)
+    everything = batches(cfg, 7)
+    for first in (1, 3, 5):
+        loader = build_train_loader(cfg)
+        loader.start_at(first)
+        for batch, expected in zip(itertools.islice(loader, 2), everything[first:]):
+            assert len(batch) == len(expected)
+            for pair in zip(batch, expected):
+                assert_same(*pair)
 
 
 def test_the_number_of_workers_does_not_change_the_stream(datasets):
@@ -141,25 +158,10 @@ def test_seeds_and_samples_differ(datasets):
 def test_the_global_random_state_is_left_alone(datasets):
     np.random.seed(3)
     expected = np.random.uniform(size=4)
+    loader = build_train_loader(make_cfg())
     np.random.seed(3)
-    batches(make_cfg(), 2)
+    list(itertools.islice(loader, 2))
     assert np.array_equal(np.random.uniform(size=4), expected)
-
-
-def test_processes_share_each_pass_through_the_data(monkeypatch):
-    """Two processes see every record once an epoch, in samples that none of them shares with the other."""
-    keys = []
-    for rank in range(2):
-        monkeypatch.setattr("detectron2.utils.comm.get_rank", lambda rank=rank: rank)
-        monkeypatch.setattr("detectron2.utils.comm.get_world_size", lambda: 2)
-        sampler = MixedBatchSampler([8, 6], [Fraction(2), Fraction(3, 2)], seed=0)
-        keys.append(list(itertools.islice(sampler, 2)))
-    assert [len(batch) for rank in keys for batch in rank] == [3, 4, 3, 4]
-    everything = [key for rank in keys for batch in rank for key in batch]
-    for source, size in ((0, 8), (1, 6)):
-        mine = [key for key in everything if key.source == source]
-        assert sorted(key.record for key in mine) == list(range(size))
-        assert sorted(key.position for key in mine) == list(range(size))
 
 
 def test_evaluation_videos_are_left_out(datasets):

@@ -1,0 +1,115 @@
+"""A run that stops and goes on ends as one that never stopped, to the last bit."""
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from coco_squares import content_of, write_squares
+from color_model import write_scenes
+from detectron2.data import DatasetCatalog, MetadataCatalog
+from tiny_pose_model import pose_config
+from tiny_video_model import solo_config
+
+from ictrack.checkpoint.weights_file import load_weights_file
+from ictrack.data.datasets.register_from_config import register_configured_datasets
+from ictrack.engine.trainer import ICTrackTrainer
+
+NAMES = ("resume_stills", "resume_videos")
+
+
+@pytest.fixture
+def data(tmp_path):
+    """Six stills with masks and poses, of which two are high, and two videos."""
+    content = content_of(2)
+    write_squares(tmp_path)
+    rng = np.random.default_rng(0)
+    for annotation in content["annotations"]:
+        x, y, w, h = annotation["bbox"]
+        annotation["keypoints"] = np.c_[rng.integers([x, y], [x + w, y + h], (17, 2)), np.full(17, 2)].ravel().tolist()
+    for image in content["images"][:2]:
+        picture = cv2.copyMakeBorder(cv2.imread(str(tmp_path / image["file_name"])), 0, 40, 0, 0, cv2.BORDER_REFLECT)
+        cv2.imwrite(str(tmp_path / image["file_name"]), picture)
+        image["height"] = 104
+    for annotation in content["annotations"][:4]:
+        x, y, w, h = annotation["bbox"]
+        annotation["segmentation"] = [[x, y, x + w, y, x + w, y + h, x, y + h]]
+    (tmp_path / "coco.json").write_text(json.dumps(content))
+    people = [{**annotation, "category_id": 1} for annotation in content["annotations"]]
+    content = {**content, "annotations": people, "categories": [{"id": 1, "name": "person"}]}
+    (tmp_path / "coco_keypoints.json").write_text(json.dumps(content))
+    write_scenes(tmp_path / "videos", ["a", "b"])
+    yield tmp_path
+    for name in NAMES:
+        if name in DatasetCatalog.list():
+            DatasetCatalog.remove(name)
+            MetadataCatalog.remove(name)
+
+
+def configured(cfg, data, kind, *, stills, videos, workers):
+    cfg.DATASETS.REGISTER = [
+        [NAMES[0], kind, str(data / f"{kind}.json"), str(data)],
+        [NAMES[1], "videos", str(data / "videos")],
+    ]
+    cfg.DATASETS.TRAIN, cfg.DATASETS.UNLABELED = NAMES[:1] * stills, NAMES[1:] * videos
+    cfg.DATASETS.TEST = ()
+    cfg.INPUT.UNLABELED.SIZE, cfg.INPUT.UNLABELED.PER_LABELED_IMAGE = [64, 96], 0.75
+    cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.COLOR_JITTER = (56, 64, 72), 0.3
+    cfg.DATALOADER.NUM_WORKERS = workers
+    cfg.SOLVER.IMS_PER_BATCH, cfg.SOLVER.MAX_ITER, cfg.SOLVER.CHECKPOINT_PERIOD = 2, 6, 3
+    cfg.SOLVER.WARMUP_ITERS, cfg.SOLVER.STEPS, cfg.SOLVER.EMA_DECAY = 4, (5,), 0.9
+    cfg.SOLVER.REFERENCE_WORLD_SIZE, cfg.SOLVER.BASE_LR = 0, 0.01
+    cfg.TEST.EVAL_PERIOD, cfg.SEED = 0, 7
+    register_configured_datasets(cfg)
+    return cfg
+
+
+def trained(cfg, output, stops=()):
+    """Last checkpoint of a run that stops after some iterations, each time to be gone on with by a new trainer."""
+    cfg = cfg.clone()
+    cfg.OUTPUT_DIR = str(output)
+    output.mkdir()
+    for stop in (*stops, cfg.SOLVER.MAX_ITER):
+        torch.manual_seed(0)  # the weights of a new model
+        trainer = ICTrackTrainer(cfg)
+        trainer.resume_or_load(resume=True)
+        trainer.max_iter = stop
+        trainer.train()
+    return load_weights_file(output / "model_final.pth")
+
+
+def assert_equal(first, second, path=""):
+    assert type(first) is type(second), path
+    if isinstance(first, dict):
+        assert first.keys() == second.keys(), path
+        for key in first:
+            assert_equal(first[key], second[key], f"{path}.{key}")
+    elif isinstance(first, (list, tuple)):
+        assert len(first) == len(second), path
+        for i, pair in enumerate(zip(first, second)):
+            assert_equal(*pair, f"{path}[{i}]")
+    elif isinstance(first, torch.Tensor):
+        assert torch.equal(first, second), path
+    else:
+        assert first == second, path
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize(
+    ("make", "kind", "stills", "videos"),
+    [
+        (lambda: solo_config(ENABLED=False), "coco", True, False),
+        (lambda: solo_config(OBJECTIVE="correspondence", FREEZE=[]), "coco", True, True),
+        (lambda: solo_config(OBJECTIVE="random_walk"), "coco", False, True),
+        (lambda: pose_config(ENABLED=False), "coco_keypoints", True, False),
+    ],
+    ids=["image", "joint", "video", "pose"],
+)
+def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path, make, kind, stills, videos, workers):
+    cfg = configured(make(), data, kind, stills=stills, videos=videos, workers=workers)
+    cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE.PATCH_SIZE = 4  # random draws of the model
+    cfg.MODEL.VIDEO_EMBEDDING.RANDOM_WALK.EDGE_DROPOUT = 0.1
+    whole = trained(cfg, tmp_path / "whole")
+    assert_equal(whole, trained(cfg, tmp_path / "stopped", [3]))
+    assert whole["trainer"]["_trainer"]["samples"] == 12
