@@ -17,6 +17,16 @@ def add_solo_config(cfg: CN) -> None:
     solo.SCALE_RANGES = [[1, 96], [48, 192], [96, 384], [192, 768], [384, 2048]]
     # Sides of the center region of positive cells, as a fraction of the box's sides (SOLO's sigma).
     solo.CENTER_REGION = 0.2
+    # Mask branch: "grid" (SOLO v1), "decoupled" and "decoupled_light" (Decoupled SOLO), "dynamic" (SOLOv2).
+    solo.MASK_HEAD = "grid"
+    # Mask features of "dynamic", which each cell's filter is applied to.
+    solo.MASK_FEATURES = CN()
+    # Backbone features that are summed, fine to coarse, each of twice the stride; masks have the first's (SOLOv2).
+    solo.MASK_FEATURES.IN_FEATURES = ["p2", "p3", "p4", "p5"]
+    # Channels of the sum (SOLOv2).
+    solo.MASK_FEATURES.CONV_DIM = 128
+    # Channels of the mask features and of each filter (SOLOv2; 128 in its light form).
+    solo.MASK_FEATURES.OUT_CHANNELS = 256
     # Number of 3x3 convolutions before the output convolution of the category and the mask tower (SOLO).
     solo.NUM_CONVS = 7
     # Channels of both towers (SOLO).
@@ -40,6 +50,16 @@ def add_solo_config(cfg: CN) -> None:
     solo.CATEGORY_LOSS_WEIGHT = 1.0
     # Weight of the mask loss.
     solo.MASK_LOSS_WEIGHT = 3.0
+    # What the sum of the mask losses is divided by: the number of its "pairs" of instance and cell (WXinlong,
+    # AdelaiDet), or of positive "cells" (mmdetection 3). They differ where instances share a cell, in "dynamic" only,
+    # which trains every pair.
+    solo.MASK_LOSS_NORMALIZER = "pairs"
+    # Target masks are padded to the network's input before they are shrunk (WXinlong, mmdetection), or False: shrunk
+    # as they are to rounded sides, which stretches those whose sides are no multiple of the stride (AdelaiDet).
+    solo.SHRINK_PADDED_MASKS = True
+    # The factors and offsets of the backbone's frozen batch normalizations are trained from stage BACKBONE.FREEZE_AT
+    # on, their statistics are not (WXinlong, mmdetection); False: neither (AdelaiDet, Detectron2).
+    solo.TRAIN_BACKBONE_NORM = False
     # Score after point NMS above which a (cell, category) is a candidate.
     solo.SCORE_THRESH_TEST = 0.1
     # Probability above which a pixel is in the mask.

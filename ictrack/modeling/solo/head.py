@@ -1,106 +1,128 @@
-"""SOLO's category and mask branches (Wang et al., ECCV 2020, section 3.2 and Fig. 3)."""
+"""SOLO's head: the category branch, and the interface of the mask branches (Wang et al., ECCV 2020, section 3.2)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
-from detectron2.layers import Conv2d
+from detectron2.config import CfgNode, configurable
+from detectron2.layers import Conv2d, ShapeSpec
+from detectron2.utils.registry import Registry
 from torch import Tensor, nn
-from torch.nn import functional as F
+
+from .layers import CoordConv, Tower, resize
+
+MASK_HEADS = Registry("MASK_HEADS")
+MASK_HEADS.__doc__ = """
+Registry of SOLO's heads by their mask branch, chosen by ``MODEL.SOLO.MASK_HEAD``. An entry is called with the whole
+configuration and the shapes of the backbone's features and returns a :class:`SOLOHead`.
+"""
+
+# What a mask branch keeps of one image on one level, to make masks of cells from.
+MaskMaps = Any
 
 
-def resize(x: Tensor, size: Sequence[int]) -> Tensor:
-    """Bilinear resize of (N, C, H, W) to (N, C, *size), corners not aligned, no antialiasing."""
-    if tuple(x.shape[-2:]) == tuple(size):
-        return x
-    return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+class SOLOHead(nn.Module, ABC):
+    """Category branch, whose tower all levels share, and a mask branch, which a subclass adds.
 
+    The mask branch works in two steps, so that it runs only where there are cells to predict masks for:
+    :meth:`mask_maps` of the levels and images that have some, then :meth:`mask_probabilities` of these cells.
 
-class CoordConv(Conv2d):
-    """Convolution of an input (N, C, H, W) and two coordinate channels, x and y (Liu et al., NeurIPS 2018).
-
-    Coordinates go from -1 at the first to +1 at the last pixel of the (padded) map. They are the same for all images,
-    so their part of the result is computed once and added. This equals the convolution of C + 2 concatenated channels,
-    without the copy and without a number of channels at which convolutions are slow.
+    Attributes:
+        num_grids: S_l, cells along each side of every level's grid.
+        mask_strides: Stride of every level's masks, of which the first is the finest.
+        trains_every_pair: Whether the mask loss is of all pairs of instance and cell, or of each cell's owner.
     """
 
-    def forward(self, x: Tensor) -> Tensor:
-        height, width = x.shape[-2:]
-        xs = torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype).expand(height, width)
-        ys = torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype)[:, None].expand(height, width)
-        features, coordinates = self.weight.split([self.in_channels - 2, 2], dim=1)
-        x = F.conv2d(x, features, padding=self.padding)
-        x = x + F.conv2d(torch.stack([xs, ys])[None], coordinates, padding=self.padding)
-        return self.activation(self.norm(x))
+    trains_every_pair = False
+    mask_strides: list[int]
 
-
-def _tower(first_conv: type[Conv2d], in_channels: int, conv_dim: int, num_convs: int, num_groups: int) -> nn.Sequential:
-    return nn.Sequential(
-        *(
-            (first_conv if i == 0 else Conv2d)(
-                in_channels if i == 0 else conv_dim,
-                conv_dim,
-                kernel_size=3,
-                padding=1,
-                bias=False,
-                norm=nn.GroupNorm(num_groups, conv_dim),
-                activation=F.relu_,
-            )
-            for i in range(num_convs)
-        )
-    )
-
-
-class SOLOHead(nn.Module):
-    """Category and mask branch. Their towers are shared by all levels; each level has its own mask output convolution.
-
-    Masks are predicted per cell: ``mask_outputs[l]`` has one 1x1 filter for each of the S_l^2 cells (row-major), and
-    :meth:`mask_logits` applies only the filters of the given cells.
-    """
-
+    @configurable
     def __init__(
         self,
         *,
         in_channels: int,
         num_classes: int,
         num_grids: Sequence[int],
+        strides: Sequence[int],
         conv_dim: int,
         num_convs: int,
         num_groups: int,
         prior_prob: float,
         init_std: float = 0.01,
         coord_gain: float = 1.0,
+        **mask_branch: Any,
     ):
         """
         Args:
             in_channels: Channels of every level's input.
             num_classes: Number of foreground categories.
             num_grids: S_l, cells along each side of every level's grid.
+            strides: Stride of every level's input.
             conv_dim: Channels of the towers.
             num_convs: Number of 3x3 convolutions of each tower (GroupNorm, ReLU).
             num_groups: Groups of their GroupNorm.
-            prior_prob: Initial probability of a category in a cell and of a pixel in a mask.
+            prior_prob: Initial probability of a category in a cell, and of a pixel in a mask where a bias sets it.
             init_std: Standard deviation of the initial weights; 0: PyTorch's default initialization.
-            coord_gain: Factor on the initial weights of the mask tower's coordinates.
+            coord_gain: Factor on the initial weights of coordinates.
+            mask_branch: Further arguments of :meth:`add_mask_branch`.
         """
         super().__init__()
-        if num_convs < 1:
-            raise ValueError(f"MODEL.SOLO.NUM_CONVS is {num_convs}, must be at least 1")
         self.num_grids = list(num_grids)
-        self.category_tower = _tower(Conv2d, in_channels, conv_dim, num_convs, num_groups)
+        self.category_tower = Tower(in_channels, conv_dim, num_convs, num_groups)
         self.category_output = Conv2d(conv_dim, num_classes, kernel_size=3, padding=1)
-        self.mask_tower = _tower(CoordConv, in_channels + 2, conv_dim, num_convs, num_groups)
-        self.mask_outputs = nn.ModuleList(Conv2d(conv_dim, side * side, kernel_size=1) for side in num_grids)
-
+        with_prior = self.add_mask_branch(
+            in_channels=in_channels,
+            strides=list(strides),
+            conv_dim=conv_dim,
+            num_convs=num_convs,
+            num_groups=num_groups,
+            **mask_branch,
+        )
         for module in self.modules() if init_std > 0 else ():
             if isinstance(module, nn.Conv2d):
                 nn.init.normal_(module.weight, std=init_std)
         with torch.no_grad():
-            next(self.mask_tower.parameters())[:, -2:] *= coord_gain
-        for output in (self.category_output, *self.mask_outputs):
+            for module in self.modules():
+                if isinstance(module, CoordConv):
+                    module.weight[:, -len(module.axes) :] *= coord_gain
+        for output in (self.category_output, *with_prior):
             nn.init.constant_(output.bias, -math.log((1 - prior_prob) / prior_prob))
+
+    @classmethod
+    def from_config(cls, cfg: CfgNode, shapes: Mapping[str, ShapeSpec]) -> dict[str, Any]:
+        solo = cfg.MODEL.SOLO
+        missing = [name for name in solo.IN_FEATURES if name not in shapes]
+        if missing:
+            raise ValueError(f"MODEL.SOLO.IN_FEATURES {missing} are not among the backbone's outputs {list(shapes)}")
+        channels = {shapes[name].channels for name in solo.IN_FEATURES}
+        if len(channels) != 1:
+            raise ValueError(f"MODEL.SOLO.IN_FEATURES must have one number of channels, have {sorted(channels)}")
+        return {
+            "in_channels": channels.pop(),
+            "num_classes": solo.NUM_CLASSES,
+            "num_grids": solo.NUM_GRIDS,
+            "strides": solo.STRIDES,
+            "conv_dim": solo.CONV_DIM,
+            "num_convs": solo.NUM_CONVS,
+            "num_groups": solo.NUM_GROUPS,
+            "prior_prob": solo.PRIOR_PROB,
+            "init_std": solo.INIT_STD,
+            "coord_gain": solo.COORD_GAIN,
+        }
+
+    @abstractmethod
+    def add_mask_branch(
+        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int
+    ) -> Sequence[Conv2d]:
+        """Make the modules of the mask branch and ``mask_strides``; the arguments are those of the head.
+
+        Returns:
+            Output convolutions whose bias is set by ``prior_prob``.
+        """
 
     def category_logits(self, inputs: list[Tensor]) -> list[Tensor]:
         """Category logits (N, num_classes, S_l, S_l) of every level, from its input (N, C, H_l, W_l)."""
@@ -109,56 +131,33 @@ class SOLOHead(nn.Module):
             for x, side in zip(inputs, self.num_grids)
         ]
 
-    def mask_features(self, inputs: list[Tensor], images: list[list[int]]) -> list[list[Tensor]]:
-        """Features of the mask tower, only for the given images of each level.
-
-        Maps of one size go through the tower as one batch, and levels that share an input tensor share its result.
-        GroupNorm normalizes each map by itself, so neither changes the result.
+    @abstractmethod
+    def mask_maps(
+        self, features: Mapping[str, Tensor], inputs: list[Tensor], images: list[list[int]]
+    ) -> list[list[MaskMaps]]:
+        """Maps from which masks are made, only for the given images of each level.
 
         Args:
+            features: Features of the backbone.
             inputs: (N, C, H_l, W_l) of every level.
             images: Indices of the images in which every level has cells.
 
         Returns:
-            (conv_dim, H_l, W_l) of each of the ``images`` of every level.
+            Maps of each of the ``images`` of every level.
         """
-        maps: dict[tuple[int, int], Tensor] = {}
-        for x, level_images in zip(inputs, images):
-            slices = x.unbind()
-            maps.update({(id(x), image): slices[image] for image in level_images})
-        by_size: dict[torch.Size, list[tuple[int, int]]] = {}
-        for key, x in maps.items():
-            by_size.setdefault(x.shape, []).append(key)
-        results: dict[tuple[int, int], Tensor] = {}
-        for keys in by_size.values():
-            batch = torch.stack([maps[key] for key in keys])
-            results.update(zip(keys, self.mask_tower(batch).unbind()))
-        return [[results[id(x), image] for image in level_images] for x, level_images in zip(inputs, images)]
 
-    def mask_logits(self, level: int, features: list[Tensor], cells: list[Tensor]) -> Tensor:
-        """Mask logits of the given cells at half the level's stride.
-
-        The 1x1 filters run before the x2 up-sampling: both are linear and bilinear weights sum to one, so they commute
-        up to rounding, at a quarter of the work.
+    @abstractmethod
+    def mask_probabilities(
+        self, level: int, maps: list[MaskMaps], cells: list[Tensor], size: Sequence[int] | None = None
+    ) -> Tensor:
+        """Mask probabilities of cells of one level.
 
         Args:
             level: Level of the cells.
-            features: (conv_dim, h, w) of :meth:`mask_features` for each image.
+            maps: Result of :meth:`mask_maps` for each image.
             cells: (n_i,) int64 row-major cell indices in each of these images.
+            size: (h, w) to which probabilities are resized; by default they have the level's mask stride.
 
         Returns:
-            (sum of n_i, 2h, 2w) logits, image after image.
+            (sum of n_i, h, w) float32, image after image.
         """
-        output = self.mask_outputs[level]
-        index = torch.cat(cells)
-        filters = output.get_parameter("weight")[index].flatten(1).split([len(c) for c in cells])
-        height, width = features[0].shape[-2:]
-        logits = (
-            torch.cat([f @ x.flatten(1) for f, x in zip(filters, features)]) + output.get_parameter("bias")[index, None]
-        )
-        return resize(logits.view(1, -1, height, width), (2 * height, 2 * width))[0]
-
-    def unused_parameters(self, images: list[list[int]]) -> list[nn.Parameter]:
-        """Parameters that :meth:`mask_features` and :meth:`mask_logits` do not use for these images."""
-        unused = [p for conv, ids in zip(self.mask_outputs, images) if not ids for p in conv.parameters()]
-        return unused if any(images) else [*self.mask_tower.parameters(), *unused]

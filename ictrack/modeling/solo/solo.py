@@ -1,4 +1,4 @@
-"""SOLO v1 as a Detectron2 meta-architecture, optionally with an embedding head."""
+"""SOLO's family as a Detectron2 meta-architecture, optionally with an embedding head."""
 
 from __future__ import annotations
 
@@ -7,32 +7,37 @@ from collections.abc import Sequence
 
 import torch
 from detectron2.config import CfgNode, configurable
-from detectron2.layers import ShapeSpec
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
 from detectron2.structures import Boxes, ImageList, Instances
-from fvcore.nn import sigmoid_focal_loss
 from torch import Tensor
-from torch.nn import functional as F
 
-from ictrack.losses.dice import dice_loss
+from ictrack.modeling.backbone.affine_norm import train_norms
 from ictrack.modeling.detector_base import TrackableDetector
 from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head
 from ictrack.modeling.freezing import frozen_parts
 
+from .build import head_from_config, selector_from_config, training_from_config
 from .grid import grid_cells
-from .head import SOLOHead, resize
+from .ground_truth_masks import bit_masks
+from .head import SOLOHead
 from .inference import SOLOSelector, paste_masks
-from .matrix_nms import point_nms
-from .targets import SOLOTargetAssigner, SOLOTargets, bit_masks
+from .level_inputs import LevelInputs
+from .losses import SOLOLosses
+from .outputs import SOLOOutputs, masks_of_cells
+from .targets import SOLOTargetAssigner, SOLOTargets
 
 
 @META_ARCH_REGISTRY.register()
 class SOLO(TrackableDetector):
-    """Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020.
+    """Wang et al., "SOLO: Segmenting Objects by Locations", ECCV 2020, and its successors Decoupled SOLO and SOLOv2
+    (NeurIPS 2020), which differ in the mask branch of the head.
 
     Every cell of a grid predicts the category of the instance whose mass center it holds, and that instance's mask over
     the whole image. Detections keep their cell, at which ``embedding_head`` reads their embedding (Fu et al., CVPR
     2021).
+
+    Images go in as dicts (:meth:`forward`), or, without preprocessing, as a tensor: :meth:`forward_features`, and from
+    its result :meth:`losses_from` or :meth:`inference_from`.
 
     Naming convention:
         N: images of the batch, K: categories, l: level, S_l: cells along a side of its grid, (H, W): size of the
@@ -50,17 +55,12 @@ class SOLO(TrackableDetector):
         *,
         backbone: Backbone,
         head: SOLOHead,
-        in_features: Sequence[str],
-        strides: Sequence[int],
+        level_inputs: LevelInputs,
         target_assigner: SOLOTargetAssigner,
+        losses: SOLOLosses,
         selector: SOLOSelector,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
-        focal_alpha: float,
-        focal_gamma: float,
-        dice_eps: float,
-        category_loss_weight: float,
-        mask_loss_weight: float,
         frozen: Sequence[str] = (),
         embedding_head: EmbeddingHead | None = None,
     ):
@@ -68,37 +68,27 @@ class SOLO(TrackableDetector):
         Args:
             backbone: Backbone.
             head: Category and mask branches.
-            in_features: Backbone feature of each level; a feature may serve several levels.
-            strides: Stride of each level's head input, even and rising; features of another stride are resized.
+            level_inputs: Inputs of the head's levels, from the backbone's features.
             target_assigner: Assigner of training targets.
+            losses: Losses of the head.
             selector: Selector of detections at test time.
             pixel_mean, pixel_std: Values by channel, in the order of the input image.
-            focal_alpha, focal_gamma: Parameters of the category loss.
-            dice_eps: Constant of the mask loss.
-            category_loss_weight, mask_loss_weight: Weights of the two losses.
             frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
-            embedding_head: Head on :meth:`embedding_features`; None for a detector without embeddings.
+            embedding_head: Head on the features that ``level_inputs`` makes for it; None: no embeddings.
         """
         super().__init__()
-        num_levels = len(head.num_grids)
-        if not len(in_features) == len(strides) == len(target_assigner.scale_ranges) == num_levels:
+        num_levels, strides = len(head.num_grids), list(level_inputs.strides)
+        if not len(level_inputs.in_features) == len(strides) == len(target_assigner.scale_ranges) == num_levels:
             raise ValueError(
-                f"SOLO needs one entry a level: {len(in_features)} IN_FEATURES, {len(strides)} STRIDES, "
+                f"SOLO needs one entry a level: {len(level_inputs.in_features)} IN_FEATURES, {len(strides)} STRIDES, "
                 f"{num_levels} NUM_GRIDS, {len(target_assigner.scale_ranges)} SCALE_RANGES"
             )
-        if any(stride % 2 for stride in strides) or list(strides) != sorted(strides):
-            raise ValueError(f"SOLO needs even STRIDES from fine to coarse, got {list(strides)}")
         self.backbone = backbone
         self.head = head
-        self.in_features = list(in_features)
-        self.strides = list(strides)
+        self.level_inputs = level_inputs
         self.target_assigner = target_assigner
+        self.losses = losses
         self.selector = selector
-        self.focal_alpha = focal_alpha
-        self.focal_gamma = focal_gamma
-        self.dice_eps = dice_eps
-        self.category_loss_weight = category_loss_weight
-        self.mask_loss_weight = mask_loss_weight
         self.embedding_head = embedding_head
         self.size_divisibility = math.lcm(backbone.size_divisibility or 1, *strides)
 
@@ -106,7 +96,7 @@ class SOLO(TrackableDetector):
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
         cells = grid_cells(head.num_grids)
         self.register_buffer("grid_cells", cells, False)
-        self.register_buffer("cell_strides", torch.tensor(self.strides)[cells[:, 0]], False)
+        self.register_buffer("cell_strides", torch.tensor(strides)[cells[:, 0]], False)
 
         self.freeze_parts(frozen, self.head)
 
@@ -114,56 +104,21 @@ class SOLO(TrackableDetector):
     def from_config(cls, cfg: CfgNode) -> dict:
         solo = cfg.MODEL.SOLO
         backbone = build_backbone(cfg)
+        if solo.TRAIN_BACKBONE_NORM:
+            train_norms(backbone)
         shapes = backbone.output_shape()
-        missing = [name for name in solo.IN_FEATURES if name not in shapes]
-        if missing:
-            raise ValueError(f"MODEL.SOLO.IN_FEATURES {missing} are not among the backbone's outputs {list(shapes)}")
-        channels = {shapes[name].channels for name in solo.IN_FEATURES}
-        if len(channels) != 1:
-            raise ValueError(f"MODEL.SOLO.IN_FEATURES must have one number of channels, have {sorted(channels)}")
+        head = head_from_config(cfg, shapes)
+        level_inputs = LevelInputs(list(solo.IN_FEATURES), list(solo.STRIDES))
         return {
             "backbone": backbone,
-            "head": SOLOHead(
-                in_channels=channels.pop(),
-                num_classes=solo.NUM_CLASSES,
-                num_grids=solo.NUM_GRIDS,
-                conv_dim=solo.CONV_DIM,
-                num_convs=solo.NUM_CONVS,
-                num_groups=solo.NUM_GROUPS,
-                prior_prob=solo.PRIOR_PROB,
-                init_std=solo.INIT_STD,
-                coord_gain=solo.COORD_GAIN,
-            ),
-            "in_features": solo.IN_FEATURES,
-            "strides": solo.STRIDES,
-            "target_assigner": SOLOTargetAssigner(
-                num_classes=solo.NUM_CLASSES,
-                strides=solo.STRIDES,
-                num_grids=solo.NUM_GRIDS,
-                scale_ranges=solo.SCALE_RANGES,
-                center_region=solo.CENTER_REGION,
-            ),
-            "selector": SOLOSelector(
-                score_thresh=solo.SCORE_THRESH_TEST,
-                mask_thresh=solo.MASK_THRESH_TEST,
-                nms_pre_topk=solo.NMS_PRE_TOPK,
-                nms_kernel=solo.NMS_KERNEL,
-                nms_sigma=solo.NMS_SIGMA,
-                nms_class_agnostic=solo.NMS_CLASS_AGNOSTIC,
-                update_thresh=solo.UPDATE_THRESH_TEST,
-                max_detections=cfg.TEST.DETECTIONS_PER_IMAGE,
-            ),
+            "head": head,
+            "level_inputs": level_inputs,
+            **training_from_config(cfg, head),
+            "selector": selector_from_config(cfg),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
-            "focal_alpha": solo.FOCAL_ALPHA,
-            "focal_gamma": solo.FOCAL_GAMMA,
-            "dice_eps": solo.DICE_EPS,
-            "category_loss_weight": solo.CATEGORY_LOSS_WEIGHT,
-            "mask_loss_weight": solo.MASK_LOSS_WEIGHT,
             "frozen": frozen_parts(cfg),
-            "embedding_head": build_embedding_head(
-                cfg, _with_strides(shapes, solo.IN_FEATURES, solo.STRIDES), solo.IN_FEATURES
-            ),
+            "embedding_head": build_embedding_head(cfg, level_inputs.embedding_shapes(shapes), solo.IN_FEATURES),
         }
 
     @property
@@ -190,44 +145,120 @@ class SOLO(TrackableDetector):
         if self.training:
             return self.training_losses(batched_inputs)
         images = self.preprocess_image(batched_inputs)
-        return self.inference(self.backbone(images.tensor), images, batched_inputs)
+        output_sizes = [
+            (x.get("height", size[0]), x.get("width", size[1])) for x, size in zip(batched_inputs, images.image_sizes)
+        ]
+        detections = self.inference_from(self.forward_features(images.tensor), images.image_sizes, output_sizes)
+        return [{"instances": x} for x in detections]
 
     def image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         if any("instances" not in x for x in batched_inputs):
             raise ValueError("SOLO trains on images with instances; an image of the batch has none (nor an empty set)")
-        features, padded_size = self._backbone_features([x["image"] for x in batched_inputs])
-        inputs = self.level_inputs(features, padded_size)
+        images = self.preprocess_image(batched_inputs).tensor
+        padded_size = (images.shape[-2], images.shape[-1])
         instances = [x["instances"] for x in batched_inputs]
-        masks = [bit_masks(x) for x in instances]
-        targets = self._targets(instances, masks, padded_size)
-        losses = self.detector_losses(inputs, targets) if self.trainable else {}
+        features, inputs = self._features(images)
+        targets = self.assign_targets(instances, padded_size)
+        losses = self.losses(self.head, self._outputs(features, inputs), targets) if self.trainable else {}
         if self.embedding_head is not None:
             cells = self._cell_instances(targets.positives, instances, padded_size)
             located = self.locate_ground_truth(self.embedding_head, instances, padded_size, cells)
-            losses.update(self.embedding_head.losses(self.embedding_features(features, inputs), located, padded_size))
+            losses.update(
+                self.embedding_head.losses(self.level_inputs.embedding_features(features, inputs), located, padded_size)
+            )
         return losses
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
-        """:meth:`embedding_features` of images (C, h, w), and (H, W) of the padded input."""
-        features, padded_size = self._backbone_features(images)
-        return self.embedding_features(features, self.level_inputs(features, padded_size)), padded_size
-
-    def _backbone_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
+        """Features of images (C, h, w) for the embedding head, and (H, W) of the padded input."""
         batch = self.preprocess_image([{"image": image} for image in images]).tensor
-        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
-            return self.backbone(batch), (batch.shape[-2], batch.shape[-1])
+        return self.level_inputs.embedding_features(*self._features(batch)), (batch.shape[-2], batch.shape[-1])
 
-    def _targets(
-        self, instances: Sequence[Instances], masks: list[Tensor], padded_size: tuple[int, int]
-    ) -> SOLOTargets:
+    def forward_features(self, images: Tensor) -> SOLOOutputs:
+        """Outputs of the network, of which masks are made later, only for the cells that need one.
+
+        Args:
+            images: (N, C, H, W) normalized, and padded with zeros at the bottom and on the right.
+
+        Raises:
+            ValueError: If H or W is not a multiple of ``size_divisibility``.
+        """
+        if images.shape[-2] % self.size_divisibility or images.shape[-1] % self.size_divisibility:
+            raise ValueError(f"images are {tuple(images.shape)}, sides must be multiples of {self.size_divisibility}")
+        return self._outputs(*self._features(images))
+
+    def losses_from(self, outputs: SOLOOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
+        """Losses of the detector: loss_category and loss_mask.
+
+        Args:
+            outputs: Result of :meth:`forward_features`.
+            targets: Instances of each image on the image without padding, as in :meth:`forward`.
+        """
+        return self.losses(self.head, outputs, self.assign_targets(targets, self._padded_size(outputs.inputs)))
+
+    def inference_from(
+        self,
+        outputs: SOLOOutputs,
+        image_sizes: Sequence[tuple[int, int]],
+        output_sizes: Sequence[tuple[int, int]] | None = None,
+    ) -> list[Instances]:
+        """Detections of each image, see :meth:`forward`.
+
+        Args:
+            outputs: Result of :meth:`forward_features`.
+            image_sizes: (height, width) of each image without padding.
+            output_sizes: (height, width) to which masks are resized; by default the image's.
+        """
+        padded_size = self._padded_size(outputs.inputs)
+        mask_size = (padded_size[0] // self.head.mask_strides[0], padded_size[1] // self.head.mask_strides[0])
+        scores = outputs.category_scores()
+        candidates = (scores > self.selector.score_thresh).any(2)
+        results, read = [], []
+        for masks, of_image, image_size, output_size in zip(
+            masks_of_cells(self.head, self.grid_cells, outputs, candidates, mask_size),
+            scores,
+            image_sizes,
+            image_sizes if output_sizes is None else output_sizes,
+        ):
+            cells, classes, kept_scores, low_resolution = self.selector(of_image, self.cell_strides, masks, mask_size)
+            pred_masks, boxes = paste_masks(
+                masks(cells), low_resolution, padded_size, image_size, output_size, self.selector.mask_thresh
+            )
+            result = Instances(tuple(output_size))
+            result.pred_boxes = Boxes(boxes)
+            result.scores = kept_scores
+            result.pred_classes = classes
+            result.pred_masks = pred_masks
+            result.grid_cells = self.grid_cells[cells]
+            results.append(result)
+            read.append(Instances(padded_size, pred_masks=low_resolution, grid_cells=result.grid_cells))
+        if self.embedding_head is not None:
+            features = self.level_inputs.embedding_features(outputs.features, outputs.inputs)
+            for result, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
+                result.embeddings = embeddings
+        return results
+
+    def _features(self, images: Tensor) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Features of the backbone and inputs of the levels, of images (N, C, H, W)."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trainable):
+            features = self.backbone(images)
+            return features, self.level_inputs(features, (images.shape[-2], images.shape[-1]))
+
+    def _outputs(self, features: dict[str, Tensor], inputs: list[Tensor]) -> SOLOOutputs:
+        return SOLOOutputs(features, inputs, self.head.category_logits(inputs))
+
+    def _padded_size(self, inputs: list[Tensor]) -> tuple[int, int]:
+        """(H, W) of the network's input."""
+        return inputs[0].shape[-2] * self.level_inputs.strides[0], inputs[0].shape[-1] * self.level_inputs.strides[0]
+
+    def assign_targets(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> SOLOTargets:
+        """Targets of a batch from gt_boxes, gt_classes and gt_masks of each image."""
         boxes, classes = [x.gt_boxes.tensor for x in instances], [x.gt_classes for x in instances]
-        return self.target_assigner(boxes, classes, masks, padded_size)
+        return self.target_assigner(boxes, classes, [bit_masks(x) for x in instances], padded_size)
 
     def assign_cells(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> list[Instances]:
         """Positive cells of instances with gt_masks, gt_boxes and gt_classes; see :class:`TrackableDetector`."""
         instances = [x.to("cpu") for x in instances]
-        positives = self._targets(instances, [bit_masks(x) for x in instances], padded_size).positives
-        return self._cell_instances(positives, instances, padded_size)
+        return self._cell_instances(self.assign_targets(instances, padded_size).positives, instances, padded_size)
 
     def _cell_instances(
         self, positives: Tensor, instances: Sequence[Instances], padded_size: tuple[int, int]
@@ -241,151 +272,3 @@ class SOLO(TrackableDetector):
         """Batch of normalized images, padded with zeros at the bottom and on the right."""
         images = [(x["image"].to(self.device) - self.pixel_mean) / self.pixel_std for x in batched_inputs]
         return ImageList.from_tensors(images, self.size_divisibility)
-
-    def level_inputs(self, features: dict[str, Tensor], padded_size: tuple[int, int]) -> list[Tensor]:
-        """Head inputs (N, C, H / stride, W / stride) of every level. Levels of one source share the tensor."""
-        sources = dict.fromkeys(zip(self.in_features, self.strides))
-        resized = {
-            (name, stride): resize(features[name], (padded_size[0] // stride, padded_size[1] // stride))
-            for name, stride in sources
-        }
-        return [resized[source] for source in zip(self.in_features, self.strides)]
-
-    def embedding_features(self, features: dict[str, Tensor], inputs: list[Tensor]) -> dict[str, Tensor]:
-        """Features for the embedding head: those of the backbone, with ``in_features`` replaced by the inputs of their
-        levels (the finest level's where a feature serves several).
-
-        Args:
-            features: Features of the backbone.
-            inputs: Result of :meth:`level_inputs`.
-        """
-        return {**features, **dict(zip(reversed(self.in_features), reversed(inputs)))}
-
-    def detector_losses(self, inputs: list[Tensor], targets: SOLOTargets) -> dict[str, Tensor]:
-        """Category and mask loss of a batch.
-
-        Args:
-            inputs: Result of :meth:`level_inputs`.
-            targets: Targets of the batch, on any device.
-        """
-        num_positives = len(targets.positives)
-        return {
-            "loss_category": self.category_loss_weight
-            * self._category_loss(self.head.category_logits(inputs), targets.categories, num_positives),
-            "loss_mask": self.mask_loss_weight * self._mask_loss(inputs, targets) / max(num_positives, 1),
-        }
-
-    def _category_loss(self, logits: list[Tensor], categories: list[Tensor], num_positives: int) -> Tensor:
-        """Focal loss summed over all cells of all levels, over the number of positive cells + 1."""
-        flat = torch.cat([x.permute(0, 2, 3, 1).flatten(0, 2) for x in logits]).float()
-        labels = torch.cat([x.flatten() for x in categories]).to(flat.device)
-        one_hot = F.one_hot(labels, flat.shape[1] + 1)[:, :-1]  # the last class is the background
-        loss = sigmoid_focal_loss(flat, one_hot, self.focal_alpha, self.focal_gamma, reduction="sum")
-        return loss / (num_positives + 1)
-
-    def _mask_loss(self, inputs: list[Tensor], targets: SOLOTargets) -> Tensor:
-        """Sum of the dice losses of all positive cells."""
-        image, level, row, col, _ = targets.positives.unbind(1)
-        by_level = [(level == i).nonzero().squeeze(1) for i in range(len(inputs))]
-        images = [image[rows].unique().tolist() for rows in by_level]
-        total = inputs[0].new_zeros((), dtype=torch.float32)
-        for i, features in enumerate(self.head.mask_features(inputs, images)):
-            if not features:
-                continue
-            rows = by_level[i]
-            flat = (row[rows] * self.head.num_grids[i] + col[rows]).to(self.device)
-            cells = flat.split(image[rows].unique(return_counts=True)[1].tolist())
-            probabilities = self.head.mask_logits(i, features, cells).float().sigmoid()
-            masks = targets.instance_masks[i].to(self.device)[targets.mask_index[i].to(self.device)]
-            total = total + dice_loss(probabilities, masks, self.dice_eps).sum()
-        # Every parameter gets a gradient in every step, as DistributedDataParallel expects.
-        for parameter in self.head.unused_parameters(images):
-            total = total + 0 * parameter.sum()
-        return total
-
-    def inference(self, features: dict[str, Tensor], images: ImageList, batched_inputs: list[dict]) -> list[dict]:
-        """Detections of a batch, see :meth:`forward`."""
-        padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
-        inputs = self.level_inputs(features, padded_size)
-        scores = self.category_scores(inputs)
-        mask_features = self._candidate_mask_features(inputs, scores)
-        mask_size = (2 * inputs[0].shape[-2], 2 * inputs[0].shape[-1])
-
-        results, read = [], []
-        for image, maps in enumerate(mask_features):
-
-            def probabilities(flat: Tensor, maps: dict[int, Tensor] = maps) -> Tensor:
-                return self.mask_probabilities(maps, flat, mask_size)
-
-            flat, classes, image_scores, low_resolution = self.selector(
-                scores[image], self.cell_strides, probabilities, mask_size
-            )
-            x = batched_inputs[image]
-            image_size = tuple(x["image"].shape[-2:])
-            output_size = (x.get("height", image_size[0]), x.get("width", image_size[1]))
-            pred_masks, boxes = paste_masks(
-                probabilities(flat), low_resolution, padded_size, image_size, output_size, self.selector.mask_thresh
-            )
-            result = Instances(output_size)
-            result.pred_boxes = Boxes(boxes)
-            result.scores = image_scores
-            result.pred_classes = classes
-            result.pred_masks = pred_masks
-            result.grid_cells = self.grid_cells[flat]
-            results.append({"instances": result})
-            read.append(Instances(padded_size, pred_masks=low_resolution, grid_cells=result.grid_cells))
-        if self.embedding_head is not None:
-            features = self.embedding_features(features, inputs)
-            for result, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
-                result["instances"].embeddings = embeddings
-        return results
-
-    def category_scores(self, inputs: list[Tensor]) -> Tensor:
-        """(N, sum of S_l^2, K) probabilities of all cells after point NMS, float32."""
-        logits = self.head.category_logits(inputs)
-        return torch.cat([point_nms(x.float().sigmoid()).flatten(2).transpose(1, 2) for x in logits], dim=1)
-
-    def _candidate_mask_features(self, inputs: list[Tensor], scores: Tensor) -> list[dict[int, Tensor]]:
-        """{level: (C, h, w)} of every image, for the levels on which it has candidates."""
-        candidate = (scores > self.selector.score_thresh).any(2)  # (N, cells)
-        per_level = candidate.split([side * side for side in self.head.num_grids], dim=1)
-        has_candidates = torch.stack([level.any(1) for level in per_level]).tolist()
-        images = [[image for image, has in enumerate(level) if has] for level in has_candidates]
-        maps: list[dict[int, Tensor]] = [{} for _ in range(len(scores))]
-        for level, features in enumerate(self.head.mask_features(inputs, images)):
-            for image, x in zip(images[level], features):
-                maps[image][level] = x
-        return maps
-
-    def mask_probabilities(self, features: dict[int, Tensor], cells: Tensor, size: tuple[int, int]) -> Tensor:
-        """Mask probabilities of cells of one image.
-
-        Args:
-            features: {level: (C, h, w)} for every level of these cells.
-            cells: (n,) int64 flat indices over the cells of all levels.
-            size: (h, w) of the result; the sigmoid is taken before resizing.
-
-        Returns:
-            (n, *size) float32 probabilities.
-        """
-        level, row, col = self.grid_cells[cells].unbind(1)
-        result = torch.empty((len(cells), *size), device=cells.device)
-        levels = torch.arange(len(self.head.num_grids), device=cells.device)
-        counts = (level == levels[:, None]).sum(1).tolist()
-        by_level = level.argsort(stable=True).split(counts)
-        for i, x in features.items():
-            rows = by_level[i]
-            if len(rows):
-                flat = row[rows] * self.head.num_grids[i] + col[rows]
-                probabilities = self.head.mask_logits(i, [x], [flat]).float().sigmoid()
-                result[rows] = resize(probabilities[None], size)[0]
-        return result
-
-
-def _with_strides(
-    shapes: dict[str, ShapeSpec], in_features: Sequence[str], strides: Sequence[int]
-) -> dict[str, ShapeSpec]:
-    """Shapes of :meth:`SOLO.embedding_features`."""
-    finest = dict(zip(reversed(in_features), reversed(strides)))
-    resized = {name: ShapeSpec(channels=shapes[name].channels, stride=stride) for name, stride in finest.items()}
-    return {**shapes, **resized}

@@ -7,17 +7,18 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from ictrack.modeling.solo.head import CoordConv, SOLOHead
+from ictrack.modeling.solo import GridMaskHead
+from ictrack.modeling.solo.layers import CoordConv
 
 
-def make_head(**overrides) -> SOLOHead:
-    arguments = {"in_channels": 16, "num_classes": 3, "num_grids": [6, 5, 4], "conv_dim": 16}
-    arguments |= {"num_convs": 2, "num_groups": 4, "prior_prob": 0.01, **overrides}
-    return SOLOHead(**arguments)
+def make_head(**overrides) -> GridMaskHead:
+    arguments = {"in_channels": 16, "num_classes": 3, "num_grids": [6, 5, 4], "strides": [8, 8, 16]}
+    arguments |= {"conv_dim": 16, "num_convs": 2, "num_groups": 4, "prior_prob": 0.01, **overrides}
+    return GridMaskHead(**arguments)
 
 
 def test_coord_conv_is_a_convolution_of_concatenated_coordinates():
-    conv = CoordConv(6, 8, 3, padding=1, bias=False, norm=nn.GroupNorm(2, 8), activation=F.relu)
+    conv = CoordConv(4, 8, 3, padding=1, bias=False, norm=nn.GroupNorm(2, 8), activation=F.relu)
     x = torch.randn(2, 4, 5, 7)
     xs = torch.linspace(-1, 1, 7).expand(2, 1, 5, 7)
     ys = torch.linspace(-1, 1, 5).view(1, 1, 5, 1).expand(2, 1, 5, 7)
@@ -53,7 +54,7 @@ def test_mask_features_of_some_images_are_those_of_the_batch():
     rows = []
     head.mask_tower.register_forward_pre_hook(lambda _, args: rows.append(len(args[0])))
     images = [[0, 2], [1, 2], []]
-    for level, features in enumerate(head.mask_features(inputs, images)):
+    for level, features in enumerate(head.mask_maps({}, inputs, images)):
         assert len(features) == len(images[level])
         for image, x in zip(images[level], features):
             assert torch.allclose(x, everything[level][image], atol=1e-5)

@@ -10,9 +10,10 @@ from detectron2.structures import ImageList
 from parity_gradients import assert_arrays_agree, assert_norms_agree
 
 from ictrack.checkpoint.published.mmdetection import MMDETECTION
+from ictrack.modeling.solo.ground_truth_masks import mask_windows, shrink_masks
 from ictrack.modeling.solo.inference import paste_masks
 from ictrack.modeling.solo.matrix_nms import matrix_nms, point_nms
-from ictrack.modeling.solo.targets import bit_masks, mask_windows, shrink_masks
+from ictrack.modeling.solo.outputs import masks_of_cells
 
 our_name = MMDETECTION.table.ours
 
@@ -41,7 +42,7 @@ def test_raw_outputs(model, outputs):
         np.testing.assert_allclose(every41(x), outputs[f"single_{name}_every41"], atol=1e-3)
 
     inputs = model.level_inputs(features, (224, 320))
-    maps = model.head.mask_features(inputs, [[0]] * 5)
+    maps = model.head.mask_maps(features, inputs, [[0]] * 5)
     for level, logits in enumerate(model.head.category_logits(inputs)):
         np.testing.assert_allclose(logits.numpy(), outputs[f"single_cls_logits{level}"], atol=1e-3)
         masks = model.head.mask_logits(level, maps[level], [torch.arange(model.head.num_grids[level] ** 2)])
@@ -55,10 +56,11 @@ def test_inference(model, outputs, tag, count):
     dicts = parity.dataset_dicts(instances=False)[:count]
     images = model.preprocess_image(dicts)
     size = tuple(images.tensor.shape[-2:])
-    inputs = model.level_inputs(model.backbone(images.tensor), size)
-    scores = model.category_scores(inputs)
+    outputs_of_network = model.forward_features(images.tensor)
+    scores = outputs_of_network.category_scores()
     np.testing.assert_allclose(scores.numpy(), outputs[f"{tag}_cls_prob_pointnms"], atol=1e-3)
-    maps = model.head.mask_features(inputs, [list(range(count))] * 5)
+    mask_size, every_cell = (size[0] // 4, size[1] // 4), torch.ones(scores.shape[:2], dtype=torch.bool)
+    masks_of = masks_of_cells(model.head, model.grid_cells, outputs_of_network, every_cell, mask_size)
 
     for i, result in enumerate(model(dicts)):
         prefix = f"{tag}_img{i}"
@@ -67,8 +69,7 @@ def test_inference(model, outputs, tag, count):
         np.testing.assert_array_equal(classes, outputs[f"{prefix}_cand_label"])
 
         sampled = torch.from_numpy(outputs[f"{prefix}_maskprob_sample_cells"])
-        mask_size = (size[0] // 4, size[1] // 4)
-        probabilities = model.mask_probabilities({level: x[i] for level, x in enumerate(maps)}, sampled, mask_size)
+        probabilities = masks_of[i](sampled)
         np.testing.assert_allclose(every41(probabilities), outputs[f"{prefix}_maskprob_sample_every41"], atol=1e-3)
 
         instances = result["instances"]
@@ -120,12 +121,7 @@ def test_matrix_nms(outputs, kernel):
 def test_targets(model):
     dicts = parity.dataset_dicts()
     instances = [x["instances"] for x in dicts]
-    targets = model.target_assigner(
-        [x.gt_boxes.tensor for x in instances],
-        [x.gt_classes for x in instances],
-        [bit_masks(x) for x in instances],
-        parity.PADDED,
-    )
+    targets = model.assign_targets(instances, parity.PADDED)
     z = parity.arrays("targets")
     for image in range(2):
         for level, side in enumerate(model.head.num_grids):
@@ -144,13 +140,7 @@ def losses_of(model, images: list[int], without_instances: tuple[int, ...] = ())
     dicts = parity.dataset_dicts()
     tensor = model.preprocess_image(dicts).tensor[images]
     instances = [dicts[i]["instances"][:0] if i in without_instances else dicts[i]["instances"] for i in images]
-    targets = model.target_assigner(
-        [x.gt_boxes.tensor for x in instances],
-        [x.gt_classes for x in instances],
-        [bit_masks(x) for x in instances],
-        parity.PADDED,
-    )
-    return model.detector_losses(model.level_inputs(model.backbone(tensor), parity.PADDED), targets)
+    return model.losses_from(model.forward_features(tensor), instances)
 
 
 @pytest.mark.parametrize(

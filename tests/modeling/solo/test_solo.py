@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ictrack.modeling.solo import SOLO
-from ictrack.modeling.solo.targets import bit_masks
+from ictrack.modeling.solo.ground_truth_masks import bit_masks
 
 
 @BACKBONE_REGISTRY.register()
@@ -249,12 +249,7 @@ def test_a_head_that_reads_cells_gets_the_positives():
     records[0]["instances"].gt_ids = torch.tensor([7, 7, 9])
     model(records)
     places = model.embedding_head.calls["instances"]
-    expected = model.target_assigner(
-        [x["instances"].gt_boxes.tensor for x in records],
-        [x["instances"].gt_classes for x in records],
-        [bit_masks(x["instances"]) for x in records],
-        (96, 160),
-    )
+    expected = model.assign_targets([x["instances"] for x in records], (96, 160))
     given = [
         torch.cat([torch.full_like(x.gt_index, i)[:, None], x.grid_cells, x.gt_index[:, None]], dim=1)
         for i, x in enumerate(places)
@@ -276,7 +271,7 @@ def test_the_embedding_head_reads_the_inputs_of_the_other_heads(is_training):
     seen = model.embedding_head.calls["features"]
     with torch.set_grad_enabled(is_training):
         raw = model.backbone(model.preprocess_image([record]).tensor)
-    for name, x in zip(model.in_features, model.level_inputs(raw, (96, 160))):
+    for name, x in zip(model.level_inputs.in_features, model.level_inputs(raw, (96, 160))):
         assert torch.equal(seen[name], x), name
     assert [tuple(seen[f"p{level}"].shape[2:]) for level in range(2, 6)] == [(12, 20), (12, 20), (6, 10), (6, 10)]
     assert torch.equal(seen["tap"], raw["tap"])

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import hypothesis.strategies as st
 import numpy as np
 import pytest
@@ -7,21 +9,32 @@ import torch
 from detectron2.structures import BitMasks, Instances, PolygonMasks
 from hypothesis import given, settings
 
-from ictrack.modeling.solo.targets import SOLOTargetAssigner, bit_masks, mask_windows, mass_centers, shrink_masks
+from ictrack.modeling.solo.ground_truth_masks import (
+    bit_masks,
+    mask_windows,
+    mass_centers,
+    shrink_masks,
+    shrink_unpadded_masks,
+)
+from ictrack.modeling.solo.targets import SOLOTargetAssigner
 
 PUBLISHED = SOLOTargetAssigner(
     num_classes=80,
-    strides=[8, 8, 16, 32, 32],
+    mask_strides=[4, 4, 8, 16, 16],
     num_grids=[40, 36, 24, 16, 12],
     scale_ranges=[[1, 96], [48, 192], [96, 384], [192, 768], [384, 2048]],
     center_region=0.2,
+    trains_every_pair=False,
+    shrink_padded_masks=True,
 )
 SMALL = SOLOTargetAssigner(
     num_classes=4,
-    strides=[8, 8, 16, 32],
+    mask_strides=[4, 4, 8, 16],
     num_grids=[20, 16, 12, 8],
     scale_ranges=[[1, 48], [24, 96], [48, 192], [96, 512]],
     center_region=0.2,
+    trains_every_pair=False,
+    shrink_padded_masks=True,
 )
 
 
@@ -86,7 +99,7 @@ def test_definition(seed, count):
     ]
     assert targets.positives.tolist() == expected
 
-    for level, (side, stride) in enumerate(zip(SMALL.num_grids, SMALL.strides)):
+    for level, (side, stride) in enumerate(zip(SMALL.num_grids, SMALL.mask_strides)):
         on_level = targets.positives[targets.positives[:, 1] == level]
         labels = torch.full((3, side, side), SMALL.num_classes)
         for image, _, row, col, instance in on_level.tolist():
@@ -94,14 +107,14 @@ def test_definition(seed, count):
         assert torch.equal(targets.categories[level], labels)
 
         # The centre pixels of a block of the padded mask: at least two of four.
-        s = stride // 2
         cell_masks = targets.instance_masks[level][targets.mask_index[level]]
-        assert cell_masks.shape == (len(on_level), padded_size[0] // s, padded_size[1] // s)
+        assert cell_masks.shape == (len(on_level), padded_size[0] // stride, padded_size[1] // stride)
         for (image, *_, instance), mask in zip(on_level.tolist(), cell_masks):
             padded = np.zeros(padded_size, dtype=int)
             padded[:90, :123] = masks[image][instance]
-            blocks = padded.reshape(padded_size[0] // s, s, padded_size[1] // s, s)
-            middle = blocks[:, s // 2 - 1 : s // 2 + 1, :, s // 2 - 1 : s // 2 + 1]
+            blocks = padded.reshape(padded_size[0] // stride, stride, padded_size[1] // stride, stride)
+            centre = slice(stride // 2 - 1, stride // 2 + 1)
+            middle = blocks[:, centre, :, centre]
             np.testing.assert_array_equal(mask.numpy(), middle.sum(axis=(1, 3)) >= 2)
 
 
@@ -112,6 +125,39 @@ def test_later_instances_take_cells():
     targets = SMALL([boxes], [torch.tensor([1, 3])], [mask], (64, 64))
     assert targets.positives[:, 4].unique().tolist() == [1]
     assert set(torch.cat([x.flatten() for x in targets.categories]).tolist()) == {3, SMALL.num_classes}
+
+
+def test_every_pair_is_trained_and_the_later_owns_the_cell():
+    """Both instances keep their cell in the mask loss; in the batch's second image instances count from 0 again."""
+    mask = torch.zeros(2, 64, 64, dtype=torch.bool)
+    mask[0, 16:48, 16:48] = True
+    mask[1, 20:44, 20:44] = True
+    boxes, classes = torch.tensor([[16.0, 16, 48, 48]] * 2), torch.tensor([1, 3])
+    every_pair = replace(SMALL, trains_every_pair=True, mask_strides=[4] * 4)
+    targets = every_pair([boxes[:0], boxes], [classes[:0], classes], [mask[:0], mask], (64, 64))
+    own_cells = SMALL([boxes[:0], boxes], [classes[:0], classes], [mask[:0], mask], (64, 64)).positives
+    assert torch.equal(targets.positives, own_cells)
+    shared = [row[:4] for row in targets.mask_cells.tolist() if row[4] == 0]
+    assert shared and [[*row, 1] for row in shared] == targets.positives.tolist()
+    assert targets.mask_cells.tolist() == sorted([[*row, i] for row in shared for i in (0, 1)])
+    for level in range(4):
+        rows = targets.mask_cells[targets.mask_cells[:, 1] == level, 4]
+        masks = targets.instance_masks[level][targets.mask_index[level]]
+        assert torch.equal(masks.sum((1, 2)), torch.tensor([64, 36])[rows])
+
+
+def test_unpadded_masks_are_stretched():
+    """A full mask of 10 x 7 pixels becomes round(10 / 4) x round(7 / 4) full pixels, padded it becomes 3 x 2 blocks of
+    which the last row has its two center rows beyond the mask's end."""
+    full = np.ones((1, 10, 7), dtype=bool)
+    unpadded = shrink_unpadded_masks(full, 4, (4, 4))
+    assert unpadded[0, :3, :2].all() and unpadded.sum() == 6
+    padded = shrink_masks(full, mask_windows(full, np.zeros((1, 4), np.float32)), 4, (4, 4))
+    assert padded[0, :3, :2].all() and padded.sum() == 6
+    half = full.copy()
+    half[0, 5:] = False  # rows 0 to 4 of 10: the second of three shrunk rows is centered at 4.5, half of it is set
+    assert shrink_unpadded_masks(half, 4, (4, 4)).sum() == 4
+    assert shrink_masks(half, mask_windows(half, np.zeros((1, 4), np.float32)), 4, (4, 4)).sum() == 2
 
 
 def test_scale_ranges_include_both_ends():

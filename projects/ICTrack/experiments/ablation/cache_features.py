@@ -278,6 +278,7 @@ class _CachingDetector(nn.Module):
             hook.remove()
         if inputs[0]["frame_index"] % self._stride == 0:
             padded_size = tuple(self._model.preprocess_image(inputs).tensor.shape[-2:])
-            features = self._model.embedding_features(kept[0], self._model.level_inputs(kept[0], padded_size))
+            level_inputs = self._model.level_inputs
+            features = level_inputs.embedding_features(kept[0], level_inputs(kept[0], padded_size))
             self._maps.append(self._read(features, inputs[0]["image"]))
         return results

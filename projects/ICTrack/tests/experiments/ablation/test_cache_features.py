@@ -25,11 +25,11 @@ def expected_maps(model, head, image):
     features, _ = model.extract_features([image])
     resized = [
         F.interpolate(features[name], size=(side, side), mode="bilinear", align_corners=False)
-        for name, side in zip(model.in_features, model.head.num_grids)
+        for name, side in zip(model.level_inputs.in_features, model.head.num_grids)
     ]
     for embedded, x in zip(head(features), head._project(resized)):
         torch.testing.assert_close(embedded, x)
-    return dict(zip(model.in_features, resized))
+    return dict(zip(model.level_inputs.in_features, resized))
 
 
 def test_maps_of_frames(extractor):
