@@ -82,15 +82,16 @@ def benchmark_pose_branches(*, config_file: str, size: int, repeats: int, opts: 
 
     def with_all_branches() -> dict[str, torch.Tensor]:
         own = model.stages
-        model.stages = lambda features, images, parts: own(features, images, "everything")
+        model.stages = lambda features, image_sizes, parts: own(features, image_sizes, "everything")
         try:
             return _fields(model([image]))
         finally:
             del model.stages
 
     def whole_forward() -> dict[str, torch.Tensor]:
-        features, _, heatmaps, _, _ = model.predict(batch)
-        return {**features, "heatmap": heatmaps}
+        outputs = model.forward_features(batch.tensor)
+        model.stages(outputs.features, batch.image_sizes, "everything")
+        return {**outputs.features, "heatmap": outputs.heatmaps}
 
     passes: dict[str, tuple[Callable[[], dict[str, torch.Tensor]], Callable[[], dict[str, torch.Tensor]]]] = {
         "inference": (with_all_branches, lambda: _fields(model([image]))),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -29,28 +28,13 @@ from .anchors import (
     point_boxes,
 )
 from .build import heads_from_config, inference_from_config, losses_from_config
-from .head import PointSetAnchorHead, StagePredictions
+from .ground_truth import inside, labeled_people, poses_to_embed
+from .head import PointSetAnchorHead
 from .heatmap import HeatmapHead, heatmap_targets, offset_loss
 from .inference import AugmentedViews, PoseCandidates, PoseSelector
 from .losses import StageLosses, heatmap_loss
+from .outputs import PointSetAnchorOutputs, Stage
 from .targets import OKSMatcher, StageTargets, anchor_oks, stage_targets
-
-
-@dataclass(frozen=True)
-class Stage:
-    """Stage for a batch; B is 1 where all images share the anchors.
-
-    Attributes:
-        points: (B, A, J, 2) points of the anchors.
-        boxes: (B, A, 4) boxes of the anchors.
-        predictions: Predictions of the stage's head.
-        poses: (B, A, J, 2) decoded poses, clipped to the images, without a gradient: the next stage's points.
-    """
-
-    points: Tensor
-    boxes: Tensor
-    predictions: StagePredictions
-    poses: Tensor
 
 
 @META_ARCH_REGISTRY.register()
@@ -199,7 +183,61 @@ class PointSetAnchor(TrackableDetector):
         """
         if self.training:
             return self.training_losses(batched_inputs)
-        return self.inference(self.preprocess_image([x["image"] for x in batched_inputs]), batched_inputs)
+        images = self.preprocess_image([x["image"] for x in batched_inputs])
+        output_sizes = [
+            (x.get("height", size[0]), x.get("width", size[1])) for x, size in zip(batched_inputs, images.image_sizes)
+        ]
+        if self.views is None:
+            people = self.inference_from(self.forward_features(images.tensor), images.image_sizes, output_sizes)
+        else:
+            candidates = [self._candidates_of_views(x["image"], self.views) for x in batched_inputs]
+            features = {} if self.embedding_head is None else self._with_heatmap(self.backbone(images.tensor))
+            padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
+            people = self._instances(candidates, features, padded_size, images.image_sizes, output_sizes)
+        return [{"instances": x} for x in people]
+
+    def forward_features(self, images: Tensor) -> PointSetAnchorOutputs:
+        """Outputs of the network, from which the stages are computed later.
+
+        Args:
+            images: (B, C, H, W) normalized, and padded with zeros at the bottom and on the right.
+
+        Raises:
+            ValueError: If H or W is not a multiple of ``size_divisibility``.
+        """
+        if images.shape[-2] % self.size_divisibility or images.shape[-1] % self.size_divisibility:
+            raise ValueError(f"images are {tuple(images.shape)}, sides must be multiples of {self.size_divisibility}")
+        features = self.backbone(images)
+        heatmaps, offsets = self.heatmap_head(features[self.in_features[0]])
+        return PointSetAnchorOutputs((images.shape[-2], images.shape[-1]), features, heatmaps, offsets)
+
+    def losses_from(self, outputs: PointSetAnchorOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
+        """Losses of the detector, see :meth:`forward`.
+
+        Args:
+            outputs: Result of :meth:`forward_features`.
+            targets: Instances of each image on the image without padding, as in :meth:`forward`; all joints count as
+                annotated.
+        """
+        truth = [labeled_people(x, len(self.sigmas), "an image of the batch", self.device) for x in targets]
+        return self._detector_losses(outputs, [x.image_size for x in targets], truth)[0]
+
+    def inference_from(
+        self,
+        outputs: PointSetAnchorOutputs,
+        image_sizes: Sequence[tuple[int, int]],
+        output_sizes: Sequence[tuple[int, int]] | None = None,
+    ) -> list[Instances]:
+        """People in each image, see :meth:`forward`; without test-time augmentation.
+
+        Args:
+            outputs: Result of :meth:`forward_features`.
+            image_sizes: (height, width) of each image without padding.
+            output_sizes: (height, width) to which poses are scaled; by default the image's.
+        """
+        features = {**outputs.features, "heatmap": outputs.heatmaps}
+        candidates = self.candidates(outputs, image_sizes)
+        return self._instances(candidates, features, outputs.padded_size, image_sizes, output_sizes or image_sizes)
 
     def extract_features(self, images: list[Tensor]) -> tuple[dict[str, Tensor], tuple[int, int]]:
         """Backbone features and "heatmap" of images (C, h, w), and (H, W) of the padded input."""
@@ -217,29 +255,45 @@ class PointSetAnchor(TrackableDetector):
 
     def image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.preprocess_image([x["image"] for x in batched_inputs])
-        keypoints, boxes = map(list, zip(*(self._ground_truth(x) for x in batched_inputs)))
-        seen = [_inside(k, size) for k, size in zip(keypoints, images.image_sizes)]
+        truth = [self._ground_truth(x) for x in batched_inputs]
         losses: dict[str, Tensor] = {}
         if self.trainable:
-            features, stages, heatmaps, offsets, anchors = self.predict(images)
-            targets = self.targets(stages, anchors, keypoints, boxes)
-            for i, (stage, target) in enumerate(zip(stages, targets)):
-                terms = self.stage_losses(stage.predictions, target)
-                losses.update({f"loss_{name}_stage{i}": loss for name, loss in terms.items()})
+            outputs = self.forward_features(images.tensor)
             annotated = torch.stack([self._annotated_joints(x) for x in batched_inputs])
-            losses.update(self.heatmap_losses(heatmaps, offsets, seen, annotated))
-            features = {**features, "heatmap": heatmaps.detach()}
+            losses, stages, targets = self._detector_losses(outputs, images.image_sizes, truth, annotated)
+            features = {**outputs.features, "heatmap": outputs.heatmaps.detach()}
         else:
             with torch.no_grad():
                 features = self._with_heatmap(self.backbone(images.tensor))
-                stages, anchors = self.stages(features, images, "poses")
-            targets = self.targets(stages, anchors, keypoints, boxes)
+                stages, anchors = self.stages(features, images.image_sizes, "poses")
+            targets = self.targets(stages, anchors, truth)
         if self.embedding_head is not None:
             padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
             ids = instance_ids([x["instances"] for x in batched_inputs])
-            poses = _poses_to_embed(stages[-1], targets[-1], seen, ids, padded_size)
+            seen = [inside(keypoints, size) for (keypoints, _), size in zip(truth, images.image_sizes)]
+            poses = poses_to_embed(stages[-1], targets[-1], seen, ids, padded_size)
             losses.update(self.embedding_head.losses(features, poses, padded_size))
         return losses
+
+    def _detector_losses(
+        self,
+        outputs: PointSetAnchorOutputs,
+        image_sizes: Sequence[tuple[int, int]],
+        truth: Sequence[tuple[Tensor, Tensor]],
+        annotated: Tensor | None = None,
+    ) -> tuple[dict[str, Tensor], list[Stage], list[StageTargets]]:
+        """Losses, stages and their targets, from keypoints and boxes of :func:`labeled_people` of every image, and
+        ``annotated`` (B, J) bool."""
+        stages, anchors = self.stages(outputs.features, image_sizes, "everything")
+        targets = self.targets(stages, anchors, truth)
+        losses = {
+            f"loss_{name}_stage{i}": loss
+            for i, (stage, target) in enumerate(zip(stages, targets))
+            for name, loss in self.stage_losses(stage.predictions, target).items()
+        }
+        seen = [inside(keypoints, size) for (keypoints, _), size in zip(truth, image_sizes)]
+        losses.update(self.heatmap_losses(outputs.heatmaps, outputs.offsets, seen, annotated))
+        return losses, stages, targets
 
     def preprocess_image(self, images: Sequence[Tensor]) -> ImageList:
         """Batch of normalized images, padded with zeros at the bottom and on the right."""
@@ -247,21 +301,11 @@ class PointSetAnchor(TrackableDetector):
         return ImageList.from_tensors(normalized, self.size_divisibility)
 
     def _ground_truth(self, x: dict) -> tuple[Tensor, Tensor]:
-        """Keypoints (G, J, 3) and boxes (G, 4), both corners inside, of an image, in pixel indices."""
+        """:func:`labeled_people` of an image's dict."""
         if "instances" not in x:
             raise ValueError("PointSetAnchor trains on images with instances; an image of the batch has none")
-        instances, name = x["instances"], x.get("file_name", "an image of the batch")
-        if len(instances) and not instances.has("gt_keypoints"):
-            raise ValueError(f"{name}: its instances have no gt_keypoints")
-        if not len(instances):  # in Detectron2 these have no gt_keypoints
-            return torch.zeros(0, len(self.sigmas), 3, device=self.device), torch.zeros(0, 4, device=self.device)
-        keypoints = instances.gt_keypoints.tensor.to(self.device, torch.float32)
-        boxes = instances.gt_boxes.tensor.to(self.device, torch.float32)
-        if keypoints.shape[1:] != (len(self.sigmas), 3):
-            raise ValueError(f"{name}: gt_keypoints are {tuple(keypoints.shape)}, must be (N, {len(self.sigmas)}, 3)")
-        if not (keypoints.isfinite().all() and boxes.isfinite().all()):
-            raise ValueError(f"{name}: gt_keypoints or gt_boxes are not finite")
-        return _shifted(keypoints, -0.5), boxes - boxes.new_tensor([0, 0, 1, 1])
+        name = x.get("file_name", "an image of the batch")
+        return labeled_people(x["instances"], len(self.sigmas), name, self.device)
 
     def _annotated_joints(self, x: dict) -> Tensor:
         """(J,) bool annotated joints of an image."""
@@ -271,32 +315,23 @@ class PointSetAnchor(TrackableDetector):
             raise ValueError(f"{name}: annotated_joints are {tuple(annotated.shape)}, must be ({len(self.sigmas)},)")
         return annotated.bool()
 
-    def predict(self, images: ImageList) -> tuple[dict[str, Tensor], list[Stage], Tensor, Tensor, PoseAnchors]:
-        """Predictions of the whole network for a batch.
-
-        Returns:
-            Backbone features, stages, heatmaps (B, J, h, w) and offsets (B, J, 2, h, w) of
-            :class:`HeatmapHead`, and the first stage's anchors.
-        """
-        features = self.backbone(images.tensor)
-        stages, anchors = self.stages(features, images, "everything")
-        heatmaps, offsets = self.heatmap_head(features[self.in_features[0]])
-        return features, stages, heatmaps, offsets, anchors
-
     def stages(
-        self, features: dict[str, Tensor], images: ImageList, parts: Literal["everything", "people", "poses"]
+        self,
+        features: dict[str, Tensor],
+        image_sizes: Sequence[tuple[int, int]],
+        parts: Literal["everything", "people", "poses"],
     ) -> tuple[list[Stage], PoseAnchors]:
         """Stages for a batch, and the first one's anchors.
 
         Args:
             features: Backbone features.
-            images: Images of the batch.
+            image_sizes: (height, width) of each image without padding.
             parts: Branches to run: all that have a loss ("everything"); the point branches and the last stage's class
                 branch ("people"); or the point branches ("poses").
         """
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator([(x.shape[2], x.shape[3]) for x in levels])
-        maximum = torch.tensor([[w - 1, h - 1] for h, w in images.image_sizes], device=self.device)
+        maximum = torch.tensor([[w - 1, h - 1] for h, w in image_sizes], device=self.device)
         points, boxes = anchors.points[None], anchors.boxes[None]
         stages = []
         for i, head in enumerate(self.heads):
@@ -310,9 +345,10 @@ class PointSetAnchor(TrackableDetector):
 
     @torch.no_grad()
     def targets(
-        self, stages: Sequence[Stage], anchors: PoseAnchors, keypoints: list[Tensor], boxes: list[Tensor]
+        self, stages: Sequence[Stage], anchors: PoseAnchors, truth: Sequence[tuple[Tensor, Tensor]]
     ) -> list[StageTargets]:
         """Targets of every stage, from keypoints (G, J, 3) and boxes (G, 4) of every image in pixel indices."""
+        keypoints, boxes = map(list, zip(*truth))
         result = []
         for stage, matcher in zip(stages, self.matchers):
             points, anchor_boxes = (x.expand(len(keypoints), *x.shape[1:]) for x in (stage.points, stage.boxes))
@@ -334,100 +370,59 @@ class PointSetAnchor(TrackableDetector):
             "loss_offset": self.offset_loss_weight * offset_loss(offsets, targets),
         }
 
-    def inference(self, images: ImageList, batched_inputs: list[dict]) -> list[dict]:
-        """Detections of a batch, see :meth:`forward`."""
-        features: dict[str, Tensor] = {}
-        if self.views is None:
-            features, candidates = self.candidates(images)
-        else:
-            candidates = [self._candidates_of_views(x["image"], self.views) for x in batched_inputs]
-            if self.embedding_head is not None:
-                features = self._with_heatmap(self.backbone(images.tensor))
+    def _instances(
+        self,
+        candidates: Sequence[PoseCandidates],
+        features: dict[str, Tensor],
+        padded_size: tuple[int, int],
+        image_sizes: Sequence[tuple[int, int]],
+        output_sizes: Sequence[tuple[int, int]],
+    ) -> list[Instances]:
+        """People that are selected from the candidates of every image, with embeddings read from ``features``."""
         people = [self.selector.select(c) for c in candidates]
         keypoints = [self.selector.keypoints(p) for p in people]
-
         results = []
-        for x, image_size, person, pose in zip(batched_inputs, images.image_sizes, people, keypoints):
-            result = Instances((x.get("height", image_size[0]), x.get("width", image_size[1])))
-            scale = pose.new_tensor([result.image_size[1] / image_size[1], result.image_size[0] / image_size[0], 1])
+        for person, pose, image_size, output_size in zip(people, keypoints, image_sizes, output_sizes):
+            result = Instances(tuple(output_size))
+            scale = pose.new_tensor([output_size[1] / image_size[1], output_size[0] / image_size[0], 1])
             result.pred_keypoints = pose * scale
             result.pred_boxes = Boxes(point_boxes(result.pred_keypoints[..., :2]))
             result.scores = person.scores
             result.pred_classes = torch.zeros(len(person), dtype=torch.int64, device=self.device)
-            results.append({"instances": result})
+            results.append(result)
         if self.embedding_head is not None:
-            padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
             read = [Instances(padded_size, pred_keypoints=pose) for pose in keypoints]
-            for y, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
-                y["instances"].embeddings = embeddings
+            for result, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
+                result.embeddings = embeddings
         return results
 
-    def candidates(self, images: ImageList) -> tuple[dict[str, Tensor], list[PoseCandidates]]:
-        """Backbone features and "heatmap", and the candidates of every image in its own pixel indices."""
-        features = self.backbone(images.tensor)
-        stages, anchors = self.stages(features, images, "people")
-        heatmaps, offsets = self.heatmap_head(features[self.in_features[0]])
+    def candidates(
+        self, outputs: PointSetAnchorOutputs, image_sizes: Sequence[tuple[int, int]]
+    ) -> list[PoseCandidates]:
+        """Candidates of every image in its own pixel indices."""
+        stages, anchors = self.stages(outputs.features, image_sizes, "people")
         logits = stages[-1].predictions.logits
         assert logits is not None
         scores = logits.sigmoid()
         candidates = []
-        for i, image_size in enumerate(images.image_sizes):
+        for i, image_size in enumerate(image_sizes):
             index = self.selector.strongest(scores[i], anchors)
             candidates.append(
                 self.selector.candidates(
-                    stages[-1].poses[i, index], scores[i, index], heatmaps[i], offsets[i], image_size
+                    stages[-1].poses[i, index], scores[i, index], outputs.heatmaps[i], outputs.offsets[i], image_size
                 )
             )
-        return {**features, "heatmap": heatmaps}, candidates
+        return candidates
 
     def _candidates_of_views(self, image: Tensor, views: AugmentedViews) -> PoseCandidates:
         """Candidates from all views of an image, in its own pixel indices."""
         size = (image.shape[1], image.shape[2])
         pooled = []
         for view, mirrored in views(image):
-            (candidates,) = self.candidates(self.preprocess_image([view]))[1]
+            batch = self.preprocess_image([view])
+            (candidates,) = self.candidates(self.forward_features(batch.tensor), batch.image_sizes)
             view_size = (view.shape[1], view.shape[2])
             if mirrored:
                 candidates = candidates.mirrored(view_size[1], self.joints.flip_permutation)
             pooled.append(candidates.resized(view_size, size))
         return PoseCandidates.cat(pooled)
-
-
-def _shifted(keypoints: Tensor, shift: float) -> Tensor:
-    """(G, J, 3) keypoints with ``shift`` added to x and y."""
-    return keypoints + keypoints.new_tensor([shift, shift, 0])
-
-
-def _inside(keypoints: Tensor, size: tuple[int, int]) -> Tensor:
-    """(G, J, 3) keypoints in pixel indices, with visibility 0 for those outside an image of ``size`` (h, w)."""
-    limits = keypoints.new_tensor([size[1], size[0]]) - 0.5
-    inside = ((keypoints[..., :2] >= -0.5) & (keypoints[..., :2] <= limits)).all(-1)
-    return torch.cat([keypoints[..., :2], keypoints[..., 2:] * inside[..., None]], dim=-1)
-
-
-def _poses_to_embed(
-    stage: Stage, targets: StageTargets, keypoints: list[Tensor], ids: list[Tensor], padded_size: tuple[int, int]
-) -> list[Instances]:
-    """Instances that :class:`KeypointEmbeddingModule` is trained on, in continuous coordinates.
-
-    Args:
-        stage, targets: Last stage and its targets.
-        keypoints: (G, J, 3) labeled people of every image, in pixel indices.
-        ids: (G,) identities of these people.
-        padded_size: (H, W) of the network's input with padding.
-
-    Returns:
-        Poses of positive anchors of every image, with the visibility of their person's label, then the labels.
-    """
-    result = []
-    for i, (labels, people_ids) in enumerate(zip(keypoints, ids)):
-        here = targets.images == i
-        people = targets.people[here]
-        predicted = torch.cat([stage.poses[i, targets.anchors[here]] + 0.5, labels[people, :, 2:]], dim=-1)
-        index = torch.cat([people, torch.arange(len(labels), device=people.device)])
-        poses = torch.cat([predicted, _shifted(labels, 0.5).to(predicted)])
-        is_predicted = torch.arange(len(index), device=people.device) < len(people)
-        gt_ids = people_ids.to(index.device)[index]
-        fields = {"gt_keypoints": poses, "gt_index": index, "gt_ids": gt_ids, "is_predicted": is_predicted}
-        result.append(Instances(padded_size, **fields))
-    return result

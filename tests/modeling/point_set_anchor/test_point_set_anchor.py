@@ -319,7 +319,8 @@ def test_views_are_pooled_before_suppression():
     ]
     assert torch.equal(views[0][0], views[1][0].flip(-1))
     pooled = model._candidates_of_views(record["image"], model.views)
-    single = [model.candidates(model.preprocess_image([view]))[1][0] for view, _ in views]
+    batches = [model.preprocess_image([view]) for view, _ in views]
+    single = [model.candidates(model.forward_features(x.tensor), x.image_sizes)[0] for x in batches]
     assert len(pooled) == sum(map(len, single))
     last = pooled[-1 - torch.arange(len(single[-1])).flip(0)]
     # The mirrored view's left wrist is the image's right one.
@@ -378,3 +379,25 @@ def test_mixed_precision():
     total = sum(losses.values())
     total.backward()
     assert total.isfinite()
+
+
+def test_the_entry_points_are_the_forward_pass():
+    """On normalized and padded images of different sizes, with the default and another output size."""
+    model = build().eval()
+    records = [dataset_dict(2), dataset_dict(1, 70, 170, seed=1)]
+    batch = model.preprocess_image([x["image"] for x in records])
+    with torch.no_grad():
+        outputs = model.forward_features(batch.tensor)
+        for sizes in (None, [(50, 70), (90, 60)]):
+            keys = [{"height": h, "width": w} for h, w in sizes or batch.image_sizes]
+            expected = model([{**x, **k} for x, k in zip(records, keys)])
+            for x, y in zip(model.inference_from(outputs, batch.image_sizes, sizes), expected, strict=True):
+                assert x.image_size == y["instances"].image_size and len(x) > 0
+                assert torch.equal(x.pred_keypoints, y["instances"].pred_keypoints)
+                assert torch.equal(x.scores, y["instances"].scores)
+    losses = model.losses_from(model.forward_features(batch.tensor), [x["instances"] for x in records])
+    expected = model.image_losses(records)
+    assert {name: x.item() for name, x in losses.items()} == {name: expected[name].item() for name in losses}
+    assert "loss_heatmap" in losses
+    with pytest.raises(ValueError, match="must be multiples of"):
+        model.forward_features(batch.tensor[..., :50])

@@ -33,7 +33,10 @@ def outputs():
 def predictions(model):
     """Of image 0 alone."""
     with torch.no_grad():
-        return model.predict(model.preprocess_image([parity.image("image0")]))
+        batch = model.preprocess_image([parity.image("image0")])
+        outputs = model.forward_features(batch.tensor)
+        stages, anchors = model.stages(outputs.features, batch.image_sizes, "everything")
+        return outputs.features, stages, outputs.heatmaps, outputs.offsets, anchors
 
 
 def as_maps(anchors, x: torch.Tensor) -> list[torch.Tensor]:
@@ -138,9 +141,12 @@ def test_inference(model, outputs):
 @torch.no_grad()
 def test_two_views(model, outputs):
     """The second view is smaller and mirrored, and one OKS-NMS runs over both."""
-    first = model.candidates(model.preprocess_image([parity.image("image0")]))[1][0]
     view = parity.image("view1")
-    second = model.candidates(model.preprocess_image([view]))[1][0].mirrored(view.shape[2], COCO_17.flip_permutation)
+    first, second = (
+        model.candidates(model.forward_features(batch.tensor), batch.image_sizes)[0]
+        for batch in (model.preprocess_image([image]) for image in (parity.image("image0"), view))
+    )
+    second = second.mirrored(view.shape[2], COCO_17.flip_permutation)
     # The reference divides pixel indices by the scale; PoseCandidates.resized moves pixel areas.
     second = dataclasses.replace(second, points=second.points / 0.8)
     people = model.selector.select(PoseCandidates.cat([first, second]))
@@ -156,9 +162,11 @@ def training_model():
 def test_targets(training_model):
     z = parity.arrays("targets")
     model, dicts = training_model, parity.dataset_dicts()
-    keypoints, boxes = zip(*(model._ground_truth(x) for x in dicts))
-    _, stages, _, _, anchors = model.predict(model.preprocess_image([x["image"] for x in dicts]))
-    targets = model.targets(stages, anchors, list(keypoints), list(boxes))
+    truth = [model._ground_truth(x) for x in dicts]
+    keypoints = [x for x, _ in truth]
+    batch = model.preprocess_image([x["image"] for x in dicts])
+    stages, anchors = model.stages(model.backbone(batch.tensor), batch.image_sizes, "everything")
+    targets = model.targets(stages, anchors, truth)
     for i, (stage, target) in enumerate(zip(stages, targets)):
         for image in range(2):
             points = stage.points[image % len(stage.points)]

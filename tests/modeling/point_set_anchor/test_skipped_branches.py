@@ -24,7 +24,7 @@ def random_model(num_stages, is_multi_scale=False, **keys):
 def run_everything(model):
     """Have all branches of all stages run, whoever asks."""
     stages = model.stages
-    model.stages = lambda features, images, parts: stages(features, images, "everything")
+    model.stages = lambda features, image_sizes, parts: stages(features, image_sizes, "everything")
 
 
 def counted(model):
@@ -70,10 +70,11 @@ def test_frozen_features_of_video():
     features, size = model.extract_features(images)
     assert runs == {"heatmap_head.heatmap": 1}
     batch = model.preprocess_image(images)
-    expected, _, heatmaps, _, _ = model.predict(batch)
-    assert size == batch.tensor.shape[-2:] and set(features) == {*expected, "heatmap"}
-    assert torch.equal(features["heatmap"], heatmaps)
-    assert all(torch.equal(features[name], x) for name, x in expected.items())
+    expected = model.forward_features(batch.tensor)
+    assert size == batch.tensor.shape[-2:] == expected.padded_size
+    assert set(features) == {*expected.features, "heatmap"}
+    assert torch.equal(features["heatmap"], expected.heatmaps)
+    assert all(torch.equal(features[name], x) for name, x in expected.features.items())
 
 
 def test_frozen_detector_under_an_embedding_that_trains():
