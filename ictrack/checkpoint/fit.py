@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -72,6 +73,16 @@ def fit_weights(weights: Mapping[str, Tensor], own: Mapping[str, Tensor], *, bac
     ]
     fitting = {name: x.to(own[name].dtype) for name, x in weights.items() if name in own}
     return Fit(fitting, initial, missing, unexpected, shapes)
+
+
+def rename_for(model: nn.Module, weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Weights under the names of a model whose modules accept others: each renames them in place, by its method
+    ``rename_weights(weights, prefix)``."""
+    renamed = dict(weights)
+    for prefix, module in model.named_modules():
+        if hasattr(module, "rename_weights"):
+            module.rename_weights(renamed, f"{prefix}." if prefix else "")
+    return renamed
 
 
 def load_detector_weights(model: nn.Module, weights: Mapping[str, Tensor]) -> None:

@@ -14,7 +14,7 @@ import ictrack.model_zoo  # noqa: F401  (names of weights that start with ictrac
 from ictrack.structures.atomic_file import replacing
 
 from .coverage import check_coverage
-from .fit import fit_weights
+from .fit import fit_weights, rename_for
 from .published import convert_weights, find_source
 from .weight_average import WeightAverage
 from .weights_file import BACKBONE_ONLY, CheckpointError, load_weights_file
@@ -76,10 +76,7 @@ class SafeCheckpointer(DetectionCheckpointer):
         weights = checkpoint["model"]
         if weights and all(name.startswith("module.") for name in weights):  # saved by a wrapper
             weights = {name.removeprefix("module."): value for name, value in weights.items()}
-        for prefix, module in self.model.named_modules():
-            if hasattr(module, "rename_weights"):
-                module.rename_weights(weights, f"{prefix}." if prefix else "")
-        checkpoint["model"] = weights
+        checkpoint["model"] = weights = rename_for(self.model, weights)
         backbone_only = checkpoint.get("matching_heuristics", False) or checkpoint.get(BACKBONE_ONLY, False)
         if (published := checkpoint.pop(_PUBLISHED, None)) and not self._allow_partial:
             problems = fit_weights(weights, self.model.state_dict()).problems(shapes=False)

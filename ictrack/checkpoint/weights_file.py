@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import re
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -52,10 +53,10 @@ def _read_torch(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        # The first line of PyTorch's message says to run the file's code.
+        # PyTorch's message advises to run the file's code.
         asked = re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", str(error))
         if asked is None:
-            raise
+            raise pickle.UnpicklingError("it is no file of tensors") from error
         raise CheckpointError(f"it asks for {asked[1]}, which a file of weights does not need") from error
 
 
@@ -108,7 +109,8 @@ def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     except CheckpointError as error:
         raise CheckpointError(f"{path}: refused, because {error}") from error
     except Exception as error:  # the readers raise many kinds of error on damaged files
-        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}: {error})") from error
+        message = " ".join(str(error).split())
+        raise CheckpointError(f"{path}: cannot be read as a checkpoint ({type(error).__name__}: {message})") from error
     if not isinstance(content, dict):
         raise CheckpointError(f"{path}: holds a {type(content).__name__}, not a dictionary of weights")
     if "model" not in content and "model_state_dict" not in content:
@@ -116,13 +118,23 @@ def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
+def _check_sums(path: Path) -> None:
+    """Raise CheckpointError if a part of an archive has not its checksum, which PyTorch does not look at."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise CheckpointError(f"{path}: is damaged, {damaged} has not its checksum")
+
+
 def load_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     """Read the weights of a file that :func:`load_weights_file` reads, as finite tensors by their names.
 
     Raises:
-        CheckpointError: As :func:`load_weights_file`; or the file holds something other than numbers under a name.
+        CheckpointError: As :func:`load_weights_file`; or an archive is damaged, or the file holds something other than
+            finite numbers under a name.
     """
     content = load_weights_file(path)
+    _check_sums(Path(path))
     weights = content.get("model", content.get("model_state_dict"))
     if isinstance(weights, dict):
         weights = weights.get("blobs", weights)  # of Detectron

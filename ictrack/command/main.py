@@ -22,6 +22,7 @@ COMMANDS = {
     "evaluate": "score a submission: YouTube-VIS, OVIS, PoseTrack, MOT, MOTS, TAO",
     "validate": "list what a benchmark's server would refuse in a submission",
     "check": "look for mistakes in a configuration and its data sets",
+    "convert": "convert published weights, and check that they fit the model",
     "prepare": "hold out videos for tuning; compute a pose template",
     "benchmark": "measure speed and memory on this machine (in a checkout)",
     "doctor": "find out whether this machine is ready, and what to do if not",

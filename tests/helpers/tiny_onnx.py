@@ -25,7 +25,7 @@ def field(number: int, value: int | bytes | str) -> bytes:
 
 
 def tensor(name: str, values: np.ndarray) -> bytes:
-    values = np.ascontiguousarray(values)
+    values = np.asarray(values, order="C")
     kind = _FLOAT if values.dtype == np.float32 else _INT64
     return (
         b"".join(field(1, side) for side in values.shape) + field(2, kind) + field(8, name) + field(9, values.tobytes())

@@ -1,0 +1,157 @@
+"""Files of weights of every kind, whole and damaged; none of them runs code."""
+
+import io
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+import tiny_onnx
+import torch
+from safetensors.torch import save_file
+
+from ictrack.checkpoint import CheckpointError, load_tensors
+
+WEIGHTS = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.count": np.array(7)}
+
+
+class Malicious:
+    def __reduce__(self):
+        return (print, ("code ran",))
+
+
+def write(path, weights=WEIGHTS):
+    """A file of the kind of its suffix."""
+    tensors = {name: torch.from_numpy(np.asarray(x)) for name, x in weights.items()}
+    if path.suffix == ".pth":
+        torch.save({"meta": {"epoch": 3}, "state_dict": tensors}, path)
+    elif path.suffix == ".safetensors":
+        save_file(tensors, path)
+    elif path.suffix == ".npz":
+        np.savez(path, **weights)
+    elif path.suffix == ".pkl":
+        path.write_bytes(pickle.dumps({"model": weights, "__author__": "x"}))
+    else:
+        path.write_bytes(tiny_onnx.model([], [tiny_onnx.tensor(name, x) for name, x in weights.items()], [], []))
+    return path
+
+
+SUFFIXES = [".pth", ".safetensors", ".npz", ".pkl", ".onnx"]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_every_kind_gives_the_same_tensors(suffix, tmp_path):
+    read = load_tensors(write(tmp_path / f"w{suffix}"))
+    assert sorted(read) == sorted(WEIGHTS)
+    for name, x in WEIGHTS.items():
+        assert read[name].shape == x.shape and np.array_equal(read[name].numpy(), x)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_truncated_and_foreign_files_are_named(suffix, tmp_path):
+    path = write(tmp_path / f"w{suffix}")
+    whole = path.read_bytes()
+    for content in (whole[: len(whole) * 2 // 3], b"", b"<!DOCTYPE html><html>not found</html>"):
+        path.write_bytes(content)
+        with pytest.raises(CheckpointError, match=rf"w\{suffix}: (cannot be read as a checkpoint|holds no weights)"):
+            load_tensors(path)
+    with pytest.raises(CheckpointError, match="no such file"):
+        load_tensors(tmp_path / f"none{suffix}")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".npz"])
+def test_a_changed_byte_in_an_archive_is_found(suffix, tmp_path):
+    path = write(tmp_path / f"w{suffix}")
+    content = path.read_bytes()
+    path.write_bytes(content.replace(np.float32(5).tobytes(), np.float32(6).tobytes(), 1))
+    with pytest.raises(CheckpointError, match=rf"w\{suffix}: (is damaged, .*data/\d|cannot be read)"):
+        load_tensors(path)
+
+
+def test_no_code_is_run(tmp_path, capsys):
+    bad = {"a": Malicious()}
+    torch.save(bad, tmp_path / "w.pth")
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps(bad))
+    np.savez(tmp_path / "w.npz", a=np.array(Malicious(), dtype=object))
+    (tmp_path / "old.pth").write_bytes(pickle.dumps(bad))
+    for name in ("w.pth", "w.pkl", "w.npz", "old.pth"):
+        with pytest.raises(CheckpointError, match=name) as error:
+            load_tensors(tmp_path / name)
+        assert "\n" not in str(error.value)
+        if name in ("w.pth", "w.pkl"):
+            assert "refused, because it asks for" in str(error.value) and "print" in str(error.value)
+    assert "code ran" not in capsys.readouterr().out
+
+
+def test_onnx_data_in_other_files_are_refused(tmp_path):
+    inside = b"".join(tiny_onnx.field(*x) for x in ((1, 2), (2, 1), (8, "a"), (14, 1)))
+    entry = tiny_onnx.field(13, tiny_onnx.field(1, "location") + tiny_onnx.field(2, "../../secret"))
+    (tmp_path / "w.onnx").write_bytes(tiny_onnx.model([], [inside + entry], [], []))
+    with pytest.raises(CheckpointError, match="the data of a are in another file"):
+        load_tensors(tmp_path / "w.onnx")
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        (((1, 2), (2, 1), (4, np.array([1.5, 2], "<f4").tobytes()), (8, "a")), [1.5, 2]),
+        (((1, 2), (2, 11), (10, np.array([1.5, 2], "<f8").tobytes()), (8, "a")), [1.5, 2]),
+        (((1, b"\x02"), (2, 7), (7, b"\x05" + b"\xff" * 9 + b"\x01"), (8, "a")), [5, -1]),
+        (((2, 7), (7, 3), (8, "a")), 3),
+        (((1, 2), (2, 10), (8, "a"), (9, np.array([1, 2], "<f2").tobytes())), [1, 2]),
+    ],
+)
+def test_onnx_forms_of_data(fields, expected, tmp_path):
+    tensor = b"".join(tiny_onnx.field(*x) for x in fields)
+    (tmp_path / "w.onnx").write_bytes(tiny_onnx.model([], [tensor], [], []))
+    assert load_tensors(tmp_path / "w.onnx")["a"].tolist() == expected
+
+
+@pytest.mark.parametrize(
+    "fields", [((1, 3), (2, 1), (8, "a"), (9, b"1234")), ((1, 1), (2, 8), (8, "a")), ((1, 1 << 40), (2, 1), (8, "a"))]
+)
+def test_onnx_damage(fields, tmp_path):
+    tensor = b"".join(tiny_onnx.field(*x) for x in fields)
+    (tmp_path / "w.onnx").write_bytes(tiny_onnx.model([], [tensor], [], []))
+    with pytest.raises(CheckpointError, match="cannot be read as a checkpoint"):
+        load_tensors(tmp_path / "w.onnx")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ({"a": float("nan")}, "a holds values that are not finite"),
+        ({"a": "text"}, "a is a str, not a tensor"),
+        ({"a": {"b": 1}}, "a is a dict, not a tensor"),
+        ({}, "holds no weights"),
+        ([1], "holds a list, not a dictionary"),
+    ],
+)
+def test_what_is_no_weights(content, message, tmp_path):
+    path = tmp_path / "w.pth"
+    torch.save({"model": content} if isinstance(content, dict) else content, path)
+    with pytest.raises(CheckpointError, match=rf"w\.pth: {message}"):
+        load_tensors(path)
+
+
+def test_wrappers(tmp_path):
+    x = torch.ones(2)
+    for index, content in enumerate(
+        ({"a": x}, {"model": {"a": x}}, {"state_dict": {"module.a": x}}, {"model_state_dict": {"a": x}})
+    ):
+        torch.save(content, tmp_path / f"{index}.pth")
+        assert list(load_tensors(tmp_path / f"{index}.pth")) == ["a"]
+    (tmp_path / "d.pkl").write_bytes(pickle.dumps({"blobs": {"conv1_w": np.ones(2)}}))
+    assert list(load_tensors(tmp_path / "d.pkl")) == ["conv1_w"]
+
+
+def test_a_zip_that_is_no_checkpoint(tmp_path):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("../evil.txt", "x")
+    (tmp_path / "w.pth").write_bytes(buffer.getvalue())
+    (tmp_path / "w.npz").write_bytes(buffer.getvalue())
+    for name in ("w.pth", "w.npz"):
+        with pytest.raises(CheckpointError, match=name):
+            load_tensors(tmp_path / name)
+    assert not (tmp_path.parent / "evil.txt").exists()
