@@ -192,7 +192,7 @@ def test_what_a_person_runs_is_short():
 def test_masks_or_poses_is_asked_in_one_module():
     """Everything else asks `configured_joints` and `needs_masks`, or a head what it reads."""
     asks = re.compile(
-        r"META_ARCHITECTURE (==|!=|in)\b|KEYPOINT_ON\b|isinstance\([^)]*(SOLO|PointSetAnchor|Keypoint\w*Module)"
+        r"META_ARCHITECTURE (==|!=|in)\b|KEYPOINT_ON\b(?!.: )|isinstance\([^)]*(SOLO|PointSetAnchor|Keypoint\w*Module)"
     )
     found = {
         path.relative_to(ROOT).as_posix()

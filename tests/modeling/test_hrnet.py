@@ -1,10 +1,10 @@
 from __future__ import annotations
 
-import parity_psa as parity
 import pytest
 import torch
 from detectron2.config import get_cfg
 from detectron2.modeling import build_backbone
+from published_keys import listed_shapes
 from torch import nn
 
 from ictrack import add_ictrack_config
@@ -80,7 +80,7 @@ def test_batch_norm_statistics(norm_eval):
 
 @pytest.mark.parametrize(("listing", "width"), [("hrnet_w18_imagenet_official", 18), ("hrnet_w48_timm", 48)])
 def test_imagenet_checkpoints_have_our_names_and_shapes(listing, width):
-    listed = parity.listed_shapes(listing)
+    listed = listed_shapes(listing)
     assert any(name.startswith(EXTRA) for name in listed)
     with torch.device("meta"):
         own = {name: tuple(x.shape) for name, x in HRNet(width=width).model.state_dict().items()}

@@ -39,5 +39,6 @@ ADELAIDET = Source(
         "MODEL.PIXEL_MEAN": [103.53, 116.28, 123.675],
         "MODEL.PIXEL_STD": [1.0, 1.0, 1.0],
         "MODEL.RESNETS.STRIDE_IN_1X1": True,
+        "MODEL.SOLO.SHRINK_PADDED_MASKS": False,
     },
 )

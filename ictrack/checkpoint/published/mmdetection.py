@@ -13,6 +13,8 @@ RGB_SETTINGS = {
     "MODEL.PIXEL_STD": [58.395, 57.12, 57.375],
     "MODEL.RESNETS.STRIDE_IN_1X1": False,
 }
+# The backbone's batch normalization is trained but for its statistics.
+TRAINED_NORM = {"MODEL.SOLO.TRAIN_BACKBONE_NORM": True}
 
 
 def tower(published: str, ours: str) -> list[tuple[str, str]]:
@@ -44,5 +46,9 @@ MMDETECTION = Source(
             *tower("mask_head.mask_feature_head.conv_pred", "head.mask_features.output"),
         ]
     ),
-    settings=RGB_SETTINGS,
+    settings={
+        **RGB_SETTINGS,
+        **TRAINED_NORM,
+        "MODEL.SOLO.MASK_LOSS_NORMALIZER": "cells",
+    },
 )

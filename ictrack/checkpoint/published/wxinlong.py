@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .mmdetection import RGB_SETTINGS, tower
+from .mmdetection import RGB_SETTINGS, TRAINED_NORM, tower
 from .name_table import NameTable
 from .resnet import MMDETECTION_RESNET_FPN
 from .source import Source
@@ -29,5 +29,5 @@ WXINLONG = Source(
             *tower("mask_feat_head.conv_pred.0", "head.mask_features.output"),
         ]
     ),
-    settings=RGB_SETTINGS,
+    settings={**RGB_SETTINGS, **TRAINED_NORM},
 )
