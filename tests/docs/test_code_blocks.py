@@ -9,6 +9,7 @@ import zipfile
 
 import cv2
 import numpy as np
+import parity_solo
 import pytest
 import tiny_video_dataset
 import torch
@@ -33,6 +34,12 @@ SHORT = [
 SHORTENED = {
     "train": SHORT,
     "check": SHORT,
+    # Keys that shrink the model to that of the file under the published one's name.
+    "convert": [
+        "MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "32",
+        "MODEL.RESNETS.WIDTH_PER_GROUP", "8", "MODEL.FPN.OUT_CHANNELS", "64", "MODEL.SOLO.NUM_CLASSES", "8",
+        "MODEL.SOLO.CONV_DIM", "64", "MODEL.SOLO.NUM_GRIDS", "[12,10,8,6,4]", "INPUT.MIN_SIZE_TEST", "64",
+    ],
     "identify": ["--iterations", "2", "--device", "cpu"],
     "tune": ["MODEL.DEVICE", "cpu"],
     "track": ["--max-frames", "2", "--device", "cpu"],
@@ -58,6 +65,15 @@ def write_arena(path):
             writer.write(image)
 
 
+def write_published(folder):
+    """A detector of mmdetection and a backbone of torchvision under their names, narrow."""
+    folder.mkdir()
+    weights = parity_solo.published_weights("mmdet3")
+    torch.save({"meta": {}, "state_dict": weights}, folder / "solo_r50_fpn_3x_coco.pth")
+    backbone = {name.removeprefix("backbone."): x for name, x in weights.items() if name.startswith("backbone.")}
+    torch.save(backbone, folder / "resnet50.pth")
+
+
 def write_video(path):
     with VideoWriter(path, 12) as writer:
         for index in range(12):
@@ -80,6 +96,7 @@ def world(tmp_path_factory):
     for name in ("my/street.mp4", "my/yard.mp4", "my_video.mp4"):
         write_video(root / name)
     write_arena(root / "my" / "arena.mp4")
+    write_published(root / "downloads")
     for split in ("stills_train", "stills_val"):
         write_images(root / "output" / "quickstart" / "sample" / split, num_categories=4)
     keys = [*SHORT, "MODEL.TIMM.WEIGHTS", "", "MODEL.WEIGHTS", "output/quickstart/model.pth"]

@@ -1,5 +1,7 @@
 """Conversion of whole files: what is written loads, what does not fit is refused and leaves nothing."""
 
+from pathlib import Path
+
 import numpy as np
 import parity_psa
 import parity_solo
@@ -7,10 +9,22 @@ import pytest
 import torch
 
 from ictrack.checkpoint import CheckpointError, SafeCheckpointer, load_tensors
+from ictrack.checkpoint.published.adelaidet import ADELAIDET
+from ictrack.checkpoint.published.mmdetection import MMDETECTION
+from ictrack.checkpoint.published.wxinlong import WXINLONG
 from ictrack.engine.convert_weights import convert_file
 from ictrack.engine.setup import ConfigError, load_config
 from ictrack.modeling.build import build_model
 from ictrack.structures.command_line import OutputError
+
+CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+# Keys that shrink a leaf of configs/SOLO, and the further ones of SOLOv2.
+SMALL = [
+    "MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "16",
+    "MODEL.RESNETS.WIDTH_PER_GROUP", "4", "MODEL.FPN.OUT_CHANNELS", "16", "MODEL.SOLO.NUM_CLASSES", "5",
+    "MODEL.SOLO.CONV_DIM", "8", "MODEL.SOLO.NUM_GROUPS", "4", "MODEL.SOLO.NUM_GRIDS", "[9,7,5,3,2]",
+]  # fmt: skip
+SMALL_FEATURES = ["MODEL.SOLO.MASK_FEATURES.CONV_DIM", "8", "MODEL.SOLO.MASK_FEATURES.OUT_CHANNELS", "12"]
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +139,49 @@ def test_a_backbone_alone_leaves_the_rest(solo, kind, suffix, folder):
         convert_file(source, folder / "x.pth")
     with pytest.raises(CheckpointError, match="a backbone alone is no detector of mmdet"):
         convert_file(source, folder / "x.pth", config_file=config, target="mmdet")
+
+
+def test_a_smaller_resnet_of_torchvision(folder):
+    from torchvision.models import resnet18
+
+    source = save(resnet18().state_dict(), folder / "in.pth")
+    leaf = CONFIGS / "SOLO" / "solov2_light_R_18_FPN_3x.yaml"
+    for kind in ("torchvision", "timm"):
+        report = convert_file(source, folder / "out.pth", kind=kind, config_file=str(leaf))
+        # 8 blocks of 2 convolutions, 3 shortcuts and the stem, with 5 tensors each.
+        assert report.set == {"backbone": 100}
+        assert report.initial["feature pyramid"] == 16
+
+
+@pytest.mark.parametrize(
+    ("kind", "leaf"),
+    [
+        ("mmdet", "decoupled_solo_R_50_FPN_3x"),
+        ("wxinlong", "decoupled_solo_light_R_50_FPN_3x"),
+        ("mmdet", "solov2_light_R_50_FPN_3x"),
+        ("adelaidet", "adelaidet_solov2_R_50_FPN_3x"),
+    ],
+)
+def test_the_family_under_published_names(kind, leaf, folder):
+    """Leaves and overrides that shrink them, against random weights of the same size."""
+    config = str(CONFIGS / "SOLO" / f"{leaf}.yaml")
+    small = [*SMALL, *SMALL_FEATURES] if "solov2" in leaf else SMALL
+    cfg = load_config(config, [*small, "MODEL.WEIGHTS", "", "MODEL.DEVICE", "cpu"])
+    own = build_model(cfg).state_dict()
+    names = {"adelaidet": ADELAIDET, "mmdet": MMDETECTION, "wxinlong": WXINLONG}[kind].table
+    save({names.published(name): x for name, x in own.items()}, folder / "in.npz")
+    report = convert_file(folder / "in.npz", folder / "out.pth", kind=kind, config_file=config, overrides=small)
+    written = load_tensors(folder / "out.pth")
+    assert report.initial == {} and written.keys() == own.keys()
+    assert all(torch.equal(x, own[name]) for name, x in written.items())
+    # The names and shapes alone tell the same model, but for its groups and SOLOv2's grids.
+    groups = ["MODEL.SOLO.NUM_GROUPS", "4"]
+    convert_file(folder / "in.npz", folder / "auto.pth", overrides=groups)
+    auto, cfg = load_config("auto.yaml").MODEL, load_config(config, small).MODEL
+    assert ([40, 36, 24, 16, 12] if "solov2" in leaf else cfg.SOLO.NUM_GRIDS) == auto.SOLO.NUM_GRIDS
+    auto.SOLO.NUM_GRIDS, auto.WEIGHTS = cfg.SOLO.NUM_GRIDS, cfg.WEIGHTS
+    auto.SOLO.MASK_LOSS_NORMALIZER = cfg.SOLO.MASK_LOSS_NORMALIZER
+    assert auto == cfg
 
 
 def test_a_part_of_a_backbone_is_refused(solo, folder):
