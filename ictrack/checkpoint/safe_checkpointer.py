@@ -11,7 +11,7 @@ from detectron2.checkpoint import DetectionCheckpointer
 from torch import nn
 
 import ictrack.model_zoo  # noqa: F401  (names of weights that start with ictrack://)
-from ictrack.structures.atomic_file import replacing
+from ictrack.structures.atomic_file import remove_stale_parts, replacing
 
 from .coverage import check_coverage
 from .fit import fit_weights, rename_for
@@ -113,7 +113,15 @@ class SafeCheckpointer(DetectionCheckpointer):
         return content
 
     def save(self, name: str, **kwargs: Any) -> None:
-        """Write ``name.pth``; a crash leaves an existing file unchanged."""
+        """Write ``name.pth``, and its name beside it; a crash leaves existing files unchanged.
+
+        Args:
+            name: Name, which may begin with a folder in that of the checkpoints.
+            kwargs: Further content.
+
+        Raises:
+            CheckpointError: The file cannot be written, such as on a full disk; the message names the last whole one.
+        """
         if not self.save_dir or not self.save_to_disk:
             return
         data: dict[str, Any] = {
@@ -123,9 +131,20 @@ class SafeCheckpointer(DetectionCheckpointer):
         data.update(kwargs)
         target = Path(self.save_dir) / f"{name}.pth"
         self.logger.info("Saving checkpoint to %s", target)
-        with replacing(target) as file:
-            torch.save(data, file)
-        self.tag_last_checkpoint(target.name)
+        remove_stale_parts(target)
+        try:
+            with replacing(target) as file:
+                torch.save(data, file)
+            with replacing(target.with_name("last_checkpoint")) as file:
+                file.write(target.name.encode())
+        except (OSError, RuntimeError) as error:
+            reason = _of_the_disk(error)
+            if reason is None:
+                raise
+            last = "there is no other"
+            if self.has_checkpoint():
+                last = f"{self.get_checkpoint_file()} is whole, --resume goes on from it"
+            raise CheckpointError(f"{target}: cannot be written ({reason.strerror}); {last}") from error
 
     def resume_or_load(self, path: str, *, resume: bool = True) -> dict[str, Any]:
         """Load the newest readable checkpoint of ``save_dir`` if ``resume``, else ``path`` ("" loads nothing)."""
@@ -141,3 +160,10 @@ class SafeCheckpointer(DetectionCheckpointer):
                 continue
             return self.load(str(candidate))
         raise CheckpointError(f"{self.save_dir}: none of its checkpoints can be read")
+
+
+def _of_the_disk(error: BaseException | None) -> OSError | None:
+    """Error of the operating system behind one of torch.save, which hides it in the context of a RuntimeError."""
+    while error is not None and not isinstance(error, OSError):
+        error = error.__context__
+    return error

@@ -10,6 +10,9 @@ def add_solver_config(cfg: CN) -> None:
     cfg.SOLVER.POLY_POWER = 0.9
     # Decay of the exponential moving average of the weights, used for evaluation; 0 is off.
     cfg.SOLVER.EMA_DECAY = 0.0
+    # Batches that a run may skip because a loss or gradient is NaN or infinite; each is logged with its files. One more
+    # stops the run and leaves what repeats its step in OUTPUT_DIR/not_finite. Float16 on GPUs skips more by itself.
+    cfg.SOLVER.MAX_SKIPPED_BATCHES = 0
 
 
 def add_adapt_config(cfg: CN) -> None:

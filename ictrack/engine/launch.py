@@ -6,8 +6,11 @@ import argparse
 import logging
 import multiprocessing
 import os
+import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 import torch
@@ -17,7 +20,9 @@ from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 from ictrack.structures.command_line import user_error
 
 from .check_classes import check_classes
+from .preemption import PREEMPTED, end_within_grace
 from .setup import ConfigError, checked_config, train_or_evaluate
+from .torchrun import is_torchrun, torchrun_group
 
 
 class TrainingError(ValueError):
@@ -63,6 +68,7 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
     """Start ``args.num_gpus`` processes a machine, over NCCL with GPUs and over gloo without.
 
     Processes of one machine meet at a free port unless ``--dist-url`` names one, so that several runs do not collide.
+    A process that torchrun has started joins its group instead, and starts none.
 
     Args:
         args: Arguments of Detectron2's ``default_argument_parser``.
@@ -71,7 +77,13 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
     Raises:
         ValueError, OSError: On a user error, found before any process starts or, as TrainingError, by one of them.
         torch.multiprocessing.ProcessRaisedException: On a fault of the program, with its process's traceback.
+        SystemExit: With the status :data:`PREEMPTED`, after SIGTERM.
     """
+    if is_torchrun():
+        with torchrun_group(args):
+            _log_user_errors_in_one_line()
+            main(args)
+        return
     if torch.cuda.is_available() and args.num_gpus > torch.cuda.device_count():
         raise ConfigError(f"--num-gpus {args.num_gpus}: this machine has {torch.cuda.device_count()} GPUs")
     share_cores(args.num_gpus)
@@ -92,14 +104,31 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
     logging.getLogger("torch.multiprocessing.spawn").setLevel(logging.ERROR)
     messages = multiprocessing.get_context("spawn").SimpleQueue()
     try:
-        launch(_run_process, args.num_gpus, **options, args=(main, args, messages))
-    except (
-        ProcessExitedException,
-        ProcessRaisedException,
-    ) as error:  # the latter on a lost connection
+        with _sigterm_to_processes():
+            launch(_run_process, args.num_gpus, **options, args=(main, args, messages))
+    except ProcessExitedException as error:
+        if error.exit_code == PREEMPTED:
+            raise SystemExit(PREEMPTED) from None
+        raise TrainingError(messages.get() if not messages.empty() else f"training stopped: {error}") from error
+    except ProcessRaisedException as error:  # also on a lost connection
         if messages.empty():
             raise
         raise TrainingError(messages.get()) from error
+
+
+@contextmanager
+def _sigterm_to_processes() -> Iterator[None]:
+    """Context in which SIGTERM is for the processes of this one, which then writes no checkpoint itself but waits."""
+
+    def forward(number: int, frame: FrameType | None) -> None:
+        for process in multiprocessing.active_children():
+            process.terminate()
+
+    before = signal.signal(signal.SIGTERM, forward)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run_process(main: Callable[[argparse.Namespace], Any], args: argparse.Namespace, messages: Any) -> None:
@@ -108,6 +137,7 @@ def _run_process(main: Callable[[argparse.Namespace], Any], args: argparse.Names
     try:
         main(args)
     except Exception as error:
+        end_within_grace()  # an end may wait for the other processes
         message = user_error(error)
         if message is not None:
             messages.put(message)

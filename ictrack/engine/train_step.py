@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import Any
 
@@ -15,6 +16,7 @@ from detectron2.utils.env import seed_all_rng
 from torch import nn
 
 from ictrack.modeling.mixed_precision import autocast
+from ictrack.modeling.processes import any_process
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ _NORMALIZER = "loss_normalizer"
 
 
 class NonFiniteLossError(FloatingPointError):
-    """Loss that is NaN or infinite; the message names the iteration, the losses and the images of the batch."""
+    """Losses or gradients that are NaN or infinite; the message names the iteration, the losses and the images."""
 
 
 class TrainStep(SimpleTrainer):
@@ -41,7 +43,11 @@ class TrainStep(SimpleTrainer):
             :func:`ictrack.data.train_loader.build_train_loader`, is resumed.
         amp: Whether to run the forward pass in mixed precision.
         seed: Seed of what the model draws, the same in all processes.
-        max_gradient_norm: Largest L2 norm of all gradients together; None: no limit.
+        max_gradient_norm: Largest L2 norm of all gradients together.
+        max_skipped: Number of batches that may be skipped because a loss or gradient is not finite, in any process.
+
+    Raises:
+        NonFiniteLossError: One more is not finite. The model and the state are those before the step.
     """
 
     def __init__(
@@ -52,9 +58,11 @@ class TrainStep(SimpleTrainer):
         *,
         amp: bool,
         seed: int,
-        max_gradient_norm: float | None = None,
+        max_gradient_norm: float = math.inf,
+        max_skipped: int = 0,
     ) -> None:
         super().__init__(model, data_loader, optimizer)
+        self._max_skipped, self._skipped = max_skipped, 0
         self._max_gradient_norm = max_gradient_norm
         self._seed = seed
         self._batches_seen = 0
@@ -72,27 +80,37 @@ class TrainStep(SimpleTrainer):
         with autocast(self._device_type, self._amp):
             losses = self.model(batch)
         total = torch.stack([loss.float() for loss in losses.values()]).sum()
-        self._check_finite(total, losses, batch)
+        if any_process(not torch.isfinite(total)):
+            self._skip(losses, batch, "loss" if not torch.isfinite(total) else "")
+            return
 
         self.optimizer.zero_grad()
         self._scaler.scale(total).backward()
         self._write_metrics(losses, data_time)
         self._scaler.unscale_(self.optimizer)  # clipping, here or in step(), needs the true gradients
-        if self._max_gradient_norm is not None:
-            nn.utils.clip_grad_norm_(self.model.parameters(), self._max_gradient_norm)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self._max_gradient_norm)
+        # The scaler skips such steps by itself, since it causes them. Processes have equal gradients.
+        if not self._scaler.is_enabled() and not torch.isfinite(norm):
+            self._skip(losses, batch, "gradient")
+            return
         self._scaler.step(self.optimizer)
         self._scaler.update()
         self._batches_seen += 1
 
-    def _check_finite(self, total: torch.Tensor, losses: dict[str, torch.Tensor], batch: list[dict[str, Any]]) -> None:
-        if torch.isfinite(total):
-            return
-        values = ", ".join(f"{name} {float(loss):.4g}" for name, loss in losses.items())
+    def _skip(self, losses: dict[str, torch.Tensor], batch: list[dict[str, Any]], what: str) -> None:
+        """Count a batch without a step; ``what`` is not finite in this process, if anything."""
+        values = ", ".join(f"{name} {float(loss.detach()):.4g}" for name, loss in losses.items())
         files = ", ".join(str(item.get("file_name", "?")) for item in batch)
-        raise NonFiniteLossError(
-            f"iteration {self.iter}: the loss is not finite ({values}); images of the batch: {files}. Lower "
-            f"SOLVER.BASE_LR, raise SOLVER.WARMUP_ITERS, or set SOLVER.CLIP_GRADIENTS.ENABLED to True."
-        )
+        found = comm.all_gather(f"the {what} is not finite ({values}); images of the batch: {files}" if what else "")
+        message = f"iteration {self.iter}: {'; '.join(filter(None, found))}"
+        if self._skipped >= self._max_skipped:
+            raise NonFiniteLossError(
+                f"{message}. Lower SOLVER.BASE_LR, raise SOLVER.WARMUP_ITERS, or set SOLVER.CLIP_GRADIENTS.ENABLED to "
+                "True; SOLVER.MAX_SKIPPED_BATCHES skips some such batches."
+            )
+        self._skipped += 1
+        self._batches_seen += 1
+        logger.warning("%s; skipped, %d of at most %d", message, self._skipped, self._max_skipped)
 
     @property
     def _can_resume_loader(self) -> bool:
@@ -103,6 +121,7 @@ class TrainStep(SimpleTrainer):
             **super().state_dict(),
             "grad_scaler": self._scaler.state_dict(),
             "seed": self._seed,
+            "skipped": self._skipped,
             "loss_normalizers": [getattr(x, _NORMALIZER, None) for x in _dense_detectors(self.model)],
         }
         if self._can_resume_loader:
@@ -112,6 +131,7 @@ class TrainStep(SimpleTrainer):
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
         self._scaler.load_state_dict(state_dict["grad_scaler"])
+        self._skipped = state_dict.get("skipped", 0)
         for detector, value in zip(_dense_detectors(self.model), state_dict.get("loss_normalizers", [])):
             if value is not None:
                 setattr(detector, _NORMALIZER, value)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import weakref
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -34,12 +36,15 @@ from .check_classes import check_classes, check_test_set
 from .embedding_health import EmbeddingHealthHook
 from .lr_scheduler import build_scheduler
 from .optimizer import build_optimizer, clips_full_model
-from .train_step import TrainStep
+from .preemption import CheckpointOnSigterm
+from .train_step import NonFiniteLossError, TrainStep
 
 logger = logging.getLogger(__name__)
 
 # Name of the last checkpoint of a finished run in Detectron2.
 _FINAL = "model_final.pth"
+# Folder of the checkpoint from before a step whose losses were not finite.
+_NOT_FINITE = "not_finite"
 # `evaluator_type` in a data set's metadata -> evaluator of its videos. Others are images in COCO format.
 _VIDEO_EVALUATORS = {"youtube_vis": YouTubeVISEvaluator, "posetrack": PoseTrackEvaluator}
 
@@ -72,7 +77,8 @@ class ICTrackTrainer(DefaultTrainer):
             optimizer,
             amp=cfg.SOLVER.AMP.ENABLED,
             seed=cfg.SEED,
-            max_gradient_norm=clip.CLIP_VALUE if clips_full_model(cfg) else None,
+            max_gradient_norm=clip.CLIP_VALUE if clips_full_model(cfg) else math.inf,
+            max_skipped=cfg.SOLVER.MAX_SKIPPED_BATCHES,
         )
         self.scheduler = self.build_lr_scheduler(cfg, optimizer)
         self.weight_average = WeightAverage(model, cfg.SOLVER.EMA_DECAY) if cfg.SOLVER.EMA_DECAY > 0 else None
@@ -88,6 +94,7 @@ class ICTrackTrainer(DefaultTrainer):
         self.start_iter = 0
         self.max_iter = cfg.SOLVER.MAX_ITER
         self.cfg = cfg
+        self._preemption = CheckpointOnSigterm()
         self.register_hooks(self.build_hooks())
 
     def train(self) -> Any:
@@ -95,6 +102,16 @@ class ICTrackTrainer(DefaultTrainer):
         if self.start_iter >= self.max_iter and not os.path.isfile(os.path.join(self.cfg.OUTPUT_DIR, _FINAL)):
             self.checkpointer.save(os.path.splitext(_FINAL)[0])
         return super().train()
+
+    def run_step(self) -> None:
+        """Step of the training; on losses that are not finite, leaves a checkpoint from before it."""
+        try:
+            super().run_step()
+        except NonFiniteLossError as error:
+            self.iter -= 1
+            self.checkpointer.save(f"{_NOT_FINITE}/model_{self.iter:07d}")
+            folder = os.path.join(self.cfg.OUTPUT_DIR, _NOT_FINITE)
+            raise NonFiniteLossError(f"{error} --resume OUTPUT_DIR {folder} repeats this step.") from error
 
     @classmethod
     def evaluate(cls, cfg: CfgNode, *, resume: bool = False) -> Any:
@@ -153,18 +170,18 @@ class ICTrackTrainer(DefaultTrainer):
         return [EmbeddingHealthHook(self.model, samples, video.HEALTH_PERIOD)]
 
     def _standard_hooks(self) -> list[HookBase]:
-        average, period = self.weight_average, self.cfg.TEST.EVAL_PERIOD
+        period = self.cfg.TEST.EVAL_PERIOD
         hooks = super().build_hooks()
-        if not period:  # Detectron2's hook would still evaluate at the end
-            hooks = [hook for hook in hooks if not isinstance(hook, EvalHook)]
-        if average is None:
+        evaluation = next(i for i, hook in enumerate(hooks) if isinstance(hook, EvalHook))
+        # Detectron2's hook would evaluate at the end even without a period.
+        hooks[evaluation : evaluation + 1] = [self._preemption, *([EvalHook(period, self._evaluate)] if period else [])]
+        if self.weight_average is None:
             return hooks
-        hooks = [EvalHook(period, self._test_with_average) if isinstance(hook, EvalHook) else hook for hook in hooks]
-        return [_AverageWeights(average), *hooks]  # first, so that the checkpointer and the evaluation see the update
+        return [_AverageWeights(self.weight_average), *hooks]  # first: checkpoints and evaluation see the update
 
-    def _test_with_average(self) -> Any:
-        assert self.weight_average is not None
-        with self.weight_average.applied():
+    def _evaluate(self) -> Any:
+        average = self.weight_average
+        with self._preemption.evaluation(), nullcontext() if average is None else average.applied():
             self._last_eval_results = self.test(self.cfg, self.model)
         return self._last_eval_results
 

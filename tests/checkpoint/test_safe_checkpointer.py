@@ -1,4 +1,5 @@
 import pickle
+import resource
 
 import numpy as np
 import pytest
@@ -75,3 +76,41 @@ def test_missing_file_and_wrong_content(tmp_path):
     torch.save([1, 2], path)
     with pytest.raises(CheckpointError, match="not a dictionary"):
         load_weights_file(path)
+
+
+@pytest.fixture
+def full_disk():
+    """The disk takes no file above 20 kB."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_keeps_the_last_whole_checkpoint(tmp_path, full_disk):
+    SafeCheckpointer(nn.Linear(2, 3), str(tmp_path)).save("model_0000001")
+    with pytest.raises(CheckpointError, match=r"model_0000002\.pth: cannot be written \(.*model_0000001\.pth is whole"):
+        SafeCheckpointer(nn.Linear(100, 100), str(tmp_path)).save("model_0000002")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last_checkpoint", "model_0000001.pth"]
+    SafeCheckpointer(nn.Linear(2, 3), str(tmp_path)).resume_or_load("", resume=True)
+    with pytest.raises(CheckpointError, match="there is no other"):
+        SafeCheckpointer(nn.Linear(100, 100), str(tmp_path / "new")).save("model_0000001")
+
+
+def test_faults_of_the_program_are_not_the_disks(tmp_path):
+    with pytest.raises(AttributeError):
+        SafeCheckpointer(nn.Linear(2, 3), str(tmp_path)).save("model_0000001", content=lambda: 0)
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path):
+    (tmp_path / ".model_0000001.pth.999999999.part").write_bytes(b"half")
+    SafeCheckpointer(nn.Linear(2, 3), str(tmp_path)).save("model_0000001")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["last_checkpoint", "model_0000001.pth"]
+
+
+def test_a_name_with_a_folder(tmp_path):
+    checkpointer = SafeCheckpointer(nn.Linear(2, 3), str(tmp_path))
+    checkpointer.save("model_0000001")
+    checkpointer.save("before/model_0000002")
+    assert (tmp_path / "last_checkpoint").read_text() == "model_0000001.pth"
+    assert (tmp_path / "before" / "last_checkpoint").read_text() == "model_0000002.pth"

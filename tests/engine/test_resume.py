@@ -9,11 +9,13 @@ import torch
 from coco_squares import content_of, write_squares
 from color_model import write_scenes
 from detectron2.data import DatasetCatalog, MetadataCatalog
+from detectron2.modeling.meta_arch.dense_detector import DenseDetector
 from tiny_pose_model import pose_config
 from tiny_video_model import solo_config
 
 from ictrack.checkpoint.weights_file import load_weights_file
 from ictrack.data.datasets.register_from_config import register_configured_datasets
+from ictrack.engine.train_step import NonFiniteLossError, TrainStep
 from ictrack.engine.trainer import ICTrackTrainer
 
 NAMES = ("resume_stills", "resume_videos")
@@ -113,3 +115,35 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path, make, kind, s
     whole = trained(cfg, tmp_path / "whole")
     assert_equal(whole, trained(cfg, tmp_path / "stopped", [3]))
     assert whole["trainer"]["_trainer"]["samples"] == 12
+
+
+def test_a_step_that_is_not_finite_can_be_repeated(data, tmp_path):
+    """From the state before it, which is kept beside the last checkpoint."""
+    cfg = configured(solo_config(OBJECTIVE="random_walk"), data, "coco", stills=False, videos=True, workers=0)
+    cfg.SOLVER.BASE_LR, cfg.SOLVER.CHECKPOINT_PERIOD = 1e30, 1
+    with pytest.raises(NonFiniteLossError, match=r"/videos/.* --resume OUTPUT_DIR .*not_finite repeats") as first:
+        trained(cfg, tmp_path / "run")
+    cfg.OUTPUT_DIR = str(tmp_path / "run" / "not_finite")
+    trainer = ICTrackTrainer(cfg)
+    trainer.resume_or_load(resume=True)
+    with pytest.raises(NonFiniteLossError) as second:
+        trainer.train()
+    assert str(second.value).split(" --resume")[0] == str(first.value).split(" --resume")[0]
+
+
+def test_normalizers_outside_of_the_state_dict_are_kept():
+    """RetinaNet averages its number of positives over batches."""
+
+    class Detector(DenseDetector):
+        def __init__(self):
+            torch.nn.Module.__init__(self)
+            self.weight = torch.nn.Parameter(torch.zeros(()))
+
+    def step_of(model):
+        return TrainStep(model, [], torch.optim.SGD(model.parameters(), 0.1), amp=False, seed=0)
+
+    first, second = Detector(), Detector()
+    first.loss_normalizer = 12.5
+    step_of(second).load_state_dict(step_of(first).state_dict())
+    assert second.loss_normalizer == 12.5
+    step_of(second).load_state_dict(step_of(Detector()).state_dict())
