@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from ictrack.identities import (
     Gallery,
     HalvesTest,
     Links,
+    Reappearance,
     Tracklet,
     accuracy_of,
     apply_corrections,
@@ -24,11 +26,14 @@ from ictrack.identities import (
     cut_in_halves,
     fit_appearance,
     fit_motion,
+    fit_reappearance,
     leave_open,
     link_closed,
     link_open,
     match_halves,
+    meetings,
     recognize,
+    tracklet_contrast,
     train_encoder,
     unit_mean,
 )
@@ -43,6 +48,8 @@ logger = logging.getLogger(__name__)
 MAX_CROPS = 20_000
 # Smallest number of frames of a tracklet, and of the halves of a cut one.
 MIN_LENGTH, MIN_HALF = 4, 8
+# Weight of objects that never meet among those to tell apart, where their number is not known.
+DOUBT = 0.2
 # Smallest probability of an identity; tracklets below it are left open.
 MIN_PROBABILITY = 0.5
 
@@ -147,7 +154,10 @@ def identify(
     crops = footage.crops(thinned, length)
 
     parts, of, cuts = cut_in_halves(thinned, max(MIN_HALF // every, 2))
-    encoder = _train(parts, values_of_parts(parts, of, thinned, crops), known, iterations, seed)
+    # Where all objects are in one frame, those that never meet need not be kept apart.
+    objective = tracklet_contrast if num_instances else partial(tracklet_contrast, doubt=DOUBT)
+    train = partial(train_encoder, iterations=iterations, seed=seed, objective=objective)
+    encoder = _train(train, parts, values_of_parts(parts, of, thinned, crops), known)
     embeddings = [encoder.embed(x) for x in crops]
     by_part = values_of_parts(parts, of, thinned, embeddings)
     halves = match_halves(np.stack([unit_mean(x) for x in by_part]), cuts)
@@ -155,9 +165,10 @@ def identify(
     appearance = fit_appearance(by_part, cuts)
     told_apart = not halves.is_conclusive or halves.interval[0] > halves.chance
     means = np.stack([unit_mean(x) for x in embeddings])
+    looks = appearance if num_instances else fit_reappearance(by_part, cuts, embeddings, meetings(tracklets))
     links = Links(np.arange(len(tracklets)), np.zeros(len(tracklets)), np.full(len(tracklets), -1))
     if told_apart:
-        links = link(footage, tracklets, means, appearance or assumed_appearance(), num_instances, different)
+        links = link(footage, tracklets, means, looks or assumed_appearance(), num_instances, different)
     labels = np.arange(links.num_identities)
     if known is not None and told_apart:
         lengths = np.array([len(x) for x in tracklets])
@@ -181,19 +192,18 @@ def _tracklets(footage: WholeVideo, edits: Sequence[Edit]) -> tuple[list[Trackle
 
 
 def _train(
-    parts: Sequence[Tracklet], crops: Sequence[np.ndarray], known: Gallery | None, iterations: int, seed: int
+    train: Callable[..., CropEncoder], parts: Sequence[Tracklet], crops: Sequence[np.ndarray], known: Gallery | None
 ) -> CropEncoder:
     if known is None:
-        return train_encoder(parts, crops, iterations=iterations, seed=seed)
-    old = known.tracklets()
-    return train_encoder([*parts, *old], [*crops, *known.crops], iterations=iterations, seed=seed, start=known.encoder)
+        return train(parts, crops)
+    return train([*parts, *known.tracklets()], [*crops, *known.crops], start=known.encoder)
 
 
 def link(
     footage: WholeVideo,
     tracklets: Sequence[Tracklet],
     means: np.ndarray,
-    appearance: Appearance,
+    appearance: Appearance | Reappearance,
     num_instances: int | None,
     different: Sequence[tuple[int, int]] = (),
 ) -> Links:

@@ -59,21 +59,29 @@ def fit_appearance(embeddings: Sequence[np.ndarray], cuts: Sequence[Cut]) -> App
     Returns:
         None if there is no cut.
     """
+    if not cuts:
+        return None
+    cosines, lengths, same = examples_of_halves(embeddings, cuts)
+    return Appearance(fit_log_odds(_features(cosines, lengths), same, num_trials(cuts)))
+
+
+def examples_of_halves(embeddings: Sequence[np.ndarray], cuts: Sequence[Cut]) -> tuple[np.ndarray, ...]:
+    """(N,) cosines, (N,) numbers of frames of the shorter one, and (N,) bool whether both are of one tracklet."""
     cosines, lengths, same = [], [], []
     for cut in cuts:
         for ones, others in ((cut.first, cut.second), (cut.second, cut.first)):
             whole = np.stack([unit_mean(embeddings[index]) for index in others])
             for row, index in enumerate(ones):
-                windows = list(_windows(embeddings[index]))
-                cosines.append(np.stack([unit_mean(window) for window in windows]) @ whole.T)
-                lengths.append(np.repeat([[len(window)] for window in windows], len(others), axis=1))
+                parts = list(windows(embeddings[index]))
+                cosines.append(np.stack([unit_mean(part) for part in parts]) @ whole.T)
+                lengths.append(np.repeat([[len(part)] for part in parts], len(others), axis=1))
                 same.append(np.broadcast_to(np.arange(len(others)) == row, cosines[-1].shape))
-    if not cosines:
-        return None
-    columns = (np.concatenate([array.ravel() for array in arrays]) for arrays in (cosines, lengths, same))
-    values, counts, truth = columns
-    trials = sum(len(cut.first) for cut in cuts)
-    return Appearance(fit_log_odds(_features(values, counts), truth, trials))
+    return tuple(np.concatenate([array.ravel() for array in arrays]) for arrays in (cosines, lengths, same))
+
+
+def num_trials(cuts: Sequence[Cut]) -> int:
+    """Number of independent examples in cuts: of tracklets that were cut."""
+    return sum(len(cut.first) for cut in cuts)
 
 
 def unit_mean(embeddings: np.ndarray) -> np.ndarray:
@@ -82,7 +90,7 @@ def unit_mean(embeddings: np.ndarray) -> np.ndarray:
     return mean / max(float(np.linalg.norm(mean)), 1e-9)
 
 
-def _windows(embeddings: np.ndarray) -> Iterator[np.ndarray]:
+def windows(embeddings: np.ndarray) -> Iterator[np.ndarray]:
     """Parts of it, of a frame, of 2, 4, ..., spread over its time, and all of it."""
     length = 1
     while length <= min(len(embeddings), _LONGEST):

@@ -70,11 +70,11 @@ class Batch(NamedTuple):
 Objective = Callable[[CropEncoder, Batch, np.random.Generator], Tensor]
 
 
-def tracklet_contrast(encoder: CropEncoder, batch: Batch, rng: np.random.Generator) -> Tensor:
+def tracklet_contrast(encoder: CropEncoder, batch: Batch, rng: np.random.Generator, doubt: float = 0.0) -> Tensor:
     """Contrastive loss of the tracklets in a few frames: of each, its crop there and some at other times.
 
     Positives and certain negatives are those of :func:`tracklet_contrastive_loss`: tracklets that never meet may be one
-    object, and are not pushed apart.
+    object, and are pushed apart only as much as ``doubt`` says.
     """
     tracklets, crops, groups = batch
     pictures, ids, times = [], [], []
@@ -87,7 +87,7 @@ def tracklet_contrast(encoder: CropEncoder, batch: Batch, rng: np.random.Generat
             times += tracklet.frames[positions].tolist()
     embeddings = encoder(augmented(to_tensor(np.stack(pictures))))
     drawn = torch.tensor(ids), torch.tensor(times), torch.zeros(len(ids), dtype=torch.int64)
-    return tracklet_contrastive_loss(embeddings, *drawn, temperature=TEMPERATURE)
+    return tracklet_contrastive_loss(embeddings, *drawn, temperature=TEMPERATURE, doubt=doubt)
 
 
 def train_encoder(

@@ -10,6 +10,7 @@ from scipy.sparse import csr_array
 from .appearance import Appearance
 from .certain_tracklets import Tracklet
 from .motion import Motion
+from .reappearance import Reappearance
 
 # Log-odds beyond which evidence is not believed: no measurement on one video is that certain.
 _LIMIT = 12.0
@@ -32,7 +33,7 @@ class Evidence:
         self,
         tracklets: Sequence[Tracklet],
         means: np.ndarray,
-        appearance: Appearance,
+        appearance: Appearance | Reappearance,
         *,
         motion: Motion | None = None,
         first: np.ndarray | None = None,

@@ -29,7 +29,7 @@ class LogOdds:
         return features @ self.weights + self.offset
 
 
-def fit_log_odds(features: np.ndarray, same: np.ndarray, trials: int) -> LogOdds:
+def fit_log_odds(features: np.ndarray, same: np.ndarray, trials: int, shares: np.ndarray | None = None) -> LogOdds:
     """Logistic regression with the smoothed targets of Platt (1999), which keep few examples from being certain.
 
     Args:
@@ -37,6 +37,7 @@ def fit_log_odds(features: np.ndarray, same: np.ndarray, trials: int) -> LogOdds
         same: (N,) bool; both values must occur.
         trials: Number of independent examples of either kind. There may be many more rows: each kind weighs as much as
             this number of examples, however many rows it has.
+        shares: (N,) weight of each row among those of its kind; None: all weigh the same.
 
     Raises:
         ValueError: If there are no examples of one kind.
@@ -46,7 +47,8 @@ def fit_log_odds(features: np.ndarray, same: np.ndarray, trials: int) -> LogOdds
     mean, scale = features.mean(axis=0), np.maximum(features.std(axis=0), 1e-9)
     inputs = (features - mean) / scale
     targets = np.where(same, (trials + 1) / (trials + 2), 1 / (trials + 2))
-    weights = np.where(same, trials / same.sum(), trials / (~same).sum())
+    shares = np.ones(len(same)) if shares is None else shares
+    weights = shares * np.where(same, trials / shares[same].sum(), trials / shares[~same].sum())
 
     def cost(parameters: np.ndarray) -> tuple[float, np.ndarray]:
         logits = inputs @ parameters[:-1] + parameters[-1]

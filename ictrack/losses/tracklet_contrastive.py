@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -16,6 +18,7 @@ def tracklet_contrastive_loss(
     temperature: float,
     min_gap: int = 1,
     normalize: bool = True,
+    doubt: float = 0.0,
 ) -> Tensor:
     """InfoNCE (van den Oord et al., 2018) between detections of one tracklet, against those of other instances.
 
@@ -25,7 +28,8 @@ def tracklet_contrastive_loss(
         L = mean over all pairs (i, j in P_i) of -log(exp s_ij / (exp s_ij + sum_{n in N_i} exp s_in))
 
     Certain negatives are the detections in other videos, and in tracklets of the same video that share a frame with
-    i's. Two tracklets of a video that never meet may be one object that was lost and found again, and are left out.
+    i's. Two tracklets of a video that never meet may be one object that was lost and found again; they are left out, or
+    weigh ``doubt`` in the sum.
 
     Everything runs in at least float32, also under autocast.
 
@@ -37,6 +41,8 @@ def tracklet_contrastive_loss(
         temperature: Divisor of the similarities.
         min_gap: Smallest distance in frames of a positive pair; augmentation cannot imitate large gaps.
         normalize: Whether to compare by cosine instead of by raw dot product.
+        doubt: Weight, from 0 to 1, of a detection in a tracklet that never meets i's. With 0, nothing keeps objects
+            apart that are never seen together.
 
     Returns:
         Scalar, at least 0; a zero that is connected to ``embeddings`` if no pair is far enough apart.
@@ -59,11 +65,12 @@ def tracklet_contrastive_loss(
         instances = torch.unique(torch.stack([videos, tracklets]), dim=1, return_inverse=True)[1]
         same = instances[:, None] == instances
         positive = same & ((frames[:, None] - frames).abs() >= min_gap)
-        negative = ~same & (~same_video | _tracklets_meet(instances, same_video & (frames[:, None] == frames)))
+        certain = ~same_video | _tracklets_meet(instances, same_video & (frames[:, None] == frames))
         if not positive.any():
             return 0 * similarity.sum()
         lowest = torch.finfo(similarity.dtype).min  # not -inf, whose gradient is NaN for a row without negatives
-        others = similarity.masked_fill(~negative, lowest).logsumexp(dim=1)  # (M,)
+        uncertain = similarity + math.log(doubt) if doubt else torch.full_like(similarity, lowest)
+        others = torch.where(certain, similarity, uncertain).masked_fill(same, lowest).logsumexp(dim=1)  # (M,)
         anchor, partner = positive.nonzero().unbind(1)
         return F.softplus(others[anchor] - similarity[anchor, partner]).mean()
 

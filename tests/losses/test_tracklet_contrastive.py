@@ -55,6 +55,17 @@ def test_tracklets_that_never_meet_may_be_one_object():
     assert loss_of(embeddings, [*positives, (1, 0, 5)]) > 0  # of another video, whatever its name
 
 
+def test_tracklets_that_never_meet_weigh_as_much_as_the_doubt():
+    """Positive similarity of 1, the doubtful one of 0: ln(1 + doubt / e) for both anchors."""
+    embeddings, detections = [[1.0, 0], [1, 0], [0, 1]], [(0, 0, 0), (0, 0, 5), (0, 1, 9)]
+    assert loss_of(embeddings, detections) == 0
+    for doubt in (0.2, 1):
+        assert loss_of(embeddings, detections, doubt=doubt).item() == pytest.approx(math.log(1 + doubt / math.e))
+    # Those that meet are certain, whatever the doubt.
+    meeting = [(0, 0, 0), (0, 0, 5), (0, 1, 5)]
+    assert loss_of(embeddings, meeting, doubt=0.2).item() == pytest.approx(math.log(1 + 1 / math.e))
+
+
 def test_names_do_not_matter():
     embeddings = torch.randn(6, 4)
     detections = [(0, 0, 0), (0, 0, 5), (0, 1, 0), (0, 1, 5), (1, 0, 0), (1, 0, 5)]
