@@ -68,8 +68,10 @@ def published_weights(scheme: str) -> dict[str, torch.Tensor]:
     }
 
 
-def tiny_model(scheme: str = "mmdet3") -> torch.nn.Module:
-    model = build_model(tiny_cfg())
+def tiny_model(scheme: str = "mmdet3", train_norm: bool = False) -> torch.nn.Module:
+    cfg = tiny_cfg()
+    cfg.MODEL.SOLO.TRAIN_BACKBONE_NORM = train_norm
+    model = build_model(cfg)
     load_detector_weights(model, convert_weights(published_weights(scheme)).weights)
     return model.eval()
 
