@@ -85,3 +85,26 @@ def test_point_nms_keeps_classes_apart():
     scores = torch.zeros(2, 3, 5, 5)
     scores[0, 1, 2, 2], scores[0, 2, 2, 3], scores[1, 1, 2, 3] = 0.9, 0.8, 0.7
     assert torch.equal(point_nms(scores), scores)
+
+
+@pytest.mark.parametrize("kind", ["disks", "noise", "mixed"])
+def test_tiles_count_what_one_product_counts(kind, monkeypatch):
+    """Of many masks, on an image that tiles do not divide: small, whole, empty and ragged ones."""
+    generator = torch.Generator().manual_seed(0)
+    count, height, width = 150, 37, 75
+    ys, xs = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
+    y, x, radius = (torch.rand(count, 1, 1, generator=generator) * side for side in (height, width, 60))
+    disks = (ys - y) ** 2 + (xs - x) ** 2 < radius**2
+    noise = torch.rand(count, height, width, generator=generator) > 0.5
+    masks = {
+        "disks": disks,
+        "noise": noise,
+        "mixed": torch.where(torch.arange(count)[:, None, None] % 3 > 0, disks, noise),
+    }
+    masks = masks[kind]
+    masks[3], masks[4] = True, False
+    classes = torch.zeros(count, dtype=torch.int64)
+    scores = torch.rand(count, generator=generator).sort(descending=True).values
+    by_tiles = matrix_nms(masks, classes, scores)
+    monkeypatch.setitem(matrix_nms.__globals__, "_FEW", count)
+    assert torch.equal(by_tiles, matrix_nms(masks, classes, scores))
