@@ -102,7 +102,7 @@ def _intersections_by_tiles(masks: Tensor) -> Tensor:
 
 
 def _add_products(result: Tensor, rows: Tensor, index: Tensor) -> None:
-    """Add the upper triangle of ``rows @ rows.T`` to the rows and columns ``index`` (rising) of ``result``, in place."""
+    """Add the upper triangle of ``rows @ rows.T`` to the rows and columns ``index`` (rising) of ``result``."""
     is_all = len(rows) == len(result)
     for start in range(0, len(rows), _ROWS):
         stop = start + _ROWS
