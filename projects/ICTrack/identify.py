@@ -16,6 +16,8 @@ from detectron2.utils.logger import setup_logger
 from experiments.identities.methods import METHODS
 from experiments.identities.reference import read_trajectories
 from experiments.identities.run import Material, read_rows, run_video, write_rows
+from experiments.identities.table import identities_table
+from experiments.readme_table import show_in_readme
 from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker
 from ictrack.model_zoo import config_path
@@ -59,3 +61,4 @@ if __name__ == "__main__":
         for row in found:
             rows.append({"video": video.stem, **row})
             write_rows(arguments.results, rows)
+    show_in_readme(arguments.results.parent.parent / "README.md", "identities", identities_table(rows))

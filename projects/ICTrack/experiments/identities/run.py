@@ -20,7 +20,6 @@ from ictrack.engine.whole_video import WholeVideo
 from ictrack.identities import (
     Cut,
     Evidence,
-    HalvesTest,
     Links,
     Tracklet,
     accuracy_of,
@@ -38,7 +37,7 @@ from .reference import agreement
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ("video", "method", "seed", "test", "value", "num_pairs", "cpu_seconds", "peak_mib")
+COLUMNS = ("video", "method", "seed", "test", "value", "num_pairs", "by_cut", "cpu_seconds", "peak_mib")
 # Frames that are hidden around a cut, for the test of the same name.
 CUT_FRAMES = 50
 
@@ -85,17 +84,16 @@ def _run_method(
     parts, of, cuts = cut_in_halves(material.tracklets, MIN_HALF)
     if name == "position":
         values = [material.footage.centers_of(x) for x in material.tracklets]
-        means = [x.mean(axis=0) for x in values_of_parts(parts, of, material.tracklets, values)]
-        yield _row(name, seed, "halves", *_shares(_by_place(means, cuts)), material, start)
+        places = [x.mean(axis=0) for x in values_of_parts(parts, of, material.tracklets, values)]
+        yield _row(name, seed, "halves", *_shares(*_by_place(places, cuts)), material, start)
         return
     crops = values_of_parts(parts, of, material.tracklets, material.crops)
     embed = embedder(name, parts, crops, iterations, seed)
     values = [embed(x) for x in material.crops]
     by_part = values_of_parts(parts, of, material.tracklets, values)
-    halves = match_halves(np.stack([unit_mean(x) for x in by_part]), cuts)
-    yield _row(name, seed, "halves", *_shares(halves), material, start)
-    trimmed, kept = _trimmed(by_part, cuts)
-    yield _row(name, seed, "cut", *_shares(match_halves(trimmed, kept)), material, start)
+    means = np.stack([unit_mean(x) for x in by_part])
+    yield _row(name, seed, "halves", *_shares(means, cuts), material, start)
+    yield _row(name, seed, "cut", *_shares(*_trimmed(by_part, cuts)), material, start)
     if reference is None:
         return
     appearance = fit_appearance(by_part, cuts)
@@ -104,29 +102,29 @@ def _run_method(
     by_looks = leave_open(
         link_closed(Evidence(material.tracklets, of_tracklets, appearance), num_instances), MIN_PROBABILITY
     )
-    yield _row(name, seed, "reference", *_agreement(material, by_looks, reference), material, start)
+    yield _row(name, seed, "reference", *_agreement(material, by_looks, reference), "", material, start)
     if name == "tracklet":
         full = link(material.footage, material.tracklets, of_tracklets, appearance, num_instances)
-        yield _row("full", seed, "halves", *_shares(halves), material, start)
-        yield _row("full", seed, "reference", *_agreement(material, full, reference), material, start)
+        yield _row("full", seed, "reference", *_agreement(material, full, reference), "", material, start)
         lengths = np.array([len(x) for x in material.tracklets], dtype=float)
-        for test, share in zip(("estimate", "estimate_low", "estimate_high"), accuracy_of(full, lengths, halves)):
-            yield _row("full", seed, test, share, int(lengths.sum()), material, start)
+        estimate = accuracy_of(full, lengths, match_halves(means, cuts))
+        for test, share in zip(("estimate", "estimate_low", "estimate_high"), estimate):
+            yield _row("full", seed, test, share, int(lengths.sum()), "", material, start)
 
 
 def _agreement(material: Material, links: Links, reference: np.ndarray) -> tuple[float, int]:
     return agreement(material.footage, material.tracklets, links.identities, reference)
 
 
-def _by_place(means: Sequence[np.ndarray], cuts: Sequence[Cut]) -> HalvesTest:
-    """Exact test by mean places: the similarity of two is the larger, the nearer they are."""
+def _by_place(means: Sequence[np.ndarray], cuts: Sequence[Cut]) -> tuple[np.ndarray, Sequence[Cut]]:
+    """Vectors of mean places for the exact test: the product of two is the larger, the nearer they are."""
     places = np.stack(means)
     # -|a - b|^2 = 2 a.b - |a|^2 - |b|^2 as a product of vectors, which is what the test compares.
     ones, squares = np.ones((len(places), 1)), (places**2).sum(axis=1, keepdims=True)
     first, second = np.hstack([2 * places, -squares, -ones]), np.hstack([places, ones, squares])
     of_second = {index for cut in cuts for index in cut.second}
     mixed = np.stack([second[i] if i in of_second else first[i] for i in range(len(places))])
-    return match_halves(mixed, cuts)
+    return mixed, cuts
 
 
 def _trimmed(embeddings: Sequence[np.ndarray], cuts: Sequence[Cut]) -> tuple[np.ndarray, list[Cut]]:
@@ -145,12 +143,16 @@ def _trimmed(embeddings: Sequence[np.ndarray], cuts: Sequence[Cut]) -> tuple[np.
     return means, kept
 
 
-def _shares(test: HalvesTest) -> tuple[float, int]:
-    return test.accuracy, test.pairs
+def _shares(means: np.ndarray, cuts: Sequence[Cut]) -> tuple[float, int, str]:
+    """Share of the halves that are matched, their number, and "matched/pairs" of each cut."""
+    tests = [match_halves(means, [cut]) for cut in cuts]
+    pairs = sum(test.pairs for test in tests)
+    share = sum(test.matched for test in tests) / pairs if pairs else float("nan")
+    return share, pairs, " ".join(f"{test.matched}/{test.pairs}" for test in tests)
 
 
 def _row(
-    method: str, seed: int, test: str, value: float, num_pairs: int, material: Material, start: float
+    method: str, seed: int, test: str, value: float, num_pairs: int, by_cut: str, material: Material, start: float
 ) -> dict[str, object]:
     return {
         "method": method,
@@ -158,6 +160,7 @@ def _row(
         "test": test,
         "value": f"{value:.4f}",
         "num_pairs": num_pairs,
+        "by_cut": by_cut,
         "cpu_seconds": f"{material.seconds + time.process_time() - start:.0f}",
         "peak_mib": f"{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f}",
     }
