@@ -21,7 +21,7 @@ COMMANDS = {
     "tune": "choose the tracker's thresholds on labeled videos",
     "evaluate": "score a submission: YouTube-VIS, OVIS, PoseTrack, MOT, MOTS, TAO",
     "validate": "list what a benchmark's server would refuse in a submission",
-    "check": "look for mistakes in a configuration and its data sets",
+    "check": "look for mistakes in annotations, or in a configuration",
     "convert": "convert published weights, and check that they fit the model",
     "prepare": "hold out videos for tuning; compute a pose template",
     "benchmark": "measure speed and memory on this machine (in a checkout)",

@@ -18,6 +18,7 @@ from ictrack.evaluation.detector_classes import detector_classes, state_detector
 from ictrack.structures.command_line import user_error
 
 from .check_classes import check_classes, check_test_set
+from .check_data import annotation_defects, leaks
 from .mine_tracklets import needs_mining
 from .setup import check_batch, check_frozen, load_config, resumes
 from .trainer import ICTrackTrainer
@@ -40,7 +41,9 @@ class Finding:
 
 
 def check_run(args: argparse.Namespace) -> Iterator[Finding]:
-    """Check configuration, data sets, classes, batch and weights of a run. Reads annotations, but no image.
+    """Check configuration, data sets, classes, batch and weights of a run.
+
+    Reads annotations, and headers of some of the images.
 
     Args:
         args: Arguments of Detectron2's ``default_argument_parser``. With ``eval_only``, parts that only training needs
@@ -62,9 +65,7 @@ def check_run(args: argparse.Namespace) -> Iterator[Finding]:
     if files.is_mistake:
         yield files
     else:
-        for key in ("TRAIN", "UNLABELED", "TEST") if training else ("TEST",):
-            for name in cfg.DATASETS[key]:
-                yield _look(partial(_data_set, key, name))
+        yield from _data_sets(cfg, training)
         yield _look(lambda: _classes(cfg, training))
         if training:
             yield _look(lambda: _batches(cfg, args.num_gpus * args.num_machines))
@@ -81,10 +82,29 @@ def _look(check: Callable[[], str | None]) -> Finding:
         return Finding(message, is_mistake=True)
 
 
+def _data_sets(cfg: CfgNode, training: bool) -> Iterator[Finding]:
+    are_readable = True
+    for key in ("TRAIN", "UNLABELED", "TEST") if training else ("TEST",):
+        for name in cfg.DATASETS[key]:
+            finding = _look(partial(_data_set, key, name))
+            yield finding
+            are_readable &= not finding.is_mistake
+            if key != "UNLABELED" and not finding.is_mistake:
+                for text, is_error in annotation_defects(name):
+                    yield _finding(f"DATASETS.{key}: {text}", is_error)
+    if training and are_readable:
+        for text, is_error in leaks(cfg):
+            yield _finding(text, is_error)
+
+
 def _data_set(key: str, name: str) -> str:
     records = DatasetCatalog.get(name)
     is_video = key == "UNLABELED" or MetadataCatalog.get(name).get("evaluator_type") in ("youtube_vis", "posetrack")
     return f"DATASETS.{key}: {name}: {len(records)} {'videos' if is_video else 'images'}"
+
+
+def _finding(text: str, is_error: bool) -> Finding:
+    return Finding(text if is_error else f"warning: {text}", is_mistake=is_error)
 
 
 def _classes(cfg: CfgNode, training: bool) -> str:

@@ -5,19 +5,22 @@ import json
 import cv2
 import numpy as np
 import pytest
+import tiny_video_dataset
 import torch
-from coco_squares import content_of
+from coco_squares import content_of, write_squares
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
 from ictrack.engine.check_run import check_run
 from ictrack.engine.launch import parse_training_arguments
 
-NAME, CLIP = "checked", "checked_clip"
+NAME, CLIP, VIDEOS = "checked", "checked_clip", "checked_videos"
 
 
 @pytest.fixture
 def check(tmp_path):
     """A function from a file's content and further keys to the texts that are found, and those that are mistakes."""
+
+    write_squares(tmp_path)
 
     def run(content, *argv):
         path = tmp_path / "squares.json"
@@ -39,7 +42,7 @@ def check(tmp_path):
         return [f.text for f in found if not f.is_mistake], [f.text for f in found if f.is_mistake]
 
     yield run
-    for name in (NAME, CLIP):
+    for name in (NAME, CLIP, VIDEOS):
         if name in DatasetCatalog:
             DatasetCatalog.remove(name)
             MetadataCatalog.remove(name)
@@ -103,3 +106,43 @@ def test_tracklets_need_weights_to_be_mined_with(check, tmp_path):
 
 def test_an_evaluation_needs_no_training_data(check):
     assert check(None, "--eval-only")[1] == []
+
+
+def test_defects_of_annotations_are_said_by_kind(check, tmp_path):
+    content = content_of(2)
+    for annotation in content["annotations"][:3]:
+        annotation["bbox"] = [90, 5, 30, 10]
+    content["annotations"][4]["area"] = 1
+    (tmp_path / "5.png").unlink()
+    texts, mistakes = check(content)
+    path = tmp_path / "squares.json"
+    assert mistakes == [
+        f"DATASETS.TRAIN: {path}: images[5]: {tmp_path / '5.png'}: no such file",
+        f"DATASETS.TRAIN: {path}: annotations[0].bbox: [90, 5, 30, 10] lies partly outside of the image of 96 x 64; 2 "
+        "more such",
+    ]
+    assert f"warning: DATASETS.TRAIN: {path}: annotations[4].segmentation: covers 576 pixels, its area is 1" in texts
+
+
+def test_an_evaluation_on_the_training_images_is_said(check):
+    texts, mistakes = check(content_of(2), "DATASETS.TEST", f"('{NAME}',)")
+    (warning,) = [text for text in texts if text.startswith("warning: ")]
+    assert warning.startswith(f"warning: DATASETS.TEST: {NAME}: images that are in DATASETS.TRAIN, too: ")
+    assert warning.endswith(" and 3 more") and mistakes == []
+
+
+def test_videos_of_the_evaluation_among_the_unlabeled_ones(check, tmp_path):
+    json_file, images = tiny_video_dataset.write_dataset(tmp_path / "vis")
+    rows = [
+        [NAME, "coco", str(tmp_path / "squares.json"), str(tmp_path)],
+        [CLIP, "videos", images],
+        [VIDEOS, "youtube_vis", json_file, images],
+    ]
+    keys = ["DATASETS.REGISTER", str(rows), "DATASETS.UNLABELED", f"('{CLIP}',)", "DATASETS.TEST", f"('{VIDEOS}',)"]
+    leak = f"DATASETS.TEST: {VIDEOS}: videos that are in DATASETS.UNLABELED, too: "
+    advice = f"; add {VIDEOS} to DATASETS.UNLABELED_EXCLUDE"
+    assert f"{leak}clip2, clip30, clip7{advice}" in check(content_of(2), *keys)[1]
+    excluded = ["DATASETS.UNLABELED_EXCLUDE", "['clip2', 'clip30']"]
+    assert f"{leak}clip7{advice}" in check(content_of(2), *keys, *excluded)[1]
+    excluded = ["DATASETS.UNLABELED_EXCLUDE", f"['{VIDEOS}']"]
+    assert not any(leak in mistake for mistake in check(content_of(2), *keys, *excluded)[1])

@@ -99,7 +99,7 @@ def exclude_videos(records: Sequence[dict[str, Any]], exclude: Iterable[str]) ->
     Raises:
         AnnotationError, OSError: a file cannot be read.
     """
-    names = {name for entry in exclude for name in _excluded_names(entry)}
+    names = {name for entry in exclude for name in names_of_videos(entry)}
     kept = [record for record in records if record["video_name"] not in names]
     if names:
         excluded = len(records) - len(kept)
@@ -107,10 +107,11 @@ def exclude_videos(records: Sequence[dict[str, Any]], exclude: Iterable[str]) ->
     return kept
 
 
-def _excluded_names(entry: str) -> list[str]:
+def names_of_videos(entry: str) -> list[str]:
+    """Names of the videos of a registered data set, a YouTube-VIS file or a ``.txt`` file; else the entry itself."""
     if entry in DatasetCatalog:
         json_file = MetadataCatalog.get(entry).get("json_file")
-        return _excluded_names(json_file) if json_file else [r["video_name"] for r in DatasetCatalog.get(entry)]
+        return names_of_videos(json_file) if json_file else [r["video_name"] for r in DatasetCatalog.get(entry)]
     if entry.endswith((".json", ".json.gz")):
         return [video_name(video) for video in read_ground_truth(entry)["videos"]]
     if entry.endswith(".txt"):

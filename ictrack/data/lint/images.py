@@ -1,0 +1,69 @@
+"""Checks of image files by their names and headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PIL import Image, UnidentifiedImageError
+
+from ictrack.structures.natural_order import natural_key
+
+from .defects import Defects
+
+_EXIF_ORIENTATION = 0x0112
+# Orientations that exchange the sides.
+_TURNED = (5, 6, 7, 8)
+
+
+class ImageFiles:
+    """Files below a folder; without a folder nothing is checked."""
+
+    def __init__(self, root: str | Path | None, every: int = 1) -> None:
+        """
+        Args:
+            root: Folder to which names are relative.
+            every: Headers are read of every n-th file; that files exist is checked of all.
+        """
+        self._root = None if root is None else Path(root)
+        self._every = every
+        self._count = 0
+
+    def check(self, name: str, size: tuple[int, int] | None, where: str, defects: Defects) -> tuple[int, int] | None:
+        """Check that a file is there, is an image and has a size; returns its (height, width) if it was read."""
+        if self._root is None:
+            return None
+        path = self._root / name
+        if not defects.require(path.is_file(), "missing file", where, f"{path}: no such file"):
+            return None
+        self._count += 1
+        if (self._count - 1) % self._every:
+            return None
+        try:
+            found = _upright_size(path)
+        except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
+            defects.error("unreadable file", where, f"{path}: is no image that can be read ({type(error).__name__})")
+            return None
+        if size is not None:
+            text = f"{path} is {found[1]} x {found[0]}, the annotations say {size[1]} x {size[0]}"
+            defects.require(found == size, "size", where, text)
+        return found
+
+
+def _upright_size(path: Path) -> tuple[int, int]:
+    with Image.open(path) as image:
+        width, height = image.size
+        turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
+    return (width, height) if turned else (height, width)
+
+
+def check_order(names: Sequence[str], where: str, defects: Defects) -> None:
+    """Frames of a video come in the natural order of their names, each once."""
+    first: dict[str, int] = {}
+    for i, name in enumerate(names):
+        other = first.setdefault(name, i)
+        defects.require(other == i, "order", f"{where}[{i}]", f"{name} is frame {other}, too")
+    keys = [natural_key(name) for name in names]
+    for i, (before, after) in enumerate(zip(keys, keys[1:]), 1):
+        if after < before:
+            defects.error("order", f"{where}[{i}]", f"{names[i]} comes after {names[i - 1]}")
