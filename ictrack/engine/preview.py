@@ -16,11 +16,12 @@ from .video_tracker import VideoTracker
 
 # Frames that are drawn, of the first MAX_FRAMES: a model of the background has to see those before.
 NUM_FRAMES, MAX_FRAMES = 4, 200
-_WIDTH = 960  # pixels of a frame in the picture, at most
+_WIDTH, _CAPTION = 960, 24  # largest width of a frame in the picture, and height of the line above it, in pixels
 
 
 def write_preview(detector: VideoTracker, source: str, path: str | os.PathLike) -> str:
-    """Write a PNG of frames spread over the video with their detections, numbered; the result is a line of counts.
+    """Write a PNG of frames spread over the video with their detections, numbered, each below its index and the number
+    of detections; the result is a line of counts.
 
     Raises:
         VideoReadError: If the video cannot be read.
@@ -37,7 +38,8 @@ def write_preview(detector: VideoTracker, source: str, path: str | os.PathLike) 
             counts.append(len(found))
             if index in chosen:
                 found.ID = torch.arange(len(found))
-                drawn.append(_shrunk(drawer.draw(frame, found)))
+                picture = _shrunk(drawer.draw(frame, found))
+                drawn += [_caption(f"frame {index}: {len(found)}", picture.shape[1]), picture]
             if index >= max(chosen):
                 break
     if not drawn:
@@ -50,3 +52,8 @@ def write_preview(detector: VideoTracker, source: str, path: str | os.PathLike) 
 def _shrunk(frame: np.ndarray) -> np.ndarray:
     scale = min(1.0, _WIDTH / frame.shape[1])
     return cv2.resize(frame, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+
+
+def _caption(text: str, width: int) -> np.ndarray:
+    line = np.full((_CAPTION, width, 3), 255, np.uint8)
+    return cv2.putText(line, text, (6, 17), cv2.FONT_HERSHEY_SIMPLEX, 0.5, (0, 0, 0), 1, cv2.LINE_AA)

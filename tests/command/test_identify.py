@@ -168,7 +168,9 @@ def test_a_preview_shows_what_a_threshold_finds(marked, tmp_path, capsys):
     picture = tmp_path / "preview.png"
     assert main(["identify", "--input", str(video), "--threshold", "150", "--preview", str(picture)]) == 0
     assert "usually 2" in capsys.readouterr().out
-    assert cv2.imread(str(picture)).shape == (4 * 96, 160, 3)
+    drawn = cv2.imread(str(picture))
+    assert drawn.shape == (4 * (24 + 96), 160, 3)  # each frame has a line above it
+    assert drawn[0].min() == 255 and drawn[:24].min() < 100
 
 
 def test_a_wrong_number_is_one_line(marked, tmp_path, capsys):
