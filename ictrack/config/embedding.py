@@ -59,6 +59,9 @@ def _add_image_embedding_config(cfg: CN) -> None:
     emb.NORMALIZE = False
     # Temperature of the loss's similarities: 1 for raw dot products, about 0.1 with NORMALIZE.
     emb.TEMPERATURE = 1.0
+    # Compare with the instances of all processes, as one process with the whole batch would; False: with those of the
+    # process alone.
+    emb.GATHER_INSTANCES = True
     # Pass the gradient of the instance contrastive loss into the features.
     emb.BACKPROP_TO_FEATURES = True
     # NAME "CropEmbedding": identities.npz of `ictrack identify`, whose encoder gives the embeddings.

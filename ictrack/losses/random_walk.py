@@ -92,27 +92,34 @@ def instance_walk_loss(
     temperature: float,
     edge_dropout: float = 0.0,
     generator: torch.Generator | None = None,
+    num_clips: float | None = None,
 ) -> Tensor:
     """Random walk loss over the instances predicted in each frame, whose number differs from frame to frame.
 
     Args:
         videos: T tensors (N_t, D) for each clip.
         temperature, edge_dropout, generator: See :func:`random_walk_loss`.
+        num_clips: Divisor of the sum over the clips that :func:`can_walk`; None: their number.
 
     Returns:
-        Scalar: the mean over the clips with at least two instances in the first frame and one in the second; a zero
-        that is connected to the embeddings if there is no such clip.
+        Scalar: the mean over the clips that :func:`can_walk`; a zero that is connected to the embeddings if there is
+        none.
     """
     losses = [
         random_walk_loss(
             [x[None] for x in frames], temperature=temperature, edge_dropout=edge_dropout, generator=generator
         )
         for frames in videos
-        if len(frames) > 1 and len(frames[0]) > 1 and len(frames[1]) > 0
+        if can_walk(frames)
     ]
     if losses:
-        return torch.stack(losses).mean()
+        return torch.stack(losses).sum() / (num_clips or len(losses))
     return sum((0 * x.sum() for frames in videos for x in frames), torch.zeros(()))
+
+
+def can_walk(frames: Sequence[Tensor]) -> bool:
+    """Whether a clip of T tensors (N_t, D) has at least two instances in its first frame and one in its second."""
+    return len(frames) > 1 and len(frames[0]) > 1 and len(frames[1]) > 0
 
 
 def _dropped_edges(start: Tensor, end: Tensor, dropout: float, generator: torch.Generator | None) -> Tensor | None:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ictrack.losses.dice import dice_loss
+from ictrack.modeling.processes import shared_count
 
 
 class BoxMaskHead(nn.Module):
@@ -109,6 +110,7 @@ class BoxMaskHead(nn.Module):
         """
         boxes = [self._jittered(x.gt_boxes.tensor, x.image_size) for x in instances]
         logits = self(features, boxes)
+        share = len(logits) / shared_count(len(logits))  # of this process in the mean over all objects
         if not len(logits):
             return {"loss_box_mask": logits.sum(), "loss_box_mask_dice": logits.sum()}
         masks = [x.gt_masks if isinstance(x.gt_masks, BitMasks) else BitMasks(x.gt_masks) for x in instances]
@@ -116,8 +118,8 @@ class BoxMaskHead(nn.Module):
         targets = torch.cat([m.crop_and_resize(b.tensor, side) for m, b in zip(masks, boxes)]).to(logits)
         dice = dice_loss(logits.sigmoid().flatten(1), targets.flatten(1), 1.0)
         return {
-            "loss_box_mask": self.loss_weight * F.binary_cross_entropy_with_logits(logits, targets),
-            "loss_box_mask_dice": self.loss_weight * dice.mean(),
+            "loss_box_mask": self.loss_weight * share * F.binary_cross_entropy_with_logits(logits, targets),
+            "loss_box_mask_dice": self.loss_weight * share * dice.mean(),
         }
 
     def paste(

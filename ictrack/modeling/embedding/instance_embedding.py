@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ictrack.losses.instance_contrastive import instance_contrastive_loss
+from ictrack.modeling.processes import gather_rows, process_ids
 
 from .head import EMBEDDING_HEADS, EmbeddingHead
 from .readout import at_rows, cell_readout, image_rows, instance_masks, mask_readout, resize_map
@@ -44,8 +45,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
       on all levels.
     * ``"mask"``: mean of the map inside the instance's mask, averaged over the features.
 
-    Negatives are all other instances of *this process's* mini-batch; data-parallel training does not gather them from
-    other processes.
+    Negatives are all other instances of the mini-batch, with ``gather_instances`` of that of all processes.
     """
 
     @configurable
@@ -67,6 +67,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
         entropy_weight: float = 0.1,
         normalize: bool = False,
         temperature: float = 1.0,
+        gather_instances: bool = True,
         backprop_to_features: bool = True,
     ):
         """
@@ -83,6 +84,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
             loss_weight: Weight of all three terms.
             contrastive_weight, entropy_weight: Lambda of Eq. (5), and the weight of the maximum-entropy term.
             normalize, temperature: See :func:`instance_contrastive_loss`.
+            gather_instances: Whether instances are compared with those of all processes.
             backprop_to_features: Whether the gradient of the losses passes into the features.
         """
         super().__init__()
@@ -104,6 +106,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
         self.center_weight = loss_weight
         self.normalize = normalize
         self.temperature = temperature
+        self.gather_instances = gather_instances
         self.backprop_to_features = backprop_to_features
         self.is_linear = num_convs == 0
 
@@ -131,6 +134,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
             "entropy_weight": emb.ENTROPY_WEIGHT,
             "normalize": emb.NORMALIZE,
             "temperature": emb.TEMPERATURE,
+            "gather_instances": emb.GATHER_INSTANCES,
             "backprop_to_features": emb.BACKPROP_TO_FEATURES,
         }
 
@@ -154,6 +158,8 @@ class InstanceEmbeddingHead(EmbeddingHead):
         """
         embeddings, rows = self.read(features, instances, padded_size)
         ids = at_rows([x.gt_ids for x in instances], rows)
+        if self.gather_instances:
+            embeddings, ids = gather_rows(embeddings), gather_rows(process_ids(ids))
         terms = instance_contrastive_loss(embeddings, ids, normalize=self.normalize, temperature=self.temperature)
         return {
             "loss_embed_center": self.center_weight * terms.center,

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from ictrack.losses.associative_embedding import associative_embedding_loss
 from ictrack.losses.instance_contrastive import InstanceContrastiveLoss, instance_contrastive_loss
+from ictrack.modeling.processes import gather_rows, process_ids
 from ictrack.structures.joints import configured_joints
 
 from .head import EMBEDDING_HEADS, EmbeddingHead
@@ -43,8 +44,8 @@ class KeypointEmbeddingModule(EmbeddingHead):
     Objectives:
 
     * ``"instance_contrastive"`` (paper): instance contrastive loss of each joint (reduced to their mean or sum), and of
-      people, whose embedding is the mean over their joints. Negatives are all other people of this process's
-      mini-batch. Either level can be left out.
+      people, whose embedding is the mean over their joints. Negatives are all other people of the mini-batch, with
+      ``gather_instances`` of that of all processes. Either level can be left out.
     * ``"scalar_tags"``: associative embedding in its original form: a scalar tag for each joint from a channel of its
       own.
     * ``"vector_tags"``: associative embedding with D-dimensional tags.
@@ -79,6 +80,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
         push_weight: float = 1e-3,
         normalize: bool = False,
         temperature: float = 1.0,
+        gather_instances: bool = True,
         backprop_to_features: bool = True,
     ):
         """
@@ -100,6 +102,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
             contrastive_weight, entropy_weight: Lambda of Eq. (5), and the weight of the maximum-entropy term.
             pull_weight, push_weight: Weights of the two terms of associative embedding.
             normalize, temperature: See :func:`instance_contrastive_loss`.
+            gather_instances: Whether people are compared with those of all processes.
             backprop_to_features: Whether the gradient of the losses passes into the feature; it never passes into
                 heatmaps and joint locations.
         """
@@ -142,6 +145,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
         self.push_weight = push_weight
         self.normalize = normalize
         self.temperature = temperature
+        self.gather_instances = gather_instances
         self.backprop_to_features = backprop_to_features
         self.map = KeypointEncoderDecoder(
             in_channels=input_shape[feature].channels,
@@ -183,6 +187,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
             "push_weight": kem.PUSH_WEIGHT,
             "normalize": emb.NORMALIZE,
             "temperature": emb.TEMPERATURE,
+            "gather_instances": emb.GATHER_INSTANCES,
             "backprop_to_features": emb.BACKPROP_TO_FEATURES,
         }
 
@@ -218,7 +223,11 @@ class KeypointEmbeddingModule(EmbeddingHead):
         poses = self._keypoints(chosen, padded_size)
         embeddings, valid = self._read(self(features), poses, 0.0)  # (R, J, D), (R, J)
         if self.objective == "instance_contrastive":
-            return self._instance_contrastive(embeddings, valid, torch.cat([x.gt_ids for x in chosen]))
+            ids = torch.cat([x.gt_ids for x in chosen])
+            if self.gather_instances:
+                embeddings, ids = gather_rows(embeddings), gather_rows(process_ids(ids))
+                valid = gather_rows(valid.byte()).bool()
+            return self._instance_contrastive(embeddings, valid, ids)
         # People are numbered through the batch.
         people = [x.gt_index + sum(map(len, instances[:image])) for image, x in enumerate(chosen)]
         row = valid.nonzero()[:, 0]

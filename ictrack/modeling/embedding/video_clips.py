@@ -6,6 +6,7 @@ Naming convention:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Any
 
@@ -30,7 +31,7 @@ class VideoClips:
         num_frames: T.
         images: S * T tensors (3, h, w).
         frames: (S * T,) int64 index of each frame in its video.
-        videos: (S * T,) int64 number of each frame's video.
+        videos: (S * T,) int64 number of each frame's video, the same in all processes.
     """
 
     def __init__(self, samples: Sequence[dict[str, Any]], device: torch.device) -> None:
@@ -49,8 +50,7 @@ class VideoClips:
         self.num_frames = lengths.pop()
         self.images: list[Tensor] = [image for x in samples for image in _frames(x, "image", "clip")]
         self.frames = torch.tensor([index for x in samples for index in x["frame_indices"]], device=device)
-        names = [x["video_name"] for x in samples]
-        videos = torch.tensor([names.index(name) for name in names], device=device)
+        videos = torch.tensor([_number(x["video_name"]) for x in samples], device=device)
         self.videos = videos.repeat_interleave(self.num_frames)
 
     def colors(self, size: tuple[int, int], padded_size: tuple[int, int]) -> tuple[Tensor, Tensor]:
@@ -100,6 +100,11 @@ class VideoClips:
                 "ictrack.engine.mine_tracklets.with_tracklets"
             )
         return [instances for x in self._samples for instances in x["tracklets"]]
+
+
+def _number(name: str) -> int:
+    """Number of a video, 56 bits of its name's hash."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=7).digest(), "big")
 
 
 def _frames(sample: dict[str, Any], pair: str, clip: str) -> Sequence[Tensor]:

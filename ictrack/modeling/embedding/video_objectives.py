@@ -19,9 +19,10 @@ from detectron2.config import CfgNode
 from detectron2.structures import Instances
 from torch import Tensor
 
-from ictrack.losses.random_walk import instance_walk_loss, random_walk_loss
+from ictrack.losses.random_walk import can_walk, instance_walk_loss, random_walk_loss
 from ictrack.losses.tracklet_contrastive import tracklet_contrastive_loss
 from ictrack.losses.video_correspondence import crop_patches, video_correspondence_loss
+from ictrack.modeling.processes import gather_rows, shared_count
 
 from .head import EmbeddingHead
 from .readout import at_rows
@@ -175,6 +176,7 @@ class TrackletContrast(VideoObjective):
         self.weight = video.LOSS_WEIGHT
         self.temperature = video.TRACKLET.TEMPERATURE
         self.min_gap = video.TRACKLET.MIN_GAP
+        self.gather_instances = cfg.MODEL.EMBEDDING.GATHER_INSTANCES
 
     def __call__(
         self,
@@ -187,20 +189,34 @@ class TrackletContrast(VideoObjective):
         ids = [x.gt_ids for x in tracklets]
         loss = torch.zeros((), device=clips.frames.device)
         for parts in head.read_levels(features, tracklets, padded_size):
-            losses = [self._loss(x, at_rows(ids, rows), rows[:, 0], clips) for x, rows in parts]
-            loss = loss + torch.stack(losses).mean()
+            embeddings, labels = [], []
+            for part, (x, rows) in enumerate(parts):
+                frames, videos = clips.frames[rows[:, 0]], clips.videos[rows[:, 0]]
+                embeddings.append(x)
+                of_part = torch.full_like(frames, part)
+                labels.append(torch.stack([of_part, at_rows(ids, rows).long(), frames, videos], dim=1))
+            loss = loss + self._loss(torch.cat(embeddings), torch.cat(labels), len(parts))
         return {"loss_video_tracklet": self.weight * loss}
 
-    def _loss(self, embeddings: Tensor, ids: Tensor, images: Tensor, clips: VideoClips) -> Tensor:
-        """Loss of embeddings (P, D) with their tracklets ``ids`` (P,) and frames ``images`` (P,)."""
-        return tracklet_contrastive_loss(
-            embeddings,
-            ids,
-            clips.frames[images],
-            clips.videos[images],
-            temperature=self.temperature,
-            min_gap=self.min_gap,
-        )
+    def _loss(self, embeddings: Tensor, labels: Tensor, num_parts: int) -> Tensor:
+        """Mean over parts of the loss of embeddings (P, D) with their part, tracklet, frame and video (P, 4)."""
+        if self.gather_instances:
+            embeddings, labels = gather_rows(embeddings), gather_rows(labels)
+        losses = []
+        for part in range(num_parts):
+            rows = labels[:, 0] == part
+            _, tracklets, frames, videos = labels[rows].unbind(1)
+            losses.append(
+                tracklet_contrastive_loss(
+                    embeddings[rows],
+                    tracklets,
+                    frames,
+                    videos,
+                    temperature=self.temperature,
+                    min_gap=self.min_gap,
+                )
+            )
+        return torch.stack(losses).mean()
 
 
 class InstanceWalk(VideoObjective):
@@ -232,7 +248,10 @@ class InstanceWalk(VideoObjective):
         by_image = torch.bincount(present[:, 0], minlength=len(clips.frames)).tolist()
         nodes = (means / counts[:, None]).split(by_image)
         videos = [nodes[i : i + clips.num_frames] for i in range(0, len(nodes), clips.num_frames)]
-        loss = instance_walk_loss(videos, temperature=self.temperature, edge_dropout=self.edge_dropout)
+        num_clips = shared_count(sum(map(can_walk, videos)))
+        loss = instance_walk_loss(
+            videos, temperature=self.temperature, edge_dropout=self.edge_dropout, num_clips=num_clips
+        )
         return {"loss_video_instance_walk": self.weight * loss}
 
 

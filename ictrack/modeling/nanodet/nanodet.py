@@ -14,6 +14,7 @@ from fvcore.nn import giou_loss
 from torch import Tensor, nn
 
 from ictrack.losses.generalized_focal import distribution_focal_loss, quality_focal_loss
+from ictrack.modeling.processes import shared_count
 
 from .head import NanoDetHead
 from .targets import assign_cells
@@ -192,10 +193,10 @@ class NanoDet(nn.Module):
             targets.append(matched)
             rows.append(torch.stack([torch.full_like(cells, image), cells], dim=1))
         images, cells = torch.cat(rows).unbind(1)
-        num_positives = max(len(cells), 1)
+        num_positives = shared_count(len(cells))
         # Boxes count by the score of their class, so that good ones dominate.
         weights = logits[images, cells].detach().float().sigmoid().amax(dim=1)
-        total = weights.sum().clamp(min=1.0)
+        total = shared_count(float(weights.sum()))
         matched = torch.cat(targets)
         reach = strides[cells, None]
         distances = torch.cat([centers[cells] - matched[:, :2], matched[:, 2:] - centers[cells]], dim=1) / reach

@@ -13,6 +13,8 @@ from detectron2.layers import Conv2d, get_norm
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ictrack.modeling.processes import shared_count
+
 
 class HeatmapHead(nn.Module):
     """Two equal branches on the finest level, for heatmaps and for offsets: 3x3 convolution, 4x4 transposed
@@ -130,7 +132,7 @@ def offset_loss(offsets: Tensor, targets: HeatmapTargets) -> Tensor:
     """
     image, joint, row, column = targets.cells.unbind(1)
     error = (offsets[image, joint, :, row, column] - targets.offsets).abs()
-    return error.sum() / max(error.numel(), 1)
+    return error.sum() / shared_count(error.numel())
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ import torch
 from fvcore.nn import sigmoid_focal_loss, smooth_l1_loss
 from torch import Tensor
 
+from ictrack.modeling.processes import shared_count
+
 from .head import StagePredictions
 from .targets import StageTargets
 
@@ -40,16 +42,17 @@ class StageLosses:
         """
         assert predictions.logits is not None
         positives = targets.images, targets.anchors
+        normalizer = shared_count(targets.normalizer)
         focal = sigmoid_focal_loss(predictions.logits, targets.labels, self.focal_alpha, self.focal_gamma)
         distance = (predictions.point_deltas[positives] - targets.point_deltas).abs().sum(-1)
         losses = {
-            "class": self.class_weight * (focal * targets.weights).sum() / targets.normalizer,
-            "keypoint": self.keypoint_weight * (distance * targets.point_weights).sum() / targets.normalizer,
+            "class": self.class_weight * (focal * targets.weights).sum() / normalizer,
+            "keypoint": self.keypoint_weight * (distance * targets.point_weights).sum() / normalizer,
         }
         if self.box_weight:
             assert predictions.box_deltas is not None
             box = smooth_l1_loss(predictions.box_deltas[positives], targets.box_deltas, self.box_beta, reduction="sum")
-            losses["box"] = self.box_weight * box / targets.normalizer
+            losses["box"] = self.box_weight * box / normalizer
         return losses
 
 

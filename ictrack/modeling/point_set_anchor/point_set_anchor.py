@@ -366,7 +366,7 @@ class PointSetAnchor(TrackableDetector):
         targets = heatmap_targets(keypoints, size, self.selector.heatmap_stride, self.heatmap_radius)
         heat = heatmap_loss(heatmaps, targets.heatmaps, self.heatmap_background_weight, annotated)
         return {
-            "loss_heatmap": self.heatmap_loss_weight * heat,
+            "loss_heatmap": self.heatmap_loss_weight * heat / len(heatmaps),
             "loss_offset": self.offset_loss_weight * offset_loss(offsets, targets),
         }
 

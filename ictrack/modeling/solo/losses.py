@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from detectron2.utils import comm
 from fvcore.nn import sigmoid_focal_loss
 from torch import Tensor
 from torch.nn import functional as F
 
 from ictrack.losses.dice import dice_loss
 from ictrack.modeling.embedding.video_embedding import connected_zero
+from ictrack.modeling.processes import shared_count
 
 from .head import SOLOHead
 from .outputs import SOLOOutputs
@@ -48,8 +50,9 @@ class SOLOLosses:
         """loss_category and loss_mask of a batch. Every parameter of the head gets a gradient."""
         num_positives = len(targets.positives)
         count = {"pairs": len(targets.mask_cells), "cells": num_positives}[self.mask_normalizer]
-        category_loss = self._category_loss(outputs.category_logits, targets.categories) / (num_positives + 1)
-        mask_loss = self._mask_loss(head, outputs, targets) / max(count, 1)
+        one_more = shared_count(num_positives + 1 / comm.get_world_size())  # than the positives of all processes
+        category_loss = self._category_loss(outputs.category_logits, targets.categories) / one_more
+        mask_loss = self._mask_loss(head, outputs, targets) / shared_count(count)
         return {"loss_category": self.category_weight * category_loss, "loss_mask": self.mask_weight * mask_loss}
 
     def _category_loss(self, logits: list[Tensor], categories: list[Tensor]) -> Tensor:
