@@ -76,8 +76,8 @@ def digest(value: Any) -> str:
     if isinstance(value, dict):
         value = [part for key in sorted(value, key=str) for part in (key, value[key])]
     text = "".join(map(digest, value)) if isinstance(value, (list, tuple)) else repr(value)
-    data = value.flatten().view(torch.uint8).numpy().tobytes() if isinstance(value, torch.Tensor) else text.encode()
-    return hashlib.sha256(data).hexdigest()
+    is_tensor = isinstance(value, torch.Tensor)
+    return hashlib.sha256(value.flatten().view(torch.uint8).numpy() if is_tensor else text.encode()).hexdigest()
 
 
 class Training:
@@ -115,13 +115,12 @@ class Training:
 
 def soak_resume(root: Path, num_kills: int) -> int:
     """Kill ``num_kills`` times, each within a whole run's time after a start, in as many runs as it takes."""
-    config, rng = write_data(root), random.Random(0)
     torch.set_num_threads(1)
-    start = time.monotonic()
-    Training(config, root / "whole").end()
+    config, rng = write_data(root), random.Random(0)
+    whole, start = Training(config, root / "whole"), time.monotonic()
+    whole.end()
     duration = time.monotonic() - start
-    expected = digest(load_weights_file(root / "whole" / "model_final.pth"))
-    kills = runs = equal = 0
+    expected, kills, runs, equal = digest(load_weights_file(root / "whole" / "model_final.pth")), 0, 0, 0
     while kills < num_kills:
         folder = root / f"run_{runs}"
         training = Training(config, folder)
@@ -132,7 +131,8 @@ def soak_resume(root: Path, num_kills: int) -> int:
         same = digest(load_weights_file(folder / "model_final.pth")) == expected
         runs, equal = runs + 1, equal + same
         print(f"{kills} kills: run {runs} {'equals' if same else 'DIFFERS FROM'} the whole one", flush=True)
-        shutil.rmtree(folder)
+        if same:
+            shutil.rmtree(folder)
     print(f"{kills} kills in {runs} runs, of which {equal} equal the whole one, which takes {duration:.1f} s")
     return int(equal < runs)
 

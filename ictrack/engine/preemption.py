@@ -58,7 +58,7 @@ class CheckpointOnSigterm(HookBase):
     def after_train(self) -> None:
         if self._leaves:
             logger.warning("SIGTERM: writing a checkpoint, from which --resume goes on")
-            self.trainer.checkpointer.save(f"model_{self.trainer.iter:07d}")
+            self.trainer.checkpointer.save(f"model_{self.trainer.iter:07d}", iteration=self.trainer.iter)
         elif self._restore is not None:
             handler, wakeup = self._restore
             signal.signal(signal.SIGTERM, handler)

@@ -100,7 +100,7 @@ class ICTrackTrainer(DefaultTrainer):
     def train(self) -> Any:
         """Train as DefaultTrainer does; resuming a finished run also writes ``model_final.pth``."""
         if self.start_iter >= self.max_iter and not os.path.isfile(os.path.join(self.cfg.OUTPUT_DIR, _FINAL)):
-            self.checkpointer.save(os.path.splitext(_FINAL)[0])
+            self.checkpointer.save(os.path.splitext(_FINAL)[0], iteration=self.iter)
         return super().train()
 
     def run_step(self) -> None:
@@ -109,7 +109,7 @@ class ICTrackTrainer(DefaultTrainer):
             super().run_step()
         except NonFiniteLossError as error:
             self.iter -= 1
-            self.checkpointer.save(f"{_NOT_FINITE}/model_{self.iter:07d}")
+            self.checkpointer.save(f"{_NOT_FINITE}/model_{self.iter:07d}", iteration=self.iter)
             folder = os.path.join(self.cfg.OUTPUT_DIR, _NOT_FINITE)
             raise NonFiniteLossError(f"{error} --resume OUTPUT_DIR {folder} repeats this step.") from error
 

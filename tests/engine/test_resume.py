@@ -71,7 +71,7 @@ def trained(cfg, output, stops=()):
     """Last checkpoint of a run that stops after some iterations, each time to be gone on with by a new trainer."""
     cfg = cfg.clone()
     cfg.OUTPUT_DIR = str(output)
-    output.mkdir()
+    output.mkdir(exist_ok=True)
     for stop in (*stops, cfg.SOLVER.MAX_ITER):
         torch.manual_seed(0)  # the weights of a new model
         trainer = ICTrackTrainer(cfg)
@@ -115,6 +115,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path, make, kind, s
     whole = trained(cfg, tmp_path / "whole")
     assert_equal(whole, trained(cfg, tmp_path / "stopped", [3]))
     assert whole["trainer"]["_trainer"]["samples"] == 12
+
+
+def test_a_run_that_stopped_before_its_last_file(data, tmp_path):
+    cfg = configured(solo_config(OBJECTIVE="random_walk"), data, "coco", stills=False, videos=True, workers=0)
+    whole = trained(cfg, tmp_path / "run")
+    (tmp_path / "run" / "model_final.pth").unlink()
+    (tmp_path / "run" / "last_checkpoint").write_text("model_0000005.pth")
+    assert_equal(whole, trained(cfg, tmp_path / "run"))
 
 
 def test_a_step_that_is_not_finite_can_be_repeated(data, tmp_path):

@@ -252,7 +252,9 @@ def test_colors_on_a_padded_map():
 def test_frames_of_one_video_are_known_as_such():
     samples = [video_sample("a", 3), video_sample("b", 3), video_sample("a", 3)]
     found = VideoClips(samples, torch.device("cpu"))
-    assert found.videos.tolist() == [0, 0, 0, 1, 1, 1, 0, 0, 0]
+    first, second = found.videos[0], found.videos[3]
+    assert first != second and found.videos.tolist() == [first] * 3 + [second] * 3 + [first] * 3
+    assert VideoClips(samples[1:], torch.device("cpu")).videos[0] == second  # in another process
     assert found.frames.tolist() == [0, 3, 6] * 3
     assert len(found.images) == 9
 
