@@ -47,14 +47,15 @@ def _part_counts(part: np.ndarray, top: int, left: int, size: tuple[int, int]) -
     rows = np.flatnonzero(part.any(axis=1))
     if len(rows) == 0:
         return np.array([height * width], dtype=np.int64)
-    columns = np.flatnonzero(part[rows[0] : rows[-1] + 1].any(axis=0))
-    part = part[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    padded = np.zeros((part.shape[1], part.shape[0] + 2), dtype=bool)
-    padded[:, 1:-1] = part.T
-    # flatnonzero is ten times faster than nonzero of two dimensions.
-    column, row = np.divmod(np.flatnonzero(padded[:, 1:] != padded[:, :-1]), part.shape[0] + 1)
+    part = np.ascontiguousarray(part[rows[0] : rows[-1] + 1])
+    # Runs are counted down the columns. Where they switch is found along the rows, as the mask lies in memory, and
+    # sorted afterwards: there are few such places.
+    row, column = np.divmod(np.flatnonzero(part[1:] != part[:-1]), part.shape[1])
+    first, last = np.flatnonzero(part[0]), np.flatnonzero(part[-1])
+    ends = np.concatenate([row + 1, np.zeros_like(first), np.full_like(last, len(part))])
+    positions = (left + np.concatenate([column, first, last])) * height + top + rows[0] + ends
     # A run that ends at the bottom of a column and one that starts at the top of the next are one run.
-    positions = remove_empty_runs((left + columns[0] + column) * height + top + rows[0] + row)
+    positions = remove_empty_runs(np.sort(positions))
     edges = np.concatenate([[0], positions, [height * width]])
     counts = np.diff(edges)
     return counts[:-1] if counts[-1] == 0 else counts
