@@ -7,7 +7,6 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from .matrix_nms import matrix_nms
 
@@ -80,65 +79,3 @@ class SOLOSelector:
             sums.append((dense * inside).sum(1))
         area = torch.cat(areas)
         return torch.cat(masks).view(-1, *mask_size), area, torch.cat(sums) / area.clamp(min=1)
-
-
-def paste_masks(
-    probabilities: Tensor,
-    masks: Tensor,
-    padded_size: tuple[int, int],
-    image_size: tuple[int, int],
-    output_size: tuple[int, int],
-    threshold: float,
-) -> tuple[Tensor, Tensor]:
-    """Masks and boxes at the size of the output image.
-
-    Bilinear up-sampling to the padded input, cropping of the padding, bilinear resizing to the output and
-    thresholding. The chain is linear and separable: one matrix for rows and one for columns. Its result can exceed the
-    threshold only where ``masks`` are set, so each mask is computed in a window.
-
-    Args:
-        probabilities: (N, h, w) float32.
-        masks: (N, h, w) bool, ``probabilities > threshold``.
-        padded_size: (H, W) of the network's input.
-        image_size: (H, W) of the image in it, at the top left.
-        output_size: (H, W) of the result.
-        threshold: Probability above which a pixel is in the mask.
-
-    Returns:
-        (N, *output_size) bool masks, and their tight boxes (N, 4) XYXY, half open; 0 for an empty mask.
-    """
-    pasted = torch.zeros((len(masks), *output_size), dtype=torch.bool, device=masks.device)
-    row_hits, col_hits = (masks.new_zeros((len(masks), side), dtype=torch.uint8) for side in output_size)
-    with torch.autocast(masks.device.type, enabled=False):
-        rows_of, cols_of = (
-            _resize_matrix(masks.shape[1 + axis], padded_size[axis], image_size[axis], output_size[axis], masks.device)
-            for axis in (0, 1)
-        )
-        occupied = masks.view(torch.uint8)  # amax of bytes is vectorized, any() of booleans is not
-        row_windows = _extent((occupied.amax(dim=2).float() @ rows_of.T) > 0)
-        col_windows = _extent((occupied.amax(dim=1).float() @ cols_of.T) > 0)
-        for i, (y0, y1, x0, x1) in enumerate(torch.cat([row_windows, col_windows], dim=1).tolist()):
-            if y0 >= y1 or x0 >= x1:
-                continue
-            window = (rows_of[y0:y1] @ (probabilities[i] @ cols_of[x0:x1].T)) > threshold
-            pasted[i, y0:y1, x0:x1] = window
-            pixels = window.view(torch.uint8)
-            row_hits[i, y0:y1], col_hits[i, x0:x1] = pixels.amax(1), pixels.amax(0)
-    ends = torch.stack([_extent(col_hits), _extent(row_hits)], dim=2).flatten(1)  # x0, y0, x1, y1
-    return pasted, torch.where(ends[:, 3:] > 0, ends, 0).float()
-
-
-def _resize_matrix(source: int, padded: int, image: int, output: int, device: torch.device) -> Tensor:
-    """(output, source) matrix of resize to ``padded``, crop to ``image``, resize to ``output`` along one axis."""
-    basis = torch.eye(source, device=device)[None]
-    upsampled = F.interpolate(basis, size=padded, mode="linear", align_corners=False)[..., :image]
-    return F.interpolate(upsampled, size=output, mode="linear", align_corners=False)[0].T.contiguous()
-
-
-def _extent(hits: Tensor) -> Tensor:
-    """(N, 2) int64 first and last + 1 index that is not 0 in each row of (N, L); an empty row ends at 0."""
-    length = hits.shape[1]
-    index = torch.arange(1, length + 1, device=hits.device)
-    last = (hits * index).amax(1)
-    first = length - (hits * index.flip(0)).amax(1)
-    return torch.stack([first, last], dim=1)

@@ -20,10 +20,11 @@ from .build import head_from_config, selector_from_config, training_from_config
 from .grid import grid_cells
 from .ground_truth_masks import bit_masks
 from .head import SOLOHead
-from .inference import SOLOSelector, paste_masks
+from .inference import SOLOSelector
 from .level_inputs import LevelInputs
 from .losses import SOLOLosses
 from .outputs import SOLOOutputs, masks_of_cells
+from .paste import paste_masks
 from .targets import SOLOTargetAssigner, SOLOTargets
 
 
@@ -221,7 +222,7 @@ class SOLO(TrackableDetector):
         ):
             cells, classes, kept_scores, low_resolution = self.selector(of_image, self.cell_strides, masks, mask_size)
             pred_masks, boxes = paste_masks(
-                masks(cells), low_resolution, padded_size, image_size, output_size, self.selector.mask_thresh
+                masks(cells), padded_size, image_size, output_size, self.selector.mask_thresh
             )
             result = Instances(tuple(output_size))
             result.pred_boxes = Boxes(boxes)

@@ -6,7 +6,8 @@ import torch
 from hypothesis import given, settings
 from torch.nn import functional as F
 
-from ictrack.modeling.solo.inference import SOLOSelector, paste_masks
+from ictrack.modeling.solo.inference import SOLOSelector
+from ictrack.modeling.solo.paste import paste_masks
 
 SELECTOR = SOLOSelector(
     score_thresh=0.1,
@@ -37,7 +38,7 @@ def test_pasting_is_two_resizes_with_a_crop_between(seed, crop, output):
     probabilities[0] = 0.2
     up = F.interpolate(probabilities[None], size=(64, 96), mode="bilinear", align_corners=False)
     expected = F.interpolate(up[..., : crop[0], : crop[1]], size=output, mode="bilinear", align_corners=False)[0]
-    pasted, boxes = paste_masks(probabilities, probabilities > 0.5, (64, 96), crop, output, 0.5)
+    pasted, boxes = paste_masks(probabilities, (64, 96), crop, output, 0.5)
     unclear = (expected - 0.5).abs() < 1e-5
     assert torch.equal(pasted | unclear, (expected > 0.5) | unclear)
     for mask, box in zip(pasted, boxes.tolist()):
@@ -51,7 +52,7 @@ def test_no_candidate():
     )
     assert cells.shape == classes.shape == scores.shape == (0,)
     assert masks.shape == (0, 16, 24)
-    pasted, boxes = paste_masks(torch.zeros(0, 16, 24), masks, (64, 96), (60, 90), (30, 45), 0.5)
+    pasted, boxes = paste_masks(torch.zeros(0, 16, 24), (64, 96), (60, 90), (30, 45), 0.5)
     assert pasted.shape == (0, 30, 45)
     assert boxes.shape == (0, 4)
 

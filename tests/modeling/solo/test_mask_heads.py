@@ -167,15 +167,13 @@ def test_wrong_configurations(keys, message):
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda path: path.stem)
 def test_published_configurations(path):
     """A training step and detections of the shrunk model, with an embedding head."""
-    cfg = load_config(
-        str(path),
-        [
-            *("MODEL.WEIGHTS", "", "MODEL.DEVICE", "cpu", "MODEL.EMBEDDING.NAME", "InstanceEmbeddingHead"),
-            *("MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "16"),
-            *("MODEL.RESNETS.WIDTH_PER_GROUP", "4", "MODEL.FPN.OUT_CHANNELS", "32", "MODEL.SOLO.CONV_DIM", "32"),
-            *("MODEL.SOLO.MASK_FEATURES.CONV_DIM", "32", "MODEL.SOLO.MASK_FEATURES.OUT_CHANNELS", "32"),
-        ],
-    )
+    small = ["MODEL.FPN.OUT_CHANNELS", "32", "MODEL.SOLO.CONV_DIM", "32"]
+    small += ["MODEL.SOLO.MASK_FEATURES.CONV_DIM", "32", "MODEL.SOLO.MASK_FEATURES.OUT_CHANNELS", "32"]
+    if load_config(str(path)).MODEL.RESNETS.DEPTH >= 50:  # the others have one width
+        small += ["MODEL.RESNETS.STEM_OUT_CHANNELS", "8", "MODEL.RESNETS.RES2_OUT_CHANNELS", "16"]
+        small += ["MODEL.RESNETS.WIDTH_PER_GROUP", "4"]
+    head = ["MODEL.WEIGHTS", "", "MODEL.DEVICE", "cpu", "MODEL.EMBEDDING.NAME", "InstanceEmbeddingHead"]
+    cfg = load_config(str(path), [*head, *small])
     torch.manual_seed(0)
     model = build_model(cfg).train()
     record = labeled()
