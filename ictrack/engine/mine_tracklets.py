@@ -72,7 +72,9 @@ def with_tracklets(cfg: CfgNode) -> CfgNode:
         mined = mine(tracker, records[comm.get_rank() :: comm.get_world_size()], cfg)
         parts = comm.gather(mined)
         if comm.is_main_process():
-            _write(path, [video for part in parts for video in part], origin, shapes)
+            order = {record["video_name"]: i for i, record in enumerate(records)}  # the same for any processes
+            videos = sorted((video for part in parts for video in part), key=lambda video: order[video["name"]])
+            _write(path, videos, origin, shapes)
         comm.synchronize()
     cfg = cfg.clone()
     cfg.defrost()

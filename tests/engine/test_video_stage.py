@@ -1,6 +1,7 @@
 """Stage B as a whole on a detector of colored squares: mining, training with everything else frozen, adapting."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,6 +11,7 @@ from detectron2.engine import launch
 from detectron2.solver import LRMultiplier
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
+from forked import launch_forked
 
 from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
 from ictrack.data.datasets.unlabeled_videos import find_videos, register_unlabeled_videos
@@ -57,6 +59,22 @@ def test_mined_tracklets_are_the_squares(stage, caplog):
     assert len({tracklet for of_frame in frames.values() for tracklet, _ in of_frame}) == 3
     data = json.loads((mine_tracklets.Path(cfg.OUTPUT_DIR) / "tracklets.json").read_text())
     assert data["annotations"][0]["scores"][0] == pytest.approx(0.9)
+
+
+def mine_in(args):
+    """What each process runs."""
+    args.stage.OUTPUT_DIR = args.folder
+    with_tracklets(args.stage)
+
+
+@pytest.mark.parametrize("processes", [2, 5])  # of four videos, one of them broken
+def test_processes_mine_the_same_file(stage, tmp_path, monkeypatch, processes):
+    write_scenes(tmp_path / "videos", ["c"], 8)
+    whole = Path(with_tracklets(stage).DATASETS.UNLABELED_TRACKLETS).read_bytes()
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    launch_forked(monkeypatch, mine_in, processes, stage=stage, folder=str(folder))
+    assert (folder / "tracklets.json").read_bytes() == whole
 
 
 def test_mining_is_done_once_for_the_same_model_and_videos(stage, monkeypatch):

@@ -212,15 +212,16 @@ def test_what_cannot_be_evaluated_is_an_error(dataset, tmp_path):
         feed(evaluator, 2)
 
 
-def test_processes_share_the_sequences_and_give_the_same_folder(cfg, dataset, tmp_path):
+@pytest.mark.parametrize("processes", [2, 5])  # unequal shares, and empty ones
+def test_processes_share_the_sequences_and_give_the_same_folder(cfg, dataset, tmp_path, processes):
     single = evaluate(cfg, tmp_path / "one")
     torch.multiprocessing.start_processes(
-        _worker, (2, str(tmp_path / "store"), cfg, str(tmp_path / "two")), nprocs=2, start_method="fork"
+        _worker, (processes, str(tmp_path / "store"), cfg, str(tmp_path / "two")), nprocs=processes, start_method="fork"
     )
     for path in (tmp_path / "one" / NAME).iterdir():
         assert path.read_bytes() == (tmp_path / "two" / NAME / path.name).read_bytes()
     assert (tmp_path / "two" / "scores0").read_text() == json.dumps(single)
-    assert (tmp_path / "two" / "scores1").read_text() == "{}"
+    assert {(tmp_path / "two" / f"scores{rank}").read_text() for rank in range(1, processes)} == {"{}"}
 
 
 def _worker(rank, world_size, store, cfg, output_dir):

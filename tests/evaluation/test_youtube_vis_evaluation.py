@@ -244,17 +244,18 @@ def test_a_crash_leaves_the_finished_videos(dataset, tmp_path):
     assert len(read_results(tmp_path / NAME / "results.json", ground_truth())) == 3
 
 
-def test_processes_share_the_videos_and_give_the_same_file(cfg, dataset, tmp_path):
+@pytest.mark.parametrize("processes", [2, 5])  # unequal shares, and empty ones
+def test_processes_share_the_videos_and_give_the_same_file(cfg, dataset, tmp_path, processes):
     single = run(cfg, YouTubeVISEvaluator(NAME, OracleTracker, str(tmp_path / "one")))
     torch.multiprocessing.start_processes(
-        _worker, (2, str(tmp_path / "store"), cfg, str(tmp_path / "two")), nprocs=2, start_method="fork"
+        _worker, (processes, str(tmp_path / "store"), cfg, str(tmp_path / "two")), nprocs=processes, start_method="fork"
     )
     assert (tmp_path / "two" / NAME / "results.json").read_bytes() == (
         tmp_path / "one" / NAME / "results.json"
     ).read_bytes()
     assert [path.name for path in (tmp_path / "two" / NAME).iterdir()] == ["results.json"]
     assert (tmp_path / "two" / "scores0").read_text() == json.dumps(single)
-    assert (tmp_path / "two" / "scores1").read_text() == "{}"
+    assert {(tmp_path / "two" / f"scores{rank}").read_text() for rank in range(1, processes)} == {"{}"}
 
 
 def _worker(rank, world_size, store, cfg, output_dir):
