@@ -36,12 +36,13 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
         by_id(annotations, defects)
     check_categories(categories, annotations, defects)
     joints = {key: len(names) for key, c in known_categories.items() if isinstance(names := c.get("keypoints"), list)}
+    videos = {key: describe(image.get("video_id")) for key, image in known_images.items()}
     masks, tracks = MaskChecks(defects), TrackChecks(defects)
     for where, annotation in annotations:
         size = video = None
         if is_known(annotation.get("image_id"), known_images, f"{where}.image_id", defects):
             size = sizes.get(annotation["image_id"])
-            video = describe(known_images[annotation["image_id"]].get("video_id"))
+            video = videos.get(annotation["image_id"])
         category = annotation.get("category_id")
         is_known(category, known_categories, f"{where}.category_id", defects)
         check_flag(annotation, "iscrowd", where, defects)
@@ -49,7 +50,7 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
             check_box(annotation["bbox"], size, f"{where}.bbox", defects)
         area = annotation.get("area")
         good = area is None or (is_finite(area) and area >= 0)
-        defects.require(good, "area", f"{where}.area", f"must be a number of pixels, not {describe(area)}")
+        defects.require(good, "area", f"{where}.area", "must be a number of pixels, not {}", area)
         if annotation.get("segmentation"):
             masks.add(annotation["segmentation"], size, f"{where}.segmentation", area)
         check_keypoints(annotation, joints.get(category) if isinstance(category, int) else None, size, where, defects)
@@ -70,7 +71,7 @@ def _check_images(images: list[tuple[str, Entry]], files: ImageFiles, defects: D
             sizes.setdefault(image["id"], size)
         name = image.get("file_name")
         good = isinstance(name, str) and bool(name)
-        if not defects.require(good, "name", f"{where}.file_name", f"must be a name, not {describe(name)}"):
+        if not defects.require(good, "name", f"{where}.file_name", "must be a name, not {}", name):
             continue
         assert isinstance(name, str)
         other = names.setdefault(name, where)

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
+
+from ictrack.structures.describe import describe
 
 
 @dataclass(frozen=True)
@@ -41,10 +44,10 @@ class Defects:
     def warning(self, kind: str, where: str, text: str) -> None:
         self.found.append(Defect(kind, self.prefix + where, text, is_error=False))
 
-    def require(self, condition: bool, kind: str, where: str, text: str) -> bool:
-        """Add an error unless the condition holds; returns the condition."""
+    def require(self, condition: bool, kind: str, where: str, text: str, *values: Any) -> bool:
+        """Add an error unless the condition holds; returns the condition. Each {} in the text is one of the values."""
         if not condition:
-            self.error(kind, where, text)
+            self.error(kind, where, text.format(*map(describe, values)) if values else text)
         return condition
 
     @property

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from .defects import Defects
 
 # Pixels that a box or a point may lie outside of its image: half-pixel conventions and rounding.
 TOLERANCE = 1.0
-_VISIBILITIES = (0, 1, 2)
+_VISIBILITIES = {0, 1, 2}
 
 Entry = dict[str, Any]
 
@@ -21,13 +20,13 @@ Entry = dict[str, Any]
 def entries_of(data: Mapping[str, Any], key: str, defects: Defects) -> list[tuple[str, Entry]]:
     """(JSON path, object) of a list's entries; what is no object is a defect and left out."""
     values = data.get(key)
-    if not defects.require(isinstance(values, list), "structure", key, f"must be a list, not {describe(values)}"):
+    if not defects.require(isinstance(values, list), "structure", key, "must be a list, not {}", values):
         return []
     assert isinstance(values, list)
     entries = []
     for i, value in enumerate(values):
         where = f"{key}[{i}]"
-        if defects.require(isinstance(value, dict), "structure", where, f"must be an object, not {describe(value)}"):
+        if defects.require(isinstance(value, dict), "structure", where, "must be an object, not {}", value):
             entries.append((where, value))
     return entries
 
@@ -46,20 +45,20 @@ def by_id(
     found: dict[int, Entry] = {}
     for where, entry in entries:
         value: Any = entry.get("id")
-        if not defects.require(is_int(value), "id", f"{where}.id", f"must be a whole number, not {describe(value)}"):
+        if not defects.require(is_int(value), "id", f"{where}.id", "must be a whole number, not {}", value):
             continue
-        other = taken.setdefault(value, defects.prefix + where)
-        if defects.require(
-            other == defects.prefix + where, "id", f"{where}.id", f"{describe(value)} is that of {other}, too"
-        ):
-            found[value] = entry
+        if value in taken:
+            defects.error("id", f"{where}.id", f"{describe(value)} is that of {taken[value]}, too")
+            continue
+        taken[value] = defects.prefix + where
+        found[value] = entry
     return found
 
 
 def is_known(value: Any, known: Collection[int], where: str, defects: Defects) -> bool:
     """Whether a reference is the id of an entry; else it is a defect."""
     good = is_int(value) and value in known
-    return defects.require(good, "reference", where, f"{describe(value)} is not the id of one in the file")
+    return defects.require(good, "reference", where, "{} is not the id of one in the file", value)
 
 
 def check_categories(
@@ -71,7 +70,7 @@ def check_categories(
     for where, category in entries:
         name = category.get("name")
         good = isinstance(name, str) and bool(name.strip())
-        if defects.require(good, "category", f"{where}.name", f"must be a name, not {describe(name)}"):
+        if defects.require(good, "category", f"{where}.name", "must be a name, not {}", name):
             assert isinstance(name, str)
             other = names.setdefault(name.strip().lower(), where)
             text = f"{describe(name)} is the name of {other}, too"
@@ -85,8 +84,8 @@ def check_size(entry: Entry, where: str, defects: Defects) -> tuple[int, int] | 
     height: Any = entry.get("height")
     width: Any = entry.get("width")
     good = is_int(height) and is_int(width) and min(height, width) > 0
-    text = f"height and width must be positive whole numbers, not {describe((height, width))}"
-    return (height, width) if defects.require(good, "size", where, text) else None
+    text = "height and width must be positive whole numbers, not {}"
+    return (height, width) if defects.require(good, "size", where, text, (height, width)) else None
 
 
 def check_box(box: Any, size: tuple[int, int] | None, where: str, defects: Defects, *, may_leave: bool = False) -> None:
@@ -100,10 +99,10 @@ def check_box(box: Any, size: tuple[int, int] | None, where: str, defects: Defec
         may_leave: Whether a part of it may lie outside, as of people whom the image's border cuts.
     """
     good = isinstance(box, list) and len(box) == 4 and all(map(is_finite, box))
-    if not defects.require(good, "box", where, f"must be 4 finite numbers, not {describe(box)}"):
+    if not defects.require(good, "box", where, "must be 4 finite numbers, not {}", box):
         return
     x, y, width, height = box
-    if not defects.require(min(width, height) >= 0, "box", where, f"has a negative side: {describe(box)}"):
+    if not defects.require(min(width, height) >= 0, "box", where, "has a negative side: {}", box):
         return
     if min(width, height) == 0:
         defects.warning("box", where, f"is empty: {describe(box)}")
@@ -111,8 +110,9 @@ def check_box(box: Any, size: tuple[int, int] | None, where: str, defects: Defec
         return
     beyond = max(-x, -y, x + width - size[1], y + height - size[0])
     touches = x < size[1] and y < size[0] and x + width >= 0 and y + height >= 0
-    text = f"{describe(box)} lies {'partly ' if touches else ''}outside of the image of {size[1]} x {size[0]}"
-    defects.require(beyond <= TOLERANCE or (may_leave and touches), "box", where, text)
+    if beyond > TOLERANCE and not (may_leave and touches):
+        part = "partly " if touches else ""
+        defects.error("box", where, f"{describe(box)} lies {part}outside of the image of {size[1]} x {size[0]}")
 
 
 def check_keypoints(
@@ -124,21 +124,19 @@ def check_keypoints(
         return
     where = f"{where}.keypoints"
     good = isinstance(values, list) and all(map(is_finite, values))
-    if not defects.require(good, "keypoints", where, f"must be finite numbers, not {describe(values)}"):
+    if not defects.require(good, "keypoints", where, "must be finite numbers, not {}", values):
         return
     expected = "a multiple of 3" if num_joints is None else 3 * num_joints
     fits = len(values) % 3 == 0 if num_joints is None else len(values) == expected
     if not defects.require(fits, "keypoints", where, f"are {len(values)} numbers, must be {expected}"):
         return
     visible = values[2::3]
-    defects.require(
-        set(visible) <= set(_VISIBILITIES), "keypoints", where, f"visibility must be 0, 1 or 2, not {describe(visible)}"
-    )
+    good = set(visible) <= _VISIBILITIES
+    defects.require(good, "keypoints", where, "visibility must be 0, 1 or 2, not {}", visible)
     labeled = [joint for joint, v in enumerate(visible) if v > 0]
     stated = annotation.get("num_keypoints", len(labeled))
-    defects.require(
-        stated == len(labeled), "keypoints", where, f"num_keypoints is {describe(stated)}, {len(labeled)} are labeled"
-    )
+    text = "num_keypoints is {}, {} are labeled"
+    defects.require(stated == len(labeled), "keypoints", where, text, stated, len(labeled))
     if size is not None:
         outside = [
             joint
@@ -153,7 +151,7 @@ def check_keypoints(
 def check_flag(annotation: Entry, key: str, where: str, defects: Defects) -> None:
     """A flag is 0 or 1, if it is there."""
     value = annotation.get(key, 0)
-    defects.require(value in (0, 1), "flag", f"{where}.{key}", f"must be 0 or 1, not {json.dumps(value)[:40]}")
+    defects.require(value in (0, 1), "flag", f"{where}.{key}", "must be 0 or 1, not {}", value)
 
 
 class TrackChecks:
@@ -167,19 +165,16 @@ class TrackChecks:
     def add(self, annotation: Entry, video: Any, where: str) -> None:
         """Check an annotation that has a ``track_id``; ``video`` is what tells the tracks of videos apart."""
         track: Any = annotation.get("track_id")
-        text = f"must be a whole number from 0, not {describe(track)}"
-        if not self._defects.require(is_int(track) and track >= 0, "track", f"{where}.track_id", text):
+        good = is_int(track) and track >= 0
+        text = "must be a whole number from 0, not {}"
+        if not self._defects.require(good, "track", f"{where}.track_id", text, track):
             return
         image = describe(annotation.get("image_id"))
         other = self._seen.setdefault((image, track), where)
-        self._defects.require(
-            other == where, "track", f"{where}.track_id", f"{track} is that of {other} in the same image, too"
-        )
+        if other != where:
+            self._defects.error("track", f"{where}.track_id", f"{track} is that of {other} in the same image, too")
         category = annotation.get("category_id")
         first, place = self._categories.setdefault((video, track), (category, where))
-        self._defects.require(
-            first == category,
-            "track",
-            f"{where}.category_id",
-            f"is {describe(category)}, track {track} began as {describe(first)} at {place}",
-        )
+        if first != category:
+            text = f"is {describe(category)}, track {track} began as {describe(first)} at {place}"
+            self._defects.error("track", f"{where}.category_id", text)

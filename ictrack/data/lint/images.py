@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from .defects import Defects
 _EXIF_ORIENTATION = 0x0112
 # Orientations that exchange the sides.
 _TURNED = (5, 6, 7, 8)
+# Characters of the longest path that systems allow.
+_MAX_NAME = 4096
 
 
 class ImageFiles:
@@ -34,7 +37,8 @@ class ImageFiles:
         if self._root is None:
             return None
         path = self._root / name
-        if not defects.require(path.is_file(), "missing file", where, f"{path}: no such file"):
+        if not os.path.isfile(path):  # unlike Path.is_file, also for names that no file can have
+            defects.error("missing file", where, f"{path}: no such file")
             return None
         self._count += 1
         if (self._count - 1) % self._every:
@@ -63,6 +67,9 @@ def check_order(names: Sequence[str], where: str, defects: Defects) -> None:
     for i, name in enumerate(names):
         other = first.setdefault(name, i)
         defects.require(other == i, "order", f"{where}[{i}]", f"{name} is frame {other}, too")
+    if max(map(len, names), default=0) > _MAX_NAME:
+        defects.error("order", where, "has a name that is too long for a file")
+        return
     keys = [natural_key(name) for name in names]
     for i, (before, after) in enumerate(zip(keys, keys[1:]), 1):
         if after < before:

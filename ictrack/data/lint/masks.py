@@ -44,21 +44,20 @@ class MaskChecks:
             area: Stated number of pixels, for run lengths; None: not stated.
         """
         if isinstance(segmentation, dict):
-            given = segmentation.get("size")
-            if size is None or self._defects.require(
-                given == list(size), "mask", f"{where}.size", f"is {describe(given)}, the image's is {list(size)}"
-            ):
-                self._waiting.append(_Mask(segmentation, where, area))
-            if len(self._waiting) == _BLOCK:
-                self.finish()
-        elif self._defects.require(
-            isinstance(segmentation, list) and bool(segmentation),
-            "mask",
-            where,
-            f"must be an RLE or a list of polygons, not {describe(segmentation)}",
-        ):
+            self._add_encoded(segmentation, size, where, area)
+            return
+        good = isinstance(segmentation, list) and bool(segmentation)
+        if self._defects.require(good, "mask", where, "must be an RLE or a list of polygons, not {}", segmentation):
             for i, polygon in enumerate(segmentation):
                 self._check_polygon(polygon, size, f"{where}[{i}]")
+
+    def _add_encoded(self, rle: dict[str, Any], size: tuple[int, int] | None, where: str, area: Any) -> None:
+        given = rle.get("size")
+        good = size is None or given == list(size)
+        if self._defects.require(good, "mask", f"{where}.size", "is {}, the image's is {}", given, size):
+            self._waiting.append(_Mask(rle, where, area))
+        if len(self._waiting) == _BLOCK:
+            self.finish()
 
     def finish(self) -> None:
         """Check what is waiting."""

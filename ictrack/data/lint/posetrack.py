@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ictrack.structures.describe import describe
 from ictrack.structures.json_files import is_finite
 
 from .defects import Defects
@@ -37,7 +36,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
     for where, image in images:
         name = image.get("file_name")
         good = isinstance(name, str) and bool(name)
-        if not defects.require(good, "name", f"{where}.file_name", f"must be a name, not {describe(name)}"):
+        if not defects.require(good, "name", f"{where}.file_name", "must be a name, not {}", name):
             continue
         assert isinstance(name, str)
         names.append(name)
@@ -46,8 +45,8 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
         text = f"{name} is in another folder than the first, {folder}: two videos?"
         defects.require(own == folder, "order", f"{where}.file_name", text)
         labeled = image.get("is_labeled", True)
-        text = f"must be true or false, not {describe(labeled)}"
-        defects.require(labeled in (True, False), "flag", f"{where}.is_labeled", text)
+        good = labeled in (True, False)
+        defects.require(good, "flag", f"{where}.is_labeled", "must be true or false, not {}", labeled)
         # The format does not state sizes: frames of a video have that of the first one.
         found = files.check(name, common, where, defects)
         common = common or found
@@ -68,7 +67,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
             check_keypoints(person, num_joints, size, where, defects)
         head = person.get("bbox_head")
         good = isinstance(head, list) and len(head) == 4 and all(map(is_finite, head))
-        defects.require(good, "box", f"{where}.bbox_head", f"must be 4 finite numbers, not {describe(head)}")
+        defects.require(good, "box", f"{where}.bbox_head", "must be 4 finite numbers, not {}", head)
         if person.get("bbox"):
             check_box(person["bbox"], size, f"{where}.bbox", defects, may_leave=True)
     return f"PoseTrack: {len(images)} frames, {len(annotations)} poses"
@@ -77,7 +76,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
 def _num_joints(category: Mapping[str, Any], defects: Defects) -> int | None:
     names = category.get("keypoints")
     good = isinstance(names, list) and all(isinstance(name, str) for name in names) and len(set(names)) == len(names)
-    if defects.require(good, "keypoints", "categories[0].keypoints", f"must be names of joints, not {describe(names)}"):
+    if defects.require(good, "keypoints", "categories[0].keypoints", "must be names of joints, not {}", names):
         assert isinstance(names, list)
         return len(names)
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ictrack.structures.describe import describe
 from ictrack.structures.json_files import is_finite
 
 from .defects import Defects
@@ -44,12 +43,12 @@ def _check_video(video: Entry, where: str, files: ImageFiles, defects: Defects) 
     size = check_size(video, where, defects)
     names = video.get("file_names")
     good = isinstance(names, list) and bool(names) and all(isinstance(name, str) for name in names)
-    if not defects.require(good, "name", f"{where}.file_names", f"must be a list of names, not {describe(names)}"):
+    if not defects.require(good, "name", f"{where}.file_names", "must be a list of names, not {}", names):
         return 0
     assert isinstance(names, list)
     length = video.get("length", len(names))
-    text = f"is {describe(length)}, there are {len(names)} file_names"
-    defects.require(length == len(names), "length", f"{where}.length", text)
+    text = "is {}, there are {} file_names"
+    defects.require(length == len(names), "length", f"{where}.length", text, length, len(names))
     check_order(names, f"{where}.file_names", defects)
     for i, name in enumerate(names):
         files.check(name, size, f"{where}.file_names[{i}]", defects)
@@ -67,8 +66,8 @@ def _check_track(track: Entry, video: Entry, where: str, masks: MaskChecks, defe
         if not defects.require(isinstance(values, list), "length", f"{where}.{key}", "must be a list"):
             continue
         if isinstance(names, list):
-            text = f"has {len(values)} entries, the video has {len(names)} frames"
-            defects.require(len(values) == len(names), "length", f"{where}.{key}", text)
+            text = "has {} entries, the video has {} frames"
+            defects.require(len(values) == len(names), "length", f"{where}.{key}", text, len(values), len(names))
         lists[key] = values
     has_shapes = "segmentations" in lists or "bboxes" in lists
     if not defects.require(has_shapes, "structure", where, "has neither masks nor boxes"):
@@ -89,4 +88,4 @@ def _check_track(track: Entry, video: Entry, where: str, masks: MaskChecks, defe
         check_box(lists["bboxes"][i], size, f"{where}.bboxes[{i}]", defects)
     for i in sorted(shown.get("areas", ())):
         good = is_finite(areas[i]) and areas[i] >= 0
-        defects.require(good, "area", f"{where}.areas[{i}]", f"must be a number of pixels, not {describe(areas[i])}")
+        defects.require(good, "area", f"{where}.areas[{i}]", "must be a number of pixels, not {}", areas[i])
