@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ictrack.structures.json_files import ZIP_ERRORS
+
 from .onnx_weights import read_onnx_weights
 
 # Entry of a file that holds a backbone and leaves the rest of a detector as it is initialized.
@@ -120,10 +122,15 @@ def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
 
 def _check_sums(path: Path) -> None:
     """Raise CheckpointError if a part of an archive has not its checksum, which PyTorch does not look at."""
-    if zipfile.is_zipfile(path):
+    if not zipfile.is_zipfile(path):
+        return
+    try:
         with zipfile.ZipFile(path) as archive:
-            if damaged := archive.testzip():
-                raise CheckpointError(f"{path}: is damaged, {damaged} has not its checksum")
+            damaged = archive.testzip()
+    except ZIP_ERRORS as error:
+        raise CheckpointError(f"{path}: is damaged: {error}") from error
+    if damaged:
+        raise CheckpointError(f"{path}: is damaged: {damaged} has not its checksum")
 
 
 def load_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:

@@ -2,12 +2,14 @@
 
 import io
 import pickle
+import random
 import zipfile
 
 import numpy as np
 import pytest
 import tiny_onnx
 import torch
+from mutants import time_limit
 from safetensors.torch import save_file
 
 from ictrack.checkpoint import CheckpointError, load_tensors
@@ -64,8 +66,24 @@ def test_a_changed_byte_in_an_archive_is_found(suffix, tmp_path):
     path = write(tmp_path / f"w{suffix}")
     content = path.read_bytes()
     path.write_bytes(content.replace(np.float32(5).tobytes(), np.float32(6).tobytes(), 1))
-    with pytest.raises(CheckpointError, match=rf"w\{suffix}: (is damaged, .*data/\d|cannot be read)"):
+    with pytest.raises(CheckpointError, match=rf"w\{suffix}: (is damaged: .*data/\d|cannot be read)"):
         load_tensors(path)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_damage_anywhere_is_a_declared_error(suffix, tmp_path):
+    path = write(tmp_path / f"w{suffix}")
+    whole = path.read_bytes()
+    for seed in range(80):
+        rng = random.Random(seed)
+        at, end = sorted(rng.randrange(len(whole)) for _ in range(2))
+        changed = bytes([whole[at] ^ 1 << rng.randrange(8)])
+        path.write_bytes(rng.choice([whole[:at] + changed + whole[at + 1 :], whole[:at] + whole[end:]]))
+        with time_limit():
+            try:
+                load_tensors(path)
+            except CheckpointError as error:
+                assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
 
 
 def test_no_code_is_run(tmp_path, capsys):
