@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ictrack.structures.json_files import ZIP_ERRORS
 
+from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError
 from .onnx_weights import read_onnx_weights
 
 # Entry of a file that holds a backbone and leaves the rest of a detector as it is initialized.
@@ -24,31 +25,6 @@ BACKBONE_ONLY = "backbone_only"
 
 class CheckpointError(ValueError):
     """A checkpoint that cannot be used; the message names the file and the problem."""
-
-
-class _ArraysOnlyUnpickler(pickle.Unpickler):
-    """Unpickler of dictionaries, lists, numbers, strings and NumPy arrays only, as in Detectron2's model zoo."""
-
-    _ALLOWED = {
-        ("collections", "OrderedDict"),
-        ("_codecs", "encode"),
-        ("__builtin__", "bytes"),  # empty data in pickle's protocol 2
-        ("numpy", "ndarray"),
-        ("numpy", "dtype"),
-        ("numpy.core.numeric", "_frombuffer"),  # arrays in pickle's protocol 5
-        ("numpy._core.numeric", "_frombuffer"),
-        ("numpy.core.multiarray", "_reconstruct"),
-        ("numpy.core.multiarray", "scalar"),
-        ("numpy._core.multiarray", "_reconstruct"),
-        ("numpy._core.multiarray", "scalar"),
-    }
-
-    def find_class(self, module: str, name: str) -> Any:
-        if (module, name) not in self._ALLOWED:
-            raise CheckpointError(f"it asks for {module}.{name}, which a file of weights does not need")
-        if module.startswith("numpy.core"):  # the module's name before NumPy 2
-            module = module.replace("numpy.core", "numpy._core" if hasattr(np, "_core") else "numpy.core")
-        return super().find_class(module, name)
 
 
 def _read_torch(path: Path) -> Any:
@@ -63,8 +39,11 @@ def _read_torch(path: Path) -> Any:
 
 
 def _read_pickle(path: Path) -> Any:
-    with path.open("rb") as file:
-        return _ArraysOnlyUnpickler(file, encoding="latin1").load()
+    try:
+        with path.open("rb") as file:
+            return ArraysUnpickler(file, encoding="latin1").load()
+    except ForbiddenGlobalError as error:
+        raise CheckpointError(f"it asks for {error}, which a file of weights does not need") from error
 
 
 def _read_safetensors(path: Path) -> dict[str, Any]:
@@ -120,6 +99,11 @@ def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
+def _tensor_of(array: np.ndarray) -> Tensor:
+    """Tensor of an array of any byte order. Raises TypeError if PyTorch has not its type."""
+    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+
+
 def _check_sums(path: Path) -> None:
     """Raise CheckpointError if a part of an archive has not its checksum, which PyTorch does not look at."""
     if not zipfile.is_zipfile(path):
@@ -150,7 +134,7 @@ def load_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     tensors = {}
     for name, value in weights.items():
         try:
-            tensor = value.detach() if isinstance(value, Tensor) else torch.from_numpy(np.asarray(value))
+            tensor = value.detach() if isinstance(value, Tensor) else _tensor_of(np.asarray(value))
         except TypeError:
             raise CheckpointError(f"{path}: {name} is a {type(value).__name__}, not a tensor") from None
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():

@@ -101,6 +101,59 @@ def test_no_code_is_run(tmp_path, capsys):
     assert "code ran" not in capsys.readouterr().out
 
 
+class Type:
+    """A pickle of NumPy's type with flags of its own."""
+
+    def __init__(self, name, flags):
+        self._description = name, flags
+
+    def __reduce__(self):
+        name, flags = self._description
+        return (np.dtype, (name, False, True), (3, "|", None, None, None, -1, -1, flags))
+
+
+class Typed:
+    """A pickle of an array of bytes whose type says that its objects are plain numbers, or the reverse."""
+
+    def __init__(self, name, flags):
+        self._type = Type(name, flags)
+
+    def __reduce__(self):
+        return (np.zeros(1).__reduce_ex__(5)[0], (b"A" * 16, self._type, (2,), "C"))
+
+
+@pytest.mark.parametrize(("name", "flags"), [("O", 0), ("O8", 0), ("O", 63), ("V8", 0), ("U2", 0), ("M8", 0)])
+def test_bytes_do_not_become_objects(name, flags, tmp_path):
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps({"a": Typed(name, flags)}))
+    with pytest.raises(CheckpointError, match=rf"w\.pkl: .*arrays of {name} are no weights"):
+        load_tensors(tmp_path / "w.pkl")
+
+
+def test_flags_of_numbers_are_not_taken_from_the_file(tmp_path):
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps({"a": Typed("i8", 63)}))
+    assert load_tensors(tmp_path / "w.pkl")["a"].tolist() == [int.from_bytes(b"A" * 8, "little")] * 2
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_kinds_of_arrays_in_a_pickle(protocol, tmp_path):
+    arrays = {
+        "big": np.arange(3, dtype=">f4"),
+        "fortran": np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        "half": np.array([1.5], np.float16),
+        "flag": np.array([True, False]),
+        "scalar": np.float32(2.5),
+        "none": np.zeros((0, 3)),
+        "objects": None,
+    }
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps({k: v for k, v in arrays.items() if v is not None}, protocol))
+    read = load_tensors(tmp_path / "w.pkl")
+    assert all(np.array_equal(read[name].numpy(), x) for name, x in arrays.items() if x is not None)
+    arrays = {"objects": np.array([{}, 1], object)}
+    (tmp_path / "w.pkl").write_bytes(pickle.dumps(arrays, protocol))
+    with pytest.raises(CheckpointError, match=r"w\.pkl: cannot be read .*UnpicklingError"):
+        load_tensors(tmp_path / "w.pkl")
+
+
 def test_onnx_data_in_other_files_are_refused(tmp_path):
     inside = b"".join(tiny_onnx.field(*x) for x in ((1, 2), (2, 1), (8, "a"), (14, 1)))
     entry = tiny_onnx.field(13, tiny_onnx.field(1, "location") + tiny_onnx.field(2, "../../secret"))
