@@ -13,6 +13,7 @@ from .entries import (
     Entry,
     TrackChecks,
     by_id,
+    check_annotation_ids,
     check_box,
     check_categories,
     check_flag,
@@ -32,8 +33,7 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
     known_images, known_categories = by_id(images, defects), by_id(categories, defects)
     sizes = _check_images(images, files, defects)
     annotations = [] if data.get("annotations") is None else entries_of(data, "annotations", defects)
-    if any("id" in annotation for _, annotation in annotations):  # files of detections have none
-        by_id(annotations, defects)
+    check_annotation_ids(annotations, defects)
     check_categories(categories, annotations, defects)
     joints = {key: len(names) for key, c in known_categories.items() if isinstance(names := c.get("keypoints"), list)}
     videos = {key: describe(image.get("video_id")) for key, image in known_images.items()}

@@ -55,6 +55,12 @@ def by_id(
     return found
 
 
+def check_annotation_ids(annotations: Sequence[tuple[str, Entry]], defects: Defects) -> None:
+    """All annotations of a file have ids, or none has one."""
+    if any("id" in annotation for _, annotation in annotations):
+        by_id(annotations, defects)
+
+
 def is_known(value: Any, known: Collection[int], where: str, defects: Defects) -> bool:
     """Whether a reference is the id of an entry; else it is a defect."""
     good = is_int(value) and value in known

@@ -8,7 +8,7 @@ from typing import Any
 from ictrack.structures.json_files import is_finite
 
 from .defects import Defects
-from .entries import TrackChecks, by_id, check_box, check_keypoints, entries_of, is_known
+from .entries import TrackChecks, by_id, check_annotation_ids, check_box, check_keypoints, entries_of, is_known
 from .images import ImageFiles, check_order
 
 
@@ -54,7 +54,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
             sizes[image["id"]] = found
     check_order(names, "images", defects)
     annotations = [] if data.get("annotations") is None else entries_of(data, "annotations", defects)
-    by_id(annotations, defects)
+    check_annotation_ids(annotations, defects)
     num_joints = _num_joints(categories[0][1], defects) if categories else None
     tracks = TrackChecks(defects)
     for where, person in annotations:

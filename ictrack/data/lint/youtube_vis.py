@@ -23,7 +23,8 @@ def lint_youtube_vis(data: Mapping[str, Any], files: ImageFiles, defects: Defect
     known_videos, known_categories = by_id(videos, defects), by_id(categories, defects)
     num_frames = sum(_check_video(video, where, files, defects) for where, video in videos)
     annotations = [] if data.get("annotations") is None else entries_of(data, "annotations", defects)
-    by_id(annotations, defects)
+    if 0 in by_id(annotations, defects):
+        defects.warning("id", "annotations", "0 is the id of one, which the official evaluation takes for no match")
     check_categories(categories, annotations, defects)
     masks = MaskChecks(defects)
     for where, annotation in annotations:

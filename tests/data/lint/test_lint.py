@@ -2,6 +2,7 @@
 
 import copy
 import json
+from pathlib import Path
 
 import coco_squares
 import cv2
@@ -334,6 +335,24 @@ def test_a_frame_of_another_size(posetrack, tmp_path):
 
 
 # ---------------------------------------------------------------- files and summary
+
+GOLDEN = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in GOLDEN.glob("golden_pose/*")))
+def test_made_up_poses_have_no_errors(case):
+    assert lint_annotations(GOLDEN / "golden_pose" / case / "gt").defects.num_errors == 0
+
+
+@pytest.mark.parametrize("case", sorted(path.name for path in GOLDEN.glob("golden_vis/*")))
+def test_made_up_videos_have_the_errors_that_they_are_made_for(case):
+    (path,) = (GOLDEN / "golden_vis" / case).glob("gt.json*")
+    errors = {defect.kind for defect in lint_annotations(path).defects.found if defect.is_error}
+    assert errors == ({"track", "mask"} if case == "vis_tiny_nulls_s0" else set())
+
+
+def test_id_0_of_a_track(youtube_vis):
+    assert found(youtube_vis(put("annotations", 0, id=0))) == [("id", "annotations")]
 
 
 @pytest.mark.parametrize(
