@@ -35,7 +35,7 @@ class CheckpointOnSigterm(HookBase):
     """Hook that ends all processes with status :data:`PREEMPTED` after the step in which one of them got SIGTERM, and
     writes a checkpoint, from which ``--resume`` goes on. An evaluation ends at once.
 
-    Outside of a main thread, where signals cannot be handled, it does nothing.
+    Outside of a main thread, and on Windows, where signals cannot be handled, it does nothing.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class CheckpointOnSigterm(HookBase):
         self._restore: tuple[Any, int] | None = None
 
     def before_train(self) -> None:
-        if threading.current_thread() is not threading.main_thread():
+        if threading.current_thread() is not threading.main_thread() or os.name != "posix":
             return
         reader, writer = os.pipe()
         os.set_blocking(writer, False)

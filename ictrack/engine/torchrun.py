@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from detectron2.engine.launch import DEFAULT_TIMEOUT
 from detectron2.utils import comm
 from torch import distributed as dist
 
@@ -32,7 +33,7 @@ def torchrun_group(args: argparse.Namespace) -> Iterator[None]:
     has_gpus = torch.cuda.is_available()
     if has_gpus:
         torch.cuda.set_device(local_rank)
-    dist.init_process_group("nccl" if has_gpus else "gloo")
+    dist.init_process_group("nccl" if has_gpus else "gloo", timeout=DEFAULT_TIMEOUT)
     comm.create_local_process_group(local_size)
     comm.synchronize()
     yield

@@ -103,6 +103,16 @@ def test_the_seed_of_the_checkpoint_goes_on():
     assert next(iter(second.data_loader))[0]["file_name"] == "3.png"
 
 
+def test_another_number_of_processes_goes_on_at_the_same_sample():
+    """Whose batches are of another size."""
+    first, second = step_of(1.0)[1], step_of(1.0)[1]
+    first.data_loader.samples_per_batch = 4
+    run(first, 3)
+    second.data_loader.samples_per_batch = 2
+    second.load_state_dict(first.state_dict())
+    assert second.data_loader.first == 6 and second.state_dict()["samples"] == 12
+
+
 def skip_together(args: argparse.Namespace) -> None:
     """What each of two processes runs; only the second one's batch is not finite."""
     values = (1.0, float("nan"), 1.0) if comm.get_rank() else (1.0, 1.0, 1.0)
