@@ -6,10 +6,13 @@ import pickle
 from codecs import encode
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
+import torch
 
+_TORCH_VERSION = tuple(int(part) for part in torch.__version__.split(".")[:2])
 # Booleans, whole numbers, floats, complex numbers. Objects would be addresses in memory.
 _KINDS = "biufc"
 
@@ -83,6 +86,25 @@ _ALLOWED: dict[tuple[str, str], Any] = {
         for (module, name), function in _ARRAY_FUNCTIONS.items()
     },
 }
+
+
+class _TrainingLog:
+    """Stand-in for the training log in mmengine's checkpoints, of which nothing is used."""
+
+    def __setstate__(self, state: Any) -> None:
+        pass
+
+
+def safe_globals() -> AbstractContextManager[Any]:
+    """Context in which ``torch.load(weights_only=True)`` also reads what mmengine saves beside weights.
+
+    Nothing of mmengine or NumPy is called: their names stand for the classes and functions of this module.
+    """
+    if _TORCH_VERSION < (2, 6):  # which cannot give names to others
+        return nullcontext()
+    given = {f"{module}.{name}": value for (module, name), value in _ALLOWED.items() if module.startswith("numpy")}
+    given["mmengine.logging.history_buffer.HistoryBuffer"] = _TrainingLog
+    return torch.serialization.safe_globals([(value, name) for name, value in given.items()])
 
 
 class ForbiddenGlobalError(pickle.UnpicklingError):

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ictrack.structures.json_files import ZIP_ERRORS
 
-from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError
+from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError, safe_globals
 from .onnx_weights import read_onnx_weights
 
 # Entry of a file that holds a backbone and leaves the rest of a detector as it is initialized.
@@ -29,7 +29,8 @@ class CheckpointError(ValueError):
 
 def _read_torch(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with safe_globals():
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         # PyTorch's message advises to run the file's code.
         asked = re.search(r"Unsupported (?:global: GLOBAL|class) (\S+)", str(error))

@@ -3,6 +3,8 @@
 import io
 import pickle
 import random
+import sys
+import types
 import zipfile
 
 import numpy as np
@@ -13,6 +15,7 @@ from mutants import time_limit
 from safetensors.torch import save_file
 
 from ictrack.checkpoint import CheckpointError, load_tensors
+from ictrack.checkpoint.arrays_unpickler import _TORCH_VERSION
 
 WEIGHTS = {"a.weight": np.arange(6, dtype=np.float32).reshape(2, 3), "a.count": np.array(7)}
 
@@ -152,6 +155,35 @@ def test_kinds_of_arrays_in_a_pickle(protocol, tmp_path):
     (tmp_path / "w.pkl").write_bytes(pickle.dumps(arrays, protocol))
     with pytest.raises(CheckpointError, match=r"w\.pkl: cannot be read .*UnpicklingError"):
         load_tensors(tmp_path / "w.pkl")
+
+
+@pytest.fixture
+def history_buffer(monkeypatch):
+    """mmengine's class of that name, as a checkpoint names it."""
+    module = types.ModuleType("mmengine.logging.history_buffer")
+    exec("class HistoryBuffer:\n    pass", module.__dict__)
+    for name in ("mmengine", "mmengine.logging", module.__name__):
+        monkeypatch.setitem(sys.modules, name, module)
+    return module.HistoryBuffer
+
+
+@pytest.mark.skipif(_TORCH_VERSION < (2, 6), reason="this PyTorch cannot give names to other classes")
+def test_the_log_in_checkpoints_of_mmengine_is_passed_over(history_buffer, tmp_path):
+    log = history_buffer()
+    log.__dict__.update(_log_history=np.array([0.5, 0.25]), _count_history=np.array([1, 1]), last=np.float64(3))
+    content = {"message_hub": {"log_scalars": {"train/loss": log}}, "state_dict": {"a": torch.ones(2)}}
+    torch.save(content, tmp_path / "w.pth")
+    assert load_tensors(tmp_path / "w.pth")["a"].tolist() == [1, 1]
+
+
+def test_other_objects_beside_the_weights_are_refused(tmp_path, capsys):
+    torch.save({"message_hub": Malicious(), "state_dict": {"a": torch.ones(2)}}, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"refused, because it asks for .*print"):
+        load_tensors(tmp_path / "w.pth")
+    torch.save({"message_hub": np.array([{}], object), "state_dict": {"a": torch.ones(2)}}, tmp_path / "w.pth")
+    with pytest.raises(CheckpointError, match=r"w\.pth: "):
+        load_tensors(tmp_path / "w.pth")
+    assert "code ran" not in capsys.readouterr().out
 
 
 def test_onnx_data_in_other_files_are_refused(tmp_path):
