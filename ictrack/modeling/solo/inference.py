@@ -13,9 +13,10 @@ from .matrix_nms import matrix_nms
 # Flat cell indices (n,) -> their mask probabilities (n, h, w), float32.
 MaskProbabilities = Callable[[Tensor], Tensor]
 
-# Mask probabilities computed at a time, which bounds memory for images with thousands of candidates: 4 MB, which fit a
-# CPU's cache; and 256 MB on other devices, which synchronize once a chunk.
-_CHUNK = 2**20
+# Mask probabilities computed at a time, which bounds memory for images with thousands of candidates: 16 MB on a CPU,
+# where fewer make small matrix products and more leave the cache; and 256 MB on other devices, which synchronize once a
+# chunk.
+_CHUNK = 2**22
 _DEVICE_CHUNK = 2**26
 
 

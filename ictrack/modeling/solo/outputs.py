@@ -16,11 +16,13 @@ class SOLOOutputs:
     """Outputs for a batch of N images. Masks are made from them only for the cells that need one.
 
     Attributes:
+        padded_size: (H, W) of the network's input.
         features: Features of the backbone by name.
         inputs: (N, C, H / stride, W / stride) of every level. Levels of one source share the tensor.
         category_logits: (N, K, S_l, S_l) of every level.
     """
 
+    padded_size: tuple[int, int]
     features: dict[str, Tensor]
     inputs: list[Tensor]
     category_logits: list[Tensor]

@@ -160,9 +160,12 @@ class SOLO(TrackableDetector):
         instances = [x["instances"] for x in batched_inputs]
         features, inputs = self._features(images)
         targets = self.assign_targets(instances, padded_size)
-        losses = self.losses(self.head, self._outputs(features, inputs), targets) if self.trainable else {}
+        losses = {}
+        if self.trainable:
+            outputs = SOLOOutputs(padded_size, features, inputs, self.head.category_logits(inputs))
+            losses = self.losses(self.head, outputs, targets)
         if self.embedding_head is not None:
-            cells = self._cell_instances(targets.positives, instances, padded_size)
+            cells = targets.cell_instances(padded_size, self.device)
             located = self.locate_ground_truth(self.embedding_head, instances, padded_size, cells)
             losses.update(
                 self.embedding_head.losses(self.level_inputs.embedding_features(features, inputs), located, padded_size)
@@ -185,7 +188,9 @@ class SOLO(TrackableDetector):
         """
         if images.shape[-2] % self.size_divisibility or images.shape[-1] % self.size_divisibility:
             raise ValueError(f"images are {tuple(images.shape)}, sides must be multiples of {self.size_divisibility}")
-        return self._outputs(*self._features(images))
+        features, inputs = self._features(images)
+        padded_size = (images.shape[-2], images.shape[-1])
+        return SOLOOutputs(padded_size, features, inputs, self.head.category_logits(inputs))
 
     def losses_from(self, outputs: SOLOOutputs, targets: Sequence[Instances]) -> dict[str, Tensor]:
         """Losses of the detector: loss_category and loss_mask.
@@ -194,7 +199,7 @@ class SOLO(TrackableDetector):
             outputs: Result of :meth:`forward_features`.
             targets: Instances of each image on the image without padding, as in :meth:`forward`.
         """
-        return self.losses(self.head, outputs, self.assign_targets(targets, self._padded_size(outputs.inputs)))
+        return self.losses(self.head, outputs, self.assign_targets(targets, outputs.padded_size))
 
     def inference_from(
         self,
@@ -209,7 +214,7 @@ class SOLO(TrackableDetector):
             image_sizes: (height, width) of each image without padding.
             output_sizes: (height, width) to which masks are resized; by default the image's.
         """
-        padded_size = self._padded_size(outputs.inputs)
+        padded_size = outputs.padded_size
         mask_size = (padded_size[0] // self.head.mask_strides[0], padded_size[1] // self.head.mask_strides[0])
         scores = outputs.category_scores()
         candidates = (scores > self.selector.score_thresh).any(2)
@@ -244,13 +249,6 @@ class SOLO(TrackableDetector):
             features = self.backbone(images)
             return features, self.level_inputs(features, (images.shape[-2], images.shape[-1]))
 
-    def _outputs(self, features: dict[str, Tensor], inputs: list[Tensor]) -> SOLOOutputs:
-        return SOLOOutputs(features, inputs, self.head.category_logits(inputs))
-
-    def _padded_size(self, inputs: list[Tensor]) -> tuple[int, int]:
-        """(H, W) of the network's input."""
-        return inputs[0].shape[-2] * self.level_inputs.strides[0], inputs[0].shape[-1] * self.level_inputs.strides[0]
-
     def assign_targets(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> SOLOTargets:
         """Targets of a batch from gt_boxes, gt_classes and gt_masks of each image."""
         boxes, classes = [x.gt_boxes.tensor for x in instances], [x.gt_classes for x in instances]
@@ -259,15 +257,7 @@ class SOLO(TrackableDetector):
     def assign_cells(self, instances: Sequence[Instances], padded_size: tuple[int, int]) -> list[Instances]:
         """Positive cells of instances with gt_masks, gt_boxes and gt_classes; see :class:`TrackableDetector`."""
         instances = [x.to("cpu") for x in instances]
-        return self._cell_instances(self.assign_targets(instances, padded_size).positives, instances, padded_size)
-
-    def _cell_instances(
-        self, positives: Tensor, instances: Sequence[Instances], padded_size: tuple[int, int]
-    ) -> list[Instances]:
-        """``positives`` of :class:`SOLOTargets`, which are sorted by image, as Instances."""
-        counts = torch.bincount(positives[:, 0], minlength=len(instances)).tolist()
-        rows = positives.to(self.device).split(counts)
-        return [Instances(padded_size, grid_cells=x[:, 1:4], gt_index=x[:, 4]) for x in rows]
+        return self.assign_targets(instances, padded_size).cell_instances(padded_size, self.device)
 
     def preprocess_image(self, batched_inputs: list[dict]) -> ImageList:
         """Batch of normalized images, padded with zeros at the bottom and on the right."""

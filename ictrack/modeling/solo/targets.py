@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from detectron2.structures import Instances
 from torch import Tensor
 
 from .ground_truth_masks import mask_windows, mass_centers, shrink_masks, shrink_unpadded_masks
@@ -35,6 +36,12 @@ class SOLOTargets:
     categories: list[Tensor]
     instance_masks: list[Tensor]
     mask_index: list[Tensor]
+
+    def cell_instances(self, padded_size: tuple[int, int], device: torch.device) -> list[Instances]:
+        """Positive cells of each image as Instances on the padded input, with grid_cells and gt_index."""
+        counts = torch.bincount(self.positives[:, 0], minlength=len(self.categories[0])).tolist()
+        rows = self.positives.to(device).split(counts)
+        return [Instances(padded_size, grid_cells=x[:, 1:4], gt_index=x[:, 4]) for x in rows]
 
 
 def assign_cells(
