@@ -1,6 +1,8 @@
 """A run that stops and goes on ends as one that never stopped, to the last bit."""
 
+import argparse
 import json
+from functools import partial
 
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ from coco_squares import content_of, write_squares
 from color_model import write_scenes
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling.meta_arch.dense_detector import DenseDetector
+from forked import launch_forked
 from tiny_pose_model import pose_config
 from tiny_video_model import solo_config
 
@@ -67,17 +70,22 @@ def configured(cfg, data, kind, *, stills, videos, workers):
     return cfg
 
 
-def trained(cfg, output, stops=()):
-    """Last checkpoint of a run that stops after some iterations, each time to be gone on with by a new trainer."""
+def train_until(args):
+    """Begin or go on with a new trainer, up to ``args.stop`` iterations."""
+    torch.manual_seed(0)  # the weights of a new model
+    trainer = ICTrackTrainer(args.cfg)
+    trainer.resume_or_load(resume=True)
+    trainer.max_iter = args.stop
+    trainer.train()
+
+
+def trained(cfg, output, stops=(), run=lambda **args: train_until(argparse.Namespace(**args))):
+    """Last checkpoint of a run that stops after some iterations."""
     cfg = cfg.clone()
     cfg.OUTPUT_DIR = str(output)
     output.mkdir(exist_ok=True)
     for stop in (*stops, cfg.SOLVER.MAX_ITER):
-        torch.manual_seed(0)  # the weights of a new model
-        trainer = ICTrackTrainer(cfg)
-        trainer.resume_or_load(resume=True)
-        trainer.max_iter = stop
-        trainer.train()
+        run(cfg=cfg, stop=stop)
     return load_weights_file(output / "model_final.pth")
 
 
@@ -115,6 +123,14 @@ def test_a_resumed_run_equals_an_uninterrupted_one(data, tmp_path, make, kind, s
     whole = trained(cfg, tmp_path / "whole")
     assert_equal(whole, trained(cfg, tmp_path / "stopped", [3]))
     assert whole["trainer"]["_trainer"]["samples"] == 12
+
+
+def test_two_processes_resume_as_if_they_had_not_stopped(data, tmp_path, monkeypatch):
+    make = solo_config(OBJECTIVE="correspondence", FREEZE=[])
+    cfg = configured(make, data, "coco", stills=True, videos=True, workers=0)
+    cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE.PATCH_SIZE = 4
+    run = partial(launch_forked, monkeypatch, train_until)
+    assert_equal(trained(cfg, tmp_path / "whole", run=run), trained(cfg, tmp_path / "stopped", [3], run=run))
 
 
 def test_a_run_that_stopped_before_its_last_file(data, tmp_path):
