@@ -67,3 +67,18 @@ def test_trained_factors_are_folded_too():
     assert folded[0].norm.weight.grad is not None
     with torch.no_grad():
         torch.testing.assert_close(folded(x), plain(x))
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_weights_that_an_optimizer_has_changed(fused):
+    model = folded_model()
+    x = torch.randn(1, 3, 8, 8)
+    optimizer = torch.optim.SGD(model.parameters(), 0.1, fused=fused)
+    with torch.no_grad():
+        model.eval()(x)
+    model.train()(x).sum().backward()
+    optimizer.step()
+    model.eval()
+    expected = model(x)
+    with torch.no_grad():
+        torch.testing.assert_close(model(x), expected)

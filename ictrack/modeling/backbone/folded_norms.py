@@ -13,11 +13,15 @@ class FoldedConv2d(Conv2d):
     """Convolution with a frozen batch normalization, which is a constant factor and offset of each channel.
 
     Where gradients are off they are folded into the weights, which saves a pass over each result; the folded weights
-    are made when first needed, and again after a weight has changed. Results differ by rounding. Names of the state
-    dict are those of the plain convolution.
+    are made when first needed, and again after a weight or the mode has changed. Results differ by rounding. Names of
+    the state dict are those of the plain convolution.
     """
 
     _folded: tuple[list[tuple[int, int]], Tensor, Tensor] | None = None
+
+    def train(self, mode: bool = True) -> FoldedConv2d:
+        self._folded = None  # PyTorch's fused optimizers change weights without a trace
+        return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled():
