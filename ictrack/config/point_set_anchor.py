@@ -57,9 +57,11 @@ def add_point_set_anchor_config(cfg: CN) -> None:
     psa.HEATMAP_MIN_PROBABILITY = 1e-4
     # Heatmap loss: weight of cells outside all Gaussians.
     psa.HEATMAP_BACKGROUND_WEIGHT = 0.1
-    # Weight of the heatmap loss, a sum over the cells of an image (published: 0.05 of the sum over a process's images,
-    # which with 32 on 8 GPUs, inferred, are 4).
-    psa.HEATMAP_LOSS_WEIGHT = 0.2
+    # Weight of the heatmap loss, a sum over the cells of all images of a process (as published).
+    psa.HEATMAP_LOSS_WEIGHT = 0.05
+    # Divide it by the number of images, so that any number of processes trains alike; with 4 images a process, a weight
+    # of 0.2 then is the published one.
+    psa.HEATMAP_LOSS_PER_IMAGE = False
     # Weight of the heatmap branch's offset loss (published: 10 * 0.05).
     psa.OFFSET_LOSS_WEIGHT = 0.5
     # Number of best anchors of each level that become candidates.

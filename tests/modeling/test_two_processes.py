@@ -47,6 +47,7 @@ def people():
 
 def pose_options(cfg):
     cfg.MODEL.EMBEDDING.KEYPOINT.MAX_POSES = 1000  # a random subset would not be the same
+    cfg.MODEL.POINT_SET_ANCHOR.HEATMAP_LOSS_PER_IMAGE = True
     return cfg
 
 

@@ -89,6 +89,7 @@ def losses_from_config(cfg: CfgNode) -> dict[str, Any]:
         "heatmap_radius": psa.HEATMAP_RADIUS,
         "heatmap_background_weight": psa.HEATMAP_BACKGROUND_WEIGHT,
         "heatmap_loss_weight": psa.HEATMAP_LOSS_WEIGHT,
+        "heatmap_loss_per_image": psa.HEATMAP_LOSS_PER_IMAGE,
         "offset_loss_weight": psa.OFFSET_LOSS_WEIGHT,
     }
 

@@ -68,6 +68,7 @@ class PointSetAnchor(TrackableDetector):
         heatmap_radius: int,
         heatmap_background_weight: float,
         heatmap_loss_weight: float,
+        heatmap_loss_per_image: bool,
         offset_loss_weight: float,
         selector: PoseSelector,
         pixel_mean: Sequence[float],
@@ -89,6 +90,7 @@ class PointSetAnchor(TrackableDetector):
             heatmap_radius: Radius in cells of the target heatmaps' Gaussians.
             heatmap_background_weight: See :func:`heatmap_loss`.
             heatmap_loss_weight, offset_loss_weight: Weights of the two losses of the heatmap branch.
+            heatmap_loss_per_image: Whether the heatmap loss is the mean over images instead of their sum.
             selector: Selector of people at test time.
             pixel_mean, pixel_std: Values by channel, in the order of the input image.
             frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
@@ -115,6 +117,7 @@ class PointSetAnchor(TrackableDetector):
         self.heatmap_radius = heatmap_radius
         self.heatmap_background_weight = heatmap_background_weight
         self.heatmap_loss_weight = heatmap_loss_weight
+        self.heatmap_loss_per_image = heatmap_loss_per_image
         self.offset_loss_weight = offset_loss_weight
         self.selector = selector
         self.embedding_head = embedding_head
@@ -366,7 +369,7 @@ class PointSetAnchor(TrackableDetector):
         targets = heatmap_targets(keypoints, size, self.selector.heatmap_stride, self.heatmap_radius)
         heat = heatmap_loss(heatmaps, targets.heatmaps, self.heatmap_background_weight, annotated)
         return {
-            "loss_heatmap": self.heatmap_loss_weight * heat / len(heatmaps),
+            "loss_heatmap": self.heatmap_loss_weight * heat / (len(heatmaps) if self.heatmap_loss_per_image else 1),
             "loss_offset": self.offset_loss_weight * offset_loss(offsets, targets),
         }
 

@@ -195,7 +195,6 @@ TERMS = {"loss_class": "loss_cls", "loss_keypoint": "loss_reg", "loss_box": "los
 @pytest.mark.parametrize(("tag", "images"), [("batch", [0, 1]), ("img0", [0]), ("img1", [1])])
 def test_losses(training_model, tag, images):
     dicts = parity.dataset_dicts()
-    training_model.heatmap_loss_weight = 0.05 * len(images)  # the reference sums over images
     losses = training_model([dicts[i] for i in images])
     expected = parity.losses()[tag]
     for ours, theirs in TERMS.items():
@@ -215,7 +214,6 @@ def test_gradients(monkeypatch):
     # The model leaves mixed precision by `.float()`; here it must stay in float64.
     monkeypatch.setattr(torch.Tensor, "float", torch.Tensor.double)
     model = parity.tiny_model().train().double()
-    model.heatmap_loss_weight = 0.05 * 2
     sum(model(parity.dataset_dicts()).values()).backward()
     gradients = {name: p.grad for name, p in model.named_parameters()}
     norms = {our_name(name): norm for name, norm in parity.losses()["batch"]["grad_l2"].items()}
