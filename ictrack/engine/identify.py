@@ -168,7 +168,9 @@ def identify(
     looks = appearance if num_instances else fit_reappearance(by_part, cuts, embeddings, meetings(tracklets))
     links = Links(np.arange(len(tracklets)), np.zeros(len(tracklets)), np.full(len(tracklets), -1))
     if told_apart:
-        links = link(footage, tracklets, means, looks or assumed_appearance(), num_instances, different)
+        # Places do not help looks that are known to tell the objects apart: where one is lost, another one is near.
+        places = not halves.is_conclusive
+        links = link(footage, tracklets, means, looks or assumed_appearance(), num_instances, different, places=places)
     labels = np.arange(links.num_identities)
     if known is not None and told_apart:
         lengths = np.array([len(x) for x in tracklets])
@@ -206,9 +208,10 @@ def link(
     appearance: Appearance | Reappearance,
     num_instances: int | None,
     different: Sequence[tuple[int, int]] = (),
+    *,
+    places: bool = False,
 ) -> Links:
-    """Identities of tracklets, of a closed set if their number is given, by appearance and motion; doubtful ones are
-    left open.
+    """Identities of tracklets, of a closed set if their number is given; doubtful ones are left open.
 
     Args:
         footage: Detections of the video.
@@ -217,8 +220,9 @@ def link(
         appearance: Calibrated evidence from embeddings.
         num_instances: Number of objects, or None.
         different: Pairs of tracklets that are certainly different.
+        places: Whether the places where tracklets end and begin count, too.
     """
-    motion = fit_motion(tracklets, [footage.centers_of(x) for x in tracklets], footage.size)
+    motion = fit_motion(tracklets, [footage.centers_of(x) for x in tracklets], footage.size) if places else None
     first, last = footage.ends(tracklets)
     evidence = Evidence(tracklets, means, appearance, motion=motion, first=first, last=last, different=different)
     links = link_closed(evidence, num_instances) if num_instances else link_open(evidence)

@@ -44,8 +44,7 @@ if __name__ == "__main__":
     logging.getLogger("experiments").setLevel(logging.INFO)
     options = ["MODEL.FOREGROUND.THRESHOLD", arguments.threshold, "MODEL.FOREGROUND.MIN_AREA", arguments.min_area]
     cfg = load_config(str(config_path("plain_background.yaml")), [*options, "MODEL.DEVICE", "cpu"])
-    measured = [*arguments.methods, *(["full"] if "tracklet" in arguments.methods else [])]
-    again = {(video.stem, method) for video in arguments.videos for method in measured}
+    again = {(video.stem, method) for video in arguments.videos for method in arguments.methods}
     rows = [row for row in read_rows(arguments.results) if (row["video"], row["method"]) not in again]
     for number, video in enumerate(arguments.videos):
         reference = read_trajectories(arguments.references[number]) if arguments.references else None

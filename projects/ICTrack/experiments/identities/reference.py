@@ -56,7 +56,7 @@ def agreement(
     for tracklet, identity in zip(tracklets, identities.tolist()):
         for frame, center in zip(tracklet.frames.tolist(), footage.centers_of(tracklet)):
             found.setdefault(frame, []).append((identity, center))
-    pairs = np.zeros((number, number + 1), dtype=np.int64)  # the last column is for open ones
+    pairs = np.zeros((number, identities.max(initial=-1) + 2), dtype=np.int64)  # the last column is for open ones
     for frame, objects in found.items():
         if len(objects) != number or frame >= len(reference) or not np.isfinite(reference[frame]).all():
             continue
@@ -68,5 +68,5 @@ def agreement(
         for row, column in zip(rows, columns):
             pairs[row, objects[column][0]] += 1
     total = int(pairs.sum())
-    rows, columns = linear_sum_assignment(pairs[:, :number], maximize=True)
+    rows, columns = linear_sum_assignment(pairs[:, :-1], maximize=True)
     return (float(pairs[rows, columns].sum() / total) if total else float("nan")), total

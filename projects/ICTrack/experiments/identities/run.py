@@ -14,19 +14,16 @@ from pathlib import Path
 import numpy as np
 
 from ictrack.data.video_io import open_frames
-from ictrack.engine.identify import MIN_HALF, MIN_LENGTH, MIN_PROBABILITY, link, values_of_parts
+from ictrack.engine.identify import MIN_HALF, MIN_LENGTH, link, values_of_parts
 from ictrack.engine.video_tracker import VideoTracker
 from ictrack.engine.whole_video import WholeVideo
 from ictrack.identities import (
     Cut,
-    Evidence,
     Links,
     Tracklet,
     accuracy_of,
     cut_in_halves,
     fit_appearance,
-    leave_open,
-    link_closed,
     match_halves,
     unit_mean,
 )
@@ -99,17 +96,19 @@ def _run_method(
     appearance = fit_appearance(by_part, cuts)
     assert appearance is not None
     of_tracklets = np.stack([unit_mean(x) for x in values])
-    by_looks = leave_open(
-        link_closed(Evidence(material.tracklets, of_tracklets, appearance), num_instances), MIN_PROBABILITY
+    halves = match_halves(means, cuts)
+    links = link(
+        material.footage,
+        material.tracklets,
+        of_tracklets,
+        appearance,
+        num_instances,
+        places=not halves.is_conclusive,
     )
-    yield _row(name, seed, "reference", *_agreement(material, by_looks, reference), "", material, start)
-    if name == "tracklet":
-        full = link(material.footage, material.tracklets, of_tracklets, appearance, num_instances)
-        yield _row("full", seed, "reference", *_agreement(material, full, reference), "", material, start)
-        lengths = np.array([len(x) for x in material.tracklets], dtype=float)
-        estimate = accuracy_of(full, lengths, match_halves(means, cuts))
-        for test, share in zip(("estimate", "estimate_low", "estimate_high"), estimate):
-            yield _row("full", seed, test, share, int(lengths.sum()), "", material, start)
+    yield _row(name, seed, "reference", *_agreement(material, links, reference), "", material, start)
+    lengths = np.array([len(x) for x in material.tracklets], dtype=float)
+    for test, share in zip(("estimate", "estimate_low", "estimate_high"), accuracy_of(links, lengths, halves)):
+        yield _row(name, seed, test, share, int(lengths.sum()), "", material, start)
 
 
 def _agreement(material: Material, links: Links, reference: np.ndarray) -> tuple[float, int]:

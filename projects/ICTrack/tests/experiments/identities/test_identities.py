@@ -47,8 +47,8 @@ def test_rows_of_all_tests(material, places, tmp_path):
     assert [(row["method"], row["seed"], row["test"]) for row in rows[:4]] == [
         ("position", 0, "halves"), ("tracklet", 0, "halves"), ("tracklet", 0, "cut"), ("tracklet", 0, "reference"),
     ]  # fmt: skip
-    assert {row["method"] for row in rows} == {"position", "tracklet", "full"}
-    assert (rows[0]["value"], rows[0]["by_cut"]) == ("1.0000", "2/2")  # halves of one tracklet are on one side
+    assert {row["method"] for row in rows} == {"position", "tracklet"}
+    assert (rows[0]["value"], rows[0]["by_cut"]) == ("1.0000", "2/2 2/2")  # halves of one tracklet are on one side
     rows = [{"video": "v", **row} for row in rows]
     write_rows(tmp_path / "identify.csv", rows)
     with open(tmp_path / "identify.csv", newline="") as file:
