@@ -35,11 +35,11 @@ def train(tmp_path):
                 "DATASETS.REGISTER", str([[NAME, "coco", str(tmp_path / "instances.json"), str(tmp_path)]]),
                 "DATASETS.TRAIN", str((NAME,)), "MODEL.META_ARCHITECTURE", "SOLO", "SOLVER.IMS_PER_BATCH", "3",
                 "DATALOADER.NUM_WORKERS", "0", "INPUT.CROP_SIZE", "(64,96)", "INPUT.SCALE_JITTER", "[1.0,1.0]",
-                "INPUT.RANDOM_FLIP", "none", *options,
+                "INPUT.RANDOM_FLIP", "none", "DATALOADER.ASPECT_RATIO_GROUPING", "False", *options,
             ]
         )  # fmt: skip
         register_configured_datasets(cfg)
-        loader = iter(build_train_loader(cfg))
+        loader = iter(build_train_loader(cfg))  # two ungrouped batches hold every image once
         views = [view for _ in range(2) for view in next(loader)]
         return [view["instances"] for view in sorted(views, key=lambda view: view["file_name"])]
 
