@@ -6,7 +6,7 @@ loader, replayed batches, a moving average of the weights, a schedule, AdamW. Ex
 or ends otherwise. Works where processes can fork.
 
 example:
-  python tools/soak.py resume --kills 100 --output /tmp/soak
+  python tools/soak.py resume --kills 100 --output output/soak
 """
 
 from __future__ import annotations

@@ -156,8 +156,14 @@ def identify(
     parts, of, cuts = cut_in_halves(thinned, max(MIN_HALF // every, 2))
     # Where all objects are in one frame, those that never meet need not be kept apart.
     objective = tracklet_contrast if num_instances else partial(tracklet_contrast, doubt=DOUBT)
-    train = partial(train_encoder, iterations=iterations, seed=seed, objective=objective)
-    encoder = _train(train, parts, values_of_parts(parts, of, thinned, crops), known)
+    encoder = train_encoder(
+        [*parts, *(known.tracklets() if known else ())],
+        [*values_of_parts(parts, of, thinned, crops), *(known.crops if known else ())],
+        iterations=iterations,
+        seed=seed,
+        start=known.encoder if known else None,
+        objective=objective,
+    )
     embeddings = [encoder.embed(x) for x in crops]
     by_part = values_of_parts(parts, of, thinned, embeddings)
     halves = match_halves(np.stack([unit_mean(x) for x in by_part]), cuts)
@@ -191,14 +197,6 @@ def _tracklets(footage: WholeVideo, edits: Sequence[Edit]) -> tuple[list[Trackle
     if unknown:
         logger.warning("%d corrected pairs of detections are of no certain tracklet, and say nothing", unknown)
     return tracklets, different
-
-
-def _train(
-    train: Callable[..., CropEncoder], parts: Sequence[Tracklet], crops: Sequence[np.ndarray], known: Gallery | None
-) -> CropEncoder:
-    if known is None:
-        return train(parts, crops)
-    return train([*parts, *known.tracklets()], [*crops, *known.crops], start=known.encoder)
 
 
 def link(

@@ -51,7 +51,7 @@ class Reappearance:
 
 
 def fit_reappearance(
-    halves: Sequence[np.ndarray], cuts: Sequence[Cut], embeddings: Sequence[np.ndarray], apart: np.ndarray
+    halves: Sequence[np.ndarray], cuts: Sequence[Cut], embeddings: Sequence[np.ndarray], meet: np.ndarray
 ) -> Reappearance | None:
     """Evidence from the halves of cut tracklets, and from the pairs of tracklets that never meet.
 
@@ -65,7 +65,7 @@ def fit_reappearance(
         halves: (T_i, D) unit vectors of each part.
         cuts: Cuts of :func:`cut_in_halves`.
         embeddings: (T_i, D) unit vectors of each of T tracklets.
-        apart: (T, T) bool, which of them meet.
+        meet: (T, T) bool, which of them share a frame.
 
     Returns:
         None if there is no cut.
@@ -73,7 +73,7 @@ def fit_reappearance(
     if not cuts:
         return None
     shown_cosines, shown_lengths, same = examples_of_halves(halves, cuts)
-    cosines, lengths, pairs, is_whole = _examples_of_pairs(embeddings, apart)
+    cosines, lengths, pairs, is_whole = _examples_of_pairs(embeddings, meet)
     longest = int(shown_lengths.max())
     lengths = np.minimum(np.concatenate([shown_lengths, lengths]), longest)
     features = _features(np.concatenate([shown_cosines, cosines]), lengths, longest)
@@ -116,12 +116,12 @@ def _chances(of_pairs: np.ndarray, share: float) -> np.ndarray:
 
 
 def _examples_of_pairs(
-    embeddings: Sequence[np.ndarray], apart: np.ndarray
+    embeddings: Sequence[np.ndarray], meet: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Windows of the shorter tracklet of each pair against the whole longer one: (N,) cosines, (N,) lengths of the
     windows, (N,) int64 number of the pair, and (N,) bool whether the window is the whole tracklet."""
     sizes = np.array([len(x) for x in embeddings])
-    ones, others = np.nonzero(np.triu(~apart, 1))
+    ones, others = np.nonzero(np.triu(~meet, 1))
     drawn = np.random.default_rng(0).permutation(len(ones))[:_MAX_PAIRS]
     shorter, longer = np.where(sizes[ones] <= sizes[others], (ones, others), (others, ones))[:, drawn]
     parts = [list(windows(x)) for x in embeddings]
