@@ -44,9 +44,9 @@ def read_png_masks(path: Path) -> Iterator[MOTSObject]:
     from PIL import Image, UnidentifiedImageError  # only pictures need Pillow
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             values = np.array(image)
-    except (UnidentifiedImageError, SyntaxError, OSError) as error:
+    except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, OSError) as error:
         raise AnnotationError(f"{path}: cannot be read: {error}") from None
     usable = values.ndim == 2 and np.issubdtype(values.dtype, np.integer)
     require(usable, str(path), "must be a picture of one channel with 16 bits a pixel")

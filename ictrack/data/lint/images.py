@@ -8,8 +8,11 @@ from pathlib import Path
 
 from PIL import Image, UnidentifiedImageError
 
+from ictrack.structures.inside_folder import path_inside
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.natural_order import natural_key
 
+from ..open_image import open_image
 from .defects import Defects
 
 _EXIF_ORIENTATION = 0x0112
@@ -36,7 +39,11 @@ class ImageFiles:
         """Check that a file is there, is an image and has a size; returns its (height, width) if it was read."""
         if self._root is None:
             return None
-        path = self._root / name
+        try:
+            path = path_inside(self._root, name, where)
+        except AnnotationError as error:
+            defects.error("name", where, str(error).removeprefix(f"{where}: "))
+            return None
         if not os.path.isfile(path):  # unlike Path.is_file, also for names that no file can have
             defects.error("missing file", where, f"{path}: no such file")
             return None
@@ -54,8 +61,8 @@ class ImageFiles:
         return found
 
 
-def _upright_size(path: Path) -> tuple[int, int]:
-    with Image.open(path) as image:
+def _upright_size(path: str) -> tuple[int, int]:
+    with open_image(path) as image:
         width, height = image.size
         turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
     return (width, height) if turned else (height, width)

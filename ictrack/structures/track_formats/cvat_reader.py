@@ -38,8 +38,11 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
         AnnotationError: the file is no XML, or a shape is wrong; the message has the file and the place.
         OSError: the file cannot be opened.
     """
+    data = Path(path).read_bytes()
+    # A document type can define entities that unpack to gigabytes. In UTF-16, every second byte is 0.
+    require(b"<!DOCTYPE" not in data.replace(b"\0", b""), str(path), "has a document type, which CVAT does not write")
     try:
-        root = ElementTree.fromstring(Path(path).read_bytes())
+        root = ElementTree.fromstring(data)  # noqa: S314  without a document type there is nothing to expand
     except (ElementTree.ParseError, LookupError) as error:  # the latter of an unknown encoding
         raise AnnotationError(f"{path}: not valid XML: {error}") from None
     require(root.tag == "annotations", str(path), f"must be CVAT's <annotations>, not <{root.tag}>")
