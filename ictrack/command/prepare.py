@@ -1,6 +1,10 @@
-"""Prepare data.
+"""Prepare data: convert labels between file formats; hold out videos for tuning; compute a pose template.
+
+formats of labels: coco, youtube-vis, mot, mots, mots-png, davis, labelme, cvat, tracks
 
 examples:
+  ictrack prepare convert --from youtube-vis --to davis train.json Annotations --drop classes overlaps
+      converts labels. What the target cannot hold is an error, and nothing is written, unless --drop names it
   ictrack prepare local-split TRAIN_JSON OUTPUT [--share S]
       holds out labeled videos of YouTube-VIS's training set, for tuning; give OUTPUT as DATASETS.UNLABELED_EXCLUDE,
       too. As datasets/ytvis_2019/local.json they are the data set ytvis_2019_local (likewise ytvis_2021 and ovis)
@@ -18,11 +22,13 @@ from pathlib import Path
 from ictrack.structures.command_line import check_outputs, non_negative_int, positive_int, share
 
 from .parser import make_parser
+from .prepare_labels import add_convert
 
 
 def run(argv: Sequence[str]) -> None:
     parser = make_parser("prepare", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    add_convert(commands)
     split = commands.add_parser("local-split", help="hold out labeled videos of YouTube-VIS's training set")
     split.set_defaults(run=hold_out_videos)
     split.add_argument("annotations", type=Path, help="ytvis_2019/train.json")
@@ -36,7 +42,8 @@ def run(argv: Sequence[str]) -> None:
     template.add_argument("--clusters", type=positive_int, default=1, help="of k-means; the largest is written")
     template.add_argument("--seed", type=non_negative_int, default=0)
     args = parser.parse_args(argv)
-    check_outputs([args.output], [args.annotations])
+    if "output" in args:
+        check_outputs([args.output], [args.annotations])
     args.run(args)
 
 

@@ -17,8 +17,6 @@ import numpy as np
 from detectron2.data.detection_utils import convert_PIL_to_numpy
 from PIL import Image, UnidentifiedImageError
 
-from .open_image import open_image
-
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -147,7 +145,7 @@ class ImageFile:
 
     def _image(self) -> Image.Image:
         if self._opened is None:
-            self._opened = open_image(self._source)
+            self._opened = Image.open(self._source)
         return self._opened
 
     def _try(self, action: Callable[[], _Result]) -> _Result:

@@ -1,9 +1,11 @@
-"""Atomic writing: files that appear under their names only when they are complete."""
+"""Atomic writing: files and folders that appear under their names only when they are complete."""
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +38,26 @@ def replacing(path: str | os.PathLike) -> Iterator[BinaryIO]:
         yield file
         file.flush()
         os.fsync(file.fileno())
+
+
+@contextmanager
+def new_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Hidden folder that is called ``path`` at the end of the block, and removed after an exception.
+
+    Raises FileExistsError if the path is there already, unless as an empty folder.
+    """
+    path = Path(path)
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise FileExistsError(errno.EEXIST, "is there already; name a new or empty folder", str(path))
+    part = part_of(path)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        if path.exists():
+            path.rmdir()
+        part.rename(path)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def remove_stale_parts(path: str | os.PathLike) -> None:

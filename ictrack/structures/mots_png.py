@@ -36,20 +36,26 @@ def png_sequences(path: str | Path) -> dict[str, list[Path]]:
     return {folder.name: pictures for folder in folders if (pictures := _pictures(folder))}
 
 
-def read_png_masks(path: Path) -> Iterator[MOTSObject]:
-    """Masks of a picture, by ascending identity.
+def read_png(path: Path) -> np.ndarray:
+    """Whole numbers (H, W) of a picture of one channel, those of the palette if it has one.
 
-    Raises AnnotationError if it is no picture of one channel with whole numbers.
+    Raises AnnotationError if it is no such picture.
     """
     from PIL import Image, UnidentifiedImageError  # only pictures need Pillow
 
     try:
-        with Image.open(path, formats=("PNG",)) as image:
+        with Image.open(path) as image:
             values = np.array(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, OSError) as error:
         raise AnnotationError(f"{path}: cannot be read: {error}") from None
     usable = values.ndim == 2 and np.issubdtype(values.dtype, np.integer)
-    require(usable, str(path), "must be a picture of one channel with 16 bits a pixel")
+    require(usable, str(path), "must be a picture of one channel with whole numbers")
+    return values
+
+
+def read_png_masks(path: Path) -> Iterator[MOTSObject]:
+    """Masks of a picture, by ascending identity. Raises AnnotationError as :func:`read_png`."""
+    values = read_png(path)
     for value in np.unique(values).tolist():
         if value:
             rle = encode_mask(values == value)

@@ -131,7 +131,7 @@ def _parse(data: Any, name: str, is_ground_truth: bool, source: str) -> PoseSequ
         source=source,
         file_names=file_names,
         is_labeled=_is_labeled(images, has_people),
-        ignore_regions=tuple(_ignore_regions(image, f"images[{i}]") for i, image in enumerate(images)),
+        ignore_regions=tuple(ignore_regions(image, f"images[{i}]") for i, image in enumerate(images)),
         frames=frames[order],
         track_ids=track_ids[order],
         keypoints=np.ascontiguousarray(table[..., :2]),
@@ -185,8 +185,8 @@ def _is_labeled(images: Sequence[dict[str, Any]], has_people: np.ndarray) -> np.
     return labeled
 
 
-def _ignore_regions(image: dict[str, Any], path: str) -> tuple[np.ndarray, ...]:
-    """Polygons of an image as (V, 2) arrays."""
+def ignore_regions(image: dict[str, Any], path: str) -> tuple[np.ndarray, ...]:
+    """Polygons (V, 2) x, y of an image in which nothing was labeled. Raises AnnotationError with the JSON path."""
     all_x, all_y = (image.get(f"ignore_regions_{axis}") for axis in "xy")
     if all_x is None or all_y is None:
         return ()

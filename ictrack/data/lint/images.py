@@ -6,18 +6,12 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from PIL import Image, UnidentifiedImageError
-
-from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.labels.picture_sizes import upright_size
 from ictrack.structures.natural_order import natural_key
 
-from ..open_image import open_image
 from .defects import Defects
 
-_EXIF_ORIENTATION = 0x0112
-# Orientations that exchange the sides.
-_TURNED = (5, 6, 7, 8)
 # Characters of the longest path that systems allow.
 _MAX_NAME = 4096
 
@@ -39,11 +33,7 @@ class ImageFiles:
         """Check that a file is there, is an image and has a size; returns its (height, width) if it was read."""
         if self._root is None:
             return None
-        try:
-            path = path_inside(self._root, name, where)
-        except AnnotationError as error:
-            defects.error("name", where, str(error).removeprefix(f"{where}: "))
-            return None
+        path = self._root / name
         if not os.path.isfile(path):  # unlike Path.is_file, also for names that no file can have
             defects.error("missing file", where, f"{path}: no such file")
             return None
@@ -51,21 +41,14 @@ class ImageFiles:
         if (self._count - 1) % self._every:
             return None
         try:
-            found = _upright_size(path)
-        except (OSError, UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-            defects.error("unreadable file", where, f"{path}: is no image that can be read ({type(error).__name__})")
+            found = upright_size(path)
+        except AnnotationError as error:
+            defects.error("unreadable file", where, str(error))
             return None
         if size is not None:
             text = f"{path} is {found[1]} x {found[0]}, the annotations say {size[1]} x {size[0]}"
             defects.require(found == size, "size", where, text)
         return found
-
-
-def _upright_size(path: str) -> tuple[int, int]:
-    with open_image(path) as image:
-        width, height = image.size
-        turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
-    return (width, height) if turned else (height, width)
 
 
 def check_order(names: Sequence[str], where: str, defects: Defects) -> None:

@@ -1,23 +1,35 @@
-"""Boxes by their corners, and by corner and size, without loss."""
+"""Coordinates written such that they are read back to the bit: boxes by corner and size, points by another origin."""
 
 from __future__ import annotations
 
 import numpy as np
 
+# Decimals after which no digit of a coordinate of usual size is left.
+_MAX_DECIMALS = 17
+
 
 def to_xywh(boxes: np.ndarray) -> np.ndarray:
     """Boxes (N, 4) x, y, width, height of boxes XYXY, such that :func:`to_xyxy` gives the same ones to the bit.
 
-    Of float64 coordinates of very different sizes, the far corner may differ in the last bit.
+    Of float64 coordinates of very different sizes, the far corner may differ in the last bit. Of all sizes that give
+    the same corner, that of the fewest decimals is taken, which is mostly the one that a file began with.
     """
     near, far = boxes[:, :2], boxes[:, 2:]
-    size = far - near
-    for towards in (np.inf, -np.inf):  # the rounded difference may add up to a neighbor of the far corner
-        closer = np.nextafter(size, towards)
-        size = np.where((near + size != far) & (near + closer == far), closer, size)
-    return np.concatenate([near, size], axis=1)
+    return np.concatenate([near, offset_between(near, far)], axis=1)
 
 
 def to_xyxy(boxes: np.ndarray) -> np.ndarray:
     """Boxes (N, 4) XYXY of boxes x, y, width, height."""
     return np.concatenate([boxes[:, :2], boxes[:, :2] + boxes[:, 2:]], axis=1)
+
+
+def offset_between(start: np.ndarray | float, end: np.ndarray) -> np.ndarray:
+    """Offsets (...) with ``start + offset == end`` to the bit where there are any, of the fewest decimals."""
+    offset = end - start
+    for towards in (np.inf, -np.inf):  # the rounded difference may add up to a neighbor of the end
+        closer = np.nextafter(offset, towards)
+        offset = np.where((start + offset != end) & (start + closer == end), closer, offset)
+    for decimals in range(_MAX_DECIMALS, -1, -1):
+        rounded = np.round(offset, decimals)
+        offset = np.where(start + rounded == end, rounded, offset)
+    return offset

@@ -25,8 +25,8 @@ from .cvat_reader import read as read
 from .fields import Fields, with_fields
 from .spool import TrackSpool
 
-# Key of the spool for masks, whose elements need no order by identity.
-_MASKS = 0
+# Key of the spool for masks, whose elements need no order by identity; no identity is negative.
+_MASKS = -1
 
 
 @dataclass
@@ -44,14 +44,23 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
     Raises:
         TrackFormatError: as :func:`with_fields`; identities are needed.
     """
-    fields, frames = with_fields(frames, path, needs=("ids",))
+    write_parts(path, info, [frames])
+
+
+def write_parts(path: str | os.PathLike, info: VideoInfo, parts: Iterable[Iterable[FrameTracks]]) -> None:
+    """Write a video's tracks of several kinds, such as boxes and masks, each with all its frames; see :func:`write`."""
     with TrackSpool(Path(path).absolute().parent) as spool, replacing(path) as file:
-        if fields.masks:
-            num_frames, num_classes = _spool_masks(spool, frames, info)
-            labels: dict[int, str] = {}
-        else:
-            num_frames, num_classes, labels = _spool_tracks(spool, frames, info)
-        file.write(_head(info, num_frames, num_classes, fields).encode())
+        num_frames = num_classes = 0
+        kinds: list[Fields] = []
+        labels: dict[int, str] = {}
+        for part in parts:
+            fields, frames = with_fields(part, path, needs=("ids",))
+            kinds.append(fields)
+            put = _spool_masks if fields.masks else _spool_tracks
+            last_frame, last_class, of_tracks = put(spool, frames, info)
+            num_frames, num_classes = max(num_frames, last_frame), max(num_classes, last_class)
+            labels.update(of_tracks)
+        file.write(_head(info, num_frames, num_classes, kinds).encode())
         for key in spool.tracks:
             if key in labels:
                 file.write(f'  <track id="{key}" label={quoteattr(labels[key])} source="auto">\n'.encode())
@@ -62,8 +71,8 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
         file.write(b"</annotations>\n")
 
 
-def _spool_masks(spool: TrackSpool, frames: Iterable[FrameTracks], info: VideoInfo) -> tuple[int, int]:
-    """Put each mask's ``<track>`` into the spool; returns the numbers of frames and of classes."""
+def _spool_masks(spool: TrackSpool, frames: Iterable[FrameTracks], info: VideoInfo) -> tuple[int, int, dict[int, str]]:
+    """Put each mask's ``<track>`` into the spool; returns the numbers of frames and of classes, and no labels."""
     num_frames = num_classes = num_masks = 0
     for frame in frames:
         num_frames = frame.index + 1
@@ -82,7 +91,7 @@ def _spool_masks(spool: TrackSpool, frames: Iterable[FrameTracks], info: VideoIn
                 head = f'  <track id="{num_masks}" label={label} source="auto">\n'
                 spool.add(_MASKS, f"{head}{element}  </track>\n".encode())
                 num_masks += 1
-    return num_frames, num_classes
+    return num_frames, num_classes, {}
 
 
 def _spool_tracks(spool: TrackSpool, frames: Iterable[FrameTracks], info: VideoInfo) -> tuple[int, int, dict[int, str]]:
@@ -146,8 +155,9 @@ def _mask(rle: RLE) -> str:
     return f'rle="{text}" left="{left}" top="{top}" width="{width}" height="{height}"'
 
 
-def _head(info: VideoInfo, num_frames: int, num_classes: int, fields: Fields) -> str:
-    kind = "mask" if fields.masks else "skeleton" if fields.poses else "rectangle"
+def _head(info: VideoInfo, num_frames: int, num_classes: int, kinds: Sequence[Fields]) -> str:
+    shapes = {"mask" if fields.masks else "skeleton" if fields.poses else "rectangle" for fields in kinds}
+    kind = "skeleton" if "skeleton" in shapes else "any" if len(shapes) > 1 else shapes.pop()
     names = [category["name"] for category in info.categories(num_classes)]
     labels = "".join(_label(name, kind, info.joint_names if kind == "skeleton" else ()) for name in names)
     return (
@@ -163,7 +173,7 @@ def _label(name: str, kind: str, joints: Sequence[str]) -> str:
     attributes = "".join(
         f"<attribute><name>{attribute}</name><mutable>True</mutable><input_type>text</input_type>"
         "<default_value></default_value><values></values></attribute>"
-        for attribute in (("score", "track_id") if kind == "mask" else ("score",))
+        for attribute in (("score",) if kind in ("skeleton", "rectangle") else ("score", "track_id"))
     )
     own = f"<type>{kind}</type><attributes>{attributes}</attributes>"
     part = f"<type>points</type><attributes>{attributes}</attributes><parent>{escape(name)}</parent>"

@@ -5,11 +5,10 @@ An identity is a shape's attribute ``track_id``, or else its track's id.
 
 from __future__ import annotations
 
-import logging
 import math
 import os
-from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
 from xml.etree.ElementTree import Element
@@ -21,12 +20,12 @@ from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
 from ..rle import MAX_PIXELS, RLE, encode_part
 from ..youtube_vis_json import polygons_to_rle
-from .rows import Row, Rows
-
-logger = logging.getLogger(__name__)
+from .rows import FrameFacts, LabeledVideo, Row
 
 _SHAPES = ("box", "polygon", "mask", "skeleton")
 _OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "tag")
+# Bound of the number of frames that a file states, so that a damaged one cannot fill the memory.
+_MAX_FRAMES = 1_000_000
 # Score of what has none: a person placed it.
 _LABELED = 1.0
 
@@ -38,43 +37,57 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
         AnnotationError: the file is no XML, or a shape is wrong; the message has the file and the place.
         OSError: the file cannot be opened.
     """
-    data = Path(path).read_bytes()
-    # A document type can define entities that unpack to gigabytes. In UTF-16, every second byte is 0.
-    require(b"<!DOCTYPE" not in data.replace(b"\0", b""), str(path), "has a document type, which CVAT does not write")
-    try:
-        root = ElementTree.fromstring(data)  # noqa: S314  without a document type there is nothing to expand
-    except (ElementTree.ParseError, LookupError) as error:  # the latter of an unknown encoding
-        raise AnnotationError(f"{path}: not valid XML: {error}") from None
+    return [read_labels(path).tracks()]
+
+
+def read_labels(path: str | os.PathLike) -> LabeledVideo:
+    """The file's objects, see :func:`read`."""
+    root = _root(Path(path))
     require(root.tag == "annotations", str(path), f"must be CVAT's <annotations>, not <{root.tag}>")
     size = tuple(_int(root.findtext(f".//original_size/{side}"), 0) for side in ("height", "width"))
-    rows, left_out = Rows(), Counter[str]()
-    names: dict[int, tuple[str, tuple[int, ...]]] = {}
+    name = root.findtext(".//task/name") or root.findtext(".//job/name") or Path(path).stem
+    video = LabeledVideo(str(path), VideoInfo(name, size[0], size[1], 0.0, (), ()))
     joints: list[str] = []
-    for place, frame, label, track_id, shape in _shapes(root, str(path), names, left_out):
-        of_image = names.get(frame, ("", size))[1]
+    for place, frame, label, track_id, shape in _shapes(root, video):
         if shape.tag == "skeleton" and not joints:
             joints = [str(point.get("label")) for point in shape.iter("points")]
-        row = _row(shape, place, of_image, joints)
+        row = _row(shape, place, video.facts(frame).size or (0, 0), joints)
         row.category = label
         stated = _attribute(shape, "track_id")
         row.track_id = track_id if stated is None else int(_float(stated, f"{place}: track_id"))
-        rows.add(frame, row)
-    for what, count in left_out.items():
-        logger.warning("%s: %d %s, left out", path, count, what)
-    name = root.findtext(".//task/name") or root.findtext(".//job/name") or Path(path).stem
-    info = VideoInfo(name, size[0], size[1], 0.0, (), (), tuple(joints))
+        video.add(frame, row)
+    video.info = replace(video.info, joint_names=tuple(joints))
+    stop = _int(root.findtext(".//task/stop_frame"), -1)
+    if root.find("image") is None and stop < _MAX_FRAMES:
+        for frame in range(_int(root.findtext(".//task/start_frame"), 0), stop + 1):
+            video.frames.setdefault(frame, FrameFacts())
     labels = [str(text) for label in root.iterfind(".//labels/label") if (text := label.findtext("name"))]
     parts = {label.findtext("name") for label in root.iterfind(".//labels/label") if label.findtext("parent")}
-    used = sorted({str(row.category) for row in rows})
+    used = sorted({str(row.category) for row in video})
     ordered = [*(label for label in labels if label not in parts), *(label for label in used if label not in labels)]
-    frame_names = {frame: file_name for frame, (file_name, _) in names.items()}
-    return [rows.video(path, info, dict(zip(ordered, ordered)), frame_names=frame_names)]
+    video.categories = dict(zip(ordered, ordered))
+    return video
 
 
-def _shapes(
-    root: Element, path: str, names: dict[int, tuple[str, tuple[int, ...]]], left_out: Counter[str]
-) -> Iterator[tuple[str, int, str, int | None, Element]]:
+class _NoDocumentType(ElementTree.TreeBuilder):
+    """Builder that refuses the declaration of a document type, whose entities may expand without bound."""
+
+    def doctype(self, *_: object) -> None:
+        raise AnnotationError("a document type is declared, which CVAT's files do not have")
+
+
+def _root(path: Path) -> Element:
+    try:
+        return ElementTree.fromstring(path.read_bytes(), ElementTree.XMLParser(target=_NoDocumentType()))
+    except AnnotationError as error:
+        raise AnnotationError(f"{path}: {error}") from None
+    except (ElementTree.ParseError, LookupError) as error:  # the latter of an unknown encoding
+        raise AnnotationError(f"{path}: not valid XML: {error}") from None
+
+
+def _shapes(root: Element, video: LabeledVideo) -> Iterator[tuple[str, int, str, int | None, Element]]:
     """(Place, frame, label, identity, element) of each shape that is in sight; names and sizes of images are noted."""
+    path, left_out = video.where, video.left_out
     for track in root.iter("track"):
         track_id = _whole(track, "id", f"{path}: track")
         for shape in track:
@@ -87,7 +100,7 @@ def _shapes(
         frame = _whole(image, "id", f"{path}: image")
         place = f"{path}: image {frame}"
         name = PurePosixPath(image.get("name") or "").name
-        names[frame] = (name, (_whole(image, "height", place), _whole(image, "width", place)))
+        video.frames[frame] = FrameFacts(name, size=(_whole(image, "height", place), _whole(image, "width", place)))
         for shape in image:
             if shape.tag in _SHAPES:
                 yield f"{place}, {shape.tag}", frame, str(shape.get("label")), None, shape

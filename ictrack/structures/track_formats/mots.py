@@ -18,13 +18,14 @@ from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import AnnotationError
 from ..mots_text import IGNORE_CLASS, MOTSObject, mots_line, split_mots_line, without_overlaps
 from .fields import with_fields
-from .rows import Row, Rows
+from .rows import LabeledVideo, Row, class_name, facts_of
 
 logger = logging.getLogger(__name__)
 
 NEEDS = ("ids", "masks")
 _CLASS_OF = {"car": 1, "person": 2, "pedestrian": 2}
 _NAME_OF = {1: "car", 2: "pedestrian"}
+IGNORED = "ignored region"
 
 
 def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks]) -> None:
@@ -64,7 +65,12 @@ def separate_masks(
 
 
 def read(path: str | os.PathLike) -> list[VideoTracks]:
-    """The file's one video. Regions in which nothing was annotated are left out.
+    """The file's one video. Regions in which nothing was annotated are left out. Raises as :func:`read_labels`."""
+    return [read_labels(path).tracks()]
+
+
+def read_labels(path: str | os.PathLike) -> LabeledVideo:
+    """The file's objects; regions in which nothing was annotated are crowds.
 
     Raises:
         AnnotationError: a line is wrong; the message has file and line.
@@ -83,7 +89,12 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
                 raise AnnotationError(f"{path}: line {number}: {error}") from None
             items.append(MOTSObject(item.frame - 1, item.track_id - 1, item.class_id, item.rle))
             places.append(f"{path}: line {number}")
-    return [video_of(path, items, places)]
+    return video_of(path, items, places)
+
+
+def default_class_name(class_id: int) -> str:
+    """Name of one of MOTS's classes."""
+    return _NAME_OF.get(class_id, class_name(class_id))
 
 
 def video_of(
@@ -91,23 +102,23 @@ def video_of(
     items: Sequence[MOTSObject],
     places: Sequence[str],
     names: dict[int, str] | None = None,
-) -> VideoTracks:
+) -> LabeledVideo:
     """Video of masks by frame index.
 
     Args:
         path: Their file or folder, whose name is the video's.
-        items: Masks; those of the class of ignored regions are left out.
+        items: Masks.
         places: Places of the masks, for messages.
         names: File names by frame index.
     """
-    rows = Rows()
-    size = (0, 0)
-    classes = set()
+    height, width = (items[0].rle["size"][0], items[0].rle["size"][1]) if items else (0, 0)
+    class_ids = sorted({item.class_id for item in items} - {IGNORE_CLASS})
+    categories: dict[int | str, str] = {class_id: default_class_name(class_id) for class_id in class_ids}
+    info = VideoInfo(Path(path).stem, height, width, 0.0, (), ())
+    video = LabeledVideo(str(path), info, categories, facts_of(names or {}))
     for item, place in zip(items, places):
-        if item.class_id != IGNORE_CLASS:
-            size = (item.rle["size"][0], item.rle["size"][1])
-            classes.add(item.class_id)
-            rows.add(item.frame, Row(item.class_id, track_id=item.track_id, rle=item.rle, where=place))
-    categories = {class_id: _NAME_OF.get(class_id, f"class {class_id}") for class_id in sorted(classes)}
-    info = VideoInfo(Path(path).stem, *size, 0.0, (), ())
-    return rows.video(path, info, categories, frame_names=names)
+        row = Row(item.class_id, track_id=item.track_id, rle=item.rle, where=place)
+        if item.class_id == IGNORE_CLASS:
+            row.category, row.track_id, row.is_crowd = IGNORED, None, True
+        video.add(item.frame, row)
+    return video

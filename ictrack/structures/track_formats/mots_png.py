@@ -7,19 +7,21 @@ is not held, are those of :mod:`.mots`. There are up to 1000 identities and 65 c
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 from pycocotools import mask as mask_util
 
+from ..atomic_file import new_folder
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import require
-from ..mots_png import OBJECTS_PER_CLASS, png_sequences, read_png_masks, write_png_masks
-from ..mots_text import MOTSObject
+from ..mots_png import OBJECTS_PER_CLASS, png_sequences, read_png, read_png_masks, write_png_masks
+from ..mots_text import IGNORE_CLASS, MOTSObject
 from .fields import TrackFormatError, every_frame, with_fields
 from .mots import NEEDS, separate_masks, video_of
+from .rows import LabeledVideo
 
 _MAX_VALUE = 2**16 - 1
 
@@ -30,21 +32,12 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
     Raises:
         TrackFormatError: there are too many identities or classes, or as :func:`with_fields`; identities and masks are
             needed.
+        FileExistsError: see :func:`new_folder`.
     """
-    folder = Path(path)
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise TrackFormatError(f"{path}: is there already; name a new or empty folder")
-    _, frames = with_fields(frames, path, needs=NEEDS)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
-    try:
-        part.mkdir(parents=True)
+    with new_folder(path) as part:
+        _, frames = with_fields(frames, path, needs=NEEDS)
         for frame, items in separate_masks(path, info, every_frame(frames)):
             write_png_masks(part / f"{frame.index + 1:06d}.png", _picture(items, info, path))
-        if folder.exists():
-            folder.rmdir()
-        part.rename(folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _picture(items: Iterable[MOTSObject], info: VideoInfo, path: object) -> np.ndarray:
@@ -64,15 +57,20 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
     Raises:
         AnnotationError: a picture is wrong, or there is none; the message has its name.
     """
+    return [video.tracks() for video in read_labels(path)]
+
+
+def read_labels(path: str | os.PathLike) -> list[LabeledVideo]:
+    """Objects of a folder; regions in which nothing was annotated are crowds. Raises as :func:`read`."""
     sequences = png_sequences(Path(path))
     require(bool(sequences), str(path), "holds no PNG files")
     videos = []
     for name, pictures in sequences.items():
-        items = [item for picture in pictures for item in read_png_masks(picture)]
+        read = [(picture, item) for picture in pictures for item in read_png_masks(picture)]
         first = 0 if any(int(picture.stem) == 0 for picture in pictures) else 1  # KITTI's frames count from 0
         names = {int(picture.stem) - first: picture.name for picture in pictures}
         # Numbers within a class are identities, unless two classes have the same ones.
-        values = {item.track_id for item in items}
+        values = {item.track_id for _, item in read if item.class_id != IGNORE_CLASS}
         is_unique = len({value % OBJECTS_PER_CLASS for value in values}) == len(values)
         found = [
             MOTSObject(
@@ -81,7 +79,10 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
                 item.class_id,
                 item.rle,
             )
-            for item in items
+            for _, item in read
         ]
-        videos.append(video_of(name, found, [str(path)] * len(found), names))
+        video = video_of(name, found, [str(picture) for picture, _ in read], names)
+        height, width = read_png(pictures[0]).shape
+        video.where, video.info = str(path), replace(video.info, height=height, width=width)
+        videos.append(video)
     return videos

@@ -1,11 +1,11 @@
-"""Detections of a file, gathered one by one and given frame by frame."""
+"""What a file says of the objects of a video: one by one, where an object may lack what others have, or by frame."""
 
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -19,16 +19,20 @@ logger = logging.getLogger(__name__)
 
 @dataclass
 class Row:
-    """One detection. At least one of box, mask and pose is there.
+    """One object in one frame. At least one of box, mask and pose is there. Coordinates are continuous pixels.
 
     Attributes:
         category: Id or name of its class in the file.
         score: Score; 1 for a label.
-        box: x0, y0, x1, y1 in continuous pixels; None: that of the mask, or else of the joints with a score.
+        box: x0, y0, x1, y1; None: that of the mask, or else of the joints with a score.
         track_id: Identity.
-        rle: Mask, in any encoding by run lengths; :meth:`Rows.video` checks it.
-        keypoints: (J, 3) x, y in continuous pixels, score.
+        rle: Mask, in any encoding by run lengths; :meth:`LabeledVideo.tracks` checks it.
+        keypoints: (J, 3) x, y, score.
         where: Place of the mask in the file, for messages.
+        occluded: (J,) whether a joint is hidden, though labeled; None: no joint is.
+        head_box: x0, y0, x1, y1 of the head.
+        is_crowd: Whether it stands for several objects, or for a region that was not labeled one by one.
+        visibility: Share of the object that is in sight.
     """
 
     category: int | str
@@ -38,83 +42,178 @@ class Row:
     rle: RLE | None = None
     keypoints: np.ndarray | None = None
     where: str = ""
+    occluded: np.ndarray | None = None
+    head_box: Sequence[float] | None = None
+    is_crowd: bool = False
+    visibility: float | None = None
+
+    def extent(self) -> Sequence[float]:
+        """Its box, or else that of its mask or of its joints."""
+        if self.box is not None:
+            return self.box
+        return self.derived_extent() or (0.0, 0.0, 0.0, 0.0)
+
+    def derived_extent(self) -> Sequence[float] | None:
+        """Box of its mask, which must have been checked, or else of its joints; None without either."""
+        if self.rle is not None:
+            return tight_boxes([self.rle])[0].tolist()
+        return None if self.keypoints is None else pose_box(self.keypoints)
 
 
-class Rows:
-    """Rows of one video by frame."""
+@dataclass(frozen=True)
+class FrameFacts:
+    """What a file says of a frame beside its objects.
 
-    def __init__(self) -> None:
-        self._by_frame: dict[int, list[Row]] = {}
+    Attributes:
+        file_name: Name of its picture, without folder.
+        time: Seconds since the first frame.
+        size: Height and width, where they may differ from frame to frame.
+        is_labeled: Whether its objects were labeled at all.
+        ignore_regions: Polygons (V, 2) x, y in which nothing was labeled.
+    """
+
+    file_name: str = ""
+    time: float | None = None
+    size: tuple[int, int] | None = None
+    is_labeled: bool = True
+    ignore_regions: tuple[np.ndarray, ...] = ()
+
+
+@dataclass
+class LabeledVideo:
+    """One video of a file.
+
+    Attributes:
+        where: File, for messages.
+        info: Facts about the video; its classes are not set.
+        categories: Names by the rows' categories, in the order of the contiguous classes; None: the rows' own, in
+            ascending order.
+        frames: Facts by frame index; the video has these frames even without objects.
+        rows: Objects by frame index.
+        folder: Folder of its pictures, relative to that of all pictures; None: the video's name.
+        left_out: Numbers of what the reader cannot hold, in words.
+    """
+
+    where: str
+    info: VideoInfo
+    categories: Mapping[int | str, str] | None = None
+    frames: dict[int, FrameFacts] = field(default_factory=dict)
+    rows: dict[int, list[Row]] = field(default_factory=dict)
+    folder: str | None = None
+    left_out: Counter[str] = field(default_factory=Counter)
 
     def add(self, index: int, row: Row) -> None:
-        """Append a detection to a frame."""
-        self._by_frame.setdefault(index, []).append(row)
+        """Append an object to a frame."""
+        self.rows.setdefault(index, []).append(row)
 
     def __iter__(self) -> Iterator[Row]:
-        return (row for rows in self._by_frame.values() for row in rows)
+        return (row for rows in self.rows.values() for row in rows)
 
-    def video(
-        self,
-        path: object,
-        info: VideoInfo,
-        categories: Mapping[Any, str] | None = None,
-        *,
-        frame_names: Mapping[int, str] | None = None,
-        times: Mapping[int, float] | None = None,
-    ) -> VideoTracks:
-        """The video of all rows.
+    def indices(self) -> list[int]:
+        """Indices of its frames, ascending."""
+        return sorted({*self.rows, *self.frames})
 
-        A field that only some of the detections have is left out of all, which is logged.
+    def facts(self, index: int) -> FrameFacts:
+        """Facts of a frame, with its size."""
+        facts = self.frames.get(index, FrameFacts())
+        return facts if facts.size else replace(facts, size=(self.info.height, self.info.width))
 
-        Args:
-            path: File of the rows, for messages.
-            info: Facts about the video; its classes are set here.
-            categories: Names by the rows' categories, in the order of the contiguous classes; None: the rows' own, in
-                ascending order.
-            frame_names, times: File names and times by frame index. The video has these frames even without detections.
+    def place(self, row: Row) -> str:
+        """Place of an object's mask, with the file."""
+        return row.where if row.where.startswith(self.where) else f"{self.where}: {row.where}"
+
+    def check_masks(self) -> None:
+        """Check masks, all at once, and bring them to one form. Raises AnnotationError with the place of a bad one."""
+        rows = [row for row in self if row.rle is not None]
+        for row, rle in zip(rows, checked_rles([row.rle or {} for row in rows], [self.place(row) for row in rows])):
+            row.rle = rle
+
+    def named_categories(self) -> dict[int | str, str]:
+        """Names of the categories, by their ids or names, in the order of the contiguous classes."""
+        if self.categories is not None:
+            return dict(self.categories)
+        found = sorted({row.category for row in self}, key=lambda category: (isinstance(category, str), category))
+        return {category: class_name(category) for category in found}
+
+    def tracks(self) -> VideoTracks:
+        """The video's detections or tracks by frame.
+
+        A field that only some of the objects have is left out of all, and so are crowds, which is logged.
 
         Raises:
-            AnnotationError: an encoding is no mask, or a frame's detections do not fit together.
+            AnnotationError: an encoding is no mask, or a frame's objects do not fit together.
         """
-        rows = list(self)
-        _check_masks([row for row in rows if row.rle is not None])
-        if categories is None:
-            found = sorted({row.category for row in rows}, key=lambda category: (isinstance(category, str), category))
-            categories = {category: _name(category) for category in found}
+        crowds = sum(row.is_crowd for row in self)
+        for what, count in (*self.left_out.items(), ("crowds", crowds)):
+            if count:
+                logger.warning("%s: %d %s, left out", self.where, count, what)
+        by_frame = {index: [row for row in rows if not row.is_crowd] for index, rows in self.rows.items()}
+        rows = [row for of_frame in by_frame.values() for row in of_frame]
+        self.check_masks()
+        _give_boxes([row for row in rows if row.rle is not None and row.box is None])
+        categories = self.named_categories()
         classes = {category: i for i, category in enumerate(categories)}
         ids = tuple(i if isinstance(category, str) else category for i, category in enumerate(categories, 1))
-        info = replace(info, class_names=tuple(categories.values()), category_ids=ids)
-        complete = {name: _is_complete(rows, name, path) for name in ("track_id", "rle", "keypoints")}
+        info = replace(self.info, class_names=tuple(categories.values()), category_ids=ids)
+        complete = {name: self._is_complete(rows, name) for name in ("track_id", "rle", "keypoints")}
         numbers = {len(row.keypoints) for row in rows if row.keypoints is not None}
-        require(len(numbers) < 2, str(path), f"poses of different numbers of joints: {sorted(numbers)}")
+        require(len(numbers) < 2, self.where, f"poses of different numbers of joints: {sorted(numbers)}")
         frames = []
-        for index in sorted({*self._by_frame, *(frame_names or ()), *(times or ())}):
+        for index in self.indices():
             try:
-                frame = _frame(index, self._by_frame.get(index, []), classes, complete, len(info.joint_names))
+                frame = _frame(index, by_frame.get(index, []), classes, complete, len(info.joint_names))
             except (ValueError, OverflowError) as error:
-                raise AnnotationError(f"{path}: frame {index}: {error}") from None
-            name = (frame_names or {}).get(index, "")
-            frames.append(replace(frame, file_name=name, time=(times or {}).get(index)))
+                raise AnnotationError(f"{self.where}: frame {index}: {error}") from None
+            facts = self.facts(index)
+            frames.append(replace(frame, file_name=facts.file_name, time=facts.time))
         return VideoTracks(info, frames)
 
+    def _is_complete(self, rows: list[Row], name: str) -> bool:
+        present = sum(getattr(row, name) is not None for row in rows)
+        if 0 < present < len(rows):
+            text = "%s: only %d of %d detections have a %s, which is left out"
+            logger.warning(text, self.where, present, len(rows), name)
+        return 0 < present == len(rows)
 
-def _name(category: int | str) -> str:
+
+def facts_of(names: Mapping[int, str], times: Mapping[int, float] | None = None) -> dict[int, FrameFacts]:
+    """Facts by frame index, of file names and times."""
+    times = times or {}
+    return {index: FrameFacts(names.get(index, ""), times.get(index)) for index in {*names, *times}}
+
+
+def labeled_video(where: object, video: VideoTracks) -> LabeledVideo:
+    """Objects of a video's tracks; boxes that are those of their masks or joints are kept."""
+    categories: dict[int | str, str] = {entry["id"]: entry["name"] for entry in video.info.categories()}
+    frames = {frame.index: FrameFacts(frame.file_name, frame.time) for frame in video.frames}
+    rows = {frame.index: rows_of(frame, video.info) for frame in video.frames if len(frame)}
+    return LabeledVideo(str(where), video.info, categories, frames, rows)
+
+
+def rows_of(frame: FrameTracks, info: VideoInfo) -> list[Row]:
+    """Objects of a frame, whose categories are ids."""
+    return [
+        Row(
+            info.category_id(int(frame.classes[i])),
+            float(frame.scores[i]),
+            frame.boxes[i].tolist(),
+            None if frame.ids is None else int(frame.ids[i]),
+            None if frame.rles is None else frame.rles[i],
+            None if frame.keypoints is None else frame.keypoints[i],
+        )
+        for i in range(len(frame))
+    ]
+
+
+def class_name(category: int | str) -> str:
+    """Name of a class of which only that, or only its id, is known."""
     return category if isinstance(category, str) else f"class {category}"
 
 
-def _check_masks(rows: list[Row]) -> None:
-    """Check masks, all at once, and give rows without a box that of their mask."""
-    rles = checked_rles([row.rle or {} for row in rows], [row.where for row in rows])
-    for row, rle, box in zip(rows, rles, tight_boxes(rles).tolist()):
-        row.rle = rle
-        row.box = box if row.box is None else row.box
-
-
-def _is_complete(rows: list[Row], name: str, path: object) -> bool:
-    present = sum(getattr(row, name) is not None for row in rows)
-    if 0 < present < len(rows):
-        logger.warning("%s: only %d of %d detections have a %s, which is left out", path, present, len(rows), name)
-    return 0 < present == len(rows)
+def _give_boxes(rows: list[Row]) -> None:
+    """Give rows with a mask its box."""
+    for row, box in zip(rows, tight_boxes([row.rle or {} for row in rows]).tolist()):
+        row.box = box
 
 
 def _frame(
@@ -127,18 +226,11 @@ def _frame(
         index,
         np.array([row.score for row in rows], dtype=np.float64),
         np.array([classes[row.category] for row in rows], dtype=np.int64),
-        np.array([_box(row) for row in rows], dtype=np.float64).reshape(len(rows), 4),
+        np.array([row.extent() for row in rows], dtype=np.float64).reshape(len(rows), 4),
         np.array([row.track_id for row in rows], dtype=np.int64) if complete["track_id"] else None,
         [row.rle for row in rows if row.rle is not None] if complete["rle"] else None,
         keypoints,
     )
-
-
-def _box(row: Row) -> Sequence[float]:
-    if row.box is not None:
-        return row.box
-    assert row.keypoints is not None
-    return pose_box(row.keypoints)
 
 
 def pose_box(keypoints: np.ndarray) -> tuple[float, ...]:

@@ -23,7 +23,7 @@ from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
 from ..natural_order import natural_key
 from ..rle import RLE
-from .rows import Row, Rows
+from .rows import LabeledVideo, Row, facts_of
 from .table import JOINT_PARTS, MASK_COLUMNS
 
 # What a value is -> names of its column.
@@ -61,7 +61,8 @@ def video_of(
     table = _Table(path, header)
     names = sorted({table.name(entry) for _, entry in entries} - {""}, key=natural_key)
     index_of = {name: index for index, name in enumerate(names)}
-    rows, frame_names, times = Rows(), {}, {}
+    video = LabeledVideo(str(path), VideoInfo(Path(path).stem, 0, 0, 0.0, (), ()))
+    frame_names, times = {}, {}
     for place, entry in entries:
         name = table.name(entry)
         index = table.index(entry, place) if table.has("frame") else index_of.get(name, -1)
@@ -71,9 +72,10 @@ def video_of(
         time = table.number(entry, "time", place)
         if time is not None:
             times[index] = time
-        rows.add(index, table.row(entry, place))
-    info = VideoInfo(Path(path).stem, *table.size, 0.0, (), (), tuple(table.joints))
-    return rows.video(path, info, frame_names=frame_names, times=times)
+        video.add(index, table.row(entry, place))
+    video.info = VideoInfo(Path(path).stem, *table.size, 0.0, (), (), tuple(table.joints))
+    video.frames = facts_of(frame_names, times)
+    return video.tracks()
 
 
 class _Table:

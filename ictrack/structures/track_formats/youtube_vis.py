@@ -17,7 +17,7 @@ import json
 import logging
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pycocotools import mask as mask_util
@@ -29,7 +29,7 @@ from ..tracks import elected_class
 from ..youtube_vis_json import check_ground_truth, normalize_segmentations, read_ground_truth, video_name
 from ..youtube_vis_writer import write_youtube_vis
 from .fields import every_frame, with_fields
-from .rows import Row, Rows
+from .rows import LabeledVideo, Row, facts_of
 from .spool import TrackSpool
 
 logger = logging.getLogger(__name__)
@@ -108,12 +108,17 @@ def read(path: str | os.PathLike, images: str | os.PathLike | None = None) -> li
         AnnotationError: the file is wrong; the message has its name and the JSON path.
         OSError: the file cannot be opened.
     """
+    return [video.tracks() for video in read_labels(path, images)]
+
+
+def read_labels(path: str | os.PathLike, images: str | os.PathLike | None = None) -> list[LabeledVideo]:
+    """Objects of a file, see :func:`read`."""
     data = read_json(Path(path))
     content = None if images is None else read_ground_truth(Path(images))
     try:
         if not isinstance(data, list):
             check_ground_truth(data)
-            return _videos(path, data, _tracks(data, path))
+            return _videos(path, data, _tracks(data))
         results = [_result(result, i) for i, result in enumerate(data)]
         return _videos(path, content or _content(results), results)
     except AnnotationError as error:
@@ -121,19 +126,13 @@ def read(path: str | os.PathLike, images: str | os.PathLike | None = None) -> li
         raise AnnotationError(str(error) if named else f"{path}: {error}") from None
 
 
-def _tracks(data: dict[str, Any], path: object) -> list[dict[str, Any]]:
-    """Annotations with ``where`` and ``track_id``, without crowds."""
+def _tracks(data: dict[str, Any]) -> list[dict[str, Any]]:
+    """Annotations with ``where`` and ``track_id``."""
     tracks = []
-    crowds = 0
     for i, annotation in enumerate(data.get("annotations") or ()):
-        if annotation.get("iscrowd"):
-            crowds += 1
-            continue
         track_id = annotation.get("track_id", annotation["id"])
         require(is_int(track_id), f"annotations[{i}].track_id", f"must be an integer, not {describe(track_id)}")
         tracks.append({**annotation, "where": f"annotations[{i}]", "track_id": track_id})
-    if crowds:
-        logger.warning("%s: %d crowds, left out", path, crowds)
     return tracks
 
 
@@ -164,40 +163,45 @@ def _content(results: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _videos(path: object, content: dict[str, Any], tracks: list[dict[str, Any]]) -> list[VideoTracks]:
+def _videos(path: object, content: dict[str, Any], tracks: list[dict[str, Any]]) -> list[LabeledVideo]:
     """Videos of a file's content, with tracks."""
-    rows = {video["id"]: Rows() for video in content["videos"]}
-    videos = {video["id"]: video for video in content["videos"]}
     categories = {category["id"]: category["name"] for category in content["categories"]}
+    videos = {video["id"]: _video(path, video, categories) for video in content["videos"]}
     for track in tracks:
         for key, known in (("video_id", videos), ("category_id", categories)):
             require(track[key] in known, f"{track['where']}.{key}", f"{track[key]} is not the id of one in the file")
         video = videos[track["video_id"]]
-        length, frames = len(track["segmentations"]), len(video["file_names"])
+        length, frames = len(track["segmentations"]), len(video.frames)
         where = f"{track['where']}.segmentations"
         require(length <= frames, where, f"has {length} entries, the video {frames} frames")
-        _add(rows[video["id"]], track, track["where"], track["track_id"], (video["height"], video["width"]))
-    read = []
-    for video_id, video in videos.items():
-        fps = video.get("fps", 0.0)
-        require(is_finite(fps), f"video {video_id}: fps", f"must be a number, not {describe(fps)}")
-        named = all(video["file_names"])
-        name = video_name(video) if named and video["file_names"] else str(video_id)
-        info = VideoInfo(name, video["height"], video["width"], float(fps), (), ())
-        names = {index: Path(file_name).name for index, file_name in enumerate(video["file_names"])}
-        times = video.get("times")
-        has_times = isinstance(times, list) and len(times) == len(names) and all(map(is_finite, times))
-        by_index = dict(enumerate(map(float, times))) if has_times else None
-        read.append(rows[video_id].video(path, info, categories, frame_names=names, times=by_index))
-    return read
+        _add(video, track)
+    return list(videos.values())
 
 
-def _add(rows: Rows, entry: dict[str, Any], where: str, track_id: int, size: tuple[int, int]) -> None:
-    """Add a track's detections to the rows."""
-    score = entry.get("score", 1.0)
-    require(is_finite(score), f"{where}.score", f"must be a number, not {describe(score)}")
-    present = [index for index, mask in enumerate(entry["segmentations"]) if mask is not None]
-    paths = [f"{where}.segmentations[{index}]" for index in present]
-    masks, _ = normalize_segmentations([entry["segmentations"][i] for i in present], paths, [size] * len(present))
+def _video(path: object, video: dict[str, Any], categories: dict[int | str, str]) -> LabeledVideo:
+    """Video of an entry, without tracks."""
+    fps, times, file_names = video.get("fps", 0.0), video.get("times"), video["file_names"]
+    require(is_finite(fps), f"video {video['id']}: fps", f"must be a number, not {describe(fps)}")
+    named = all(file_names)
+    name = video_name(video) if named and file_names else str(video["id"])
+    info = VideoInfo(name, video["height"], video["width"], float(fps), (), ())
+    folders = {str(PurePosixPath(file_name).parent) for file_name in file_names}
+    folder = folders.pop() if named and len(folders) == 1 else None
+    names = {index: PurePosixPath(file_name).name for index, file_name in enumerate(file_names)}
+    has_times = isinstance(times, list) and len(times) == len(names) and all(map(is_finite, times))
+    by_index = dict(enumerate(map(float, times))) if has_times and times else None
+    return LabeledVideo(str(path), info, categories, facts_of(names, by_index), folder=folder)
+
+
+def _add(video: LabeledVideo, track: dict[str, Any]) -> None:
+    """Add a track's masks to its video."""
+    score = track.get("score", 1.0)
+    require(is_finite(score), f"{track['where']}.score", f"must be a number, not {describe(score)}")
+    present = [index for index, mask in enumerate(track["segmentations"]) if mask is not None]
+    paths = [f"{track['where']}.segmentations[{index}]" for index in present]
+    sizes = [(video.info.height, video.info.width)] * len(present)
+    masks, _ = normalize_segmentations([track["segmentations"][i] for i in present], paths, sizes)
+    is_crowd = bool(track.get("iscrowd"))
     for index, rle, path in zip(present, masks, paths):
-        rows.add(index, Row(entry["category_id"], float(score), None, track_id, rle, where=path))
+        row = Row(track["category_id"], float(score), None, track["track_id"], rle, where=path, is_crowd=is_crowd)
+        video.add(index, row)

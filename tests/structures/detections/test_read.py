@@ -165,7 +165,7 @@ def test_labelme(tmp_path, caplog):
     write(tmp_path / "a" / "f8.json", labelme("f8.png", shape("dog", [[1, 2]], "point")))
     with caplog.at_level(logging.WARNING):
         source = read_detections(tmp_path / "a")
-    assert "1 shapes of the type 'point', left out" in caplog.text
+    assert "1 points that belong to no object, left out" in caplog.text
     assert_box(source.frame(7, SIZE), [10, 5, 30, 15], "cat", source)
     assert_box(source.frame(0, SIZE, file_name="f7.jpg"), [10, 5, 30, 15], "cat", source)
 

@@ -46,8 +46,7 @@ def track_real_clip(path: Path, num_frames: int = NUM_FRAMES) -> None:
     """
     arguments = ["track", "--input", str(real_clips()[-1]), "--output", str(path), "--max-frames", str(num_frames)]
     print(f"quick-start: ictrack {shlex.join(arguments)}", flush=True)
-    command = [sys.executable, "-W", "ignore", "-m", "ictrack", *arguments]
-    subprocess.run(command, check=True)  # noqa: S603  our own command, no shell
+    subprocess.run([sys.executable, "-W", "ignore", "-m", "ictrack", *arguments], check=True)
 
 
 @torch.no_grad()

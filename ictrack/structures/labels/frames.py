@@ -1,0 +1,44 @@
+"""Frames and files of videos, as the formats list them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
+
+from ..hidden_files import is_hidden
+from ..json_files import require
+from ..track_formats.rows import LabeledVideo
+
+
+def listed_frames(video: LabeledVideo) -> list[int]:
+    """Indices of the frames of which there are pictures, or else of all up to the last with an object."""
+    if any(facts.file_name for facts in video.frames.values()):
+        return video.indices()
+    return list(range(max(video.indices(), default=-1) + 1))
+
+
+def picture_name(video: LabeledVideo, index: int) -> str:
+    """Name of a frame's picture without folder, or the one that it would have."""
+    return video.facts(index).file_name or f"{index:05d}.jpg"
+
+
+def picture_path(video: LabeledVideo, index: int) -> str:
+    """Name of a frame's picture with its folder."""
+    folder = video.info.name if video.folder is None else video.folder
+    return str(PurePosixPath(folder) / picture_name(video, index))
+
+
+def files_of_videos(path: Path, suffixes: Sequence[str]) -> list[Path]:
+    """The file itself, or the visible files of a folder with one of the suffixes. Raises AnnotationError if none is."""
+    require(path.exists(), str(path), "no such file or folder")
+    files = [path]
+    if path.is_dir():
+        visible = (file for file in path.iterdir() if file.is_file() and not is_hidden(file.name))
+        files = sorted(file for file in visible if file.name.lower().endswith(tuple(suffixes)))
+    require(bool(files), str(path), f"holds no {' or '.join(suffixes)} files")
+    return files
+
+
+def folders_of_videos(path: Path) -> list[Path]:
+    """Visible folders in a folder, in the order of their names."""
+    return sorted(folder for folder in path.iterdir() if folder.is_dir() and not is_hidden(folder.name))

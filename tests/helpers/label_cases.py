@@ -1,0 +1,103 @@
+"""Random labels of sets of videos, and their comparison, for round trips through file formats."""
+
+from __future__ import annotations
+
+import numpy as np
+from hypothesis import strategies as st
+from track_cases import HEIGHT, WIDTH, random_frame
+
+from ictrack.structures.frame_tracks import VideoInfo
+from ictrack.structures.joints import COCO_17
+from ictrack.structures.labels import LabelSet, label_set
+from ictrack.structures.track_formats.rows import FrameFacts, LabeledVideo, rows_of
+
+CLASSES = {1: "person", 18: "dog"}
+
+
+@st.composite
+def label_sets(draw, *, masks=None, poses=None, joints=COCO_17, boxes=True, separate=False, classes=None, kinds=False):
+    """Labels of one to three videos of one to four frames with up to four tracks.
+
+    Args:
+        masks, poses: Whether there are any; None: either.
+        joints: Joints of the poses.
+        boxes: Whether boxes may differ from those of masks and poses.
+        separate: Whether no pixel belongs to two masks, and no mask is empty.
+        classes: Names of the classes by ids.
+        kinds: Whether objects of one set may be masks, poses or boxes, each one of them.
+    """
+    masks = draw(st.booleans()) if masks is None else masks
+    poses = draw(st.booleans()) if poses is None else poses
+    classes = classes or CLASSES
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    videos = []
+    for number in range(draw(st.integers(1, 3))):
+        names = joints.names if poses else ()
+        info = VideoInfo(f"clip{number}", HEIGHT, WIDTH, 25.0, tuple(classes.values()), tuple(classes), names)
+        video = LabeledVideo("made up", VideoInfo(info.name, HEIGHT, WIDTH, 25.0, (), (), names), dict(classes))
+        class_of = rng.integers(0, len(classes), 8)
+        for index in range(draw(st.integers(1, 4))):
+            frame = random_frame(rng, index, draw(st.integers(0, 4)), masks, len(joints) if poses else 0, separate)
+            frame.classes[:] = 0 if frame.ids is None else class_of[frame.ids]
+            frame.scores[:] = 1
+            video.frames[index] = FrameFacts(f"{index:05d}.jpg")
+            for row in rows_of(frame, info):
+                video.add(index, made_simple(row, rng, boxes, kinds))
+        videos.append(video)
+    return label_set("made up", videos)
+
+
+def made_simple(row, rng, boxes, kinds):
+    kind = int(rng.integers(0, 3)) if kinds else None
+    if kind in (1, 2):
+        row.rle = None
+    if kind in (0, 2):
+        row.keypoints = None
+    if row.keypoints is not None:
+        row.keypoints[:, 2] = row.keypoints[:, 2] > 0
+        row.keypoints[:, :2] *= row.keypoints[:, 2:]
+    if not boxes and (row.rle is not None or row.keypoints is not None):
+        row.box = None
+    return row
+
+
+def values_of(labels: LabelSet, *fields: str) -> dict:
+    """Values of the named fields of all objects, by video, frame and identity, or else position."""
+    return {
+        video.info.name: {
+            index: sorted(
+                [values_of_row(row, labels, fields) for row in video.rows.get(index, ())],
+                key=lambda values: repr(values),
+            )
+            for index in video.indices()
+            if video.rows.get(index)
+        }
+        for video in labels.videos
+    }
+
+
+def values_of_row(row, labels, fields):
+    known = {
+        "ids": row.track_id,
+        "masks": row.rle,
+        "boxes": tuple(row.extent()),
+        "poses": None if row.keypoints is None else present_joints(row, labels.joint_names),
+        "classes": labels.categories[int(row.category)],
+        "crowds": row.is_crowd,
+        "scores": row.score,
+        "hidden": row.occluded is not None and tuple(np.flatnonzero(row.occluded).tolist()),
+        "heads": row.head_box and tuple(row.head_box),
+    }
+    return tuple(known[field] for field in fields)
+
+
+def present_joints(row, names):
+    """Coordinates and score by name of each joint that is there."""
+    return {name: tuple(joint) for name, joint in zip(names, row.keypoints.tolist()) if joint[2] > 0}
+
+
+def frame_names(labels: LabelSet) -> dict:
+    """Names of all pictures by video and frame."""
+    return {
+        video.info.name: {index: video.facts(index).file_name for index in video.indices()} for video in labels.videos
+    }

@@ -1,0 +1,99 @@
+"""What a format of labels holds comes back exactly: labels -> file -> labels, and file -> labels -> file."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from label_cases import frame_names, label_sets, values_of
+
+from ictrack.structures.labels import LABEL_FORMATS, fit
+
+OBJECT = {1: "object"}
+# Format -> what labels it is tried with, and what of them must come back.
+CASES = {
+    "coco": ({}, ("ids", "masks", "boxes", "poses", "classes")),
+    "youtube-vis": ({"masks": True, "poses": False, "boxes": False}, ("ids", "masks", "classes")),
+    "mot": ({"masks": False, "poses": False}, ("ids", "boxes", "classes")),
+    "mots": ({"masks": True, "poses": False, "boxes": False, "separate": True}, ("ids", "masks", "classes")),
+    "mots-png": ({"masks": True, "poses": False, "boxes": False, "separate": True}, ("ids", "masks", "classes")),
+    "davis": (
+        {"masks": True, "poses": False, "boxes": False, "separate": True, "classes": OBJECT},
+        ("ids", "masks", "classes"),
+    ),
+    "labelme": ({"separate": True}, ("ids", "masks", "boxes", "poses", "classes")),
+    "cvat": ({"separate": True, "kinds": True, "boxes": False}, ("ids", "masks", "boxes", "poses", "classes")),
+}
+# Formats whose files have names of their own for the frames, or none.
+WITHOUT_NAMES = ("mot", "mots", "mots-png", "cvat")
+
+
+def target_of(folder, name):
+    return folder / ("labels.json" if name in ("coco", "youtube-vis") else "labels")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_labels_come_back(tmp_path_factory, name):
+    made, fields = CASES[name]
+
+    @given(labels=label_sets(**made))
+    @settings(max_examples=40, deadline=None)
+    def check(labels):
+        path = target_of(tmp_path_factory.mktemp("labels"), name)
+        expected, names = values_of(labels, *fields), frame_names(labels)
+        LABEL_FORMATS[name].write(path, labels)
+        found = LABEL_FORMATS[name].read(path)
+        assert found.left_out() == {}
+        with_objects = {video: frames for video, frames in expected.items() if frames or name != "mot"}
+        assert {video: frames for video, frames in values_of(found, *fields).items() if video in with_objects} == (
+            with_objects
+        )
+        if name not in WITHOUT_NAMES:
+            assert frame_names(found) == names
+
+    check()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_files_come_back(tmp_path_factory, name):
+    """Once written, read and written again, every file has the same bytes."""
+    made, _ = CASES[name]
+
+    @given(labels=label_sets(**made))
+    @settings(max_examples=15, deadline=None)
+    def check(labels):
+        folder = tmp_path_factory.mktemp("labels")
+        first, second = target_of(folder / "a", name), target_of(folder / "b", name)
+        LABEL_FORMATS[name].write(first, labels)
+        again = LABEL_FORMATS[name].read(first)
+        assert fit(again, LABEL_FORMATS[name], second) == []
+        LABEL_FORMATS[name].write(second, again)
+        assert contents(folder / "a") == contents(folder / "b")
+
+    check()
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_decimals_of_a_file_come_back(tmp_path):
+    """COCO's numbers of few decimals survive the shift of joints by half a pixel, and boxes by corners."""
+    from ictrack.structures.json_files import read_json
+
+    rng = np.random.default_rng(0)
+    content = {
+        "images": [{"id": 1, "file_name": "a/0.jpg", "height": 500, "width": 600, "frame_index": 0, "video_id": 1}],
+        "categories": [{"id": 1, "name": "dog", "keypoints": ["nose", "tail"], "skeleton": []}],
+        "annotations": [],
+    }
+    for number in range(1, 200):
+        box = np.round(rng.uniform(0.01, 250, 4), 2).tolist()
+        x, y = np.round(rng.uniform(0.001, 400, 2), 3).tolist()
+        pose = {"keypoints": [x, y, 2.0, 0.1, 0.3, 1.0], "num_keypoints": 2, "keypoint_scores": [1.0, 1.0]}
+        common = {"image_id": 1, "category_id": 1, "iscrowd": 0, "score": 1.0, "area": box[2] * box[3]}
+        content["annotations"].append({"id": number, **common, "bbox": box, **pose})
+    import json
+
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    labels = LABEL_FORMATS["coco"].read(tmp_path / "a.json")
+    LABEL_FORMATS["coco"].write(tmp_path / "b.json", labels)
+    assert read_json(tmp_path / "b.json") == content
