@@ -116,7 +116,7 @@ class Training:
 def soak_resume(root: Path, num_kills: int) -> int:
     """Kill ``num_kills`` times, each within a whole run's time after a start, in as many runs as it takes."""
     torch.set_num_threads(1)
-    config, rng = write_data(root), random.Random(0)
+    config, rng = write_data(root), random.Random(0)  # noqa: S311  moments, no secret
     whole, start = Training(config, root / "whole"), time.monotonic()
     whole.end()
     duration = time.monotonic() - start

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ictrack.structures.array_archive import check_unpacked_size, read_arrays
 from ictrack.structures.json_files import ZIP_ERRORS
 
 from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError, safe_globals
@@ -28,6 +29,9 @@ class CheckpointError(ValueError):
 
 
 def _read_torch(path: Path) -> Any:
+    if zipfile.is_zipfile(path):
+        with path.open("rb") as file:
+            check_unpacked_size(file)
     try:
         with safe_globals():
             return torch.load(path, map_location="cpu", weights_only=True)
@@ -57,8 +61,7 @@ def _read_safetensors(path: Path) -> dict[str, Any]:
 
 
 def _read_npz(path: Path) -> dict[str, Any]:
-    with np.load(path, allow_pickle=False) as archive:
-        return {"model": {name: torch.from_numpy(archive[name]) for name in archive.files}}
+    return {"model": {name: torch.from_numpy(array) for name, array in read_arrays(path).items()}}
 
 
 def _read_onnx(path: Path) -> dict[str, Any]:
@@ -100,8 +103,20 @@ def load_weights_file(path: str | os.PathLike[str]) -> dict[str, Any]:
     return content
 
 
-def _tensor_of(array: np.ndarray) -> Tensor:
-    """Tensor of an array of any byte order. Raises TypeError if PyTorch has not its type."""
+def _tensor_of(value: Any) -> Tensor:
+    """Tensor of a tensor, an array of any byte order or a number.
+
+    Raises:
+        TypeError: It is something else, such as lists, which may stand for more numbers than the file holds.
+        ValueError: It is a tensor with more numbers than its storage.
+    """
+    if isinstance(value, Tensor):
+        if value.numel() * value.element_size() > value.untyped_storage().nbytes():
+            raise ValueError(f"has the shape {tuple(value.shape)}, but the file holds fewer numbers")
+        return value.detach()
+    if not isinstance(value, (np.ndarray, np.generic, int, float)):
+        raise TypeError
+    array = np.asarray(value)
     return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
 
 
@@ -135,9 +150,11 @@ def load_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     tensors = {}
     for name, value in weights.items():
         try:
-            tensor = value.detach() if isinstance(value, Tensor) else _tensor_of(np.asarray(value))
+            tensor = _tensor_of(value)
         except TypeError:
             raise CheckpointError(f"{path}: {name} is a {type(value).__name__}, not a tensor") from None
+        except ValueError as error:
+            raise CheckpointError(f"{path}: {name} {error}") from None
         if tensor.is_floating_point() and not torch.isfinite(tensor).all():
             raise CheckpointError(f"{path}: {name} holds values that are not finite")
         tensors[name] = tensor

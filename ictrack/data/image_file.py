@@ -17,6 +17,8 @@ import numpy as np
 from detectron2.data.detection_utils import convert_PIL_to_numpy
 from PIL import Image, UnidentifiedImageError
 
+from ictrack.structures.open_image import open_image
+
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -145,7 +147,7 @@ class ImageFile:
 
     def _image(self) -> Image.Image:
         if self._opened is None:
-            self._opened = Image.open(self._source)
+            self._opened = open_image(self._source)
         return self._opened
 
     def _try(self, action: Callable[[], _Result]) -> _Result:

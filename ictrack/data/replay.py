@@ -56,7 +56,7 @@ class ReplayedBatches:
     def _rounds(self) -> Iterator[list[dict[str, Any]]]:
         loader = iter(self._loader)
         for number in itertools.count(self._round):
-            order = random.Random(f"{self.seed} {number}")
+            order = random.Random(f"{self.seed} {number}")  # noqa: S311  an order, no secret
             kept = []
             for batch in itertools.islice(loader, self._num_batches):
                 kept.append(batch)

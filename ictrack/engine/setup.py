@@ -22,6 +22,7 @@ from ictrack.data.datasets.check_files import check_dataset_files
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.evaluation.detector_classes import state_detector_classes
 
+from .config_file import merge_file
 from .mine_tracklets import needs_mining, with_tracklets
 from .trainer import ICTrackTrainer
 
@@ -57,7 +58,7 @@ def _merge_all(cfg: CfgNode, config_file: str, overrides: Sequence[str]) -> None
     """Merge a file ("": none) and KEY VALUE pairs into a configuration, in place."""
     known = _keys(cfg)
     if config_file:
-        _merge(lambda: cfg.merge_from_file(config_file, allow_unsafe=False), config_file, known)
+        _merge(lambda: merge_file(cfg, config_file), config_file, known)
     _merge(lambda: cfg.merge_from_list(list(overrides)), "command line", known)
 
 
@@ -68,6 +69,7 @@ def _zoo_config(name: str) -> CfgNode:
         ConfigError: If there is no such model, or its configuration is no YAML.
     """
     try:
+        model_zoo.get_checkpoint_url(name)  # first, as get_config would run code from a file that is not of the zoo
         cfg = model_zoo.get_config(name, trained=True)
         add_ictrack_config(cfg)
         cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = cfg.MODEL.META_ARCHITECTURE

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 import re
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from ictrack.structures.array_archive import read_arrays
 from ictrack.structures.atomic_file import remove_stale_parts, replacing
 from ictrack.structures.command_line import OutputError
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
@@ -121,12 +121,11 @@ class TrackJournal:
         if not (self._state_path.is_file() and self.path.is_file()):
             return None
         try:
-            with np.load(self._state_path) as stored:
-                fingerprint = str(stored["fingerprint"])
-                numbers = int(stored["num_frames"]), int(stored["num_recorded"])
-                names = [name for name in stored.files if name.startswith(_TRACKER)]
-                tracker = {name[len(_TRACKER) :]: stored[name] for name in names}
-        except (ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile) as error:
+            stored = read_arrays(self._state_path)
+            fingerprint = str(stored["fingerprint"])
+            numbers = int(stored["num_frames"]), int(stored["num_recorded"])
+            tracker = {name[len(_TRACKER) :]: x for name, x in stored.items() if name.startswith(_TRACKER)}
+        except (ValueError, KeyError, TypeError, OSError) as error:
             raise OutputError(f"{self._state_path}: damaged, the run cannot go on ({error}); delete it") from None
         if fingerprint != self._fingerprint:
             raise OutputError(

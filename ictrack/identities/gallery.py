@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ import numpy as np
 import torch
 from scipy.optimize import linear_sum_assignment
 
+from ictrack.structures.array_archive import read_arrays
 from ictrack.structures.atomic_file import replacing
 
 from .appearance import Appearance, unit_mean
@@ -62,8 +62,7 @@ class Gallery:
             OSError: the file cannot be opened.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
+            arrays = read_arrays(path)
             crops, labels = arrays["crops"], arrays["labels"]
             if crops.shape != (len(labels), NUM_CROPS, *SIZE, 3) or crops.dtype != np.uint8:
                 raise ValueError(f"crops are {crops.dtype} {crops.shape}")
@@ -71,7 +70,7 @@ class Gallery:
             weights = {name[len(_WEIGHT) :]: x for name, x in arrays.items() if name.startswith(_WEIGHT)}
             encoder.load_state_dict({name: torch.from_numpy(x) for name, x in weights.items()})
             return cls(labels.astype(np.int64), crops, float(arrays["length"]), encoder)
-        except (ValueError, KeyError, RuntimeError, EOFError, TypeError, AttributeError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError, RuntimeError, TypeError) as error:
             raise GalleryError(f"{os.fspath(path)}: holds no identities of ictrack identify ({error})") from error
 
     def tracklets(self) -> list[Tracklet]:

@@ -9,6 +9,7 @@ import io
 import json
 import lzma
 import math
+import os
 import struct
 import zipfile
 import zlib
@@ -27,11 +28,12 @@ ZIP_ERRORS = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, NotImplementedError,
     RuntimeError, OverflowError, ValueError, OSError,
 )  # fmt: skip
-# Bounds of unpacking, so that a small file cannot fill the memory: JSON of masks shrinks tenfold, lists of nulls up to
-# a thousandfold.
+# Bounds of a file and of unpacking, so that a small file cannot fill the memory: JSON of masks shrinks tenfold, lists
+# of nulls up to a thousandfold. How deeply values are nested, Python's own limit of recursion bounds.
 MAX_UNPACKED_BYTES = 2**34
 MAX_UNPACKING_RATIO = 200
 MIN_SUSPECT_BYTES = 2**24
+_BLOCK_BYTES = 2**20
 
 
 class AnnotationError(ValueError):
@@ -46,10 +48,14 @@ def read_json(path: str | Path, *, pack_runs: bool = False) -> Any:
         pack_runs: Whether lists of run lengths, the "counts" of RLEs, may be read as ``array("i")``, which is faster.
 
     Raises:
-        AnnotationError: the file is damaged, cut short or no JSON.
+        AnnotationError: the file is damaged, cut short, no JSON, nested too deeply or too large.
         OSError: the file cannot be opened.
     """
-    return parse_json(_unpacked(Path(path).read_bytes(), str(path)), str(path), pack_runs=pack_runs)
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        require(size <= MAX_UNPACKED_BYTES, str(path), f"has {size} bytes, more than {MAX_UNPACKED_BYTES}")
+        data = file.read()
+    return parse_json(_unpacked(data, str(path)), str(path), pack_runs=pack_runs)
 
 
 def is_zip(path: str | Path) -> bool:
@@ -98,9 +104,11 @@ def read_unpacked(file: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str)
         AnnotationError: the content is far larger than JSON of masks can be; ``name`` is its file.
     """
     limit = min(MAX_UNPACKED_BYTES, max(MIN_SUSPECT_BYTES, MAX_UNPACKING_RATIO * packed_bytes))
-    data = file.read(limit + 1)
-    require(len(data) <= limit, name, f"damaged file: {packed_bytes} bytes unpack to more than {limit}")
-    return data
+    data = io.BytesIO()
+    while block := file.read(_BLOCK_BYTES):  # to read up to the limit at once would reserve it
+        data.write(block)
+        require(data.tell() <= limit, name, f"damaged file: {packed_bytes} bytes unpack to more than {limit}")
+    return data.getvalue()
 
 
 @contextmanager

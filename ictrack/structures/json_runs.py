@@ -17,7 +17,7 @@ import numpy as np
 Span = tuple[int, int]
 
 _BEFORE_LIST = re.compile(rb'"counts"\s*:\s*(?=\[)')
-_TOKEN = "run lengths "  # placeholder of a list in the text, followed by its number
+_TOKEN = "run lengths "  # noqa: S105  placeholder of a list in the text, followed by its number
 _BLOCK_BYTES = 2**17  # decoded together; the intermediate arrays fit in a processor's cache
 _MAX_DIGITS = 9  # longer numbers may not fit in 32 bits, and are no run lengths
 _SEPARATORS = b",]"

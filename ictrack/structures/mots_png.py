@@ -44,7 +44,7 @@ def read_png(path: Path) -> np.ndarray:
     from PIL import Image, UnidentifiedImageError  # only pictures need Pillow
 
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=("PNG",)) as image:
             values = np.array(image)
     except (UnidentifiedImageError, Image.DecompressionBombError, SyntaxError, ValueError, OSError) as error:
         raise AnnotationError(f"{path}: cannot be read: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,14 +89,8 @@ def write_identity_report(path: str | os.PathLike, report: IdentityReport) -> No
     """Write a report, which needs no other file and no network. Raises OSError if it cannot be written."""
     facts = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in report.facts)
     doubts = "".join(map(_doubt, report.doubts)) or "<p>None.</p>"
-    page = _PAGE.read_text(encoding="utf-8")
-    for name, content in (
-        ("NAME", html.escape(report.name)),
-        ("FACTS", facts),
-        ("TIMELINE", _timeline(report)),
-        ("DOUBTS", doubts),
-    ):
-        page = page.replace(f"{{{{{name}}}}}", content)
+    content = {"NAME": html.escape(report.name), "FACTS": facts, "TIMELINE": _timeline(report), "DOUBTS": doubts}
+    page = re.sub(r"\{\{(\w+)\}\}", lambda match: content[match[1]], _PAGE.read_text(encoding="utf-8"))
     with replacing(path) as file:
         file.write(page.encode("utf-8"))
 

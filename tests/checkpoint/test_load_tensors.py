@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 import tiny_onnx
 import torch
-from mutants import time_limit
 from safetensors.torch import save_file
 
+from fuzzing.damage import time_limit
 from ictrack.checkpoint import CheckpointError, load_tensors
 from ictrack.checkpoint.arrays_unpickler import _TORCH_VERSION
 

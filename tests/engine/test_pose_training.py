@@ -136,8 +136,8 @@ def test_joints_that_nobody_labels_do_not_train_their_heatmaps(people):
     offsets = torch.zeros(1, 17, 2, 8, 8)
     annotated = torch.ones(1, 17, dtype=torch.bool)
     annotated[0, [0, 3, 4]] = False
-    losses = model.heatmap_losses(heatmaps, offsets, [torch.zeros(0, 17, 3)], annotated)
-    losses["loss_heatmap"].backward()
+    losses = model.losses.heatmap(heatmaps, offsets, [torch.zeros(0, 17, 3)], annotated)
+    losses["heatmap"].backward()
     trained = heatmaps.grad.abs().sum(dim=(0, 2, 3)) > 0
     assert trained.tolist() == annotated[0].tolist()
 

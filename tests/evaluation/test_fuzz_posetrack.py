@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 import pytest
-from mutants import Hang, mutate_bytes, mutate_value, time_limit
 from posetrack_case import NAME, images
 
+from fuzzing.damage import Hang, mutate_bytes, mutate_value, time_limit
 from ictrack.evaluation.metrics import evaluate_pose
 from ictrack.evaluation.submission import PoseTrackWriter, read_posetrack_results, validate_posetrack
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18

@@ -7,9 +7,9 @@ from functools import partial
 import pytest
 from mot_case import write_mot_case
 from mots_case import write_mots_case
-from mutants import mutate_bytes, mutate_value, time_limit
 from tao_case import burst_case, tao_case, write_case
 
+from fuzzing.damage import mutate_bytes, mutate_value, time_limit
 from ictrack.evaluation.reports.mot import mot_report
 from ictrack.evaluation.reports.mots import mots_report
 from ictrack.evaluation.reports.tables import to_json

@@ -3,10 +3,10 @@ import logging
 import random
 
 import pytest
-from mutants import Hang, mutate_bytes, mutate_value, time_limit
 from plain_video_ap import plain_video_ap
 from vis_case import small_case
 
+from fuzzing.damage import Hang, mutate_bytes, mutate_value, time_limit
 from ictrack.evaluation import evaluate_video_ap
 from ictrack.evaluation.submission import read_results, validate_youtube_vis
 from ictrack.structures.json_files import AnnotationError

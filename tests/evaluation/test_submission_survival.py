@@ -6,9 +6,9 @@ import logging
 import zipfile
 
 import pytest
-from mutants import time_limit
 from vis_case import box, runs_of, small_case
 
+from fuzzing.damage import time_limit
 from ictrack.evaluation import evaluate_video_ap
 from ictrack.evaluation.submission import read_results, validate_youtube_vis
 from ictrack.structures.json_files import AnnotationError

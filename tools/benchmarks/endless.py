@@ -65,11 +65,11 @@ def run_killed(num_frames: int, tracks: Path, kills: int, seconds: float, opts: 
         frame at which each run began; there are fewer if one ends before it is killed.
     """
     began = []
-    generator = random.Random(0)
+    generator = random.Random(0)  # noqa: S311  moments, no secret
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[1]), *sys.path])}
     for attempt in range(kills + 1):
         command = [sys.executable, "-m", _MODULE, *arguments_of(num_frames, tracks, resume=True, opts=opts)]
-        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)  # noqa: S603  this script
         assert process.stdout is not None
         began.append(int(process.stdout.readline()))  # after its imports
         if attempt < kills:

@@ -68,7 +68,7 @@ def measure_process(module: str, arguments: Sequence[str], environment: Mapping[
     variables["PYTHONPATH"] = os.pathsep.join(filter(None, (_TOOLS, variables.get("PYTHONPATH"))))
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "report.json")
-        result = subprocess.run(
+        result = subprocess.run(  # noqa: S603  a module of this package
             [sys.executable, "-m", module, *arguments],
             env={**variables, _REPORT: report},
             stdout=subprocess.DEVNULL,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.structures import BoxMode
 
 from ictrack.structures.coco_json import read_coco
+from ictrack.structures.inside_folder import path_inside
 
 logger = logging.getLogger(__name__)
 
@@ -45,21 +45,24 @@ def register_coco(name: str, json_file: str, image_root: str) -> None:
 
 def load_coco(json_file: str, image_root: str) -> list[dict[str, Any]]:
     """Dataset dicts of a file's images by ascending id, with contiguous ``category_id``. Raises as read_coco."""
-    return coco_records(read_coco(json_file), image_root)
+    return coco_records(read_coco(json_file), image_root, json_file)
 
 
-def coco_records(data: dict[str, Any], image_root: str) -> list[dict[str, Any]]:
-    """Dataset dicts from the result of :func:`read_coco`. The first pixel's center is (0.5, 0.5)."""
+def coco_records(data: dict[str, Any], image_root: str, json_file: str) -> list[dict[str, Any]]:
+    """Dataset dicts from the result of :func:`read_coco` of a file. The first pixel's center is (0.5, 0.5).
+
+    Raises AnnotationError if an image's name leads out of ``image_root``.
+    """
     contiguous = {category: i for i, category in enumerate(_categories(data))}
     records: dict[int, dict[str, Any]] = {
         image["id"]: {
-            "file_name": os.path.join(image_root, image["file_name"]),
+            "file_name": path_inside(image_root, image["file_name"], f"{json_file}: images[{i}].file_name"),
             "height": image["height"],
             "width": image["width"],
             "image_id": image["id"],
             "annotations": [],
         }
-        for image in sorted(data["images"], key=lambda image: image["id"])
+        for i, image in sorted(enumerate(data["images"]), key=lambda pair: pair[1]["id"])
     }
     for annotation in data.get("annotations", []):
         entry = {key: annotation[key] for key in ("iscrowd", "bbox", "segmentation") if key in annotation}

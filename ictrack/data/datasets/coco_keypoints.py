@@ -68,7 +68,7 @@ def load_coco_keypoints(json_file: str, image_root: str, joints: JointSet = COCO
         json_file,
         f'categories: must be one, "person" with id {_PERSON_ID}',
     )
-    records = coco_records(data, image_root)
+    records = coco_records(data, image_root, json_file)
     columns = joint_indices(COCO_17.names, joints.names)
     if joints is not COCO_17:
         columns = [-1 if joint in _UNUSED_IN_POSETRACK else c for c, joint in zip(columns, joints.names)]

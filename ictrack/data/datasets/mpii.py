@@ -22,6 +22,7 @@ import numpy as np
 from detectron2.data import DatasetCatalog
 from scipy.io import loadmat
 
+from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.joints import MPII_16, POSETRACK_18, convert_keypoints, joint_indices
 from ictrack.structures.json_files import AnnotationError, is_finite, read_json, require
 
@@ -76,7 +77,8 @@ def load_mpii(annotation_file: str, image_root: str) -> list[dict[str, Any]]:
     records = []
     for image, poses in people.items():
         converted = convert_keypoints(np.stack(poses), MPII_16, POSETRACK_18)
-        records.append(pose_record(os.path.join(image_root, image), image, list(converted), annotated))
+        path = path_inside(image_root, image, annotation_file)
+        records.append(pose_record(path, image, list(converted), annotated))
     return records
 
 

@@ -16,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from PIL import Image
 
 from ictrack.structures.hidden_files import is_hidden
+from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.joints import POSETRACK_18
 from ictrack.structures.json_files import AnnotationError, index_by_id, is_int, read_json, require
+from ictrack.structures.open_image import open_image
 from ictrack.structures.posetrack_json import sequence_name
 
 # Name -> (folder, annotation folder in it with {} for the split, splits). Images are named relative to the folder.
@@ -88,9 +89,11 @@ def load_posetrack_folder(annotation_folder: str, image_root: str) -> list[dict[
         data = read_json(path)
         try:
             images = _images(data)
+            file_names = [
+                path_inside(image_root, image["file_name"], f"images[{i}].file_name") for i, image in enumerate(images)
+            ]
         except AnnotationError as error:
             raise AnnotationError(f"{path}: {error}") from None
-        file_names = [os.path.join(image_root, image["file_name"]) for image in images]
         height, width = _image_size(images[0], file_names[0])
         records.append(
             {
@@ -121,5 +124,5 @@ def _image_size(image: dict[str, Any], file_name: str) -> tuple[int, int]:
     """Size (height, width) in pixels, as stated in the annotations or else in the image's header."""
     if all(is_int(image.get(key)) and image[key] > 0 for key in ("height", "width")):
         return image["height"], image["width"]
-    with Image.open(file_name) as opened:
+    with open_image(file_name) as opened:
         return opened.height, opened.width

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from detectron2.data import DatasetCatalog
 
+from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.joints import POSETRACK_15, POSETRACK_18, convert_keypoints, joint_indices
 from ictrack.structures.json_files import AnnotationError, is_finite, read_json, require
 from ictrack.structures.posetrack_json import parse_pose_sequence, sequence_name
@@ -67,7 +68,7 @@ def load_posetrack_images(annotation_folder: str, image_root: str) -> list[dict[
     for path in posetrack_files(annotation_folder):
         for image, people in _frames(path):
             poses = list(convert_keypoints(people, POSETRACK_15, POSETRACK_18))
-            records.append(pose_record(os.path.join(image_root, image), image, poses, annotated))
+            records.append(pose_record(path_inside(image_root, image, str(path)), image, poses, annotated))
     return records
 
 

@@ -21,6 +21,7 @@ from detectron2.structures import BoxMode
 from pycocotools import mask as mask_util
 
 from ictrack.structures.categories import OVIS_CATEGORIES, YTVIS_2019_CATEGORIES, YTVIS_2021_CATEGORIES
+from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.json_files import AnnotationError, require
 from ictrack.structures.youtube_vis_json import normalize_segmentations, read_ground_truth, video_name
 
@@ -101,14 +102,17 @@ def load_youtube_vis_json(json_file: str, image_root: str, dataset_name: str | N
         metadata.set(thing_classes=names, thing_dataset_id_to_contiguous_id=contiguous)
 
     records = {}
-    for video in data["videos"]:
+    for i, video in enumerate(data["videos"]):
         records[video["id"]] = {
             "video_id": video["id"],
             "video_name": video_name(video),
             "height": video["height"],
             "width": video["width"],
             "length": len(video["file_names"]),
-            "file_names": [os.path.join(image_root, name) for name in video["file_names"]],
+            "file_names": [
+                path_inside(image_root, name, f"{json_file}: videos[{i}].file_names[{t}]")
+                for t, name in enumerate(video["file_names"])
+            ],
         }
         if data.get("annotations") is not None:
             records[video["id"]]["annotations"] = [[] for _ in video["file_names"]]

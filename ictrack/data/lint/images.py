@@ -6,9 +6,10 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.json_files import AnnotationError
-from ictrack.structures.labels.picture_sizes import upright_size
 from ictrack.structures.natural_order import natural_key
+from ictrack.structures.open_image import upright_size
 
 from .defects import Defects
 
@@ -33,7 +34,11 @@ class ImageFiles:
         """Check that a file is there, is an image and has a size; returns its (height, width) if it was read."""
         if self._root is None:
             return None
-        path = self._root / name
+        try:
+            path = path_inside(self._root, name, where)
+        except AnnotationError as error:
+            defects.error("name", where, str(error).removeprefix(f"{where}: "))
+            return None
         if not os.path.isfile(path):  # unlike Path.is_file, also for names that no file can have
             defects.error("missing file", where, f"{path}: no such file")
             return None

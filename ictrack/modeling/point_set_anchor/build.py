@@ -12,7 +12,7 @@ from ictrack.structures.joints import joint_set
 from .head import PointSetAnchorHead
 from .heatmap import HeatmapHead
 from .inference import AugmentedViews, PoseSelector
-from .losses import StageLosses
+from .losses import HeatmapLosses, PointSetAnchorLosses, StageLosses
 from .targets import OKSMatcher
 
 
@@ -65,20 +65,24 @@ def heads_from_config(
     return heads, heatmap_head, ShapeSpec(channels=num_joints, stride=levels[0].stride // 2)
 
 
-def losses_from_config(cfg: CfgNode) -> dict[str, Any]:
-    """Arguments of :class:`PointSetAnchor` for training."""
+def losses_from_config(cfg: CfgNode, heatmap_stride: int) -> PointSetAnchorLosses:
+    """Targets and losses, for heatmaps of ``heatmap_stride`` pixels a cell.
+
+    Raises:
+        ValueError: If POSITIVE_OKS and NEGATIVE_OKS differ in length.
+    """
     psa = cfg.MODEL.POINT_SET_ANCHOR
     if len(psa.POSITIVE_OKS) != len(psa.NEGATIVE_OKS):
         raise ValueError(
             "MODEL.POINT_SET_ANCHOR.POSITIVE_OKS and NEGATIVE_OKS need one entry a stage, "
             f"have {len(psa.POSITIVE_OKS)} and {len(psa.NEGATIVE_OKS)}"
         )
-    return {
-        "matchers": [
+    return PointSetAnchorLosses(
+        matchers=[
             OKSMatcher(positive, negative, psa.MIN_ANCHORS, psa.TAKE_ZERO_OKS)
             for positive, negative in zip(psa.POSITIVE_OKS, psa.NEGATIVE_OKS)
         ],
-        "stage_losses": StageLosses(
+        stage=StageLosses(
             focal_alpha=psa.FOCAL_ALPHA,
             focal_gamma=psa.FOCAL_GAMMA,
             box_beta=psa.BOX_SMOOTH_L1_BETA,
@@ -86,12 +90,15 @@ def losses_from_config(cfg: CfgNode) -> dict[str, Any]:
             keypoint_weight=psa.KEYPOINT_LOSS_WEIGHT,
             box_weight=psa.BOX_LOSS_WEIGHT,
         ),
-        "heatmap_radius": psa.HEATMAP_RADIUS,
-        "heatmap_background_weight": psa.HEATMAP_BACKGROUND_WEIGHT,
-        "heatmap_loss_weight": psa.HEATMAP_LOSS_WEIGHT,
-        "heatmap_loss_per_image": psa.HEATMAP_LOSS_PER_IMAGE,
-        "offset_loss_weight": psa.OFFSET_LOSS_WEIGHT,
-    }
+        heatmap=HeatmapLosses(
+            stride=heatmap_stride,
+            radius=psa.HEATMAP_RADIUS,
+            background_weight=psa.HEATMAP_BACKGROUND_WEIGHT,
+            heatmap_weight=psa.HEATMAP_LOSS_WEIGHT,
+            offset_weight=psa.OFFSET_LOSS_WEIGHT,
+            per_image=psa.HEATMAP_LOSS_PER_IMAGE,
+        ),
+    )
 
 
 def inference_from_config(cfg: CfgNode, heatmap_stride: int) -> dict[str, Any]:

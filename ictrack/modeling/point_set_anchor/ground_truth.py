@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from detectron2.structures import Instances
 from torch import Tensor
@@ -33,6 +36,33 @@ def labeled_people(instances: Instances, num_joints: int, name: str, device: tor
     if not (keypoints.isfinite().all() and boxes.isfinite().all()):
         raise ValueError(f"{name}: gt_keypoints or gt_boxes are not finite")
     return shifted(keypoints, -0.5), boxes - boxes.new_tensor([0, 0, 1, 1])
+
+
+def people_of_image(record: Mapping[str, Any], num_joints: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """:func:`labeled_people` of an image of a training batch, named by its ``file_name`` in errors.
+
+    Raises:
+        ValueError: Also if it has no "instances", not even an empty set.
+    """
+    if "instances" not in record:
+        raise ValueError("PointSetAnchor trains on images with instances; an image of the batch has none")
+    return labeled_people(record["instances"], num_joints, _name(record), device)
+
+
+def annotated_joints(record: Mapping[str, Any], num_joints: int, device: torch.device) -> Tensor:
+    """(J,) bool joints that an image's data set labels: its ``annotated_joints``, by default all.
+
+    Raises:
+        ValueError: If they are other than J.
+    """
+    annotated = torch.as_tensor(record.get("annotated_joints", [True] * num_joints), device=device)
+    if annotated.shape != (num_joints,):
+        raise ValueError(f"{_name(record)}: annotated_joints are {tuple(annotated.shape)}, must be ({num_joints},)")
+    return annotated.bool()
+
+
+def _name(record: Mapping[str, Any]) -> str:
+    return record.get("file_name", "an image of the batch")
 
 
 def shifted(keypoints: Tensor, shift: float) -> Tensor:

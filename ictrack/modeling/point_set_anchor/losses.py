@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -10,8 +11,11 @@ from torch import Tensor
 
 from ictrack.modeling.processes import shared_count
 
+from .anchors import PoseAnchors
 from .head import StagePredictions
-from .targets import StageTargets
+from .heatmap import heatmap_targets, offset_loss
+from .outputs import PointSetAnchorOutputs, Stage
+from .targets import OKSMatcher, StageTargets, anchor_oks, stage_targets
 
 
 @dataclass(frozen=True)
@@ -71,3 +75,95 @@ def heatmap_loss(
     if annotated is not None:
         weights = weights * annotated[..., None, None]
     return ((heatmaps - targets).square() * weights).sum()
+
+
+@dataclass(frozen=True)
+class HeatmapLosses:
+    """Losses of the heatmap branch.
+
+    Attributes:
+        stride: Stride of the heatmaps' cells in pixels.
+        radius: Radius in cells of the target heatmaps' Gaussians.
+        background_weight: See :func:`heatmap_loss`.
+        heatmap_weight, offset_weight: Weights of the two losses.
+        per_image: Whether the heatmap loss is the mean over images instead of their sum.
+    """
+
+    stride: int
+    radius: int
+    background_weight: float
+    heatmap_weight: float
+    offset_weight: float
+    per_image: bool
+
+    def __call__(
+        self, heatmaps: Tensor, offsets: Tensor, keypoints: Sequence[Tensor], annotated: Tensor | None = None
+    ) -> dict[str, Tensor]:
+        """Losses "heatmap" and "offset".
+
+        Args:
+            heatmaps, offsets: See :class:`PointSetAnchorOutputs`.
+            keypoints: (G, J, 3) labeled people of each image in pixel indices.
+            annotated: See :func:`heatmap_loss`.
+        """
+        targets = heatmap_targets(keypoints, (heatmaps.shape[2], heatmaps.shape[3]), self.stride, self.radius)
+        heat = heatmap_loss(heatmaps, targets.heatmaps, self.background_weight, annotated)
+        return {
+            "heatmap": self.heatmap_weight * heat / (len(heatmaps) if self.per_image else 1),
+            "offset": self.offset_weight * offset_loss(offsets, targets),
+        }
+
+
+@dataclass(frozen=True)
+class PointSetAnchorLosses:
+    """Targets and losses of the stages and of the heatmap branch.
+
+    Attributes:
+        matchers: Assigner of people to anchors, for each stage.
+        stage: Losses of every stage.
+        heatmap: Losses of the heatmap branch.
+    """
+
+    matchers: Sequence[OKSMatcher]
+    stage: StageLosses
+    heatmap: HeatmapLosses
+
+    @torch.no_grad()
+    def targets(
+        self, stages: Sequence[Stage], anchors: PoseAnchors, truth: Sequence[tuple[Tensor, Tensor]], sigmas: Tensor
+    ) -> list[StageTargets]:
+        """Targets of every stage.
+
+        Args:
+            stages: Outputs of the stages.
+            anchors: Anchors of the first stage.
+            truth: Keypoints (G, J, 3) and boxes (G, 4) of every image in pixel indices.
+            sigmas: (J,), see :func:`oks`.
+        """
+        keypoints, boxes = map(list, zip(*truth))
+        result = []
+        for stage, matcher in zip(stages, self.matchers):
+            points, anchor_boxes = (x.expand(len(keypoints), *x.shape[1:]) for x in (stage.points, stage.boxes))
+            matches = torch.stack(
+                [matcher(anchor_oks(k, p, sigmas), (k[..., 2] > 0).any(1)) for k, p in zip(keypoints, points)]
+            )
+            result.append(stage_targets(matches, points, anchor_boxes, anchors.scales, keypoints, boxes))
+        return result
+
+    def __call__(
+        self,
+        outputs: PointSetAnchorOutputs,
+        stages: Sequence[Stage],
+        targets: Sequence[StageTargets],
+        keypoints: Sequence[Tensor],
+        annotated: Tensor | None = None,
+    ) -> dict[str, Tensor]:
+        """Losses loss_class_stageS, loss_keypoint_stageS, loss_box_stageS (unless its weight is 0), loss_heatmap and
+        loss_offset; see :class:`HeatmapLosses` for ``keypoints`` and ``annotated``."""
+        losses = {
+            f"loss_{name}_stage{i}": loss
+            for i, (stage, target) in enumerate(zip(stages, targets))
+            for name, loss in self.stage(stage.predictions, target).items()
+        }
+        heatmap = self.heatmap(outputs.heatmaps, outputs.offsets, keypoints, annotated)
+        return {**losses, **{f"loss_{name}": loss for name, loss in heatmap.items()}}

@@ -10,7 +10,7 @@ from typing import Literal
 import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY, Backbone, build_backbone
-from detectron2.structures import Boxes, ImageList, Instances
+from detectron2.structures import ImageList, Instances
 from torch import Tensor, nn
 
 from ictrack.modeling.detector_base import TrackableDetector
@@ -28,13 +28,13 @@ from .anchors import (
     point_boxes,
 )
 from .build import heads_from_config, inference_from_config, losses_from_config
-from .ground_truth import inside, labeled_people, poses_to_embed
+from .ground_truth import annotated_joints, inside, labeled_people, people_of_image, poses_to_embed
 from .head import PointSetAnchorHead
-from .heatmap import HeatmapHead, heatmap_targets, offset_loss
+from .heatmap import HeatmapHead
 from .inference import AugmentedViews, PoseCandidates, PoseSelector
-from .losses import StageLosses, heatmap_loss
-from .outputs import PointSetAnchorOutputs, Stage
-from .targets import OKSMatcher, StageTargets, anchor_oks, stage_targets
+from .losses import PointSetAnchorLosses
+from .outputs import PointSetAnchorOutputs, Stage, people_instances
+from .targets import StageTargets
 
 
 @META_ARCH_REGISTRY.register()
@@ -63,13 +63,7 @@ class PointSetAnchor(TrackableDetector):
         heatmap_head: HeatmapHead,
         joints: JointSet,
         in_features: Sequence[str],
-        matchers: Sequence[OKSMatcher],
-        stage_losses: StageLosses,
-        heatmap_radius: int,
-        heatmap_background_weight: float,
-        heatmap_loss_weight: float,
-        heatmap_loss_per_image: bool,
-        offset_loss_weight: float,
+        losses: PointSetAnchorLosses,
         selector: PoseSelector,
         pixel_mean: Sequence[float],
         pixel_std: Sequence[float],
@@ -85,12 +79,7 @@ class PointSetAnchor(TrackableDetector):
             heatmap_head: Heatmap branch on the first of ``in_features``.
             joints: Joints to predict.
             in_features: Backbone feature of each level, fine to coarse.
-            matchers: Assigner of people to anchors, for each stage.
-            stage_losses: Losses of every stage.
-            heatmap_radius: Radius in cells of the target heatmaps' Gaussians.
-            heatmap_background_weight: See :func:`heatmap_loss`.
-            heatmap_loss_weight, offset_loss_weight: Weights of the two losses of the heatmap branch.
-            heatmap_loss_per_image: Whether the heatmap loss is the mean over images instead of their sum.
+            losses: Targets and losses of the stages and of the heatmap branch.
             selector: Selector of people at test time.
             pixel_mean, pixel_std: Values by channel, in the order of the input image.
             frozen: Parts that are not trained, see :meth:`TrackableDetector.freeze_parts`.
@@ -99,8 +88,10 @@ class PointSetAnchor(TrackableDetector):
                 the original image.
         """
         super().__init__()
-        if len(heads) != len(matchers):
-            raise ValueError(f"PointSetAnchor needs a matcher a stage: {len(heads)} heads, {len(matchers)} matchers")
+        if len(heads) != len(losses.matchers):
+            raise ValueError(
+                f"PointSetAnchor needs a matcher a stage: {len(heads)} heads, {len(losses.matchers)} matchers"
+            )
         if embedding_head is not None and embedding_head.reads != "keypoints":
             raise ValueError(
                 f"MODEL.EMBEDDING.NAME {type(embedding_head).__name__} reads {embedding_head.reads}; PointSetAnchor "
@@ -112,13 +103,7 @@ class PointSetAnchor(TrackableDetector):
         self.heatmap_head = heatmap_head
         self.joints = joints
         self.in_features = list(in_features)
-        self.matchers = list(matchers)
-        self.stage_losses = stage_losses
-        self.heatmap_radius = heatmap_radius
-        self.heatmap_background_weight = heatmap_background_weight
-        self.heatmap_loss_weight = heatmap_loss_weight
-        self.heatmap_loss_per_image = heatmap_loss_per_image
-        self.offset_loss_weight = offset_loss_weight
+        self.losses = losses
         self.selector = selector
         self.embedding_head = embedding_head
         self.views = views
@@ -128,7 +113,7 @@ class PointSetAnchor(TrackableDetector):
         self.register_buffer("pixel_std", torch.tensor(pixel_std).view(-1, 1, 1), False)
         self.register_buffer("sigmas", torch.tensor(selector.sigmas), False)
 
-        if not stage_losses.box_weight:
+        if not losses.stage.box_weight:
             for head in heads:
                 head.box_branch.requires_grad_(False)
         self.freeze_parts(frozen, self.heads, self.heatmap_head)
@@ -153,7 +138,7 @@ class PointSetAnchor(TrackableDetector):
             "heatmap_head": heatmap_head,
             "joints": joints,
             "in_features": psa.IN_FEATURES,
-            **losses_from_config(cfg),
+            "losses": losses_from_config(cfg, heatmap_shape.stride),
             **inference_from_config(cfg, heatmap_shape.stride),
             "pixel_mean": cfg.MODEL.PIXEL_MEAN,
             "pixel_std": cfg.MODEL.PIXEL_STD,
@@ -223,7 +208,7 @@ class PointSetAnchor(TrackableDetector):
                 annotated.
         """
         truth = [labeled_people(x, len(self.sigmas), "an image of the batch", self.device) for x in targets]
-        return self._detector_losses(outputs, [x.image_size for x in targets], truth)[0]
+        return self._stage_losses(outputs, [x.image_size for x in targets], truth)[0]
 
     def inference_from(
         self,
@@ -258,18 +243,18 @@ class PointSetAnchor(TrackableDetector):
 
     def image_losses(self, batched_inputs: list[dict]) -> dict[str, Tensor]:
         images = self.preprocess_image([x["image"] for x in batched_inputs])
-        truth = [self._ground_truth(x) for x in batched_inputs]
+        truth = [people_of_image(x, len(self.sigmas), self.device) for x in batched_inputs]
         losses: dict[str, Tensor] = {}
         if self.trainable:
             outputs = self.forward_features(images.tensor)
-            annotated = torch.stack([self._annotated_joints(x) for x in batched_inputs])
-            losses, stages, targets = self._detector_losses(outputs, images.image_sizes, truth, annotated)
+            annotated = torch.stack([annotated_joints(x, len(self.sigmas), self.device) for x in batched_inputs])
+            losses, stages, targets = self._stage_losses(outputs, images.image_sizes, truth, annotated)
             features = {**outputs.features, "heatmap": outputs.heatmaps.detach()}
         else:
             with torch.no_grad():
                 features = self._with_heatmap(self.backbone(images.tensor))
                 stages, anchors = self.stages(features, images.image_sizes, "poses")
-            targets = self.targets(stages, anchors, truth)
+            targets = self.losses.targets(stages, anchors, truth, self.sigmas)
         if self.embedding_head is not None:
             padded_size = (images.tensor.shape[-2], images.tensor.shape[-1])
             ids = instance_ids([x["instances"] for x in batched_inputs])
@@ -278,45 +263,23 @@ class PointSetAnchor(TrackableDetector):
             losses.update(self.embedding_head.losses(features, poses, padded_size))
         return losses
 
-    def _detector_losses(
+    def _stage_losses(
         self,
         outputs: PointSetAnchorOutputs,
         image_sizes: Sequence[tuple[int, int]],
         truth: Sequence[tuple[Tensor, Tensor]],
         annotated: Tensor | None = None,
     ) -> tuple[dict[str, Tensor], list[Stage], list[StageTargets]]:
-        """Losses, stages and their targets, from keypoints and boxes of :func:`labeled_people` of every image, and
-        ``annotated`` (B, J) bool."""
+        """Losses, stages and their targets, see :class:`PointSetAnchorLosses`."""
         stages, anchors = self.stages(outputs.features, image_sizes, "everything")
-        targets = self.targets(stages, anchors, truth)
-        losses = {
-            f"loss_{name}_stage{i}": loss
-            for i, (stage, target) in enumerate(zip(stages, targets))
-            for name, loss in self.stage_losses(stage.predictions, target).items()
-        }
+        targets = self.losses.targets(stages, anchors, truth, self.sigmas)
         seen = [inside(keypoints, size) for (keypoints, _), size in zip(truth, image_sizes)]
-        losses.update(self.heatmap_losses(outputs.heatmaps, outputs.offsets, seen, annotated))
-        return losses, stages, targets
+        return self.losses(outputs, stages, targets, seen, annotated), stages, targets
 
     def preprocess_image(self, images: Sequence[Tensor]) -> ImageList:
         """Batch of normalized images, padded with zeros at the bottom and on the right."""
         normalized = [(x.to(self.device) - self.pixel_mean) / self.pixel_std for x in images]
         return ImageList.from_tensors(normalized, self.size_divisibility)
-
-    def _ground_truth(self, x: dict) -> tuple[Tensor, Tensor]:
-        """:func:`labeled_people` of an image's dict."""
-        if "instances" not in x:
-            raise ValueError("PointSetAnchor trains on images with instances; an image of the batch has none")
-        name = x.get("file_name", "an image of the batch")
-        return labeled_people(x["instances"], len(self.sigmas), name, self.device)
-
-    def _annotated_joints(self, x: dict) -> Tensor:
-        """(J,) bool annotated joints of an image."""
-        annotated = torch.as_tensor(x.get("annotated_joints", [True] * len(self.sigmas)), device=self.device)
-        if annotated.shape != self.sigmas.shape:
-            name = x.get("file_name", "an image of the batch")
-            raise ValueError(f"{name}: annotated_joints are {tuple(annotated.shape)}, must be ({len(self.sigmas)},)")
-        return annotated.bool()
 
     def stages(
         self,
@@ -339,39 +302,12 @@ class PointSetAnchor(TrackableDetector):
         stages = []
         for i, head in enumerate(self.heads):
             with_logits = parts == "everything" or (parts == "people" and i == len(self.heads) - 1)
-            with_boxes = parts == "everything" and self.stage_losses.box_weight > 0
+            with_boxes = parts == "everything" and self.losses.stage.box_weight > 0
             predictions = head(levels, points, anchors, with_logits, with_boxes)
             poses = clip_points(decode_points(points, predictions.point_deltas.detach(), anchors.scales), maximum)
             stages.append(Stage(points, boxes, predictions, poses))
             points, boxes = poses, point_boxes(poses)
         return stages, anchors
-
-    @torch.no_grad()
-    def targets(
-        self, stages: Sequence[Stage], anchors: PoseAnchors, truth: Sequence[tuple[Tensor, Tensor]]
-    ) -> list[StageTargets]:
-        """Targets of every stage, from keypoints (G, J, 3) and boxes (G, 4) of every image in pixel indices."""
-        keypoints, boxes = map(list, zip(*truth))
-        result = []
-        for stage, matcher in zip(stages, self.matchers):
-            points, anchor_boxes = (x.expand(len(keypoints), *x.shape[1:]) for x in (stage.points, stage.boxes))
-            matches = torch.stack(
-                [matcher(anchor_oks(k, p, self.sigmas), (k[..., 2] > 0).any(1)) for k, p in zip(keypoints, points)]
-            )
-            result.append(stage_targets(matches, points, anchor_boxes, anchors.scales, keypoints, boxes))
-        return result
-
-    def heatmap_losses(
-        self, heatmaps: Tensor, offsets: Tensor, keypoints: list[Tensor], annotated: Tensor | None = None
-    ) -> dict[str, Tensor]:
-        """Losses of the heatmap branch, from keypoints (G, J, 3) in pixel indices and ``annotated`` (B, J) bool."""
-        size = (heatmaps.shape[2], heatmaps.shape[3])
-        targets = heatmap_targets(keypoints, size, self.selector.heatmap_stride, self.heatmap_radius)
-        heat = heatmap_loss(heatmaps, targets.heatmaps, self.heatmap_background_weight, annotated)
-        return {
-            "loss_heatmap": self.heatmap_loss_weight * heat / (len(heatmaps) if self.heatmap_loss_per_image else 1),
-            "loss_offset": self.offset_loss_weight * offset_loss(offsets, targets),
-        }
 
     def _instances(
         self,
@@ -384,15 +320,10 @@ class PointSetAnchor(TrackableDetector):
         """People that are selected from the candidates of every image, with embeddings read from ``features``."""
         people = [self.selector.select(c) for c in candidates]
         keypoints = [self.selector.keypoints(p) for p in people]
-        results = []
-        for person, pose, image_size, output_size in zip(people, keypoints, image_sizes, output_sizes):
-            result = Instances(tuple(output_size))
-            scale = pose.new_tensor([output_size[1] / image_size[1], output_size[0] / image_size[0], 1])
-            result.pred_keypoints = pose * scale
-            result.pred_boxes = Boxes(point_boxes(result.pred_keypoints[..., :2]))
-            result.scores = person.scores
-            result.pred_classes = torch.zeros(len(person), dtype=torch.int64, device=self.device)
-            results.append(result)
+        results = [
+            people_instances(pose, person.scores, image_size, output_size)
+            for person, pose, image_size, output_size in zip(people, keypoints, image_sizes, output_sizes)
+        ]
         if self.embedding_head is not None:
             read = [Instances(padded_size, pred_keypoints=pose) for pose in keypoints]
             for result, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):

@@ -6,12 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..json_files import AnnotationError, require
+from ..open_image import upright_size
 from .frames import listed_frames, picture_name, picture_path
 from .label_set import LabelSet
-
-_EXIF_ORIENTATION = 0x0112
-# Orientations that exchange the sides.
-_TURNED = (5, 6, 7, 8)
 
 
 def add_sizes(labels: LabelSet, folder: Path) -> None:
@@ -34,16 +31,3 @@ def add_sizes(labels: LabelSet, folder: Path) -> None:
             raise AnnotationError(f"{labels.where}: the picture of a frame of {video.info.name} is neither {listed}")
         height, width = upright_size(found)
         video.info = replace(video.info, height=height, width=width)
-
-
-def upright_size(path: Path) -> tuple[int, int]:
-    """Height and width of a picture as it is shown. Raises AnnotationError if it cannot be read."""
-    from PIL import Image
-
-    try:
-        with Image.open(path) as image:
-            width, height = image.size
-            turned = image.getexif().get(_EXIF_ORIENTATION) in _TURNED
-    except (OSError, Image.DecompressionBombError, SyntaxError, ValueError) as error:
-        raise AnnotationError(f"{path}: is no image that can be read ({type(error).__name__})") from None
-    return (width, height) if turned else (height, width)

@@ -7,8 +7,8 @@ import coco_squares
 import pytest
 import tiny_posetrack_dataset
 import tiny_video_dataset
-from mutants import mutate_bytes, mutate_value, time_limit
 
+from fuzzing.damage import mutate_bytes, mutate_value, time_limit
 from ictrack.data.lint import lint_annotations
 
 NUM_MUTANTS, NUM_BATCHES = 60, 6

@@ -12,6 +12,7 @@ from parity_gradients import assert_arrays_agree, assert_norms_agree
 
 from ictrack.checkpoint.published.point_set_anchor import POINT_SET_ANCHOR
 from ictrack.modeling.point_set_anchor.anchors import PointSetAnchorGenerator
+from ictrack.modeling.point_set_anchor.ground_truth import people_of_image
 from ictrack.modeling.point_set_anchor.inference import PoseCandidates
 from ictrack.modeling.point_set_anchor.targets import anchor_oks
 from ictrack.structures.joints import COCO_17
@@ -162,11 +163,11 @@ def training_model():
 def test_targets(training_model):
     z = parity.arrays("targets")
     model, dicts = training_model, parity.dataset_dicts()
-    truth = [model._ground_truth(x) for x in dicts]
+    truth = [people_of_image(x, len(model.sigmas), model.device) for x in dicts]
     keypoints = [x for x, _ in truth]
     batch = model.preprocess_image([x["image"] for x in dicts])
     stages, anchors = model.stages(model.backbone(batch.tensor), batch.image_sizes, "everything")
-    targets = model.targets(stages, anchors, truth)
+    targets = model.losses.targets(stages, anchors, truth, model.sigmas)
     for i, (stage, target) in enumerate(zip(stages, targets)):
         for image in range(2):
             points = stage.points[image % len(stage.points)]
