@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 __all__ = ["VideoTracker", "add_embedding_config", "add_ictrack_config", "add_tracker_config"]
 
-_REGISTERING_ROOMS = ("modeling", "tracking", "data")
+_REGISTERING = ("modeling", "tracking.heads", "data.datasets")
 _MODULE_OF = {**dict.fromkeys(__all__, "config"), "VideoTracker": "engine.video_tracker"}
 
 
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for room in _REGISTERING_ROOMS:
-        importlib.import_module(f"{__name__}.{room}")
+    for module in _REGISTERING:
+        importlib.import_module(f"{__name__}.{module}")
     return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
 
 

@@ -30,7 +30,7 @@ ALLOWED = {
     "ictrack.doctor": {"ictrack", "ictrack.modeling"},
     "ictrack.structures": set(),
     "ictrack.losses": set(),
-    "ictrack.tracking": set(),
+    "ictrack.tracking": {"ictrack.structures"},
     "ictrack.model_zoo": set(),
     "ictrack.checkpoint": {"ictrack.model_zoo", "ictrack.structures"},
     _METRICS: {"ictrack.structures"},
@@ -67,7 +67,18 @@ FORBIDDEN_PACKAGES = {
     "ictrack.evaluation.reports": _TENSORS,
     "ictrack.evaluation.submission": _TENSORS,
     "ictrack.losses": {"detectron2"},
-}
+    # Trackers on arrays, which exported models need without PyTorch.
+    **dict.fromkeys(
+        (
+            f"ictrack.tracking.{module}"
+            for module in (
+                "association", "assignment_rules", "base_tracker", "class_votes", "continuity", "detections",
+                "embedding_tracker", "memory_bank", "spatial_tracker",
+            )
+        ),
+        _TENSORS,
+    ),
+}  # fmt: skip
 
 
 def module_of(path: Path, base: Path) -> str:

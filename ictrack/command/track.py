@@ -29,7 +29,7 @@ def tracker_name(text: str) -> str:
     """An argument's type: the name of a registered tracker."""
     from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
 
-    import ictrack.tracking  # noqa: F401  (registers ICTrack's)
+    import ictrack.tracking.heads  # noqa: F401  (registers ICTrack's)
 
     if text not in TRACKER_HEADS_REGISTRY:
         names = ", ".join(sorted(name for name, _ in TRACKER_HEADS_REGISTRY))

@@ -14,7 +14,6 @@ from typing import NamedTuple, TypeVar
 
 import cv2
 import numpy as np
-from detectron2.data.detection_utils import convert_PIL_to_numpy
 from PIL import Image, UnidentifiedImageError
 
 from ictrack.structures.open_image import open_image
@@ -111,6 +110,10 @@ class ImageFile:
     def read(self, page: int = 0, format: str = "BGR") -> np.ndarray:
         """Image (H, W, 3) uint8 of a page; ``format`` is any of :func:`detectron2.data.detection_utils.read_image`."""
         image = self._try(lambda: self._decode(page))
+        if format == "BGR":
+            return np.ascontiguousarray(np.asarray(image.convert("RGB"))[:, :, ::-1])
+        from detectron2.data.detection_utils import convert_PIL_to_numpy  # imports PyTorch
+
         return np.ascontiguousarray(convert_PIL_to_numpy(image, format))
 
     def read_reduced(self, reduction: Callable[[tuple[int, int]], int], page: int = 0) -> SourceFrame:

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import os
 from contextlib import ExitStack
-from typing import Union
+from typing import Any
 
 import numpy as np
-from detectron2.structures import Instances
 
 from ictrack.data.video_io import FrameStream
 from ictrack.data.video_writer import VideoWriter
-from ictrack.modeling.frame_instances import to_instances
-from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
 from ictrack.visualization.live_window import LiveWindow
 
+from .frame_tracker import FrameTracker
 from .pipeline import Sink, StageClock
-from .video_tracker import VideoTracker
 
-# A frame, BGR uint8 (H, W, 3), its tracks, and the time in seconds from which it is shown.
-Picture = tuple[np.ndarray, Union[Instances, FrameTracks], float]
+# A frame, BGR uint8 (H, W, 3), its tracks (see FrameArrays.of), and the time in seconds from which it is shown.
+Picture = tuple[np.ndarray, Any, float]
 
 
 class DrawnVideo:
@@ -36,7 +33,7 @@ class DrawnVideo:
         self,
         path: str | os.PathLike | None,
         frames: FrameStream,
-        tracker: VideoTracker,
+        tracker: FrameTracker,
         clock: StageClock,
         window: LiveWindow | None = None,
     ) -> None:
@@ -48,11 +45,10 @@ class DrawnVideo:
             clock: Clock of the stages "draw" and "encode".
             window: Window that gets each drawn frame; None: none.
         """
-        self._size = (frames.height, frames.width)
         self._clock = clock
         self._drawer = TrackDrawer(
             tracker.class_names,
-            scale=legible_scale(*self._size),
+            scale=legible_scale(frames.height, frames.width),
             joints=tracker.joints,
             min_joint_score=tracker.min_joint_score,
         )
@@ -67,8 +63,7 @@ class DrawnVideo:
     def _draw(self, picture: Picture) -> None:
         frame, tracks, time = picture
         with self._clock("draw"):
-            instances = to_instances(tracks, self._size) if isinstance(tracks, FrameTracks) else tracks
-            drawn = self._drawer.draw(frame, instances)
+            drawn = self._drawer.draw(frame, tracks)
         if self._window is not None:
             self._window.put(drawn)
         if self._encoding is not None:

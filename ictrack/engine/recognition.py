@@ -10,7 +10,7 @@ from detectron2.config import CfgNode
 
 from ictrack.evaluation.metrics.wilson import wilson_interval
 from ictrack.tracking import build_tracker
-from ictrack.tracking.base_tracker import MemoryTracker
+from ictrack.tracking.heads import MemoryTracker
 from ictrack.tracking.separation import Clip, Separation, separation
 
 # Numbers of tracklets from which anything is concluded, and for which frames are compared that are not so far apart.

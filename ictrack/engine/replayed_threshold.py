@@ -10,7 +10,7 @@ import numpy as np
 from detectron2.config import CfgNode
 
 from ictrack.tracking import build_tracker
-from ictrack.tracking.base_tracker import MemoryTracker
+from ictrack.tracking.heads import MemoryTracker
 from ictrack.tracking.replay import replay
 from ictrack.tracking.separation import Clip, Separation
 

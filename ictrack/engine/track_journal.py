@@ -34,7 +34,7 @@ class RunState:
     Attributes:
         num_frames: Number of frames so far, including those that could not be read.
         num_recorded: Number of those that are in the journal.
-        tracker: State of the tracker, see ``MemoryTracker.state_dict``.
+        tracker: State of the tracker, see ``ArrayTracker.state_dict``.
     """
 
     num_frames: int

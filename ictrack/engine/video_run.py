@@ -12,22 +12,21 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from detectron2.structures import Instances
 from tqdm import tqdm
 
 from ictrack.data.video_io import FrameStream, open_frames
-from ictrack.modeling.frame_instances import to_instances
 from ictrack.structures.atomic_file import remove_stale_parts
 from ictrack.structures.command_line import OutputError, check_outputs
+from ictrack.structures.frame_arrays import FrameArrays
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.visualization.crop_gallery import CropGallery
 from ictrack.visualization.live_window import LiveWindow
 
 from .drawn_video import DrawnVideo, Picture
+from .frame_tracker import FrameTracker
 from .frame_tracks import to_frame_tracks
 from .pipeline import Prefetcher, Sink, StageClock
 from .saved_tracks import SavedTracks
-from .video_tracker import VideoTracker
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +65,7 @@ class TrackingSummary:
 
 
 def track_video(
-    tracker: VideoTracker,
+    tracker: FrameTracker,
     source: str | os.PathLike | int | FrameStream,
     output: str | os.PathLike | None = None,
     *,
@@ -126,7 +125,7 @@ def track_video(
         pictures: list[Sink[Picture]] = []
         if crop_gallery is not None:
             gallery = stack.enter_context(CropGallery(crop_gallery, tracker.class_names))
-            pictures.append(stack.enter_context(Sink(partial(_add_crops, gallery, size, clock), "crops")))
+            pictures.append(stack.enter_context(Sink(partial(_add_crops, gallery, clock), "crops")))
         window = stack.enter_context(LiveWindow(frames.name)) if show else None
         if output is not None or window is not None:
             pictures.append(stack.enter_context(DrawnVideo(output, frames, tracker, clock, window)).drawing)
@@ -136,7 +135,7 @@ def track_video(
             with (
                 run,
                 tracker.warning_of_left_out(frames.name),
-                clock.timing(getattr(tracker.model, "embedding_head", None), "embed", "embed"),
+                clock.timing(tracker.embedding_head, "embed", "embed"),
                 Prefetcher(frames, clock, "decode", frames.stop) as numbered,
             ):
                 for index, frame in tqdm(numbered, frames.name, total, unit=" frames", disable=not progress):
@@ -161,13 +160,13 @@ def track_video(
     )
 
 
-def _add_crops(gallery: CropGallery, size: tuple[int, int], clock: StageClock, picture: Picture) -> None:
+def _add_crops(gallery: CropGallery, clock: StageClock, picture: Picture) -> None:
     frame, tracks, _ = picture
     with clock("crops"):
-        gallery.add(frame, to_instances(tracks, size) if isinstance(tracks, FrameTracks) else tracks)
+        gallery.add(frame, tracks)
 
 
-def _check_resumable(tracker: VideoTracker, frames: FrameStream, save_tracks: str | os.PathLike | None) -> None:
+def _check_resumable(tracker: FrameTracker, frames: FrameStream, save_tracks: str | os.PathLike | None) -> None:
     if save_tracks is None:
         raise OutputError("a run goes on from its saved tracks: give --save-tracks")
     if frames.is_live:
@@ -185,7 +184,7 @@ class _Run:
     """
 
     def __init__(
-        self, tracker: VideoTracker, frames: FrameStream, saved: SavedTracks | None, clock: StageClock
+        self, tracker: FrameTracker, frames: FrameStream, saved: SavedTracks | None, clock: StageClock
     ) -> None:
         """
         Args:
@@ -214,20 +213,21 @@ class _Run:
         self._next_state = time.monotonic() + STATE_SECONDS if has_state else float("inf")
         self._sink = Sink(self._record, "save")
 
-    def track(self, frame: np.ndarray, index: int) -> Instances:
+    def track(self, frame: np.ndarray, index: int) -> FrameArrays:
         """Tracked detections of a frame, which are recorded."""
-        instances = self._tracker.track(frame, index, self._clock, self._frames.frame_record(index))
-        self.ids.update(instances.ID.tolist())
-        self.num_detections += len(instances)
+        tracks = FrameArrays.of(self._tracker.track(frame, index, self._clock, self._frames.frame_record(index)))
+        assert tracks.ids is not None
+        self.ids.update(tracks.ids.tolist())
+        self.num_detections += len(tracks)
         if self._saved is not None:
             state: dict[str, Any] | None = None
             if time.monotonic() >= self._next_state:
                 state = self._tracker.tracker.state_dict()  # type: ignore[union-attr]
                 self._next_state = time.monotonic() + STATE_SECONDS
-            self._sink.put((instances, index, state))
-            if len(instances) == self.num_detections:  # a format that cannot hold them says so at once
+            self._sink.put((tracks, index, state))
+            if len(tracks) == self.num_detections:  # a format that cannot hold them says so at once
                 self._sink.flush()
-        return instances
+        return tracks
 
     def tracked_before(self, index: int) -> FrameTracks | None:
         """Tracks of a frame of the run that this one goes on with, in ascending order."""
@@ -237,12 +237,12 @@ class _Run:
                 return None
         return self._waiting if self._waiting.index == index else None
 
-    def _record(self, item: tuple[Instances, int, dict[str, Any] | None]) -> None:
-        instances, index, state = item
+    def _record(self, item: tuple[FrameArrays, int, dict[str, Any] | None]) -> None:
+        tracks, index, state = item
         assert self._saved is not None
         name, seconds = self._frames.frame_name(index), self._frames.frame_time(index)
         with self._clock("save"):
-            self._saved.add(to_frame_tracks(instances, index, file_name=name, time=seconds))
+            self._saved.add(to_frame_tracks(tracks, index, file_name=name, time=seconds))
             if state is not None:
                 self._saved.save_state(index + 1, state)
 

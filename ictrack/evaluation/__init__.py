@@ -3,8 +3,7 @@ and the reports work without torch and Detectron2."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import Any
+from ictrack.structures.lazy_names import lazy_names
 
 _MODULE_OF = {
     "PoseTrackEvaluator": "posetrack_evaluation",
@@ -16,9 +15,4 @@ _MODULE_OF = {
     "evaluate_pose": "metrics",
 }
 __all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _MODULE_OF)

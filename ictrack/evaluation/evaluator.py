@@ -12,7 +12,7 @@ from detectron2.structures import Instances
 from detectron2.tracking import BaseTracker
 
 from ictrack.tracking import build_tracker, current_detections
-from ictrack.tracking.base_tracker import MemoryTracker
+from ictrack.tracking.heads import MemoryTracker
 
 TrackerFactory = Callable[[int, int], BaseTracker]
 

@@ -18,7 +18,7 @@ from detectron2.utils import comm
 from ictrack.structures.categories import map_classes
 from ictrack.structures.tracks import TrackRecorder, encode_mask
 from ictrack.structures.youtube_vis_json import read_ground_truth
-from ictrack.tracking.detections import select_rows
+from ictrack.tracking.instances import select_rows
 
 from .detector_classes import detector_classes
 from .evaluator import TrackerFactory, VideoEvaluator, describe

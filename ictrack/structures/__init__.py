@@ -5,8 +5,9 @@ Imports are lazy: the console command's one handler of errors is here, and works
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from .lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .coco_json import read_coco as read_coco
@@ -51,9 +52,4 @@ _MODULE_OF = {
     "write_youtube_vis": "youtube_vis_writer",
 }
 __all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _MODULE_OF)

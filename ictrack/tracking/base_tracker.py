@@ -1,23 +1,35 @@
-"""Base class of the embedding and the spatial tracker: filter, memory bank, identities, state."""
+"""Base class of the embedding and the spatial tracker on arrays: filter, memory bank, identities, state."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-import torch
-from detectron2.structures import Instances
-from detectron2.tracking.base_tracker import BaseTracker
 
-from .association import assign_in_score_order, box_area, contested_rows
+from .assignment_rules import assign_in_rounds, within_reach
+from .association import assign_in_score_order, contested_rows
 from .class_votes import ClassVotes
-from .detections import TrackerInputError, require_field, select_detections, to_numpy, with_ids
+from .detections import Detections, TrackerInputError, require_column, select_detections
 from .memory_bank import MemoryBank
 
 
-class MemoryTracker(BaseTracker, ABC):
+class Identified(NamedTuple):
+    """Detections of a frame that have an identity.
+
+    Attributes:
+        rows: (K,) int64 rows, ascending.
+        ids: (K,) int64 identities, unique in the frame.
+        classes: (K,) int64 classes of their tracks, with ``class_voting``; None: their own.
+    """
+
+    rows: np.ndarray
+    ids: np.ndarray
+    classes: np.ndarray | None
+
+
+class ArrayTracker(ABC):
     """Online tracker over a :class:`MemoryBank`; subclasses define how well a detection continues a track.
 
     A frame goes through these steps:
@@ -62,7 +74,6 @@ class MemoryTracker(BaseTracker, ABC):
                 the track's last box, for each frame since; 0: no limit.
             class_voting: Whether ``pred_classes`` of the output are the tracks' classes.
         """
-        super().__init__()
         if max_detections < 1:
             raise ValueError(f"TRACKER_HEADS.MAX_DETECTIONS must be at least 1, not {max_detections}")
         if max_age < 0:
@@ -100,27 +111,22 @@ class MemoryTracker(BaseTracker, ABC):
         self._frame = 0
         self.num_left_out = 0
 
-    def update(self, predictions: Instances) -> Instances:
+    def identify(self, detections: Detections) -> Identified:
         """Give identities to one frame's detections. Frames without detections are passed, too.
 
         Args:
-            predictions: N detections with `scores` (N,), `pred_classes` (N,), `pred_boxes` (XYXY, pixels) and the
-                fields that the tracker compares. Not modified.
-
-        Returns:
-            Rows, K <= N, that have an identity, in their order, with every field (shared with ``predictions`` if K = N)
-            and `ID` (K,) int64.
+            detections: N detections with the columns that the tracker compares.
 
         Raises:
-            TrackerInputError: a field is missing or not usable; the tracker's state is then unchanged.
+            TrackerInputError: a column is missing or not usable; the tracker's state is then unchanged.
         """
         try:
-            rows = select_detections(predictions, self.min_score, self.max_detections)
-            observed = self._observe_all(predictions, rows) if predictions.get_fields() and len(predictions) else {}
+            rows = select_detections(detections, self.min_score, self.max_detections)
+            observed = self._observe_all(detections, rows) if len(detections) else {}
         except ValueError as error:
             raise TrackerInputError(f"frame {self._frame}: {error}") from error
         if len(rows) == self.max_detections:
-            self.num_left_out += int((to_numpy(predictions.scores) >= self.min_score).sum()) - len(rows)
+            self.num_left_out += int((detections.column("scores") >= self.min_score).sum()) - len(rows)
         ids = self._identify(observed) if len(rows) else rows
         self._frame += 1
         if self.max_age and len(self.memory):
@@ -129,17 +135,16 @@ class MemoryTracker(BaseTracker, ABC):
                 self.memory.keep(fresh)
                 self._votes.keep(self.memory["ids"])
         identified = ids >= 0
-        tracked = with_ids(predictions, rows[identified], ids[identified])
-        if self.class_voting and len(tracked):
-            elected = self._votes.vote(ids[identified], observed["classes"][identified], observed["scores"][identified])
-            tracked.pred_classes = torch.from_numpy(elected).to(tracked.pred_classes)
-        return tracked
+        rows, ids, classes = rows[identified], ids[identified], None
+        if self.class_voting and len(rows):
+            classes = self._votes.vote(ids, observed["classes"][identified], observed["scores"][identified])
+        return Identified(rows, ids, classes)
 
-    def follow(self, predictions: Instances, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def follow(self, detections: Detections, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Similarity of one frame's detections of known identity to the tracks so far, which they then continue.
 
         Args:
-            predictions: N detections, see :meth:`update`; they are not filtered.
+            detections: N detections, see :meth:`identify`; they are not filtered.
             ids: (N,) int64 identities.
 
         Returns:
@@ -148,7 +153,7 @@ class MemoryTracker(BaseTracker, ABC):
         known = self.memory["ids"].copy() if len(self.memory) else np.zeros(0, dtype=np.int64)
         similarity = np.zeros((len(ids), len(known)))
         if len(ids):
-            observed = {**self._observe_all(predictions, np.arange(len(ids))), "ids": ids}
+            observed = {**self._observe_all(detections, np.arange(len(ids))), "ids": ids}
             if len(known):
                 similarity = self._compare(observed)
             is_same = ids[:, None] == known
@@ -187,8 +192,8 @@ class MemoryTracker(BaseTracker, ABC):
         self._votes.load(np.asarray(state["votes"]))
 
     @abstractmethod
-    def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
-        """Further columns, (N, ...) by name, that the tracker compares, for ``rows`` (N,) of ``instances``."""
+    def _observe(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
+        """What the memory stores besides, (N, ...) by name, of ``rows`` (N,) of the detections."""
 
     @abstractmethod
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
@@ -202,40 +207,19 @@ class MemoryTracker(BaseTracker, ABC):
         """New values of the columns that a match does not replace by the newest; rows correspond."""
         return {}
 
-    def _observe_all(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
-        classes = require_field(instances, "pred_classes", "a tracker needs the predicted categories")
-        boxes = require_field(instances, "pred_boxes", "a tracker needs boxes (the tight boxes of masks will do)")
+    def _observe_all(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
+        needs_boxes = "a tracker needs boxes (the tight boxes of masks will do)"
+        classes = require_column(detections, "pred_classes", "a tracker needs the predicted categories", rows)
         observed = {
             "ids": np.full(len(rows), -1, dtype=np.int64),
-            "scores": to_numpy(instances.scores)[rows],
-            "classes": to_numpy(classes)[rows].astype(np.int64),
-            "boxes": to_numpy(boxes.tensor)[rows],
+            "scores": detections.column("scores", rows),
+            "classes": classes.astype(np.int64),
+            "boxes": require_column(detections, "pred_boxes", needs_boxes, rows),
             "last_frames": np.full(len(rows), self._frame, dtype=np.int64),
-            **self._observe(instances, rows),
+            **self._observe(detections, rows),
         }
         self.memory.check(observed)
         return observed
-
-    def _within_reach(self, boxes: np.ndarray) -> np.ndarray:
-        """Mask (N, M) of the tracks near enough to boxes (N, 4) of this frame."""
-        last = self.memory["boxes"]
-        centers, last_centers = ((x[:, :2] + x[:, 2:]) / 2 for x in (boxes, last))
-        distance = np.linalg.norm(centers[:, None] - last_centers, axis=2)
-        reach = self.max_speed * np.sqrt(box_area(last)) * (self._frame - self.memory["last_frames"])
-        return distance <= reach
-
-    def _assign_by_score(self, scores: np.ndarray, new_scores: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-        """Track (N,) of each detection or -1, by ``assign``; those of ``high_score`` choose first."""
-        first = confidence >= self.high_score
-        if first.all():
-            return self.assign(scores, new_scores)
-        tracks = np.full(len(scores), -1, dtype=np.int64)
-        tracks[first] = self.assign(scores[first], new_scores[first])
-        left = np.setdiff1d(np.arange(scores.shape[1]), tracks[first])
-        if len(left):
-            second = self.assign(scores[~first][:, left], new_scores[~first])
-            tracks[~first] = np.where(second >= 0, left[second], -1)
-        return tracks
 
     def _identify(self, observed: dict[str, np.ndarray]) -> np.ndarray:
         """Identities (N,) of the observed detections, -1 for none; the memory stores them."""
@@ -244,8 +228,10 @@ class MemoryTracker(BaseTracker, ABC):
         if len(self.memory):
             scores, new_scores = self._affinity(observed)
             if self.max_speed:
-                scores = np.where(self._within_reach(observed["boxes"]), scores, -np.inf)
-            tracks = self._assign_by_score(scores, new_scores, observed["scores"])
+                frames = self._frame - self.memory["last_frames"]
+                near = within_reach(observed["boxes"], self.memory["boxes"], self.max_speed * frames)
+                scores = np.where(near, scores, -np.inf)
+            tracks = assign_in_rounds(self.assign, scores, new_scores, observed["scores"] >= self.high_score)
             contested = contested_rows(scores, new_scores, tracks)
         matched = np.flatnonzero(tracks >= 0)
         gate = np.where(contested, self.conflict_new_track_score, self.new_track_score).astype(np.float32)

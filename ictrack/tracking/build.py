@@ -9,7 +9,9 @@ from detectron2.config import CfgNode
 from detectron2.structures import Boxes, Instances
 from detectron2.tracking import TRACKER_HEADS_REGISTRY, BaseTracker, build_tracker_head
 
-from .detections import current_detections, select_detections, with_ids
+from . import heads as _heads  # noqa: F401  registers ICTrack's
+from .detections import select_detections
+from .instances import InstancesDetections, current_detections, with_ids
 
 
 class Detectron2Tracker(BaseTracker):
@@ -41,8 +43,8 @@ class Detectron2Tracker(BaseTracker):
         self.tracker = self.make_tracker()
 
     def update(self, predictions: Instances) -> Instances:
-        """See :meth:`MemoryTracker.update <ictrack.tracking.base_tracker.MemoryTracker.update>`."""
-        rows = select_detections(predictions, self.min_score, self.max_detections)
+        """See :meth:`MemoryTracker.update <ictrack.tracking.heads.MemoryTracker.update>`."""
+        rows = select_detections(InstancesDetections(predictions), self.min_score, self.max_detections)
         shown = Instances(predictions.image_size)
         if len(rows):
             index = torch.from_numpy(rows)

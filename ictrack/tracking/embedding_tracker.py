@@ -1,4 +1,4 @@
-"""Online tracker of the paper: association by instance embeddings."""
+"""Online tracker of the paper, on arrays: association by instance embeddings."""
 
 from __future__ import annotations
 
@@ -6,9 +6,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from detectron2.config import configurable
-from detectron2.structures import Instances
-from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
 
 from .association import (
     assign_in_score_order,
@@ -24,8 +21,8 @@ from .association import (
     settle_by_position,
     unit_rows,
 )
-from .base_tracker import MemoryTracker
-from .detections import TrackerInputError, require_field, to_numpy
+from .base_tracker import ArrayTracker
+from .detections import Detections, TrackerInputError, require_column
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
 # Similarity of embeddings, their first component that belongs to an L2-normalized vector (None: none does), and the
@@ -37,8 +34,7 @@ SIMILARITIES = {
 }
 
 
-@TRACKER_HEADS_REGISTRY.register()
-class EmbeddingTracker(MemoryTracker):
+class EmbeddingArrayTracker(ArrayTracker):
     """Tracker of Fu et al., CVPR 2021 (arXiv 2104.00287), supplementary section 1.
 
     Detections and tracks are compared by the cosine of their embeddings through a bi-directional softmax. With
@@ -57,7 +53,6 @@ class EmbeddingTracker(MemoryTracker):
     is the mean of minus the tags' distance and the vectors' cosine, and only the vectors are normalized.
     """
 
-    @configurable
     def __init__(
         self,
         *,
@@ -81,7 +76,7 @@ class EmbeddingTracker(MemoryTracker):
             similarity: "cosine", "distance" or "distance_and_cosine".
             equal_tolerance: Largest difference to the similarity of equal embeddings that counts as equal.
             post_processing: `form`, `alpha`, `beta` and `gamma` of Eq. (1), or None.
-            filters: See :class:`MemoryTracker`.
+            filters: See :class:`ArrayTracker`.
         """
         super().__init__(**filters)
         if assignment not in ASSIGNMENTS:
@@ -116,9 +111,9 @@ class EmbeddingTracker(MemoryTracker):
             "post_processing": constants if post.ENABLED else None,
         }
 
-    def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def _observe(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
         remedy = "set MODEL.EMBEDDING.NAME, or choose a TRACKER_HEADS.TRACKER_NAME that works without them"
-        embeddings = to_numpy(require_field(instances, "embeddings", remedy))[rows]
+        embeddings = require_column(detections, "embeddings", remedy, rows)
         if self.vector_start == 1 and embeddings.shape[-1] < 3:
             raise TrackerInputError(
                 f"`embeddings` of {embeddings.shape[-1]} numbers are no tag and vector, as "

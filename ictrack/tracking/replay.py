@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from detectron2.structures import Instances
 
-from .base_tracker import MemoryTracker
 from .continuity import meetings
+from .heads import MemoryTracker
 from .separation import Clip
 
 

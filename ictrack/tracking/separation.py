@@ -13,8 +13,9 @@ import torch
 from detectron2.structures import Instances
 from scipy.optimize import minimize
 
-from .base_tracker import MemoryTracker
 from .continuity import meetings
+from .heads import MemoryTracker
+from .instances import InstancesDetections
 
 # Difference of similarities that does not count.
 _EQUAL = 1e-6
@@ -61,7 +62,8 @@ def separation(tracker: MemoryTracker, clips: Iterable[Clip], gap: int) -> Separ
             tracker.reset()
             for frame, label in zip(clip.frames[first::gap], clip.labels[first::gap]):
                 own = label[label >= 0]
-                similarity, known = tracker.follow(frame[torch.from_numpy(label >= 0)], own)
+                certain = InstancesDetections(frame[torch.from_numpy(label >= 0)])
+                similarity, known = tracker.follow(certain, own)
                 is_same, is_other = own[:, None] == known, met[np.ix_(own, known)]
                 same.append(similarity[is_same])
                 different.append(similarity[is_other])

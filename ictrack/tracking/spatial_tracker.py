@@ -1,4 +1,4 @@
-"""Association by position alone: the paper's spatial-distance baseline, and IoU."""
+"""Association by position alone, on arrays: the paper's spatial-distance baseline, and IoU."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import torch
-from detectron2.config import configurable
-from detectron2.structures import Instances
-from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
 from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import Params
 
 from .association import box_area, box_iou, mask_iou, point_distance, pose_oks
-from .base_tracker import MemoryTracker
-from .detections import TrackerInputError, require_field, to_numpy
+from .base_tracker import ArrayTracker
+from .detections import Detections, TrackerInputError, require_column
 
 COSTS = ("distance", "iou", "oks")
 
 
-@TRACKER_HEADS_REGISTRY.register()
-class SpatialTracker(MemoryTracker):
+class SpatialArrayTracker(ArrayTracker):
     """Greedy association by position with each track's last known position, however long ago.
 
     * ``cost="distance"``: distance between mask centroids (without masks, mean distance of the joints valid in both;
@@ -34,7 +29,6 @@ class SpatialTracker(MemoryTracker):
     conflicts, as a near neighbor is no sign of a duplicate.
     """
 
-    @configurable
     def __init__(
         self,
         *,
@@ -57,7 +51,7 @@ class SpatialTracker(MemoryTracker):
             same_category: Whether only detections of a track's category may continue it.
             min_joint_score: Score above which a joint of `pred_keypoints` (x, y, score) is valid.
             sigmas: (J,) standard deviations of the joints, for OKS.
-            new_track_score, filters: See :class:`MemoryTracker`.
+            new_track_score, filters: See :class:`ArrayTracker`.
         """
         super().__init__(new_track_score=new_track_score, conflict_new_track_score=new_track_score, **filters)
         if cost not in COSTS:
@@ -87,40 +81,40 @@ class SpatialTracker(MemoryTracker):
             "sigmas": cfg.TEST.KEYPOINT_OKS_SIGMAS or Params("keypoints").kpt_oks_sigmas,
         }
 
-    def _observe(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def _observe(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
         if self.cost == "oks":
-            return self._observe_pose(instances, rows)
+            return self._observe_pose(detections, rows)
         if self.cost == "distance":
-            return self._observe_points(instances, rows)
-        return _encode_masks(_masks(instances, rows)) if instances.has("pred_masks") else {}
+            return self._observe_points(detections, rows)
+        return _encode_masks(detections.column("pred_masks", rows)) if detections.has("pred_masks") else {}
 
-    def _observe_points(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def _observe_points(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Columns `points` (N, P, 2) in pixels, `valid` (N, P) and `areas` (N,) in square pixels."""
-        boxes = to_numpy(instances.pred_boxes.tensor)[rows]
+        boxes = detections.column("pred_boxes", rows)
         points, areas = (boxes[:, None, :2] + boxes[:, None, 2:]) / 2, box_area(boxes)
         valid = np.ones(points.shape[:2], dtype=bool)
-        if instances.has("pred_masks"):
-            mask_centers, mask_areas = _mask_centers(_masks(instances, rows))
+        if detections.has("pred_masks"):
+            mask_centers, mask_areas = _mask_centers(detections.column("pred_masks", rows))
             # An empty mask has no centroid: its box is used.
             points = np.where(mask_areas[:, None, None] > 0, mask_centers[:, None], points)
             areas = np.where(mask_areas > 0, mask_areas, areas)
-        elif instances.has("pred_keypoints"):
-            points, valid = self._joints(instances, rows)
+        elif detections.has("pred_keypoints"):
+            points, valid = self._joints(detections, rows)
         return {"points": points, "valid": valid, "areas": areas}
 
-    def _observe_pose(self, instances: Instances, rows: np.ndarray) -> dict[str, np.ndarray]:
+    def _observe_pose(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Columns of :meth:`_observe_points`, from joints only."""
-        points, valid = self._joints(instances, rows)
+        points, valid = self._joints(detections, rows)
         if points.shape[1] != len(self.sigmas):
             raise TrackerInputError(
                 f"`pred_keypoints` has {points.shape[1]} joints, but TEST.KEYPOINT_OKS_SIGMAS (COCO's if empty) has "
                 f"{len(self.sigmas)}"
             )
-        return {"points": points, "valid": valid, "areas": box_area(to_numpy(instances.pred_boxes.tensor)[rows])}
+        return {"points": points, "valid": valid, "areas": box_area(detections.column("pred_boxes", rows))}
 
-    def _joints(self, instances: Instances, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _joints(self, detections: Detections, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Joints (N, J, 2) in pixels, and whether they are valid, (N, J)."""
-        keypoints = to_numpy(require_field(instances, "pred_keypoints", "OKS compares poses"))[rows]
+        keypoints = require_column(detections, "pred_keypoints", "OKS compares poses", rows)
         if not np.isfinite(keypoints).all():
             bad = rows[~np.isfinite(keypoints).all(axis=(1, 2))].tolist()
             raise TrackerInputError(f"`pred_keypoints` is NaN or infinite in rows {bad}: did training diverge?")
@@ -147,27 +141,18 @@ class SpatialTracker(MemoryTracker):
         return box_iou(observed["boxes"], self.memory["boxes"])
 
 
-def _masks(instances: Instances, rows: np.ndarray) -> torch.Tensor:
-    """Masks (N, H, W) bool of ``rows``; `pred_masks` is a tensor or BitMasks."""
-    masks = instances.pred_masks
-    masks = getattr(masks, "tensor", masks)
-    return (masks if len(rows) == len(masks) else masks[torch.from_numpy(rows)]).bool()
-
-
-def _mask_centers(masks: torch.Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Centroids (N, 2), x and y in pixels with pixel centers at .5, and areas (N,) of ``masks`` (N, H, W)."""
-    # int32: PyTorch's default of int64 takes nine times as long on a CPU.
-    counts = [masks.sum(dim=axis, dtype=torch.int32) for axis in (1, 2)]
-    columns, rows = (to_numpy(count).astype(np.float32) for count in counts)  # (N, W), (N, H)
+def _mask_centers(masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Centroids (N, 2), x and y in pixels with pixel centers at .5, and areas (N,) of ``masks`` (N, H, W) bool."""
+    counts = [masks.view(np.uint8).sum(axis=axis, dtype=np.int32) for axis in (1, 2)]
+    columns, rows = (count.astype(np.float32) for count in counts)  # (N, W), (N, H)
     areas = rows.sum(axis=1)
     totals = np.stack([line @ (np.arange(line.shape[1], dtype=np.float32) + 0.5) for line in (columns, rows)], axis=1)
     return totals / np.maximum(areas, 1)[:, None], areas
 
 
-def _encode_masks(masks: torch.Tensor) -> dict[str, np.ndarray]:
-    """Run-length encodings of ``masks`` (N, H, W): `masks` (N,) bytes and `mask_sizes` (N, 2) height, width."""
-    dense = to_numpy(masks).astype(np.uint8)
-    encoded = coco_mask.encode(np.asfortranarray(dense.transpose(1, 2, 0)))
+def _encode_masks(masks: np.ndarray) -> dict[str, np.ndarray]:
+    """Run-length encodings of ``masks`` (N, H, W) bool: `masks` (N,) bytes and `mask_sizes` (N, 2) height, width."""
+    encoded = coco_mask.encode(np.asfortranarray(masks.view(np.uint8).transpose(1, 2, 0)))
     counts = np.empty(len(encoded), dtype=object)
     counts[:] = [rle["counts"] for rle in encoded]
     return {"masks": counts, "mask_sizes": np.array([rle["size"] for rle in encoded], dtype=np.int64).reshape(-1, 2)}

@@ -8,14 +8,15 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
-from detectron2.structures import Instances
 
 from ictrack.structures.atomic_file import replacing
 from ictrack.structures.categories import class_name
 from ictrack.structures.command_line import OutputError
+from ictrack.structures.frame_arrays import FrameArrays
 from ictrack.structures.tracks import elected_class
 
 NUM_CROPS = 8
@@ -63,19 +64,17 @@ class CropGallery:
         except OSError as error:
             raise OutputError(f"{folder}: cannot be written ({error.strerror or error})") from error
 
-    def add(self, frame: np.ndarray, instances: Instances) -> None:
+    def add(self, frame: np.ndarray, tracks: Any) -> None:
         """Take the crops of the next frame.
 
         Args:
             frame: BGR uint8 (H, W, 3).
-            instances: Tracked detections at the frame's size, with ``ID``, ``scores``, ``pred_classes`` and
-                ``pred_boxes``; without any detection, only with ``ID``.
+            tracks: Tracked detections at the frame's size, Instances or arrays, see :meth:`FrameArrays.of`.
         """
         self._index += 1
-        if not len(instances):
-            return
-        boxes = instances.pred_boxes.tensor.cpu().numpy()
-        rows = zip(instances.ID.tolist(), instances.scores.tolist(), instances.pred_classes.tolist(), boxes)
+        arrays = FrameArrays.of(tracks)
+        ids = () if arrays.ids is None else arrays.ids.tolist()
+        rows = zip(ids, arrays.scores.tolist(), arrays.classes.tolist(), arrays.boxes)
         for track_id, score, category, box in rows:
             identity = self._identities.setdefault(track_id, _Identity())
             identity.votes[category] = identity.votes.get(category, 0.0) + score

@@ -7,14 +7,15 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import cv2
 import matplotlib
 import numpy as np
-from detectron2.structures import Instances
 from PIL import Image, ImageDraw, ImageFont
 
 from ictrack.structures.categories import class_name
+from ictrack.structures.frame_arrays import FrameArrays
 from ictrack.structures.joints import JointSet, joints_of
 
 from .colors import text_color, track_color
@@ -68,14 +69,13 @@ class TrackDrawer:
         self._trails: dict[int, deque[tuple[int, float, float]]] = {}
         self._num_frames = 0
 
-    def draw(self, frame: np.ndarray, instances: Instances) -> np.ndarray:
+    def draw(self, frame: np.ndarray, tracks: Any) -> np.ndarray:
         """Draw one frame.
 
         Args:
             frame: BGR uint8 (H, W, 3), which is not modified.
-            instances: N tracked detections at the frame's size with ``ID`` (N,), ``pred_masks`` (N, H, W) bool or else
-                ``pred_boxes``, and optionally ``scores``, ``pred_classes``, and ``pred_keypoints`` (N, J, 3) of x, y,
-                score, with which boxes are not outlined.
+            tracks: N tracked detections at the frame's size, Instances or arrays, see :meth:`FrameArrays.of`. Boxes are
+                outlined where there are neither masks nor keypoints.
 
         Returns:
             BGR uint8 (H * scale, W * scale, 3).
@@ -84,48 +84,46 @@ class TrackDrawer:
         if self.scale > 1:
             canvas = cv2.resize(frame, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_CUBIC)
         thickness = max(1, round(self.emphasis * min(canvas.shape[:2]) / 320))
-        shapes = self._shapes(instances)
+        arrays = FrameArrays.of(tracks)
+        shapes = self._shapes(arrays)
         for shape in sorted(shapes, key=lambda shape: -shape.area):  # small ones on top
             shape.fill(canvas, self.mask_opacity)
-        has_poses = instances.has("pred_keypoints")
         for shape in shapes:
-            if shape.mask is not None or not has_poses:
+            if shape.mask is not None or arrays.keypoints is None:
                 shape.outline(canvas, thickness)
-        if has_poses:
-            self._draw_poses(canvas, instances, thickness)
+        self._draw_poses(canvas, arrays, thickness)
         self._draw_trails(canvas, shapes, thickness)
         self._draw_labels(canvas, shapes)
         self._num_frames += 1
         return canvas
 
-    def _shapes(self, instances: Instances) -> list[_Shape]:
+    def _shapes(self, arrays: FrameArrays) -> list[_Shape]:
         """Shapes of all instances with at least one pixel, in the order of their identities."""
         shapes = []
-        make = _Shape.of_mask if instances.has("pred_masks") else _Shape.of_box
-        if instances.has("pred_masks"):
-            outlines = instances.pred_masks.cpu().numpy().view(np.uint8)
-        else:
-            outlines = instances.pred_boxes.tensor.cpu().numpy()
-        for row, track_id in enumerate(instances.ID.tolist()):
-            shape = make(outlines[row], self.scale, track_id, self._label(instances, row))
+        make = _Shape.of_box if arrays.masks is None else _Shape.of_mask
+        outlines = arrays.boxes if arrays.masks is None else arrays.masks.view(np.uint8)
+        for row, track_id in enumerate(_ids(arrays)):
+            shape = make(outlines[row], self.scale, track_id, self._label(arrays, row))
             if shape is not None:
                 shapes.append(shape)
         return sorted(shapes, key=lambda shape: shape.track_id)
 
-    def _draw_poses(self, canvas: np.ndarray, instances: Instances, thickness: int) -> None:
-        poses = instances.pred_keypoints.cpu().numpy() * [self.scale, self.scale, 1]
+    def _draw_poses(self, canvas: np.ndarray, arrays: FrameArrays, thickness: int) -> None:
+        if arrays.keypoints is None:
+            return
+        poses = arrays.keypoints * [self.scale, self.scale, 1]
         joints = self.joints or joints_of(poses.shape[1])
         if poses.shape[1] != len(joints):
             raise ValueError(f"poses have {poses.shape[1]} joints, not the {len(joints)} of {joints.name}")
-        for pose, track_id in zip(poses, instances.ID.tolist()):
+        for pose, track_id in zip(poses, _ids(arrays)):
             draw_skeleton(canvas, pose, joints, track_color(track_id), thickness + 1, self.min_joint_score)
 
-    def _label(self, instances: Instances, row: int) -> str:
+    def _label(self, arrays: FrameArrays, row: int) -> str:
         words = []
-        if self.class_names is not None and instances.has("pred_classes"):
-            words.append(class_name(self.class_names, int(instances.pred_classes[row])))
-        if self.show_scores and instances.has("scores"):
-            words.append(f"{float(instances.scores[row]):.2f}")
+        if self.class_names is not None:
+            words.append(class_name(self.class_names, int(arrays.classes[row])))
+        if self.show_scores:
+            words.append(f"{arrays.scores[row]:.2f}")
         return "  ".join(words)
 
     def _draw_trails(self, canvas: np.ndarray, shapes: list[_Shape], thickness: int) -> None:
@@ -163,6 +161,12 @@ class TrackDrawer:
             taken.append((x, y, x + w, y + h))
             region = canvas[y : y + h, x : x + w]
             region[:] = region + (color[:h, :w] - region.astype(np.float32)) * alpha[:h, :w] + 0.5
+
+
+def _ids(arrays: FrameArrays) -> list[int]:
+    if arrays.ids is None:
+        raise ValueError("detections without identities cannot be drawn as tracks")
+    return arrays.ids.tolist()
 
 
 def legible_scale(height: int, width: int) -> int:

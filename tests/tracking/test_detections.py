@@ -5,7 +5,8 @@ import pytest
 import torch
 from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
 
-from ictrack.tracking.detections import TrackerInputError, current_detections, select_detections, select_rows
+from ictrack.tracking.detections import ArrayDetections, TrackerInputError, select_detections
+from ictrack.tracking.instances import InstancesDetections, current_detections, select_rows
 
 
 def with_every_kind_of_field():
@@ -39,18 +40,34 @@ def test_no_rows_and_all_rows():
 
 
 def test_the_best_detections_enter_in_their_order(make_detections):
-    instances = make_detections(scores=[0.3, 0.9, 0.1, 0.5, 0.9, 0.05])
-    assert select_detections(instances, 0.1, 10).tolist() == [0, 1, 2, 3, 4]
-    assert select_detections(instances, 0.1, 3).tolist() == [1, 3, 4]
-    assert select_detections(instances, 0.1, 1).tolist() == [1]
-    assert select_detections(Instances((4, 5)), 0.1, 1).tolist() == []
+    detections = InstancesDetections(make_detections(scores=[0.3, 0.9, 0.1, 0.5, 0.9, 0.05]))
+    assert select_detections(detections, 0.1, 10).tolist() == [0, 1, 2, 3, 4]
+    assert select_detections(detections, 0.1, 3).tolist() == [1, 3, 4]
+    assert select_detections(detections, 0.1, 1).tolist() == [1]
+    assert select_detections(InstancesDetections(Instances((4, 5))), 0.1, 1).tolist() == []
+    assert select_detections(ArrayDetections({}), 0.1, 1).tolist() == []
 
 
 def test_scores_are_checked(make_detections):
     with pytest.raises(TrackerInputError, match=r"`scores` is not finite in rows \[1\]"):
-        select_detections(make_detections(scores=[0.3, float("nan")]), 0.1, 10)
+        select_detections(InstancesDetections(make_detections(scores=[0.3, float("nan")])), 0.1, 10)
     with pytest.raises(TrackerInputError, match="no field `scores`"):
-        select_detections(Instances((4, 5), pred_classes=torch.zeros(1)), 0.1, 10)
+        select_detections(ArrayDetections({"pred_classes": np.zeros(1)}), 0.1, 10)
+
+
+@pytest.mark.parametrize("wrap", [lambda masks: masks, BitMasks], ids=["tensor", "BitMasks"])
+def test_fields_are_columns(wrap, make_detections):
+    masks = torch.eye(2, 20).reshape(2, 4, 5)
+    instances = make_detections(scores=[0.5, 0.25], pred_masks=wrap(masks))
+    instances.embeddings = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.bfloat16, requires_grad=True)
+    detections = InstancesDetections(instances)
+    assert len(detections) == 2 and detections.has("pred_boxes") and not detections.has("pred_keypoints")
+    assert detections.column("scores").tolist() == [0.5, 0.25]
+    assert detections.column("embeddings", np.array([1])).tolist() == [[3.0, 4.0]]
+    assert detections.column("pred_boxes", np.array([0])).tolist() == [[10.0, 10.0, 30.0, 30.0]]
+    for rows in ([0, 1], [1]):
+        picked = detections.column("pred_masks", np.array(rows))
+        assert picked.dtype == bool and np.array_equal(picked, masks[rows].numpy() > 0)
 
 
 def test_current_detections_drops_rows_of_earlier_frames(make_detections):

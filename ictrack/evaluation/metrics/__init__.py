@@ -5,8 +5,9 @@ Imports are lazy: importing SciPy takes longer than scoring a small file.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from ictrack.structures.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from .association.clear_mot import clear_counts as clear_counts
@@ -61,9 +62,4 @@ _MODULE_OF = {
     "teta_scores": "tao.teta",
 }
 __all__ = sorted(_MODULE_OF)
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        return getattr(import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _MODULE_OF)

@@ -1,0 +1,87 @@
+"""Detectron2's ``Instances`` for trackers: their fields as arrays, selection of rows, identities."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from detectron2.structures import Instances
+
+from .detections import TrackerInputError
+
+
+class InstancesDetections:
+    """Fields of ``Instances`` as the columns of :class:`Detections <ictrack.tracking.detections.Detections>`.
+
+    `pred_boxes` are Boxes, `pred_masks` a tensor (N, H, W) or BitMasks. Instances without any field count as empty.
+    """
+
+    def __init__(self, instances: Instances) -> None:
+        self._instances = instances
+
+    def __len__(self) -> int:
+        return len(self._instances) if self._instances.get_fields() else 0
+
+    def has(self, name: str) -> bool:
+        return self._instances.has(name)
+
+    def column(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
+        value = self._instances.get(name)
+        value = getattr(value, "tensor", value)
+        if rows is None:
+            return _to_numpy(value)
+        if name == "pred_masks":  # only these masks leave the device, and none is copied where all are asked for
+            return _to_numpy((value if len(rows) == len(value) else value[torch.from_numpy(rows)]).bool())
+        return _to_numpy(value)[rows]
+
+
+def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
+    """Array of a tensor: float32 for any floating type (NumPy has no bfloat16), otherwise the tensor's own type."""
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+
+
+def select_rows(instances: Instances, rows: np.ndarray) -> Instances:
+    """New Instances with ``rows`` (K,) int64, ascending and unique, of every field.
+
+    Unlike ``Instances.__getitem__`` it supports fields that are lists, tuples and arrays. If all rows are selected, the
+    fields are shared with ``instances``, and dense masks are not copied.
+    """
+    selected = Instances(instances.image_size)
+    everything = bool(instances.get_fields()) and len(rows) == len(instances)
+    index = torch.from_numpy(rows)
+    for name, value in instances.get_fields().items():
+        if everything:
+            picked = value
+        elif isinstance(value, (list, tuple)):
+            picked = type(value)(value[row] for row in rows.tolist())
+        else:
+            picked = value[rows if isinstance(value, np.ndarray) else index]
+        selected.set(name, picked)
+    return selected
+
+
+def with_ids(instances: Instances, rows: np.ndarray, ids: np.ndarray) -> Instances:
+    """Instances of ``rows`` (K,) with ``ids`` (K,) int64 as the LongTensor field `ID`, on the scores' device."""
+    tracked = select_rows(instances, rows)
+    device = tracked.scores.device if tracked.has("scores") else "cpu"
+    tracked.set("ID", torch.as_tensor(ids, dtype=torch.int64, device=device))
+    return tracked
+
+
+def current_detections(instances: Instances) -> Instances:
+    """Rows of this frame in any tracker's output, with `ID` as a LongTensor.
+
+    Detectron2's own trackers give `ID` as a list and append rows of earlier frames, marked by a positive
+    `lost_frame_count`, which are dropped. The output of ICTrack's trackers is returned unchanged.
+
+    Raises:
+        TrackerInputError: there is no field `ID`.
+    """
+    if not instances.has("ID"):
+        raise TrackerInputError("detections have no field `ID`: these Instances have not been through a tracker")
+    ids = instances.ID
+    if isinstance(ids, torch.Tensor) and not instances.has("lost_frame_count"):
+        return instances
+    lost = instances.lost_frame_count if instances.has("lost_frame_count") else [0] * len(ids)
+    rows = np.flatnonzero(np.asarray(lost, dtype=np.int64) == 0)
+    return with_ids(instances, rows, np.asarray(ids, dtype=np.int64)[rows])
