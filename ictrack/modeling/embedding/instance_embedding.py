@@ -215,9 +215,9 @@ class InstanceEmbeddingHead(EmbeddingHead):
     def _read_pooled(self, instances: Sequence[Instances]) -> Tensor:
         if not self.is_linear:
             raise ValueError(f"{POOLED} need a linear head, which commutes with averaging: MODEL.EMBEDDING.NUM_CONVS 0")
-        return self._embed_pooled(torch.cat([x.get(POOLED) for x in instances]).split(self._widths, dim=1))
+        return self.embed_pooled(torch.cat([x.get(POOLED) for x in instances]).split(self._widths, dim=1))
 
-    def _embed_pooled(self, pooled: Sequence[Tensor]) -> Tensor:
+    def embed_pooled(self, pooled: Sequence[Tensor]) -> Tensor:
         """(N, D) float32 embeddings by a linear head, from averaged features (N, C_l) of each in_feature."""
         projected = self._project([x[:, :, None, None] for x in pooled])
         return torch.stack([x.flatten(1) for x in projected]).mean(dim=0).float()
@@ -242,7 +242,7 @@ class InstanceEmbeddingHead(EmbeddingHead):
     def _embed_masks(self, inputs: Sequence[Tensor], masks: Sequence[Tensor]) -> Tensor:
         if self.is_linear:
             # The mean and a 1x1 convolution commute: N vectors are projected instead of H x W.
-            return self._embed_pooled(mask_readout(inputs, masks))
+            return self.embed_pooled(mask_readout(inputs, masks))
         pooled = mask_readout(self._project(inputs), masks)
         return torch.stack(pooled).mean(dim=0).float()  # (sum_i N_i, D)
 

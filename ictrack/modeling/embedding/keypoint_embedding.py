@@ -257,15 +257,23 @@ class KeypointEmbeddingModule(EmbeddingHead):
               two people by the mean cosine over the joints that are valid in both. With "scalar_tags" (N_i, J, 2), the
               tag and a 1, to be compared by distance.
         """
-        embeddings, valid = self._read(self(features), self._keypoints(instances, padded_size), self.min_joint_score)
+        result = self.embed_poses(self(features), self._keypoints(instances, padded_size))
+        return list(result.split([len(x) for x in instances]))
+
+    def embed_poses(self, embedding_map: Tensor, poses: Sequence[Tensor]) -> Tensor:
+        """Embeddings of people, (R, D) or (R, J, D), see :meth:`embed`.
+
+        Args:
+            embedding_map: Result of :meth:`forward`.
+            poses: B tensors (N_i, J, 3) of x, y in pixels of the padded input, and the score of each joint.
+        """
+        embeddings, valid = self._read(embedding_map, poses, self.min_joint_score)
         valid = torch.where(valid.any(dim=1, keepdim=True), valid, self._selected(valid))
         if self.similarity == "person":
-            result = _masked_mean(embeddings, valid)
-        else:
-            is_scalar = self.objective == "scalar_tags"
-            parts = F.pad(embeddings, (0, 1), value=1.0) if is_scalar else F.normalize(embeddings, dim=2)
-            result = parts * valid[..., None]
-        return list(result.split([len(x) for x in instances]))
+            return _masked_mean(embeddings, valid)
+        is_scalar = self.objective == "scalar_tags"
+        parts = F.pad(embeddings, (0, 1), value=1.0) if is_scalar else F.normalize(embeddings, dim=2)
+        return parts * valid[..., None]
 
     def read(
         self, features: dict[str, Tensor], instances: Sequence[Instances], padded_size: tuple[int, int]

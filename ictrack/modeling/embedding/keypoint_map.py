@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ictrack.modeling.tracing import map_extent
+
 
 class KeypointEncoderDecoder(nn.Module):
     """Embedding map of twice a feature's resolution, from the feature and the joints' heatmaps, if any.
@@ -76,8 +78,7 @@ def sample_joints(embedding_map: Tensor, points: list[Tensor], stride: float) ->
     Returns:
         (sum_i N_i, J, D) float32, images in order.
     """
-    height, width = embedding_map.shape[-2:]
-    size = points[0].new_tensor([width * stride, height * stride])
+    size = map_extent(embedding_map, stride).to(points[0])
     with torch.autocast(device_type=embedding_map.device.type, enabled=False):
         read = [
             F.grid_sample(one[None].float(), (2 * p / size - 1)[None].float(), "bilinear", "border", False)[0]
@@ -88,5 +89,4 @@ def sample_joints(embedding_map: Tensor, points: list[Tensor], stride: float) ->
 
 def inside_map(embedding_map: Tensor, points: Tensor, stride: float) -> Tensor:
     """(...) bool, True for points (..., 2) inside the area that a map of ``stride`` covers."""
-    height, width = embedding_map.shape[-2:]
-    return ((points >= 0) & (points <= points.new_tensor([width * stride, height * stride]))).all(dim=-1)
+    return ((points >= 0) & (points <= map_extent(embedding_map, stride).to(points))).all(dim=-1)

@@ -112,20 +112,19 @@ class PointSetAnchorGenerator(nn.Module):
 
     def forward(self, level_sizes: Sequence[tuple[int, int]]) -> PoseAnchors:
         """Anchors of levels with resolutions ``level_sizes``."""
-        origins, strides = [], []
-        for stride, (height, width) in zip(self.strides, level_sizes):
+        origins, strides, levels = [], [], []
+        for level, (stride, (height, width)) in enumerate(zip(self.strides, level_sizes)):
             rows, cols = torch.meshgrid(
                 torch.arange(height, device=stride.device), torch.arange(width, device=stride.device), indexing="ij"
             )
             origins.append((torch.stack([cols, rows], dim=-1) * stride).flatten(0, 1).float())
             strides.append(stride.repeat(height * width))
-        origin = torch.cat(origins)
-        counts = torch.tensor([len(x) for x in origins], device=origin.device)
-        level = torch.arange(len(origins), device=origin.device).repeat_interleave(counts, output_size=len(origin))
+            levels.append(torch.full_like(strides[-1], level))
+        origin, of_level = torch.cat(origins), torch.cat(levels)
         stride = torch.cat(strides).float()
         return PoseAnchors(
-            points=self.base_points[level] + origin[:, None],
-            boxes=self.base_boxes[level] + origin.repeat(1, 2),
+            points=self.base_points[of_level] + origin[:, None],
+            boxes=self.base_boxes[of_level] + origin.repeat(1, 2),
             origins=origin,
             strides=stride,
             scales=stride * self.point_scale,

@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import DeformConv2d, deform_conv2d
 
+from ictrack.modeling.tracing import is_exported
+
 from .anchors import PoseAnchors
 from .shared_taps import convolve_at
 
@@ -71,8 +73,9 @@ class PointAlignedBranch(nn.Module):
 def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor, *, is_fixed: bool = False) -> Tensor:
     """(B, D, H, W) result of torchvision's ``deform_conv2d`` with 3x3 kernels and padding 1.
 
-    On a CPU the taps are read otherwise, since the backward pass of torchvision's operator would take most of a
-    training step; it also computes a gradient of the offsets, which is not needed.
+    On a CPU, and in an export, the taps are read otherwise: the backward pass of torchvision's operator would take most
+    of a training step and also computes a gradient of the offsets, which is not needed; and few programs that run ONNX
+    have the operator.
 
     Args:
         x: (B, C, H, W).
@@ -81,7 +84,7 @@ def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor, *, is_fix
         weight: (D, C, 3, 3).
         is_fixed: Whether the offsets are (1, 18, H, W), and the same in later calls with this size.
     """
-    if x.device.type != "cpu":
+    if x.device.type != "cpu" and not is_exported():
         return deform_conv2d(x, offsets.expand(len(x), -1, -1, -1).contiguous(), weight, padding=1)
     height, width = x.shape[-2:]
     rows = torch.arange(height, device=x.device)[:, None]
@@ -156,7 +159,8 @@ class PointSetAnchorHead(nn.Module):
             with_logits, with_boxes: Whether to run the class branch, the box branch.
         """
         offsets = self.sampling_offsets(points, anchors)
-        is_first_stage = points.data_ptr() == anchors.points.data_ptr()
+        # In an export the anchors depend on the size of the image.
+        is_first_stage = not is_exported() and points.data_ptr() == anchors.points.data_ptr()
 
         def run(branch: PointAlignedBranch) -> Tensor:
             levels = [branch(x, o, is_first_stage).flatten(2) for x, o in zip(features, offsets)]

@@ -120,13 +120,19 @@ class PoseSelector:
             offsets: (J, 2, h, w) in cells.
             image_size: (height, width) without padding.
         """
+        extent = points.new_tensor([image_size[1], image_size[0]])
+        return self.candidates_within(points, scores, heatmaps, offsets, extent)
+
+    def candidates_within(
+        self, points: Tensor, scores: Tensor, heatmaps: Tensor, offsets: Tensor, extent: Tensor
+    ) -> PoseCandidates:
+        """See :meth:`candidates`, with ``extent`` (2,), width and height of the image without padding."""
         heatmap_scores = sample_heatmaps(heatmaps, points, self.heatmap_stride)
         if self.snap:
             peaks = find_peaks(heatmaps, offsets, self.heatmap_stride, self.peak_kernel, self.max_peaks)
             points, peak_scores = snap_to_peaks(points, peaks, self.snap_gate)
             heatmap_scores = torch.where(peak_scores > 0, peak_scores, heatmap_scores)
-            maximum = points.new_tensor([[image_size[1], image_size[0]]])
-            points = clip_points(points[None], maximum)[0]
+            points = clip_points(points[None], extent[None])[0]
         return PoseCandidates(points, scores, heatmap_scores)
 
     def select(self, candidates: PoseCandidates) -> PoseCandidates:

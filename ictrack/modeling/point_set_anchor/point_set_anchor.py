@@ -295,9 +295,15 @@ class PointSetAnchor(TrackableDetector):
             parts: Branches to run: all that have a loss ("everything"); the point branches and the last stage's class
                 branch ("people"); or the point branches ("poses").
         """
+        maximum = torch.tensor([[w - 1, h - 1] for h, w in image_sizes], device=self.device)
+        return self.stages_within(features, maximum, parts)
+
+    def stages_within(
+        self, features: dict[str, Tensor], maximum: Tensor, parts: Literal["everything", "people", "poses"]
+    ) -> tuple[list[Stage], PoseAnchors]:
+        """Stages, see :meth:`stages`, with the last pixel's x, y of each image, ``maximum`` (B, 2)."""
         levels = [features[name] for name in self.in_features]
         anchors = self.anchor_generator([(x.shape[2], x.shape[3]) for x in levels])
-        maximum = torch.tensor([[w - 1, h - 1] for h, w in image_sizes], device=self.device)
         points, boxes = anchors.points[None], anchors.boxes[None]
         stages = []
         for i, head in enumerate(self.heads):

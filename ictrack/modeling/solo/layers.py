@@ -9,10 +9,13 @@ from detectron2.layers import Conv2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ictrack.modeling.tracing import is_exported
+
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear resize of (N, C, H, W) to (N, C, *size), corners not aligned, no antialiasing."""
-    if tuple(x.shape[-2:]) == tuple(size):
+    # In an export, a size that does not follow from the image's equals that of the map by chance.
+    if tuple(x.shape[-2:]) == tuple(size) and not (is_exported() and any(isinstance(side, int) for side in size)):
         return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
 

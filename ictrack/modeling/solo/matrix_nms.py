@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ictrack.modeling.tracing import is_exported
+
 # Number of masks up to which one matrix product is the fastest on a CPU; height and width of the tiles that are faster
 # for more, and rows of their products at a time.
 _FEW = 64
@@ -46,21 +48,26 @@ def matrix_nms(masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "ga
     order = classes.argsort(stable=True)
     counts = classes[order].unique_consecutive(return_counts=True)[1]
     for members in order.split(counts.tolist()) if len(classes) else ():
-        iou = _mask_iou(masks[members]).triu(diagonal=1)
-        compensation = iou.max(dim=0).values[:, None]
-        if kernel == "gaussian":
-            factors = torch.exp(-sigma * (iou.square() - compensation.square()))
-        else:
-            # An exact duplicate (c_i = 1) has factor 0 itself; the floor avoids its 0 / 0.
-            factors = (1 - iou) / (1 - compensation).clamp(min=1e-6)
-        decayed[members] *= factors.min(dim=0).values
+        decayed[members] *= decay_factors(mask_iou(masks[members]).triu(diagonal=1), kernel, sigma)
     return decayed
 
 
-def _mask_iou(masks: Tensor) -> Tensor:
+def decay_factors(iou: Tensor, kernel: str, sigma: float) -> Tensor:
+    """(N,) factors of scores, from the IoU (N, N) of masks with better ones: above the diagonal, 0 elsewhere and where
+    masks are of different classes."""
+    compensation = iou.max(dim=0).values[:, None]
+    if kernel == "gaussian":
+        factors = torch.exp(-sigma * (iou.square() - compensation.square()))
+    else:
+        # An exact duplicate (c_i = 1) has factor 0 itself; the floor avoids its 0 / 0.
+        factors = (1 - iou) / (1 - compensation).clamp(min=1e-6)
+    return factors.min(dim=0).values
+
+
+def mask_iou(masks: Tensor) -> Tensor:
     """(N, N) IoU of (N, H, W) bool masks; counts are exact in float32 below 2^24 pixels."""
     with torch.autocast(masks.device.type, enabled=False):
-        if masks.device.type == "cpu" and len(masks) > _FEW:
+        if masks.device.type == "cpu" and not is_exported() and len(masks) > _FEW:
             intersection = _intersections_by_tiles(masks)
         else:
             flat = masks.flatten(1).float()

@@ -82,7 +82,7 @@ def paste_masks(
             row_hits.index_put_((mask, row), tile.any(2).int(), accumulate=True)
             column_hits.index_put_((mask, column), tile.any(1).int(), accumulate=True)
     row_ends, column_ends = (
-        _extent(hits.flatten(1)[:, :size]) for hits, size in zip((row_hits, column_hits), output_size)
+        extents(hits.flatten(1)[:, :size]) for hits, size in zip((row_hits, column_hits), output_size)
     )
     ends = torch.stack([column_ends, row_ends], dim=2).flatten(1)  # x0, y0, x1, y1
     cropped = pasted[:, : output_size[0], : output_size[1]].contiguous()
@@ -97,14 +97,14 @@ def _axis(source: int, padded: int, image: int, output: int, side: int) -> _Axis
     matrix = F.interpolate(upsampled, size=output, mode="linear", align_corners=False)[0].T
     matrix = F.pad(matrix, (0, 0, 0, -output % side)).unflatten(0, (-1, side))
     reads = (matrix != 0).any(1)
-    ends = _extent(reads)
+    ends = extents(reads)
     length = int(ends.diff().amax())
     first = ends[:, 0].clamp(max=source - length)
     index = first[:, None] + torch.arange(length)
     return _Axis(matrix.gather(2, index[:, None].expand(-1, side, -1)), index, reads.float())
 
 
-def _extent(hits: Tensor) -> Tensor:
+def extents(hits: Tensor) -> Tensor:
     """(N, 2) int64 first and last + 1 index that is not 0 in each row of (N, L); an empty row ends at 0."""
     length = hits.shape[1]
     index = torch.arange(1, length + 1, device=hits.device)

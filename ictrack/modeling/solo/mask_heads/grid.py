@@ -39,10 +39,11 @@ class GridMaskHead(SOLOHead):
         """
         output = self.mask_outputs[level]
         index = torch.cat(cells)
-        filters = output.get_parameter("weight")[index].flatten(1).split([len(c) for c in cells])
+        filters = output.get_parameter("weight")[index].flatten(1)
+        by_image = filters.split([len(c) for c in cells]) if len(cells) > 1 else (filters,)
         height, width = maps[0].shape[-2:]
         logits = (
-            torch.cat([f @ x.flatten(1) for f, x in zip(filters, maps)]) + output.get_parameter("bias")[index, None]
+            torch.cat([f @ x.flatten(1) for f, x in zip(by_image, maps)]) + output.get_parameter("bias")[index, None]
         )
         return resize(logits.view(1, -1, height, width), (2 * height, 2 * width))[0]
 

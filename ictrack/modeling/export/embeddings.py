@@ -1,0 +1,96 @@
+"""Embeddings of one image's detections in an exported model, by tensors alone."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from ictrack.modeling.embedding import EmbeddingHead, InstanceEmbeddingHead, VideoEmbedding
+from ictrack.modeling.embedding.readout import cell_readout
+from ictrack.modeling.embedding.video_embedding import fuse_embeddings
+
+
+class ExportError(ValueError):
+    """A model that cannot be exported; the message says what of it, and what can be."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """Places at which heads read the N detections of an image; those that its detector does not know are None.
+
+    Attributes:
+        cells: (N, 3) int64 level, row, column.
+        masks: (N, h, w) bool masks of the padded input.
+        poses: (N, J, 3) x, y in pixels of the padded input, score.
+    """
+
+    cells: Tensor | None = None
+    masks: Tensor | None = None
+    poses: Tensor | None = None
+
+
+def embed(head: Any, features: dict[str, Tensor], located: Located) -> Tensor:
+    """(N, D) or (N, P, D) embeddings, as :meth:`EmbeddingHead.embed` gives them for one image.
+
+    Raises:
+        ExportError: the head is of another kind, or reads what the detector does not have.
+    """
+    if isinstance(head, VideoEmbedding):
+        return _fused(head, features, located)
+    if isinstance(head, InstanceEmbeddingHead):
+        if head.reads == "cells" and located.cells is not None:
+            cells = F.pad(located.cells, (1, 0))  # of the only image
+            return cell_readout(head(features), cells, head.detector_grids).float()
+        if head.reads == "masks" and located.masks is not None:
+            if head.is_linear:
+                return head.embed_pooled([_mean_inside(features[x], located.masks) for x in head.in_features])
+            return torch.stack([_mean_inside(x, located.masks) for x in head(features)]).mean(dim=0)
+    if head.reads == "keypoints" and located.poses is not None:
+        return head.embed_poses(head(features), [located.poses])
+    raise ExportError(
+        f"an embedding head {type(head).__name__} that reads {head.reads} cannot be exported with this detector; "
+        "InstanceEmbeddingHead can be with SOLO, KeypointEmbeddingModule with PointSetAnchor"
+    )
+
+
+def dense_maps(head: EmbeddingHead, features: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Maps of a head by name, one a level, from which embeddings are read; of two heads those of both."""
+    if isinstance(head, VideoEmbedding):
+        both = {"image": head.image_head, "video": head.video_head}
+        return {f"{kind}_{name}": x for kind, one in both.items() for name, x in dense_maps(one, features).items()}
+    maps = head(features)
+    return {"embedding": maps} if isinstance(maps, Tensor) else {f"embedding_{i}": x for i, x in enumerate(maps)}
+
+
+def _fused(head: VideoEmbedding, features: dict[str, Tensor], located: Located) -> Tensor:
+    """See :meth:`VideoEmbedding.embed`."""
+    weight = head.fusion_weight
+    if head.has_tags and not math.isinf(weight):
+        tags = embed(head.image_head, features, located)
+        if weight == 0:
+            return tags
+        return torch.cat([tags[..., :1], F.normalize(embed(head.video_head, features, located), dim=-1)], dim=-1)
+    if weight == 0 or math.isinf(weight):
+        return F.normalize(embed(head.video_head if weight else head.image_head, features, located), dim=-1)
+    return fuse_embeddings(*(embed(x, features, located) for x in (head.image_head, head.video_head)), weight)
+
+
+def _mean_inside(feature: Tensor, masks: Tensor) -> Tensor:
+    """(N, C) float32 mean of a map (1, C, H, W) inside masks (N, h, w), weighted by the covered share of each cell.
+
+    The sides of one are whole multiples of the other's, by the same factor for all sizes of images.
+    """
+    shares = masks.float()
+    factor = float(masks.shape[-1]) / float(feature.shape[-1])
+    if factor > 1:
+        shares = F.avg_pool2d(shares[:, None], round(factor))[:, 0]
+    elif factor < 1:
+        for axis in (1, 2):
+            shares = shares.repeat_interleave(round(1 / factor), dim=axis)
+    shares = F.normalize(shares.flatten(1), p=1, dim=1)
+    return shares @ feature[0].flatten(1).float().T
