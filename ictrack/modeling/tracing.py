@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 
 def is_exported() -> bool:
@@ -16,3 +19,18 @@ def map_extent(x: Tensor, stride: float = 1) -> Tensor:
     if torch.jit.is_tracing():
         return torch._shape_as_tensor(x)[-2:].flip(0).to(x) * stride
     return x.new_tensor([x.shape[-1] * stride, x.shape[-2] * stride])
+
+
+def area_average(x: Tensor, size: Sequence[int]) -> Tensor:
+    """(B, C, *size) area averages of a map (B, C, H, W).
+
+    In a trace the sides of one are whole multiples of the other's, by a factor that is the same for all sizes of images.
+    """
+    if not torch.jit.is_tracing():
+        return F.adaptive_avg_pool2d(x, (size[0], size[1]))
+    factor = float(x.shape[-1]) / float(size[-1])
+    if factor >= 1:
+        return F.avg_pool2d(x, round(factor)) if factor > 1 else x
+    for axis in (2, 3):
+        x = x.repeat_interleave(round(1 / factor), dim=axis)
+    return x

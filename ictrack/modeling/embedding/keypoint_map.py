@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ictrack.modeling.tracing import map_extent
+from ictrack.modeling.tracing import area_average, map_extent
 
 
 class KeypointEncoderDecoder(nn.Module):
@@ -62,8 +62,7 @@ class KeypointEncoderDecoder(nn.Module):
         """
         if heatmaps is None:
             return self.decoder(self.encoder(feature))
-        height, width = feature.shape[-2:]
-        heatmaps = F.adaptive_avg_pool2d(heatmaps, (height, width)).to(feature.dtype)
+        heatmaps = area_average(heatmaps, feature.shape[-2:]).to(feature.dtype)
         return self.decoder(self.encoder(torch.cat([feature, heatmaps], dim=1)))
 
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from ictrack.modeling.embedding import EmbeddingHead, InstanceEmbeddingHead, VideoEmbedding
 from ictrack.modeling.embedding.readout import cell_readout
 from ictrack.modeling.embedding.video_embedding import fuse_embeddings
+from ictrack.modeling.tracing import area_average
 
 
 class ExportError(ValueError):
@@ -77,20 +78,12 @@ def _fused(head: VideoEmbedding, features: dict[str, Tensor], located: Located) 
         return torch.cat([tags[..., :1], F.normalize(embed(head.video_head, features, located), dim=-1)], dim=-1)
     if weight == 0 or math.isinf(weight):
         return F.normalize(embed(head.video_head if weight else head.image_head, features, located), dim=-1)
-    return fuse_embeddings(*(embed(x, features, located) for x in (head.image_head, head.video_head)), weight)
+    image, video = (embed(x, features, located) for x in (head.image_head, head.video_head))
+    return fuse_embeddings(image, video, weight)
 
 
 def _mean_inside(feature: Tensor, masks: Tensor) -> Tensor:
-    """(N, C) float32 mean of a map (1, C, H, W) inside masks (N, h, w), weighted by the covered share of each cell.
-
-    The sides of one are whole multiples of the other's, by the same factor for all sizes of images.
-    """
-    shares = masks.float()
-    factor = float(masks.shape[-1]) / float(feature.shape[-1])
-    if factor > 1:
-        shares = F.avg_pool2d(shares[:, None], round(factor))[:, 0]
-    elif factor < 1:
-        for axis in (1, 2):
-            shares = shares.repeat_interleave(round(1 / factor), dim=axis)
+    """(N, C) float32 mean of a map (1, C, H, W) inside masks (N, h, w), weighted by the covered share of each cell."""
+    shares = area_average(masks.float()[:, None], feature.shape[-2:])
     shares = F.normalize(shares.flatten(1), p=1, dim=1)
     return shares @ feature[0].flatten(1).float().T

@@ -15,7 +15,7 @@ from .image_input import image_extent, prepare_image
 class PointSetAnchorDetections(nn.Module):
     """People in one image, those of :meth:`PointSetAnchor.forward` up to rounding."""
 
-    output_names = ("scores", "pred_classes", "pred_boxes", "pred_keypoints")
+    output_names: tuple[str, ...] = ("scores", "pred_classes", "pred_boxes", "pred_keypoints")
 
     def __init__(self, model: PointSetAnchor) -> None:
         """Raises ExportError if the model has test-time augmentation."""

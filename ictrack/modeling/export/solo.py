@@ -22,7 +22,7 @@ from .image_input import prepare_image
 class SOLODetections(nn.Module):
     """Detections in one image, those of :meth:`SOLO.forward` up to rounding."""
 
-    output_names = ("scores", "pred_classes", "pred_boxes", "pred_masks")
+    output_names: tuple[str, ...] = ("scores", "pred_classes", "pred_boxes", "pred_masks")
 
     def __init__(self, model: SOLO) -> None:
         super().__init__()

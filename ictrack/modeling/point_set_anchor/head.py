@@ -90,7 +90,7 @@ def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor, *, is_fix
     rows = torch.arange(height, device=x.device)[:, None]
     columns = torch.arange(width, device=x.device)
     taps = x.new_tensor(_REGULAR_GRID)
-    dy, dx = offsets.detach().unflatten(1, (-1, 2)).unbind(2)  # (B, 9, H, W)
+    dy, dx = offsets.detach()[:, 0::2], offsets.detach()[:, 1::2]  # (B, 9, H, W)
     y = dy + rows + taps[:, 0, None, None]
     x_ = dx + columns + taps[:, 1, None, None]
     if is_fixed:
@@ -167,7 +167,8 @@ class PointSetAnchorHead(nn.Module):
             return torch.cat(levels, dim=2).transpose(1, 2)  # (B, A, channels)
 
         logits = run(self.class_branch)[..., 0] if with_logits else None
-        point_deltas = run(self.point_branch).unflatten(2, (self.num_joints, 2))
+        point_deltas = run(self.point_branch)
+        point_deltas = point_deltas.reshape(*point_deltas.shape[:2], self.num_joints, 2)
         return StagePredictions(logits, point_deltas, run(self.box_branch) if with_boxes else None)
 
     def sampling_offsets(self, points: Tensor, anchors: PoseAnchors) -> list[Tensor]:
@@ -178,6 +179,6 @@ class PointSetAnchorHead(nn.Module):
         taps = (points[:, :, self.sampled_joints] - anchors.origins[:, None]) / anchors.strides[:, None, None]
         offsets = (taps.flip(-1) - taps.new_tensor(_REGULAR_GRID)).flatten(2)  # (B, A, 18): (dy, dx) a tap
         return [
-            level.transpose(1, 2).unflatten(2, size)
+            level.transpose(1, 2).reshape(-1, level.shape[2], *size)
             for level, size in zip(anchors.split(offsets, dim=1), anchors.level_sizes)
         ]

@@ -60,7 +60,8 @@ class HeatmapHead(nn.Module):
         Returns:
             Heatmaps (B, J, 2H, 2W) and offsets (B, J, 2, 2H, 2W), x then y, in cells, all float32 in [0, 1].
         """
-        return self.heatmaps(feature), self.offset(feature).float().sigmoid().unflatten(1, (-1, 2))
+        offsets = self.offset(feature).float().sigmoid()
+        return self.heatmaps(feature), offsets.reshape(offsets.shape[0], -1, 2, *offsets.shape[2:])
 
     def heatmaps(self, feature: Tensor) -> Tensor:
         """Heatmaps (B, J, 2H, 2W) only."""
