@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pickle
+import pickletools
 from codecs import encode
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -105,6 +106,17 @@ def safe_globals() -> AbstractContextManager[Any]:
     given = {f"{module}.{name}": value for (module, name), value in _ALLOWED.items() if module.startswith("numpy")}
     given["mmengine.logging.history_buffer.HistoryBuffer"] = _TrainingLog
     return torch.serialization.safe_globals([(value, name) for name, value in given.items()])
+
+
+def check_memo(file: BinaryIO) -> None:
+    """Raise UnpicklingError if a pickle numbers its objects beyond their count: Python would make room for all numbers.
+
+    Raises ValueError if it is damaged. The file is read to the pickle's end, and then from its beginning again.
+    """
+    for count, (operation, number, _) in enumerate(pickletools.genops(file)):
+        if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and number not in range(count + 1):
+            raise pickle.UnpicklingError(f"it gives the number {number} to one of its first {count + 1} objects")
+    file.seek(0)
 
 
 class ForbiddenGlobalError(pickle.UnpicklingError):

@@ -6,17 +6,29 @@ binary file with the constants in the manifest's order, perhaps in half precisio
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from ictrack.structures.json_files import parse_json
+
+# Errors of what is missing in a graph, or of another kind than it should be.
+_ERRORS = (KeyError, TypeError, AttributeError, IndexError, OverflowError, RuntimeError)
 _TYPES = {"float32": "<f4", "int32": "<i4", "bool": "?", "float16": "<f2"}
+
+
+@contextmanager
+def _damage() -> Iterator[None]:
+    try:
+        yield
+    except _ERRORS as error:
+        raise ValueError(f"the graph is damaged ({type(error).__name__}: {error})") from error
 
 
 class GraphModel:
@@ -33,11 +45,15 @@ class GraphModel:
             graph, weights: Contents of the .json and the .bin file.
 
         Raises:
-            ValueError: If they do not belong together or hold other types.
+            ValueError: If they are damaged, do not belong together or hold other types.
         """
-        content = json.loads(graph)
-        self.nodes: dict[str, dict[str, Any]] = {node["name"]: node for node in content["modelTopology"]["node"]}
+        self.nodes: dict[str, dict[str, Any]] = {}
         self.constants: dict[str, np.ndarray] = {}
+        with _damage():
+            self._read(parse_json(graph, "the graph"), weights)
+
+    def _read(self, content: Any, weights: bytes) -> None:
+        self.nodes = {node["name"]: node for node in content["modelTopology"]["node"]}
         start = 0
         for entry in (entry for group in content["weightsManifest"] for entry in group["weights"]):
             stored = entry.get("quantization", entry)["dtype"]
@@ -57,7 +73,13 @@ class GraphModel:
         """Name, weight (out, in, h, w) and bias of every convolution, in the order of the graph.
 
         Depthwise weights have one input channel. The bias is an input of a fused node, or that of the Add behind.
+
+        Raises ValueError if the graph is damaged.
         """
+        with _damage():
+            yield from self._convolutions()
+
+    def _convolutions(self) -> Iterator[tuple[str, Tensor, Tensor | None]]:
         biases = {
             node["input"][0]: node["input"][1]
             for node in self.nodes.values()

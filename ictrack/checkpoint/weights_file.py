@@ -17,7 +17,7 @@ from torch import Tensor
 from ictrack.structures.array_archive import check_unpacked_size, read_arrays
 from ictrack.structures.json_files import ZIP_ERRORS
 
-from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError, safe_globals
+from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError, check_memo, safe_globals
 from .onnx_weights import read_onnx_weights
 
 # Entry of a file that holds a backbone and leaves the rest of a detector as it is initialized.
@@ -46,6 +46,7 @@ def _read_torch(path: Path) -> Any:
 def _read_pickle(path: Path) -> Any:
     try:
         with path.open("rb") as file:
+            check_memo(file)
             return ArraysUnpickler(file, encoding="latin1").load()
     except ForbiddenGlobalError as error:
         raise CheckpointError(f"it asks for {error}, which a file of weights does not need") from error

@@ -280,11 +280,12 @@ def open_container(path: str) -> av.container.InputContainer:
 
 
 def best_video_stream(container: av.container.InputContainer, path: str) -> av.VideoStream:
-    """Video stream that players show, no cover art. Raises VideoReadError, and closes the file, if there is none."""
+    """Video stream that players show, no cover art. Raises VideoReadError, and closes the file, if there is none, or
+    none that FFmpeg can decode."""
     stream = container.streams.best("video")
-    if stream is None:
+    if stream is None or stream.codec_context is None:
         container.close()
-        raise VideoReadError(f"{path}: has no video stream")
+        raise VideoReadError(f"{path}: has no video stream" + (" that can be decoded" if stream else ""))
     return stream  # type: ignore[return-value]
 
 

@@ -17,7 +17,7 @@ import numpy as np
 
 from .describe import describe
 from .federated_video import FederatedGroundTruth, FederatedVideo, FrameObjects, ObjectTable
-from .json_files import is_finite, require
+from .json_files import index_by_id, is_finite, require
 from .tao_json import category_ids, is_id, merged_categories, of_videos, seen_categories
 from .youtube_vis_json import normalize_segmentations
 
@@ -34,7 +34,7 @@ _NUMBER = re.compile(r"(\d{1,18})\.\w+$")
 def burst_ground_truth(content: Mapping[str, Any], path: str | Path) -> FederatedGroundTruth:
     """Data set of a file's content. Raises AnnotationError, with file and JSON path, if it is wrong."""
     split = str(content.get("split", ""))
-    listed = {one["id"]: one for one in content.get("categories", ()) if isinstance(one, dict) and "id" in one}
+    listed = index_by_id(content.get("categories", []), f"{path}: categories")
     merged = merged_categories(listed, str(path)) if listed else _MERGED
     entries = [entry for entry in _entries(content, path) if entry.category not in _NOT_SCORED]
     order = {(entry.video, entry.picture): entry.frame_index for entry in entries}

@@ -61,6 +61,8 @@ def mutate_bytes(rng: random.Random, data: bytes) -> bytes:
     if kind == 4:
         return data[:i] + rng.choice([b",", b"[", b"]", b"{", b"}", b'"', b"-", b"e9", b"NaN", b"9" * 5000]) + data[i:]
     digits = [k for k, byte in enumerate(data) if 48 <= byte <= 57]
+    if not digits:
+        return data[:i] + rng.randbytes(j - i) + data[j:]
     k = rng.choice(digits)
     return data[:k] + str(rng.randrange(10)).encode() + data[k + 1 :]
 

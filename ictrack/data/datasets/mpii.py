@@ -106,12 +106,11 @@ def _json_people(content: Any) -> Iterator[tuple[str, np.ndarray]]:
 
 def _read_matlab(path: str) -> Any:
     """Structure RELEASE of a file."""
-    try:
-        content = loadmat(path, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
-    except OSError:
-        raise
-    except Exception as error:  # SciPy raises many kinds on a damaged file
-        raise AnnotationError(f"{path}: not a MATLAB file ({type(error).__name__}: {error})") from error
+    with open(path, "rb") as file:
+        try:
+            content = loadmat(file, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
+        except Exception as error:  # SciPy raises many kinds on a damaged file
+            raise AnnotationError(f"{path}: not a MATLAB file ({type(error).__name__}: {error})") from error
     require("RELEASE" in content, path, "has no variable RELEASE")
     return content["RELEASE"]
 

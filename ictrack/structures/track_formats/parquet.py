@@ -59,7 +59,8 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
     with Path(path).open("rb") as file:
         try:
             table = parquet.read_table(file)
-        except (arrow.ArrowException, OSError) as error:
+            rows = table.to_pylist()
+        except (arrow.ArrowException, OSError, ValueError) as error:
             raise AnnotationError(f"{path}: damaged file: {str(error).splitlines()[0]}") from None
-    entries = [(f"{path}: row {number}", row) for number, row in enumerate(table.to_pylist(), 1)]
+    entries = [(f"{path}: row {number}", row) for number, row in enumerate(rows, 1)]
     return [video_of(path, table.column_names, entries)]
