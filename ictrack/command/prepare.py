@@ -1,6 +1,7 @@
 """Prepare data: convert labels between file formats; hold out videos for tuning; compute a pose template.
 
-formats of labels: coco, youtube-vis, mot, mots, mots-png, davis, labelme, cvat, tracks
+formats of labels: coco, youtube-vis, mot, mots, mots-png, davis, labelme, cvat, posetrack, posetrack17, mpii, sleap,
+deeplabcut, tracks
 
 examples:
   ictrack prepare convert --from youtube-vis --to davis train.json Annotations --drop classes overlaps

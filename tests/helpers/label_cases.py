@@ -15,7 +15,9 @@ CLASSES = {1: "person", 18: "dog"}
 
 
 @st.composite
-def label_sets(draw, *, masks=None, poses=None, joints=COCO_17, boxes=True, separate=False, classes=None, kinds=False):
+def label_sets(
+    draw, *, masks=None, poses=None, joints=COCO_17, boxes=True, separate=False, classes=None, kinds=False, stills=False
+):
     """Labels of one to three videos of one to four frames with up to four tracks.
 
     Args:
@@ -24,6 +26,7 @@ def label_sets(draw, *, masks=None, poses=None, joints=COCO_17, boxes=True, sepa
         boxes: Whether boxes may differ from those of masks and poses.
         separate: Whether no pixel belongs to two masks, and no mask is empty.
         classes: Names of the classes by ids.
+        stills: Whether there is one video whose pictures have no folder, and no identities.
         kinds: Whether objects of one set may be masks, poses or boxes, each one of them.
     """
     masks = draw(st.booleans()) if masks is None else masks
@@ -31,10 +34,13 @@ def label_sets(draw, *, masks=None, poses=None, joints=COCO_17, boxes=True, sepa
     classes = classes or CLASSES
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     videos = []
-    for number in range(draw(st.integers(1, 3))):
+    for number in range(1 if stills else draw(st.integers(1, 3))):
         names = joints.names if poses else ()
-        info = VideoInfo(f"clip{number}", HEIGHT, WIDTH, 25.0, tuple(classes.values()), tuple(classes), names)
+        info = VideoInfo(
+            "labels" if stills else f"clip{number}", HEIGHT, WIDTH, 25.0, tuple(classes.values()), tuple(classes), names
+        )
         video = LabeledVideo("made up", VideoInfo(info.name, HEIGHT, WIDTH, 25.0, (), (), names), dict(classes))
+        video.folder = "." if stills else None
         class_of = rng.integers(0, len(classes), 8)
         for index in range(draw(st.integers(1, 4))):
             frame = random_frame(rng, index, draw(st.integers(0, 4)), masks, len(joints) if poses else 0, separate)
@@ -42,12 +48,16 @@ def label_sets(draw, *, masks=None, poses=None, joints=COCO_17, boxes=True, sepa
             frame.scores[:] = 1
             video.frames[index] = FrameFacts(f"{index:05d}.jpg")
             for row in rows_of(frame, info):
-                video.add(index, made_simple(row, rng, boxes, kinds))
+                row = made_simple(row, rng, boxes, kinds, joints is not COCO_17)
+                row.track_id = None if stills else row.track_id
+                if row.keypoints is not None and not row.keypoints[:, 2].any():
+                    continue  # formats of poses take people with joints only
+                video.add(index, row)
         videos.append(video)
     return label_set("made up", videos)
 
 
-def made_simple(row, rng, boxes, kinds):
+def made_simple(row, rng, boxes, kinds, joint_facts):
     kind = int(rng.integers(0, 3)) if kinds else None
     if kind in (1, 2):
         row.rle = None
@@ -56,6 +66,9 @@ def made_simple(row, rng, boxes, kinds):
     if row.keypoints is not None:
         row.keypoints[:, 2] = row.keypoints[:, 2] > 0
         row.keypoints[:, :2] *= row.keypoints[:, 2:]
+        if joint_facts:
+            row.occluded = (row.keypoints[:, 2] > 0) & (rng.random(len(row.keypoints)) < 0.3)
+            row.head_box = tuple(row.extent())
     if not boxes and (row.rle is not None or row.keypoints is not None):
         row.box = None
     return row
@@ -85,7 +98,7 @@ def values_of_row(row, labels, fields):
         "classes": labels.categories[int(row.category)],
         "crowds": row.is_crowd,
         "scores": row.score,
-        "hidden": row.occluded is not None and tuple(np.flatnonzero(row.occluded).tolist()),
+        "hidden": () if row.occluded is None else tuple(np.flatnonzero(row.occluded).tolist()),
         "heads": row.head_box and tuple(row.head_box),
     }
     return tuple(known[field] for field in fields)

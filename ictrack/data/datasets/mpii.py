@@ -12,24 +12,21 @@ count pixels from 1. MPII has neither nose nor ears, and its pelvis and thorax h
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from detectron2.data import DatasetCatalog
-from scipy.io import loadmat
 
 from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.joints import MPII_16, POSETRACK_18, convert_keypoints, joint_indices
 from ictrack.structures.json_files import AnnotationError, is_finite, read_json, require
+from ictrack.structures.mpii_mat import SHIFT, read_mpii_mat
 
 from .pose_records import pose_record, register_pose_images
 
-# The center of the first pixel is (1, 1) in the files and (0.5, 0.5) here.
-_SHIFT = -0.5
 _LAYOUT = {
     **{f"mpii_{split}": f"annotations/mpii_{split}.json" for split in ("train", "val", "trainval")},
     "mpii_released": "mpii_human_pose_v1_u12_1.mat",
@@ -63,15 +60,18 @@ def load_mpii(annotation_file: str, image_root: str) -> list[dict[str, Any]]:
         AnnotationError: the file is wrong; the message has the file and the path of the first problem.
         OSError: the file cannot be opened.
     """
-    is_matlab = Path(annotation_file).suffix == ".mat"
-    read: Callable[[str], Any] = _read_matlab if is_matlab else read_json
-    content = read(annotation_file)
     people: dict[str, list[np.ndarray]] = {}
-    try:
-        for image, pose in (_released_people if is_matlab else _json_people)(content):
-            people.setdefault(image, []).append(pose)
-    except AnnotationError as error:
-        raise AnnotationError(f"{annotation_file}: {error}") from None
+    if Path(annotation_file).suffix == ".mat":
+        for picture in read_mpii_mat(annotation_file):
+            people.setdefault(picture.name, []).extend(person.pose for person in picture.people)
+    else:
+        content = read_json(annotation_file)
+        try:
+            for image, pose in _json_people(content):
+                people.setdefault(image, []).append(pose)
+        except AnnotationError as error:
+            raise AnnotationError(f"{annotation_file}: {error}") from None
+    people = {image: poses for image, poses in people.items() if poses}
     require(bool(people), annotation_file, "holds no person with joints")
     annotated = [index >= 0 for index in joint_indices(MPII_16.names, POSETRACK_18.names)]
     records = []
@@ -100,48 +100,5 @@ def _json_people(content: Any) -> Iterator[tuple[str, np.ndarray]]:
             f"[{i}].joints_vis",
             f"must be {len(MPII_16)} times 0 or 1",
         )
-        pose = np.column_stack([np.array(joints, dtype=np.float64) + _SHIFT, 2 * np.array(visible)])
+        pose = np.column_stack([np.array(joints, dtype=np.float64) + SHIFT, 2 * np.array(visible)])
         yield str(image), pose * (pose[:, 2:] > 0)
-
-
-def _read_matlab(path: str) -> Any:
-    """Structure RELEASE of a file."""
-    with open(path, "rb") as file:
-        try:
-            content = loadmat(file, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
-        except Exception as error:  # SciPy raises many kinds on a damaged file
-            raise AnnotationError(f"{path}: not a MATLAB file ({type(error).__name__}: {error})") from error
-    require("RELEASE" in content, path, "has no variable RELEASE")
-    return content["RELEASE"]
-
-
-def _released_people(release: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """Pairs (image, (16, 3) pose) of people with joints in the training images; a field may be missing anywhere."""
-    entries, in_training = (_items(getattr(release, name, None)) for name in ("annolist", "img_train"))
-    require(len(entries) == len(in_training) > 0, "RELEASE", "annolist and img_train must have one entry an image")
-    for i, (entry, trains) in enumerate(zip(entries, in_training)):
-        for k, person in enumerate(_items(getattr(entry, "annorect", None)) if trains else []):
-            points = _items(getattr(getattr(person, "annopoints", None), "point", None))
-            if points:
-                where = f"RELEASE.annolist({i + 1})"
-                name = getattr(getattr(entry, "image", None), "name", None)
-                require(isinstance(name, str) and bool(name), f"{where}.image.name", "must be a file's name")
-                yield str(name), _released_pose(points, f"{where}.annorect({k + 1}).annopoints")
-
-
-def _released_pose(points: list[Any], where: str) -> np.ndarray:
-    pose = np.zeros((len(MPII_16), 3))
-    for n, point in enumerate(points):
-        values: list[Any] = [getattr(point, key, None) for key in ("id", "x", "y")]
-        joint, x, y = (float(v) if isinstance(v, (int, float, np.number)) else math.nan for v in values)
-        known = joint in range(len(MPII_16)) and math.isfinite(x) and math.isfinite(y)
-        require(known, f"{where}.point({n + 1})", f"must have an id below {len(MPII_16)} and finite x and y")
-        # A number or a character; empty for joints of the head.
-        is_occluded = str(getattr(point, "is_visible", 1)) == "0"
-        pose[int(joint)] = x + _SHIFT, y + _SHIFT, 1 if is_occluded else 2
-    return pose
-
-
-def _items(field: Any) -> list[Any]:
-    """Entries of a MATLAB array, which SciPy squeezes to its entry if there is only one."""
-    return [] if field is None else list(np.atleast_1d(field).ravel())

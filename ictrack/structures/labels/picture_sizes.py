@@ -7,12 +7,13 @@ from pathlib import Path
 
 from ..json_files import AnnotationError, require
 from ..open_image import upright_size
+from ..track_formats.rows import FrameFacts, LabeledVideo
 from .frames import listed_frames, picture_name, picture_path
 from .label_set import LabelSet
 
 
 def add_sizes(labels: LabelSet, folder: Path) -> None:
-    """Read the sizes of frames that are not known; of a video with one size, from its first picture.
+    """Read the sizes of the frames of videos whose size is not known.
 
     Raises:
         AnnotationError: a picture is missing or cannot be read; the message has its name.
@@ -21,13 +22,18 @@ def add_sizes(labels: LabelSet, folder: Path) -> None:
     for video in labels.videos:
         if video.info.height and video.info.width:
             continue
-        frames = listed_frames(video)
-        if not frames:
-            continue
-        candidates = [folder / picture_path(video, frames[0]), folder / picture_name(video, frames[0])]
-        found = next((path for path in candidates if path.is_file()), None)
-        if found is None:
-            listed = " nor ".join(map(str, candidates))
-            raise AnnotationError(f"{labels.where}: the picture of a frame of {video.info.name} is neither {listed}")
-        height, width = upright_size(found)
-        video.info = replace(video.info, height=height, width=width)
+        sizes = {index: upright_size(_picture(labels, video, index, folder)) for index in listed_frames(video)}
+        if sizes:
+            height, width = next(iter(sizes.values()))
+            video.info = replace(video.info, height=height, width=width)
+            for index, size in sizes.items():
+                video.frames[index] = replace(video.frames.get(index, FrameFacts()), size=size)
+
+
+def _picture(labels: LabelSet, video: LabeledVideo, index: int, folder: Path) -> Path:
+    candidates = [folder / picture_path(video, index), folder / picture_name(video, index)]
+    found = next((path for path in candidates if path.is_file()), None)
+    if found is None:
+        listed = " nor ".join(map(str, candidates))
+        raise AnnotationError(f"{labels.where}: the picture of frame {index} of {video.info.name} is neither {listed}")
+    return found

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..joints import JointSet
+from ..joints import MPII_16, POSETRACK_15, POSETRACK_18, JointSet
 from ..mots_png import OBJECTS_PER_CLASS
+from ..posetrack_json import MAX_TRACK_ID
 from ..track_formats.fields import TrackFormatError
 from .features import FEATURES
 from .label_set import LabelSet, label_set
@@ -96,7 +97,7 @@ class LabelFormat:
 
 
 _MASKS_ONLY = frozenset({"ids", "masks", "class-changes"})
-_POSES = frozenset({"ids", "poses", "boxes", "heads", "hidden-joints", "joint-scores", "unlabeled-frames"})
+_POSES = frozenset({"ids", "poses", "heads", "joint-scores", "unlabeled-frames", "ignored-regions"})
 
 LABEL_FORMATS = {
     one.name: one
@@ -141,6 +142,53 @@ LABEL_FORMATS = {
             "CVAT for video 1.1: <video>.xml",
             frozenset({"ids", "masks", "overlaps", "poses", "scores", "score-changes", "joint-scores"}),
             ("ids",),
+        ),
+        LabelFormat(
+            "posetrack",
+            "PoseTrack18 and PoseTrack21: <video>.json",
+            _POSES | {"boxes", "hidden-joints"},
+            ("ids", "poses"),
+            needs_sizes=False,
+            only_class="person",
+            joints=POSETRACK_18,
+            max_id=MAX_TRACK_ID - 1,
+        ),
+        LabelFormat(
+            "posetrack17",
+            "PoseTrack17: <video>.json",
+            _POSES,
+            ("ids", "poses"),
+            needs_sizes=False,
+            only_class="person",
+            joints=POSETRACK_15,
+        ),
+        LabelFormat(
+            "mpii",
+            "MPII Human Pose: stills in a .mat file",
+            frozenset({"poses", "heads", "hidden-joints", "unlabeled-frames"}),
+            ("poses",),
+            needs_sizes=False,
+            one_size=False,
+            only_class="person",
+            joints=MPII_16,
+        ),
+        LabelFormat(
+            "sleap",
+            "SLEAP: .slp",
+            frozenset({"ids", "poses", "scores", "score-changes", "class-changes", "joint-scores"}),
+            ("poses",),
+            needs_sizes=False,
+            only_class="animal",
+            package="sleap-io",
+        ),
+        LabelFormat(
+            "deeplabcut",
+            "DeepLabCut: CSV of one video",
+            frozenset({"ids", "poses", "class-changes"}),
+            ("ids", "poses"),
+            needs_sizes=False,
+            only_class="animal",
+            package="sleap-io",
         ),
         LabelFormat("tracks", "ICTrack's CSV, Parquet or JSON Lines: a video", _TABLE, needs_sizes=False),
     )

@@ -1,0 +1,136 @@
+"""Files as other programs write them: DeepLabCut's tables, PoseTrack's people, MOTChallenge's folders."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.labels import LABEL_FORMATS, convert_labels
+from ictrack.structures.track_formats import TrackFormatError
+
+DLC = """scorer,me,me,me,me,me,me,me,me
+individuals,mouse1,mouse1,mouse1,mouse1,mouse2,mouse2,mouse2,mouse2
+bodyparts,nose,nose,tail,tail,nose,nose,tail,tail
+coords,x,y,x,y,x,y,x,y
+labeled-data/walk/img00.png,1.5,2.25,,,10.0,11.0,12.0,13.0
+labeled-data/walk/img07.png,3.1,4.2,5.3,6.4,,,,
+"""
+
+
+@pytest.fixture()
+def deeplabcut(tmp_path):
+    folder = tmp_path / "labeled-data" / "walk"
+    folder.mkdir(parents=True)
+    for number in ("00", "07"):
+        Image.fromarray(np.zeros((20, 30), np.uint8)).save(folder / f"img{number}.png")
+    (folder / "CollectedData_me.csv").write_text(DLC)
+    return folder / "CollectedData_me.csv"
+
+
+def test_deeplabcut(deeplabcut, tmp_path):
+    pytest.importorskip("sleap_io")
+    labels = LABEL_FORMATS["deeplabcut"].read(deeplabcut)
+    (video,) = labels.videos
+    assert video.info.name == "walk" and labels.joint_names == ("nose", "tail")
+    assert [video.facts(index).file_name for index in video.indices()] == ["img00.png", "img07.png"]
+    found = [(index, row.track_id, row.keypoints.tolist()) for index, rows in video.rows.items() for row in rows]
+    assert found == [
+        (0, 1, [[2.0, 2.75, 1], [0, 0, 0]]),
+        (0, 2, [[10.5, 11.5, 1], [12.5, 13.5, 1]]),
+        (1, 1, [[3.6, 4.7, 1], [5.8, 6.9, 1]]),
+    ]
+    list(convert_labels(deeplabcut, "deeplabcut", tmp_path / "a.json", "coco"))
+    again = json.loads((tmp_path / "a.json").read_text())["annotations"]
+    assert again[2]["keypoints"] == [3.1, 4.2, 2, 5.3, 6.4, 2]
+    list(convert_labels(tmp_path / "a.json", "coco", tmp_path / "b.csv", "deeplabcut", drop=["boxes"]))
+    lines = (tmp_path / "b.csv").read_text().splitlines()
+    assert lines[4].endswith(",1.5,2.25,,,10.0,11.0,12.0,13.0") and lines[5].endswith(",3.1,4.2,5.3,6.4,,,,")
+
+
+def test_pictures_of_deeplabcut_that_are_not_there(deeplabcut):
+    pytest.importorskip("sleap_io")
+    (deeplabcut.parent / "img07.png").unlink()
+    with pytest.raises(AnnotationError, match=r"_me\.csv: 1 of the 2 pictures that it names are not there"):
+        LABEL_FORMATS["deeplabcut"].read(deeplabcut)
+
+
+@pytest.mark.parametrize("name", ["sleap", "deeplabcut"])
+def test_a_missing_package_is_named(name, tmp_path, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(TrackFormatError, match=rf"{name} needs the package sleap-io: pip install sleap-io"):
+        LABEL_FORMATS[name].read(tmp_path / "a")
+
+
+@pytest.mark.parametrize("content", ["", "no table", "scorer,a\n1,2\n"])
+def test_damaged_files_of_the_other_package(content, tmp_path):
+    pytest.importorskip("sleap_io")
+    for name in ("sleap", "deeplabcut"):
+        (tmp_path / "a.csv").write_text(content)
+        with pytest.raises(AnnotationError, match=r"a\.csv: "):
+            LABEL_FORMATS[name].read(tmp_path / "a.csv")
+
+
+def test_a_folder_of_motchallenge(tmp_path):
+    gt = tmp_path / "MOT16-02" / "gt" / "gt.txt"
+    gt.parent.mkdir(parents=True)
+    gt.write_text("1,7,10.5,20,30,40,1,1,0.25\n3,7,11,20,30,40,0,3,1\n")
+    (tmp_path / "MOT16-02" / "seqinfo.ini").write_text(
+        "[Sequence]\nname=MOT16-02\nimDir=img1\nframeRate=30\nseqLength=4\nimWidth=1920\nimHeight=1080\nimExt=.jpg\n"
+    )
+    list(convert_labels(tmp_path, "mot", tmp_path / "a.json", "coco"))
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert [image["file_name"] for image in content["images"]] == [f"MOT16-02/img1/{i:06d}.jpg" for i in range(1, 5)]
+    assert {image["width"] for image in content["images"]} == {1920}
+    list(convert_labels(tmp_path / "a.json", "coco", tmp_path / "b", "mot"))
+    name = next((tmp_path / "b").iterdir()).name
+    assert (tmp_path / "b" / name / "gt" / "gt.txt").read_text() == (
+        "1,7,10.5,20,30,40,1,1,0.25\n3,7,11,20,30,40,0,3,1\n"
+    )
+
+
+def test_posetrack18_becomes_posetrack17_and_back(tmp_path):
+    names = list(LABEL_FORMATS["posetrack"].joints.names)
+    keypoints = [value for joint in range(17) for value in ([0, 0, 0] if joint in (3, 4) else [joint + 0.3, 2.7, 1])]
+    person = {
+        "id": 1,
+        "image_id": 2,
+        "category_id": 1,
+        "track_id": 5,
+        "keypoints": keypoints,
+        "bbox_head": [1, 2, 3, 4],
+    }
+    regions = {"ignore_regions_x": [[1, 2, 3]], "ignore_regions_y": [[4, 5, 7]]}
+    images = [
+        {"id": 1, "file_name": "images/val/000342_mpii_test/000000.jpg", "is_labeled": False, "vid_id": "000342"},
+        {"id": 2, "file_name": "images/val/000342_mpii_test/000001.jpg", "is_labeled": True, **regions},
+    ]
+    category = {"id": 1, "name": "person", "keypoints": names}
+    source = tmp_path / "000342_mpii_test.json"
+    source.write_text(json.dumps({"images": images, "annotations": [person], "categories": [category]}))
+    list(convert_labels(source, "posetrack", tmp_path / "a" / source.name, "posetrack17"))
+    entry = json.loads((tmp_path / "a" / source.name).read_text())["annolist"][1]
+    assert entry["annorect"][0]["x2"] == [4] and entry["ignore_regions"] == [
+        {"point": [{"x": [1.0], "y": [4.0]}, {"x": [2.0], "y": [5.0]}, {"x": [3.0], "y": [7.0]}]}
+    ]
+    list(convert_labels(tmp_path / "a", "posetrack17", tmp_path / "b", "posetrack"))
+    content = json.loads((tmp_path / "b" / source.name).read_text())
+    assert content["annotations"][0]["keypoints"] == keypoints
+    assert content["annotations"][0]["bbox_head"] == [1, 2, 3, 4]
+    assert [image["is_labeled"] for image in content["images"]] == [False, True]
+    assert content["images"][1]["ignore_regions_x"] == regions["ignore_regions_x"]
+    with pytest.raises(TrackFormatError, match=r"youtube-vis cannot hold .*1 frames that were not labeled"):
+        list(convert_labels(source, "posetrack", tmp_path / "c.json", "youtube-vis"))
+
+
+def test_posetrack17_that_is_damaged(tmp_path):
+    for content, message in (
+        ({}, "annolist: must be a list of frames"),
+        ({"annolist": [{"image": []}]}, r"annolist\[0\]\.image: must have a name"),
+        ({"annolist": [{"image": [{"name": "a/1.jpg"}], "annorect": [{}]}]}, r"annorect\[0\]\.track_id"),
+    ):
+        (tmp_path / "a.json").write_text(json.dumps(content))
+        with pytest.raises(AnnotationError, match=message) as raised:
+            LABEL_FORMATS["posetrack17"].read(tmp_path / "a.json")
+        assert "a.json" in str(raised.value)
