@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Tests with other versions than the usual ones, in a new environment in FOLDER.
+#
+#   bash tools/versions.sh oldest FOLDER                the oldest versions that pyproject.toml allows (tools/oldest.txt)
+#   bash tools/versions.sh evaluation FOLDER PYTHON     file formats and metrics alone, without PyTorch and Detectron2,
+#                                                       with the newest versions for an interpreter: python3.9, ...
+set -euo pipefail
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+what="$1" folder="$2" python="${3:-python3}"
+
+"$python" -m venv "$folder"
+# shellcheck disable=SC1091
+source "$folder/bin/activate"
+cd "$root"
+case "$what" in
+  oldest)
+    export PIP_CONSTRAINT="$root/tools/oldest.txt"
+    # shellcheck disable=SC1091
+    ICTRACK_TORCH="torch==2.3.0 torchvision==0.18.0" source tools/setup_env.sh
+    pip install --quiet --no-compile hypothesis lap motmetrics==1.4.0 "pandas<2.1" pytest trackeval
+    set -- tests/losses tests/tracking tests/structures tests/checkpoint tests/evaluation/metrics tests/identities \
+      tests/modeling/solo tests/data tests/visualization tests/exploits
+    ;;
+  evaluation)
+    pip install --quiet numpy scipy "pycocotools>=2.0.8"
+    # What tests need beyond: pictures, and the tools whose numbers are compared.
+    pip install --quiet hypothesis motmetrics==1.4.0 opencv-python-headless Pillow pytest trackeval
+    set -- tests/structures tests/evaluation/metrics tests/evaluation/test_light_imports.py \
+      tests/evaluation/test_submission.py tests/evaluation/test_submission_archive.py \
+      tests/evaluation/test_fuzz_youtube_vis.py tests/evaluation/test_fuzz_posetrack.py
+    ;;
+  *)
+    echo "usage: bash tools/versions.sh oldest|evaluation FOLDER [PYTHON]" >&2
+    exit 2
+    ;;
+esac
+python -m pytest -q -p no:cacheprovider "$@"
