@@ -22,9 +22,12 @@ from ictrack.data.datasets.check_files import check_dataset_files
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.evaluation.detector_classes import state_detector_classes
 
+from .check_data import quick_findings
 from .config_file import merge_file
 from .mine_tracklets import needs_mining, with_tracklets
 from .trainer import ICTrackTrainer
+
+logger = logging.getLogger(__name__)
 
 
 class ConfigError(ValueError):
@@ -48,7 +51,7 @@ def load_config(config_file: str = "", overrides: Sequence[str] = ()) -> CfgNode
         cfg = _zoo_config(cfg.MODEL.EMBEDDED_DETECTOR.ZOO)
         _merge_all(cfg, config_file, overrides)
     if cfg.MODEL.DEVICE == "cuda" and not torch.cuda.is_available():
-        logging.getLogger(__name__).warning("no GPU found: MODEL.DEVICE is set to cpu")
+        logger.warning("no GPU found: MODEL.DEVICE is set to cpu")
         cfg.MODEL.DEVICE = "cpu"
     _check_device(cfg.MODEL.DEVICE)
     return cfg
@@ -152,6 +155,9 @@ def train_or_evaluate(args: argparse.Namespace) -> Any:
     cfg = setup(args)
     if args.eval_only:
         return ICTrackTrainer.evaluate(cfg, resume=args.resume)
+    if comm.is_main_process():
+        for text in quick_findings(cfg):
+            logger.warning("data: %s", text)
     trainer = ICTrackTrainer(cfg)
     trainer.resume_or_load(resume=args.resume)
     return trainer.train()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ictrack.structures.describe import describe
-from ictrack.structures.json_files import is_finite
+from ictrack.structures.json_files import is_finite, is_int
 
 from .defects import Defects
 from .entries import (
@@ -40,6 +40,9 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
     masks, tracks = MaskChecks(defects), TrackChecks(defects)
     for where, annotation in annotations:
         size = video = None
+        image_id: Any = annotation.get("image_id")
+        image = known_images.get(image_id, {}) if is_int(image_id) else {}
+        defects.subject = files.subject(image.get("file_name"), annotation.get("bbox"))
         if is_known(annotation.get("image_id"), known_images, f"{where}.image_id", defects):
             size = sizes.get(annotation["image_id"])
             video = videos.get(annotation["image_id"])
@@ -56,6 +59,7 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
         check_keypoints(annotation, joints.get(category) if isinstance(category, int) else None, size, where, defects)
         if annotation.get("track_id") is not None:
             tracks.add(annotation, video, where)
+    defects.subject = None
     masks.finish()
     return f"COCO: {len(images)} images, {len(annotations)} annotations, {len(categories)} categories"
 
@@ -66,6 +70,7 @@ def _check_images(images: list[tuple[str, Entry]], files: ImageFiles, defects: D
     names: dict[str, str] = {}
     videos: dict[Any, list[str]] = {}
     for where, image in images:
+        defects.subject = files.subject(image.get("file_name"))
         size = check_size(image, where, defects)
         if size is not None and isinstance(image.get("id"), int):
             sizes.setdefault(image["id"], size)
@@ -79,6 +84,7 @@ def _check_images(images: list[tuple[str, Entry]], files: ImageFiles, defects: D
         files.check(name, size, where, defects)
         if image.get("video_id") is not None:
             videos.setdefault(describe(image["video_id"]), []).append(name)
+    defects.subject = None
     for video, frames in videos.items():
         check_order(list(dict.fromkeys(frames)), f"images of video {video}", defects)
     return sizes

@@ -11,6 +11,19 @@ from ictrack.structures.describe import describe
 
 
 @dataclass(frozen=True)
+class Subject:
+    """What a defect can be seen in.
+
+    Attributes:
+        image: Path of the picture.
+        box: x, y, width, height as the labels state them, which may be any JSON value; None for the whole picture.
+    """
+
+    image: str
+    box: Any = None
+
+
+@dataclass(frozen=True)
 class Defect:
     """A defect of a data set.
 
@@ -19,16 +32,24 @@ class Defect:
         where: JSON path or file.
         text: What is wrong.
         is_error: Whether it falsifies training or scores; else it is a warning.
+        subject: What it can be seen in, if there is a picture.
     """
 
     kind: str
     where: str
     text: str
     is_error: bool = True
+    subject: Subject | None = None
 
 
 class Defects:
-    """Defects in the order in which they are found."""
+    """Defects in the order in which they are found.
+
+    Attributes:
+        found: The defects.
+        prefix: Beginning of every place.
+        subject: What the next defects can be seen in.
+    """
 
     def __init__(self, prefix: str = "") -> None:
         """
@@ -37,12 +58,13 @@ class Defects:
         """
         self.found: list[Defect] = []
         self.prefix = prefix
+        self.subject: Subject | None = None
 
     def error(self, kind: str, where: str, text: str) -> None:
-        self.found.append(Defect(kind, self.prefix + where, text))
+        self.found.append(Defect(kind, self.prefix + where, text, subject=self.subject))
 
     def warning(self, kind: str, where: str, text: str) -> None:
-        self.found.append(Defect(kind, self.prefix + where, text, is_error=False))
+        self.found.append(Defect(kind, self.prefix + where, text, is_error=False, subject=self.subject))
 
     def require(self, condition: bool, kind: str, where: str, text: str, *values: Any) -> bool:
         """Add an error unless the condition holds; returns the condition. Each {} in the text is one of the values."""

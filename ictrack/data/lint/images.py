@@ -11,7 +11,7 @@ from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.natural_order import natural_key
 from ictrack.structures.open_image import upright_size
 
-from .defects import Defects
+from .defects import Defects, Subject
 
 # Characters of the longest path that systems allow.
 _MAX_NAME = 4096
@@ -29,6 +29,15 @@ class ImageFiles:
         self._root = None if root is None else Path(root)
         self._every = every
         self._count = 0
+
+    def subject(self, name: object, box: object = None) -> Subject | None:
+        """What a defect of an image's label can be seen in; None without a folder or a usable name."""
+        if self._root is None or not isinstance(name, str):
+            return None
+        try:
+            return Subject(path_inside(self._root, name, ""), box)
+        except AnnotationError:
+            return None
 
     def check(self, name: str, size: tuple[int, int] | None, where: str, defects: Defects) -> tuple[int, int] | None:
         """Check that a file is there, is an image and has a size; returns its (height, width) if it was read."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from ictrack.structures.describe import describe
 from ictrack.structures.json_files import is_finite
 from ictrack.structures.rle import RLEError, decode_runs
 
-from .defects import Defects
+from .defects import Defects, Subject
 from .entries import TOLERANCE
 
 # Masks that are decoded together; one by one only where one of them is damaged.
@@ -25,6 +26,7 @@ class _Mask:
     rle: Any
     where: str
     area: Any
+    subject: Subject | None
 
 
 class MaskChecks:
@@ -55,7 +57,7 @@ class MaskChecks:
         given = rle.get("size")
         good = size is None or given == list(size)
         if self._defects.require(good, "mask", f"{where}.size", "is {}, the image's is {}", given, size):
-            self._waiting.append(_Mask(rle, where, area))
+            self._waiting.append(_Mask(rle, where, area, self._defects.subject))
         if len(self._waiting) == _BLOCK:
             self.finish()
 
@@ -68,17 +70,29 @@ class MaskChecks:
             areas: Sequence[int] = decode_runs([mask.rle for mask in masks]).extents().areas.tolist()
         except RLEError as error:
             if len(masks) == 1:
-                self._defects.error("mask", masks[0].where, error.reason)
+                with self._seen_in(masks[0]):
+                    self._defects.error("mask", masks[0].where, error.reason)
                 return
             for mask in masks:
                 self._waiting = [mask]
                 self.finish()
             return
         for mask, area in zip(masks, areas):
-            if area == 0:
-                self._defects.error("mask", mask.where, "covers no pixel")
-            elif is_finite(mask.area) and abs(mask.area - area) > max(1.0, _AREA_TOLERANCE * area):
-                self._defects.warning("area", mask.where, f"covers {area} pixels, its area is {describe(mask.area)}")
+            with self._seen_in(mask):
+                if area == 0:
+                    self._defects.error("mask", mask.where, "covers no pixel")
+                elif is_finite(mask.area) and abs(mask.area - area) > max(1.0, _AREA_TOLERANCE * area):
+                    text = f"covers {area} pixels, its area is {describe(mask.area)}"
+                    self._defects.warning("area", mask.where, text)
+
+    @contextmanager
+    def _seen_in(self, mask: _Mask) -> Iterator[None]:
+        """Context in which defects are those of a mask that was added before."""
+        before, self._defects.subject = self._defects.subject, mask.subject
+        try:
+            yield
+        finally:
+            self._defects.subject = before
 
     def _check_polygon(self, polygon: Any, size: tuple[int, int] | None, where: str) -> None:
         good = isinstance(polygon, list) and len(polygon) % 2 == 0 and all(map(is_finite, polygon))

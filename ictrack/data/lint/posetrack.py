@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ictrack.structures.json_files import is_finite
+from ictrack.structures.json_files import is_finite, is_int
 
 from .defects import Defects
 from .entries import TrackChecks, by_id, check_annotation_ids, check_box, check_keypoints, entries_of, is_known
@@ -59,6 +59,9 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
     tracks = TrackChecks(defects)
     for where, person in annotations:
         size = None
+        image_id: Any = person.get("image_id")
+        image_of = known_images.get(image_id, {}) if is_int(image_id) else {}
+        defects.subject = files.subject(image_of.get("file_name"), person.get("bbox"))
         if is_known(person.get("image_id"), known_images, f"{where}.image_id", defects):
             size = sizes.get(person["image_id"])
         is_known(person.get("category_id"), known_categories, f"{where}.category_id", defects)
@@ -70,6 +73,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
         defects.require(good, "box", f"{where}.bbox_head", "must be 4 finite numbers, not {}", head)
         if person.get("bbox"):
             check_box(person["bbox"], size, f"{where}.bbox", defects, may_leave=True)
+    defects.subject = None
     return f"PoseTrack: {len(images)} frames, {len(annotations)} poses"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from ictrack.structures.json_files import is_finite
 
-from .defects import Defects
+from .defects import Defects, Subject
 from .entries import Entry, by_id, check_box, check_categories, check_flag, check_size, entries_of, is_known
 from .images import ImageFiles, check_order
 from .masks import MaskChecks
@@ -33,7 +33,7 @@ def lint_youtube_vis(data: Mapping[str, Any], files: ImageFiles, defects: Defect
             video = known_videos[annotation["video_id"]]
         is_known(annotation.get("category_id"), known_categories, f"{where}.category_id", defects)
         check_flag(annotation, "iscrowd", where, defects)
-        _check_track(annotation, video, where, masks, defects)
+        _check_track(annotation, video, where, masks, files, defects)
     masks.finish()
     frames = f"{len(videos)} videos of {num_frames} frames"
     return f"YouTube-VIS: {frames}, {len(annotations)} tracks, {len(categories)} categories"
@@ -56,7 +56,9 @@ def _check_video(video: Entry, where: str, files: ImageFiles, defects: Defects) 
     return len(names)
 
 
-def _check_track(track: Entry, video: Entry, where: str, masks: MaskChecks, defects: Defects) -> None:
+def _check_track(
+    track: Entry, video: Entry, where: str, masks: MaskChecks, files: ImageFiles, defects: Defects
+) -> None:
     names = video.get("file_names")
     size = check_size(video, where, Defects()) if video else None
     lists: dict[str, list[Any]] = {}
@@ -84,9 +86,20 @@ def _check_track(track: Entry, video: Entry, where: str, masks: MaskChecks, defe
     areas = lists.get("areas", [])
     for i in sorted(shown.get("segmentations", ())):
         area = areas[i] if i < len(areas) else None
+        defects.subject = _subject(track, names, i, files)
         masks.add(lists["segmentations"][i], size, f"{where}.segmentations[{i}]", area)
     for i in sorted(shown.get("bboxes", ())):
+        defects.subject = _subject(track, names, i, files)
         check_box(lists["bboxes"][i], size, f"{where}.bboxes[{i}]", defects)
     for i in sorted(shown.get("areas", ())):
         good = is_finite(areas[i]) and areas[i] >= 0
         defects.require(good, "area", f"{where}.areas[{i}]", "must be a number of pixels, not {}", areas[i])
+    defects.subject = None
+
+
+def _subject(track: Entry, names: Any, frame: int, files: ImageFiles) -> Subject | None:
+    """Picture of a frame, and the track's box or else its mask's."""
+    if not isinstance(names, list) or frame >= len(names):
+        return None
+    boxes = track.get("bboxes")
+    return files.subject(names[frame], boxes[frame] if isinstance(boxes, list) and frame < len(boxes) else None)

@@ -13,6 +13,7 @@ from ..joints import MPII_16, POSETRACK_15, POSETRACK_18, JointSet
 from ..mots_png import OBJECTS_PER_CLASS
 from ..posetrack_json import MAX_TRACK_ID
 from ..track_formats.fields import TrackFormatError
+from ..track_formats.rows import LabeledVideo
 from .features import FEATURES
 from .label_set import LabelSet, label_set
 
@@ -69,8 +70,12 @@ class LabelFormat:
             TrackFormatError: a package is missing.
             OSError: the file cannot be opened.
         """
+        return label_set(path, self.read_videos(path, **options))
+
+    def read_videos(self, path: str | os.PathLike, **options: Any) -> list[LabeledVideo]:
+        """Videos of a file or folder, whose objects are not checked together; see :meth:`read`."""
         self.check_package(path)
-        return label_set(path, self._module().read(Path(path), **options))
+        return self._module().read(Path(path), **options)
 
     def write(self, path: str | os.PathLike, labels: LabelSet) -> None:
         """Write labels, which :func:`.convert.fit` has made to fit. The file or folder appears when it is complete.

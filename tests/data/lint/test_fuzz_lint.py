@@ -56,4 +56,4 @@ def test_names_that_no_file_can_have(tmp_path):
     content["videos"][0]["file_names"][1:] = ["a\x00b.png", "9" * 5000]
     (tmp_path / "x.json").write_text(json.dumps(content))
     kinds = {defect.kind for defect in lint_annotations(tmp_path / "x.json", tmp_path).defects.found}
-    assert kinds == {"missing file", "order"}
+    assert kinds == {"missing file", "name", "order"}

@@ -13,7 +13,7 @@ import tiny_video_dataset
 from PIL import Image
 
 from ictrack.data.lint import lint_annotations
-from ictrack.structures.json_files import AnnotationError
+from ictrack.data.video_io import VideoReadError
 
 
 def found(result):
@@ -364,7 +364,7 @@ def test_other_files(tmp_path, content):
 
 
 def test_an_empty_folder(tmp_path):
-    with pytest.raises(AnnotationError, match=r"has no \.json file"):
+    with pytest.raises(VideoReadError, match="no video file and no folder of images"):
         lint_annotations(tmp_path)
 
 
