@@ -1,4 +1,4 @@
-"""Prepare data: convert labels between file formats; hold out videos for tuning; compute a pose template.
+"""Prepare data: convert, select and split labels; frames of videos; hold out videos for tuning; a pose template.
 
 formats of labels: coco, youtube-vis, mot, mots, mots-png, davis, labelme, cvat, posetrack, posetrack17, mpii, sleap,
 deeplabcut, tracks
@@ -6,6 +6,11 @@ deeplabcut, tracks
 examples:
   ictrack prepare convert --from youtube-vis --to davis train.json Annotations --drop classes overlaps
       converts labels. What the target cannot hold is an error, and nothing is written, unless --drop names it
+  ictrack prepare subset --from coco labels.json dogs.json --categories dog --frames 0:100
+  ictrack prepare split --from coco labels.json train.json val.json --share 0.2
+      by whole videos; --group REGEX keeps together what was cut from one recording
+  ictrack prepare frames walk.mp4 frames/walk
+      writes pictures; prepare frames frames/walk walk.mp4 --fps 25 makes a video of them
   ictrack prepare local-split TRAIN_JSON OUTPUT [--share S]
       holds out labeled videos of YouTube-VIS's training set, for tuning; give OUTPUT as DATASETS.UNLABELED_EXCLUDE,
       too. As datasets/ytvis_2019/local.json they are the data set ytvis_2019_local (likewise ytvis_2021 and ovis)
@@ -23,13 +28,15 @@ from pathlib import Path
 from ictrack.structures.command_line import check_outputs, non_negative_int, positive_int, share
 
 from .parser import make_parser
-from .prepare_labels import add_convert
+from .prepare_frames import add_frames
+from .prepare_labels import add_convert, add_split, add_subset
 
 
 def run(argv: Sequence[str]) -> None:
     parser = make_parser("prepare", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    add_convert(commands)
+    for add in (add_convert, add_subset, add_split, add_frames):
+        add(commands)
     split = commands.add_parser("local-split", help="hold out labeled videos of YouTube-VIS's training set")
     split.set_defaults(run=hold_out_videos)
     split.add_argument("annotations", type=Path, help="ytvis_2019/train.json")

@@ -5,6 +5,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ictrack.structures.command_line import share
+
+if TYPE_CHECKING:
+    from ictrack.structures.labels import LabelSet
 
 
 def add_convert(commands: argparse._SubParsersAction) -> None:
@@ -15,6 +21,51 @@ def add_convert(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--from", dest="source_format", required=True, metavar="FORMAT", help="format of the source")
     parser.add_argument("--to", dest="target_format", required=True, metavar="FORMAT", help="format of the target")
     _add_losses(parser)
+
+
+def add_subset(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("subset", help="take some videos, frames or classes of labels")
+    parser.set_defaults(run=subset)
+    _add_source(parser)
+    parser.add_argument("target", type=Path, help="file or new folder")
+    _add_formats(parser)
+    parser.add_argument("--videos", nargs="+", metavar="NAME", help="names of videos")
+    parser.add_argument("--frames", type=frame_range, metavar="FIRST:END", help="indices of frames, before END")
+    parser.add_argument("--categories", nargs="+", metavar="NAME", help="names of classes")
+    _add_losses(parser)
+
+
+def add_split(commands: argparse._SubParsersAction) -> None:
+    parser = commands.add_parser("split", help="split labels into training and validation by whole videos")
+    parser.set_defaults(run=split)
+    _add_source(parser)
+    parser.add_argument("train", type=Path, help="file or new folder for training")
+    parser.add_argument("val", type=Path, help="file or new folder for validation")
+    _add_formats(parser)
+    parser.add_argument("--share", type=share, default=0.2, help="of the sources for validation (default: 0.2)")
+    parser.add_argument(
+        "--group",
+        metavar="REGEX",
+        help="finds in <video>/<picture> the name of what stays together; default: the video",
+    )
+    _add_losses(parser)
+
+
+def _add_formats(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--from", dest="source_format", required=True, metavar="FORMAT", help="format of the source")
+    parser.add_argument("--to", dest="target_format", metavar="FORMAT", help="format to write (default: the same)")
+
+
+def frame_range(text: str) -> tuple[int, int | None]:
+    """Argument type of ranges such as ``0:100``, ``50:`` and ``:50``."""
+    start, colon, end = text.partition(":")
+    try:
+        numbers = (int(start or 0), int(end) if end else None)
+    except ValueError:
+        numbers = (-1, None)
+    if not colon or numbers[0] < 0 or (numbers[1] is not None and numbers[1] <= numbers[0]):
+        raise argparse.ArgumentTypeError(f"must be START:END with whole numbers from 0, not {text}")
+    return numbers
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:
@@ -47,6 +98,32 @@ def convert(args: argparse.Namespace) -> None:
             **_options(args),
         )
     )
+
+
+def _read(args: argparse.Namespace) -> LabelSet:
+    from ictrack.structures.labels import add_sizes, describe_labels, label_format
+
+    labels = label_format(args.source_format).read(args.source, **_options(args))
+    print(f"{args.source}: {describe_labels(labels)}")
+    if args.images is not None:
+        add_sizes(labels, args.images)
+    return labels
+
+
+def subset(args: argparse.Namespace) -> None:
+    from ictrack.structures.labels import take_subset, write_labels
+
+    labels = _read(args)
+    take_subset(labels, videos=args.videos, frames=args.frames, categories=args.categories)
+    _show(write_labels(labels, args.target, args.target_format or args.source_format, args.drop))
+
+
+def split(args: argparse.Namespace) -> None:
+    from ictrack.structures.labels import split_labels, write_labels
+
+    parts = split_labels(_read(args), args.share, args.group)
+    for labels, target in zip(parts, (args.train, args.val)):
+        _show(write_labels(labels, target, args.target_format or args.source_format, args.drop))
 
 
 def _options(args: argparse.Namespace) -> dict[str, bool]:

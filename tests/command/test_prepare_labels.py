@@ -1,6 +1,7 @@
 """``ictrack prepare convert`` and its like, from the command line."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -59,3 +60,60 @@ def test_labels_of_mice_are_tracks(videos, capsys):
     lines = (videos / "out" / "mice" / "gt" / "gt.txt").read_text().splitlines()
     assert lines == [f"{frame},{number},1,1,4,3,1,1,-1" for frame in (1, 2) for number in (1, 2)]
     assert (videos / "out" / "mice" / "gt" / "labels.txt").read_text() == "mouse\n"
+
+
+def test_subset(videos, capsys):
+    command = ["prepare", "subset", "--from", "youtube-vis", "train.json", "some.json"]
+    assert main([*command, "--videos", "run", "--frames", "1:", "--categories", "cat"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "some.json: 1 video, 2 frames, 1 object, 1 track"
+    content = json.loads((videos / "some.json").read_text())
+    assert content["videos"][0]["file_names"] == ["run/00001.jpg", "run/00002.jpg"]
+    assert [category["name"] for category in content["categories"]] == ["cat"]
+    (track,) = content["annotations"]
+    assert track["track_id"] == 4 and track["segmentations"][0] is None and track["segmentations"][1] is not None
+    assert main([*command, "--videos", "swim"]) == 1
+    assert capsys.readouterr().err == "error: train.json: has no video 'swim'; there are walk, run\n"
+    assert main([*command, "--frames", "7:9"]) == 1
+    with pytest.raises(SystemExit):
+        main([*command, "--frames", "9:7"])
+
+
+def test_split_by_videos(videos, capsys):
+    command = ["prepare", "split", "--from", "youtube-vis", "train.json", "a.json", "b.json"]
+    assert main(command) == 0
+    parts = [json.loads((videos / name).read_text()) for name in ("a.json", "b.json")]
+    assert sorted(len(part["videos"]) for part in parts) == [1, 1]
+    assert main([*command, "--group", r"^(.)\w+/", "--share", "1"]) == 0
+    assert main([*command, "--group", "horse"]) == 1
+    assert capsys.readouterr().err == "error: train.json: 'horse' finds nothing in walk/00000.jpg\n"
+
+
+def test_split_of_stills_keeps_what_belongs_together(videos, capsys):
+    images = [{"id": i, "file_name": f"farm{i // 3}_{i % 3}.jpg", "height": 8, "width": 12} for i in range(12)]
+    boxes = [{"id": i + 1, "image_id": i, "category_id": 1, "bbox": [1, 1, 2, 2]} for i in range(12)]
+    content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cow"}]}
+    (videos / "stills.json").write_text(json.dumps(content))
+    command = ["prepare", "split", "--from", "coco", "stills.json", "a.json", "b.json", "--share", "0.3"]
+    assert main(command) == 1
+    assert "stills.json: is of one source, stills; a regular expression" in capsys.readouterr().err
+    assert main([*command, "--group", r"/(.*)_\d+"]) == 0
+    parts = [json.loads((videos / name).read_text())["images"] for name in ("a.json", "b.json")]
+    farms = [{image["file_name"].split("_")[0] for image in part} for part in parts]
+    assert farms[0] and farms[1] and not farms[0] & farms[1] and len(parts[0]) + len(parts[1]) == 12
+    assert main([*command, "--group", "("]) == 1 and main([*command, "--group", "horse"]) == 1
+
+
+def test_frames_of_a_video_and_back(videos, capsys):
+    source = Path(__file__).parents[1] / "data" / "odd_videos" / "vfr.mkv"
+    assert main(["prepare", "frames", str(source), "all", "--png"]) == 0
+    names = sorted(path.name for path in (videos / "all").iterdir())
+    assert names[0] == "00000.png" and len(names) > 4
+    assert main(["prepare", "frames", str(source), "some", "--start", "1", "--stride", "2"]) == 0
+    assert sorted(path.name for path in (videos / "some").iterdir())[:2] == ["00001.jpg", "00003.jpg"]
+    assert main(["prepare", "frames", "all", "again.mp4", "--fps", "25"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == f"again.mp4: {len(names)} frames"
+    assert main(["prepare", "frames", "again.mp4", "back", "--png"]) == 0
+    first, again = (np.array(Image.open(videos / folder / names[2])).astype(int) for folder in ("all", "back"))
+    assert np.abs(first - again[: first.shape[0], : first.shape[1]]).mean() < 6
+    assert main(["prepare", "frames", str(source), "all"]) == 1
+    assert "all: is there already" in capsys.readouterr().err

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from detectron2.data import MetadataCatalog
 
-from ictrack.data.datasets.local_split import is_held_out, write_local_split
+from ictrack.data.datasets.local_split import write_local_split
 from ictrack.data.datasets.unlabeled_videos import exclude_videos
 from ictrack.structures.categories import YTVIS_2019_CATEGORIES, map_classes
 from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.labels.select import is_held_out
 from ictrack.structures.rle import encode_mask
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -6,20 +6,15 @@ videos have the same names, can leave it out of unlabeled training (``DATASETS.U
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 from detectron2.data import MetadataCatalog
 
 from ictrack.structures.categories import map_classes
 from ictrack.structures.json_files import AnnotationError
+from ictrack.structures.labels.select import is_held_out
 from ictrack.structures.youtube_vis_json import read_ground_truth, video_name
 from ictrack.structures.youtube_vis_writer import write_youtube_vis
-
-
-def is_held_out(name: str, share: float) -> bool:
-    """Whether the video called ``name`` belongs to the ``share`` (0 to 1) that is held out."""
-    return int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) < share * 16**8
 
 
 def write_local_split(annotations: str | Path, output: str | Path, share: float) -> tuple[int, int]:
