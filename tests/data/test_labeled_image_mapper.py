@@ -90,6 +90,11 @@ def test_bad_images_are_counted_then_fatal(record, tmp_path, caplog):
         map_image(bad[1])
 
 
+def test_the_limit_of_bad_images_is_a_share_of_the_data_set():
+    cfg = load_config(overrides=["DATALOADER.MAX_BAD_SHARE", "0.1"])
+    assert LabeledImageMapper.from_config(cfg, num_images=50)["max_bad_images"] == 5
+
+
 def test_a_size_that_the_annotation_file_has_wrong_is_a_bad_image(record, caplog):
     assert mapper()(dict(record, height=41)) is None
     assert "square.png" in caplog.text

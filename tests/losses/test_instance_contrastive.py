@@ -29,7 +29,7 @@ def center_loss_of(embeddings, instances):
 
 @pytest.mark.parametrize(
     ("rows", "expected"),
-    [([[2, 0], [0, 1]], 0.165706), ([[1, 0], [0, 1], [1, 1]], 0.758478), ([[3, 4]], 0.0)],
+    [([[2, 0], [0, 1]], 0.165706), ([[1, 0], [0, 1], [1, 1]], 0.758478), ([[3, 4]], 0.0), ([[3, 0], [1, 0]], 1.064702)],
 )
 def test_contrastive_loss_values(rows, expected):
     assert contrastive_loss(similarity(rows)).item() == pytest.approx(expected, abs=1e-6)
