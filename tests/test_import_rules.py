@@ -67,7 +67,7 @@ FORBIDDEN_PACKAGES = {
     "ictrack.evaluation.reports": _TENSORS,
     "ictrack.evaluation.submission": _TENSORS,
     "ictrack.losses": {"detectron2"},
-    # Trackers on arrays, which exported models need without PyTorch.
+    # Trackers on arrays, and what an exported model is run by.
     **dict.fromkeys(
         (
             f"ictrack.tracking.{module}"
@@ -77,6 +77,10 @@ FORBIDDEN_PACKAGES = {
             )
         ),
         _TENSORS,
+    ),
+    **dict.fromkeys(
+        ("ictrack.engine.frame_tracker", "ictrack.engine.onnx_tracker", "ictrack.engine.video_run"),
+        _TENSORS - {"cv2"},
     ),
 }  # fmt: skip
 

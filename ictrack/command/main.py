@@ -23,6 +23,7 @@ COMMANDS = {
     "validate": "list what a benchmark's server would refuse in a submission",
     "check": "look for mistakes in annotations, or in a configuration",
     "convert": "convert published weights, and check that they fit the model",
+    "export": "write a model to one file, which is tracked with without PyTorch",
     "prepare": "convert and split labels; frames of videos; a pose template",
     "benchmark": "measure speed and memory on this machine (in a checkout)",
     "doctor": "find out whether this machine is ready, and what to do if not",

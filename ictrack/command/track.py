@@ -11,6 +11,7 @@ examples:
   ictrack track --config-file output/quickstart/config.yaml --input street.mp4 --output tracks.mp4
   ictrack track --input 'videos/*.mp4' --output 'out/{name}.mp4' --save-tracks 'out/{name}.json' --resume
   ictrack track --input rtsp://camera/1 --save-tracks tracks.jsonl
+  ictrack track --onnx model.onnx --input street.mp4 --output tracks.mp4
 """
 
 from __future__ import annotations
@@ -21,20 +22,9 @@ from collections.abc import Sequence
 from ictrack.structures.command_line import check_outputs
 from ictrack.structures.track_formats import FORMATS, format_of
 
-from .parser import make_parser, overrides_of
+from .parser import make_parser
+from .track_model import check_model_arguments, choose_model
 from .track_source import add_source_arguments, check_names, is_tracked, track_list
-
-
-def tracker_name(text: str) -> str:
-    """An argument's type: the name of a registered tracker."""
-    from detectron2.tracking.base_tracker import TRACKER_HEADS_REGISTRY
-
-    import ictrack.tracking.heads  # noqa: F401  (registers ICTrack's)
-
-    if text not in TRACKER_HEADS_REGISTRY:
-        names = ", ".join(sorted(name for name, _ in TRACKER_HEADS_REGISTRY))
-        raise argparse.ArgumentTypeError(f"{text!r} is none of {names}")
-    return text
 
 
 def run(argv: Sequence[str]) -> int:
@@ -52,6 +42,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--detections-format", metavar="NAME", help="its format, where the content does not tell it")
     parser.add_argument("--classes", nargs="+", metavar="NAME", default=(), help="only these of the detector's classes")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint, instead of MODEL.WEIGHTS, or an .onnx detector")
+    parser.add_argument("--onnx", metavar="FILE", help="model and tracker of `ictrack export`, which need no PyTorch")
     add_source_arguments(parser)
     parser.add_argument("--output", metavar="MP4", help="the video with the tracks drawn in; of a list: DIR/{name}.mp4")
     parser.add_argument(
@@ -70,7 +61,7 @@ def run(argv: Sequence[str]) -> int:
     parser.add_argument("--show", action="store_true", help="a window with the tracks, while they are made; q stops")
     parser.add_argument("--crop-gallery", metavar="DIR", help="a picture of each identity, its best crops over time")
     parser.add_argument(
-        "--tracker", type=tracker_name, metavar="NAME",
+        "--tracker", metavar="NAME",
         help="EmbeddingTracker, SpatialTracker or one of Detectron2's; instead of TRACKER_HEADS.TRACKER_NAME",
     )  # fmt: skip
     parser.add_argument("--device", help="cpu, cuda, cuda:1, ...; instead of MODEL.DEVICE")
@@ -79,12 +70,7 @@ def run(argv: Sequence[str]) -> int:
     args = parser.parse_args(argv)
     if not (args.output or args.save_tracks or args.crop_gallery or args.show):
         parser.error("nothing to do: give --output, --save-tracks, --crop-gallery or --show")
-    if args.task and args.config_file:
-        parser.error("--task chooses a model, which --config-file does, too")
-    if args.task and args.detections:
-        parser.error("--task chooses a detector, whose place --detections takes")
-    if args.detections_format and not args.detections:
-        parser.error("--detections-format is that of --detections, which is missing")
+    check_model_arguments(args, parser.error)
     if args.format and not args.save_tracks:
         parser.error("--format is that of --save-tracks, which is missing")
     if args.save_tracks:
@@ -94,42 +80,17 @@ def run(argv: Sequence[str]) -> int:
     outputs = [args.output, args.save_tracks, args.crop_gallery]
     videos = list_videos(args.input)
     if videos is None:
-        check_outputs([args.output, args.save_tracks], [args.input, args.weights, args.config_file, args.detections])
+        check_outputs(
+            [args.output, args.save_tracks], [args.input, args.weights, args.config_file, args.detections, args.onnx]
+        )
     else:
         check_names(outputs, videos, parser.error)
 
-    from ictrack.checkpoint.weights_file import CheckpointError
     from ictrack.data.frame_source import SourceOptions, open_source
     from ictrack.engine.fingerprint import run_fingerprint
-    from ictrack.engine.given_detections import detections_config
-    from ictrack.engine.setup import load_config
     from ictrack.engine.video_run import track_video
-    from ictrack.engine.video_tracker import VideoTracker
-    from ictrack.model_zoo import config_path, get_config_file
-    from ictrack.modeling.build import needs_weights
 
-    from .log import show_log
-
-    show_log()
-    flags = {
-        "MODEL.WEIGHTS": args.weights,
-        "MODEL.DEVICE": args.device,
-        "TRACKER_HEADS.TRACKER_NAME": args.tracker,
-    }
-    overrides = [*args.opts, *overrides_of(flags)]
-    if args.detections:
-        cfg = detections_config(
-            args.detections, args.detections_format, config_file=args.config_file, overrides=overrides
-        )
-    else:
-        config_file = args.config_file
-        if not config_file and (args.weights or "").endswith(".onnx"):
-            config_file = str(config_path("onnx_detector.yaml"))
-            overrides += ["MODEL.ONNX.FILE", args.weights, "MODEL.WEIGHTS", ""]
-        cfg = load_config(config_file or str(get_config_file(args.task or "boxes")), overrides)
-        if needs_weights(cfg) and not cfg.MODEL.WEIGHTS:
-            raise CheckpointError("no weights: give --weights, or MODEL.WEIGHTS in the configuration")
-    tracker = VideoTracker.from_config(cfg, amp=args.amp, classes=args.classes)
+    tracker, settings, files = choose_model(args)
     options = SourceOptions(args.fps, args.size, args.pixel_format, args.reconnect, args.start, args.end, args.stride)
 
     def track(source: str, paths: Sequence[str | None]) -> bool:
@@ -146,7 +107,7 @@ def run(argv: Sequence[str]) -> int:
             max_frames=args.max_frames,
             progress=True,
             resume=args.resume,
-            fingerprint=run_fingerprint(cfg, frames, str(args.amp), str(options), *args.classes),
+            fingerprint=run_fingerprint(settings, files, frames, str(options), *args.classes),
         )
         print(f"{source}: stages, which overlap: {summary.stages}")
         print(f"{source}: {summary} -> {', '.join(filter(None, paths))}")

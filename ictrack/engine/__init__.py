@@ -9,8 +9,10 @@ from ictrack.structures.lazy_names import lazy_names
 if TYPE_CHECKING:
     from .adaptation import Adaptation as Adaptation
     from .adaptation import adapt as adapt
+    from .export import export_model as export_model
     from .frame_tracks import to_frame_tracks as to_frame_tracks
     from .launch import launch_training as launch_training
+    from .onnx_tracker import OnnxTracker as OnnxTracker
     from .setup import ConfigError as ConfigError
     from .setup import load_config as load_config
     from .setup import train_or_evaluate as train_or_evaluate
@@ -23,9 +25,11 @@ _MODULE_OF = {
     "Adaptation": "adaptation",
     "ConfigError": "setup",
     "ICTrackTrainer": "trainer",
+    "OnnxTracker": "onnx_tracker",
     "TrackingSummary": "video_run",
     "VideoTracker": "video_tracker",
     "adapt": "adaptation",
+    "export_model": "export",
     "launch_training": "launch",
     "load_config": "setup",
     "to_frame_tracks": "frame_tracks",

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-
-from detectron2.config import CfgNode
+from collections.abc import Iterable
 
 from ictrack.data.video_io import FrameStream
 
 
-def run_fingerprint(cfg: CfgNode, frames: FrameStream, *more: str) -> str:
-    """Hash of a configuration, its checkpoint, a source, and further options.
+def run_fingerprint(settings: str, files: Iterable[str], frames: FrameStream, *more: str) -> str:
+    """Hash of settings, files of a model, a source, and further options.
 
     Of files, names, sizes and times of change are taken, which is faster than their content and as good.
     """
-    files = [cfg.MODEL.WEIGHTS, cfg.MODEL.GIVEN_DETECTIONS.FILE, cfg.MODEL.ONNX.FILE, *frames.files]
-    facts = [cfg.dump(), frames.name, str(frames.fps), *more, *(f"{file} {_stamp(file)}" for file in files)]
+    stamps = (f"{file} {_stamp(file)}" for file in (*files, *frames.files))
+    facts = [settings, frames.name, str(frames.fps), *more, *stamps]
     return hashlib.sha256("\n".join(facts).encode("utf-8", "surrogateescape")).hexdigest()
 
 

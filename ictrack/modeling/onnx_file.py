@@ -78,7 +78,10 @@ class OnnxSession:
                 raise OnnxError(f"{path}: OpenCV cannot run it ({_line(error)}); ONNX Runtime may") from None
         else:
             providers = onnxruntime.get_available_providers()
-            self._runtime = onnxruntime.InferenceSession(str(path), providers=providers)
+            try:
+                self._runtime = onnxruntime.InferenceSession(str(path), providers=providers)
+            except Exception as error:  # ONNX Runtime's errors have no common class
+                raise OnnxError(f"{path}: ONNX Runtime cannot run it ({_line(error)})") from None
 
     def run(self, image: np.ndarray) -> list[np.ndarray]:
         """Outputs of the model for a float32 image (1, 3, H, W). Raises OnnxError if the model refuses it."""

@@ -24,8 +24,7 @@ def map_extent(x: Tensor, stride: float = 1) -> Tensor:
 def area_average(x: Tensor, size: Sequence[int]) -> Tensor:
     """(B, C, *size) area averages of a map (B, C, H, W).
 
-    In a trace the sides of one are whole multiples of the other's, by a factor that is the same for images of all
-    sizes.
+    In a trace the sides of one are whole multiples of the other's, by the same factor for all sizes of images.
     """
     if not torch.jit.is_tracing():
         return F.adaptive_avg_pool2d(x, (size[0], size[1]))

@@ -1,5 +1,7 @@
 """ONNX files of detectors: what they say of themselves, and the forms of output."""
 
+import sys
+
 import numpy as np
 import pytest
 import tiny_onnx
@@ -13,8 +15,11 @@ from ictrack.modeling.onnx_detector import OnnxDetector, fit_image, guess_layout
 from ictrack.modeling.onnx_file import OnnxError, OnnxFacts, OnnxSession, read_facts
 
 
-@pytest.fixture()
-def file(tmp_path):
+@pytest.fixture(params=["ONNX Runtime", "OpenCV"])
+def file(tmp_path, request, monkeypatch):
+    """Detector, where there is ONNX Runtime and where there is none."""
+    if request.param == "OpenCV":
+        monkeypatch.setitem(sys.modules, "onnxruntime", None)
     return tiny_onnx.write_color_detector(tmp_path / "colors.onnx")
 
 

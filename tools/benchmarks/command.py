@@ -10,6 +10,7 @@ ictrack benchmark data [--json OUT]
 ictrack benchmark joint-step [--json OUT]      on the data that the quick-start left in output/quickstart
 ictrack benchmark pose-step|pose-branches [--config-file configs/PoseTrack/...yaml] [--json OUT]
 ictrack benchmark train-memory --config-file configs/PoseTrack/*.yaml [--json OUT] -- [KEY VALUE ...]
+ictrack benchmark model-size --config-file configs/SOLO/*.yaml [--size 800 1333] [--json OUT] -- [KEY VALUE ...]
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from .evaluation import CASES
 from .measure import machine
 from .runs import (
     run_evaluation,
+    run_model_size,
     run_pipeline,
     run_pose_runtime,
     run_track_memory,
@@ -86,6 +88,10 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     train.set_defaults(run=run_train_memory)
     train.add_argument("--config-file", required=True, nargs="+")
     train.add_argument("--instances", type=positive_int, default=15, help="instances in each synthetic image")
+    sizes = commands.add_parser("model-size", help="parameters and operations of full-size models")
+    sizes.set_defaults(run=run_model_size)
+    sizes.add_argument("--config-file", required=True, nargs="+")
+    sizes.add_argument("--size", type=positive_int, nargs=2, default=[800, 1333], metavar=("H", "W"))
     for command in (memory, runtime):
         command.add_argument("--config-file", required=True)
         command.add_argument("--weights", default="")
@@ -106,7 +112,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     data = commands.add_parser("data", help="reading pairs of video frames, against Detectron2's reader")
     data.set_defaults(run=runs("data.benchmark_data", "repeats", "opts"))
     data.add_argument("--repeats", type=positive_int, default=60, help="measured pairs")
-    for command in (tracker, tracking, memory, pipeline, endless, joint, runtime, step, branches, data, train):
+    for command in (tracker, tracking, memory, pipeline, endless, joint, runtime, step, branches, data, train, sizes):
         command.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     for command in commands.choices.values():
         command.add_argument("--json", metavar="OUT", help="file to write the results to")

@@ -59,6 +59,15 @@ def run_tracking(args: argparse.Namespace) -> dict[str, Any]:
     return result
 
 
+def run_model_size(args: argparse.Namespace) -> dict[str, Any]:
+    from .model_size import model_size, size_table
+
+    opts = [option for option in args.opts if option != "--"]  # which ends the list of configurations
+    rows = [model_size(config, args.size, opts) for config in args.config_file]
+    print(size_table(rows))
+    return {"rows": rows}
+
+
 def run_train_memory(args: argparse.Namespace) -> dict[str, Any]:
     from .train_memory import memory_table, train_memory
 

@@ -55,6 +55,8 @@ def train_memory(config_file: str, instances: int, opts: Sequence[str]) -> dict[
 def _step(cfg: CfgNode, model: Any, optimizer: torch.optim.Optimizer, batch: list[dict[str, Any]]) -> None:
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=cfg.SOLVER.AMP.ENABLED):
         losses = model(batch)
+    if wrong := [name for name, loss in losses.items() if not loss.isfinite()]:
+        raise FloatingPointError(f"{', '.join(wrong)}: not finite on made-up images")
     optimizer.zero_grad(set_to_none=False)  # between steps gradients stay in the buckets' place
     torch.stack([loss.float() for loss in losses.values()]).sum().backward()
     optimizer.step()

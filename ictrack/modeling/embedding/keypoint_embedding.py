@@ -268,7 +268,7 @@ class KeypointEmbeddingModule(EmbeddingHead):
             poses: B tensors (N_i, J, 3) of x, y in pixels of the padded input, and the score of each joint.
         """
         embeddings, valid = self._read(embedding_map, poses, self.min_joint_score)
-        valid = torch.where(valid.any(dim=1, keepdim=True), valid, self._selected(valid))
+        valid = valid | (~valid.any(dim=1, keepdim=True) & self._selected(valid))
         if self.similarity == "person":
             return _masked_mean(embeddings, valid)
         is_scalar = self.objective == "scalar_tags"

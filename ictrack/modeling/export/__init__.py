@@ -1,7 +1,43 @@
 """Models as functions of tensors, which are exported and run elsewhere."""
 
+from __future__ import annotations
+
+from typing import Any
+
+from ictrack.modeling.point_set_anchor import PointSetAnchor
+from ictrack.modeling.solo import SOLO
+from ictrack.structures.exported_model import DETECTIONS, RAW
+
 from .embeddings import ExportError
 from .point_set_anchor import PointSetAnchorDetections, PointSetAnchorRaw
 from .solo import SOLODetections, SOLORaw
 
-__all__ = ["ExportError", "PointSetAnchorDetections", "PointSetAnchorRaw", "SOLODetections", "SOLORaw"]
+__all__ = [
+    "ExportError",
+    "PointSetAnchorDetections",
+    "PointSetAnchorRaw",
+    "SOLODetections",
+    "SOLORaw",
+    "exported_graph",
+]
+
+_GRAPHS: dict[type, dict[str, Any]] = {
+    SOLO: {DETECTIONS: SOLODetections, RAW: SOLORaw},
+    PointSetAnchor: {DETECTIONS: PointSetAnchorDetections, RAW: PointSetAnchorRaw},
+}
+
+
+def exported_graph(model: Any, outputs: str) -> Any:
+    """Module of tensors with ``input_names``, from a model.
+
+    Args:
+        model: SOLO or PointSetAnchor.
+        outputs: "detections" or "raw".
+
+    Raises:
+        ExportError: the model is another one, or has a part that cannot be exported.
+    """
+    if type(model) not in _GRAPHS:
+        names = " and ".join(kind.__name__ for kind in _GRAPHS)
+        raise ExportError(f"MODEL.META_ARCHITECTURE {type(model).__name__} cannot be exported; {names} can")
+    return _GRAPHS[type(model)][outputs](model)

@@ -15,6 +15,7 @@ from .image_input import image_extent, prepare_image
 class PointSetAnchorDetections(nn.Module):
     """People in one image, those of :meth:`PointSetAnchor.forward` up to rounding."""
 
+    input_names = ("image", "output_size")
     output_names: tuple[str, ...] = ("scores", "pred_classes", "pred_boxes", "pred_keypoints")
 
     def __init__(self, model: PointSetAnchor) -> None:
@@ -118,6 +119,8 @@ def greedy_suppression(
 
 class PointSetAnchorRaw(nn.Module):
     """Outputs of PointSetAnchor's network for one image, without selection: for post-processing of one's own."""
+
+    input_names = ("images", "image_size")
 
     def __init__(self, model: PointSetAnchor) -> None:
         super().__init__()

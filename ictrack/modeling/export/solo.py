@@ -22,6 +22,7 @@ from .image_input import prepare_image
 class SOLODetections(nn.Module):
     """Detections in one image, those of :meth:`SOLO.forward` up to rounding."""
 
+    input_names = ("image", "output_size")
     output_names: tuple[str, ...] = ("scores", "pred_classes", "pred_boxes", "pred_masks")
 
     def __init__(self, model: SOLO) -> None:
@@ -142,6 +143,8 @@ def mask_boxes(masks: Tensor) -> Tensor:
 
 class SOLORaw(nn.Module):
     """Outputs of SOLO's network for one image, without selection: for post-processing of one's own."""
+
+    input_names = ("images",)
 
     def __init__(self, model: SOLO) -> None:
         super().__init__()

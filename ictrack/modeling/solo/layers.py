@@ -14,10 +14,17 @@ from ictrack.modeling.tracing import is_exported
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
     """Bilinear resize of (N, C, H, W) to (N, C, *size), corners not aligned, no antialiasing."""
-    # In an export, a size that does not follow from the image's equals that of the map by chance.
-    if tuple(x.shape[-2:]) == tuple(size) and not (is_exported() and any(isinstance(side, int) for side in size)):
+    if _has_size(x, size):
         return x
     return F.interpolate(x, size=tuple(size), mode="bilinear", align_corners=False)
+
+
+def _has_size(x: Tensor, size: Sequence[int]) -> bool:
+    """Whether a map has a size; in an export only where the size follows from the image's, too, since it may otherwise
+    equal that of the example by chance. There torch.export takes what is compared for constants."""
+    if torch.compiler.is_compiling() or (is_exported() and any(isinstance(side, int) for side in size)):
+        return False
+    return tuple(x.shape[-2:]) == tuple(size)
 
 
 def coordinates(x: Tensor, axes: str = "xy") -> Tensor:
@@ -120,6 +127,9 @@ def of_images(tower: nn.Module, inputs: list[Tensor], images: list[list[int]]) -
     Returns:
         (D, H_l, W_l) of each of the ``images`` of every level.
     """
+    if is_exported():  # one image; sizes are variables there, by which nothing can be grouped
+        of_input = {id(x): tower(x)[0] for x in inputs}
+        return [[of_input[id(x)]] for x in inputs]
     maps: dict[tuple[int, int], Tensor] = {}
     for x, level_images in zip(inputs, images):
         slices = x.unbind()

@@ -1,0 +1,57 @@
+"""Export a model to one file, with its weights and all that is needed to track with it.
+
+Models: SOLO with any mask head, and PointSetAnchor, with their embedding heads.
+
+formats (--format):
+  onnx          for ONNX Runtime and others, images of any size; `ictrack track --onnx FILE` needs no PyTorch
+  torch-export  for torch.export.load: compilers, and programs in C++; raw outputs, and images of one --size only
+
+outputs (--outputs):
+  detections    boxes, scores, classes, masks or keypoints, and embeddings of an image, as it comes from a decoder
+  raw           the network's outputs for a normalized and padded image, for post-processing of your own
+
+examples:
+  ictrack export --config-file output/config.yaml --output model.onnx MODEL.WEIGHTS output/model_final.pth
+  ictrack export --config-file solo.yaml --outputs raw --format torch-export --size 480 864
+      --output solo.pt2
+  ictrack track --onnx model.onnx --input street.mp4 --output tracks.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from ictrack.structures.command_line import check_outputs, positive_int
+
+from .parser import make_parser
+
+
+def run(argv: Sequence[str]) -> None:
+    parser = make_parser("export", __doc__)
+    parser.add_argument("--config-file", required=True, metavar="YAML", help="configuration of the model and tracker")
+    parser.add_argument("--output", required=True, metavar="FILE", help="file to write: .onnx or .pt2")
+    parser.add_argument("--format", choices=("onnx", "torch-export"), default="onnx", help="see above (onnx)")
+    parser.add_argument("--outputs", choices=("detections", "raw"), default="detections", help="(detections)")
+    parser.add_argument(
+        "--size",
+        type=positive_int,
+        nargs=2,
+        metavar=("H", "W"),
+        help="of a torch-export's images (the largest in tests)",
+    )
+    parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
+    args = parser.parse_args(argv)
+    if args.size and args.format == "onnx":
+        parser.error("--size is that of a torch-export; ONNX takes images of any size")
+    check_outputs([args.output], [args.config_file])
+    from ictrack.engine.export import export_model
+    from ictrack.engine.setup import load_config
+
+    from .log import show_log
+
+    show_log()
+    cfg = load_config(args.config_file, args.opts)
+    size = tuple(args.size) if args.size else None
+    facts = export_model(cfg, args.output, file_format=args.format, outputs=args.outputs, size=size)
+    print(f"{args.output}: {facts.architecture}, {facts.outputs}, {args.format}")

@@ -1,0 +1,91 @@
+"""Small models with weights in a file, for tests of exports."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from detectron2.config import CfgNode
+from tiny_pose_model import pose_config
+from tiny_video_model import picture, solo_config, squares, use_cells
+
+from ictrack.modeling.build import build_model
+
+KINDS = ("grid", "decoupled", "decoupled_light", "dynamic")
+
+
+def small_solo(folder: Path, kind: str = "grid", *, cells: bool = False, video: bool = False) -> CfgNode:
+    """SOLO with random weights that finds something everywhere, with masks that are neither empty nor full."""
+    cfg = solo_config(ENABLED=video)
+    cfg.MODEL.SOLO.MASK_HEAD = kind
+    cfg.MODEL.SOLO.MASK_FEATURES.CONV_DIM = cfg.MODEL.SOLO.MASK_FEATURES.OUT_CHANNELS = 8
+    cfg.TEST.DETECTIONS_PER_IMAGE = 20
+    torch.manual_seed(0)
+    model = build_model(use_cells(cfg) if cells else cfg)
+    with torch.no_grad():
+        model.head.category_output.bias.zero_()
+        model.head.category_output.weight.mul_(30)
+        for name, parameter in model.head.named_parameters():
+            if "mask_outputs" in name or "kernel_output" in name:
+                parameter.mul_(0 if name.endswith("bias") else 100)
+    return _saved(cfg, model, folder)
+
+
+def small_poses(folder: Path, *, video: bool = False) -> CfgNode:
+    """PointSetAnchor with random weights that finds people everywhere."""
+    cfg = pose_config(ENABLED=video)
+    cfg.TEST.DETECTIONS_PER_IMAGE = 20
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    with torch.no_grad():
+        for head in model.heads:
+            head.class_branch.output.bias.zero_()
+    return _saved(cfg, model, folder)
+
+
+def _saved(cfg: CfgNode, model: torch.nn.Module, folder: Path) -> CfgNode:
+    cfg.MODEL.WEIGHTS = str(folder / "weights.pth")
+    cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = 80, 130
+    torch.save({"model": model.state_dict()}, cfg.MODEL.WEIGHTS)
+    return cfg
+
+
+def write_frames(folder: Path, num_frames: int = 6) -> Path:
+    """Folder of frames of two squares that move, with noise: on even ground maps have ties, which rounding decides."""
+    folder.mkdir()
+    colors = torch.tensor([[220, 20, 40], [10, 60, 210]], dtype=torch.uint8)
+    for index in range(num_frames):
+        image = picture(squares([1, 2], 3 * index), colors).permute(1, 2, 0).numpy()
+        noisy = image + random_frame(*image.shape[:2], seed=index) % 32
+        cv2.imwrite(str(folder / f"{index:05d}.png"), noisy.astype(np.uint8))
+    return folder
+
+
+def random_frame(height: int, width: int, seed: int = 1) -> np.ndarray:
+    """uint8 (H, W, 3)."""
+    return np.random.default_rng(seed).integers(256, size=(height, width, 3), dtype=np.uint8)
+
+
+# Program that runs the console command where neither PyTorch nor Detectron2 can be imported, and looks for them.
+_WITHOUT_TORCH = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in ("torch", "torchvision", "detectron2", "fvcore", "timm"):
+            raise ImportError(name + " is not to be imported")
+
+sys.meta_path.insert(0, Absent())
+from ictrack.command.main import main
+status = main(sys.argv[1:])
+assert not {"torch", "detectron2"} & set(sys.modules)
+sys.exit(status)
+"""
+
+
+def command_without_torch(*arguments: str | Path) -> list[str]:
+    """Command line of ``ictrack *arguments`` in a process without PyTorch and Detectron2."""
+    return [sys.executable, "-W", "ignore", "-c", _WITHOUT_TORCH, *map(str, arguments)]
