@@ -38,7 +38,7 @@ def run(argv: Sequence[str]) -> None:
         type=positive_int,
         nargs=2,
         metavar=("H", "W"),
-        help="of a torch-export's images (the largest in tests)",
+        help="of a torch-export's images (largest in tests)",
     )
     parser.add_argument("opts", nargs=argparse.REMAINDER, metavar="KEY VALUE", help="configuration keys to override")
     args = parser.parse_args(argv)

@@ -129,7 +129,7 @@ def _onnx(graph: Any, example: tuple[Tensor, ...], facts: ExportedModel) -> byte
         axes[name] = {axis: f"{name}_{axis}" for axis in range(first, tensor.dim())} if raw else {0: "detections"}
     if not raw and "pred_masks" in axes:
         axes["pred_masks"] = {0: "detections", 1: "output_height", 2: "output_width"}
-    buffer = io.BytesIO()
+    buffer: Any = io.BytesIO()  # the exporter's annotation knows names of files only
     with warnings.catch_warnings():
         # Sizes that look constant to the tracer are those of grids and channels, or checked against the example.
         warnings.simplefilter("ignore")

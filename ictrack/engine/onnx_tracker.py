@@ -17,7 +17,7 @@ from ictrack.tracking import ArrayDetections, EmbeddingArrayTracker, SpatialArra
 
 from .frame_tracker import FrameTracker
 
-TRACKERS = {"EmbeddingTracker": EmbeddingArrayTracker, "SpatialTracker": SpatialArrayTracker}
+TRACKERS: dict[str, Any] = {"EmbeddingTracker": EmbeddingArrayTracker, "SpatialTracker": SpatialArrayTracker}
 # Name of a device -> the part of ONNX Runtime that runs there.
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
