@@ -11,6 +11,7 @@ from detectron2.structures import Boxes, Instances
 
 from ictrack.command.main import main
 from ictrack.data.video_writer import VideoWriter
+from ictrack.structures.frame_arrays import FrameArrays
 from ictrack.visualization import draw_tracks
 from ictrack.visualization.draw_tracks import TrackDrawer
 
@@ -97,4 +98,4 @@ def test_fewer_names_than_classes(track, tmp_path):
 def test_labels(names, label):
     found = Instances((8, 8), pred_boxes=Boxes(torch.tensor([[1.0, 1, 5, 5]])), scores=torch.tensor([0.5]))
     found.pred_classes = torch.tensor([3])
-    assert TrackDrawer(names)._label(found, 0) == label
+    assert TrackDrawer(names)._label(FrameArrays.of(found), 0) == label
