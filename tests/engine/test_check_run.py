@@ -8,8 +8,11 @@ import pytest
 import tiny_video_dataset
 import torch
 from coco_squares import content_of, write_squares
+from detectron2.config import get_cfg
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from ictrack import add_ictrack_config
+from ictrack.engine.check_data import quick_findings
 from ictrack.engine.check_run import check_run
 from ictrack.engine.launch import parse_training_arguments
 
@@ -146,3 +149,38 @@ def test_videos_of_the_evaluation_among_the_unlabeled_ones(check, tmp_path):
     assert f"{leak}clip7{advice}" in check(content_of(2), *keys, *excluded)[1]
     excluded = ["DATASETS.UNLABELED_EXCLUDE", f"['{VIDEOS}']"]
     assert not any(leak in mistake for mistake in check(content_of(2), *keys, *excluded)[1])
+
+
+def test_an_evaluation_on_copies_of_the_training_images_is_said(check, tmp_path):
+    copies = tmp_path / "copies"
+    copies.mkdir()
+    for number in range(2):
+        picture = cv2.imread(str(tmp_path / f"{number}.png"))
+        cv2.imwrite(str(copies / f"other{number}.jpg"), picture, [cv2.IMWRITE_JPEG_QUALITY, 90])
+    content = content_of(2)
+    content["images"] = [{**image, "file_name": f"other{image['id']}.jpg"} for image in content["images"][:2]]
+    content["annotations"] = [one for one in content["annotations"] if one["image_id"] < 2]
+    (tmp_path / "copies.json").write_text(json.dumps(content))
+    rows = [
+        [NAME, "coco", str(tmp_path / "squares.json"), str(tmp_path)],
+        [CLIP, "coco", str(tmp_path / "copies.json"), str(copies)],
+    ]
+    texts, _ = check(content_of(2), "DATASETS.REGISTER", str(rows), "DATASETS.TEST", f"('{CLIP}',)")
+    (warning,) = [text for text in texts if "look like" in text]
+    assert warning == (
+        f"warning: DATASETS.TEST: {CLIP}: images that look like some of the training data: {copies / 'other0.jpg'} "
+        f"({tmp_path / '0.png'}), {copies / 'other1.jpg'} ({tmp_path / '1.png'})"
+    )
+
+
+def test_a_training_looks_at_its_data_in_short(check, tmp_path):
+    check(content_of(2), "DATASETS.TEST", f"('{NAME}',)")  # registers the data set
+    cfg = get_cfg()
+    add_ictrack_config(cfg)
+    cfg.DATASETS.TRAIN, cfg.DATASETS.TEST = (NAME,), ()
+    assert list(quick_findings(cfg)) == []
+    cv2.imwrite(str(tmp_path / "2.png"), np.zeros((30, 40, 3), np.uint8))
+    (tmp_path / "3.png").unlink()
+    size, missing = quick_findings(cfg)
+    assert size == f"DATASETS.TRAIN: {NAME}: {tmp_path / '2.png'} is 40 x 30, the annotations say 96 x 64"
+    assert missing == f"DATASETS.TRAIN: {NAME}: {tmp_path / '3.png'}: no such file"

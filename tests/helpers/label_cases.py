@@ -8,7 +8,7 @@ from track_cases import HEIGHT, WIDTH, random_frame
 
 from ictrack.structures.frame_tracks import VideoInfo
 from ictrack.structures.joints import COCO_17
-from ictrack.structures.labels import LabelSet, label_set
+from ictrack.structures.labels import LABEL_FORMATS, LabelSet, label_set
 from ictrack.structures.track_formats.rows import FrameFacts, LabeledVideo, rows_of
 
 CLASSES = {1: "person", 18: "dog"}
@@ -114,3 +114,23 @@ def frame_names(labels: LabelSet) -> dict:
     return {
         video.info.name: {index: video.facts(index).file_name for index in video.indices()} for video in labels.videos
     }
+
+
+def small_labels(name: str) -> LabelSet:
+    """Labels of one video of two frames that a format can hold."""
+    target = LABEL_FORMATS[name]
+    has_poses = "poses" in target.needs
+    joints = (target.joints or COCO_17).names if has_poses else ()
+    rng = np.random.default_rng(0)
+    video = LabeledVideo("made up", VideoInfo("clip", HEIGHT, WIDTH, 25.0, (), (), joints), folder="clip")
+    video.categories = {1: target.only_class or "dog"}
+    info = VideoInfo("clip", HEIGHT, WIDTH, 25.0, (target.only_class or "dog",), (1,), joints)
+    for index in range(2):
+        video.frames[index] = FrameFacts(f"{index:05d}.jpg")
+        frame = random_frame(rng, index, 2, "masks" in target.needs, len(joints), separate=True)
+        frame.classes[:], frame.scores[:] = 0, 1
+        for row in rows_of(frame, info):
+            row = made_simple(row, rng, boxes=not target.needs, kinds=False, joint_facts=False)
+            row.track_id = row.track_id if "ids" in target.holds else None
+            video.add(index, row)
+    return label_set("made up", [video])

@@ -13,8 +13,9 @@ from ..track_formats.rows import LabeledVideo, Row
 from ..tracks import elected_class
 from .label_set import LabelSet
 
-# Pixels by which the sides of a box may differ from those of its mask: polygons end between pixels.
-_BOX_TOLERANCE = 1.0
+# Pixels, and share of its side, by which a box may differ from that of its mask: polygons end between pixels, and an
+# acute corner covers none.
+_BOX_TOLERANCE, _SIDE_TOLERANCE = 1.0, 0.1
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,9 @@ def _has_own_box(row: Row) -> bool:
     derived = row.derived_extent()
     if row.box is None or derived is None:
         return False
-    return float(np.abs(np.subtract(row.box, derived)).max()) > _BOX_TOLERANCE
+    sides = np.subtract(row.box[2:], row.box[:2])
+    tolerance = np.maximum(_BOX_TOLERANCE, _SIDE_TOLERANCE * np.tile(sides, 2))
+    return bool((np.abs(np.subtract(row.box, derived)) > tolerance).any())
 
 
 def _drop_crowds(labels: LabelSet) -> None:

@@ -1,12 +1,14 @@
 """What a format of labels holds comes back exactly: labels -> file -> labels, and file -> labels -> file."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from label_cases import frame_names, label_sets, values_of
 
 from ictrack.structures.joints import MPII_16, POSETRACK_15, POSETRACK_18
-from ictrack.structures.labels import LABEL_FORMATS, fit
+from ictrack.structures.labels import LABEL_FORMATS, convert_labels, fit
 
 OBJECT, PERSON = {1: "object"}, {1: "person"}
 # Format -> what labels it is tried with, and what of them must come back.
@@ -112,9 +114,30 @@ def test_decimals_of_a_file_come_back(tmp_path):
         pose = {"keypoints": [x, y, 2.0, 0.1, 0.3, 1.0], "num_keypoints": 2, "keypoint_scores": [1.0, 1.0]}
         common = {"image_id": 1, "category_id": 1, "iscrowd": 0, "score": 1.0, "area": box[2] * box[3]}
         content["annotations"].append({"id": number, **common, "bbox": box, **pose})
-    import json
-
     (tmp_path / "a.json").write_text(json.dumps(content))
     labels = LABEL_FORMATS["coco"].read(tmp_path / "a.json")
     LABEL_FORMATS["coco"].write(tmp_path / "b.json", labels)
     assert read_json(tmp_path / "b.json") == content
+
+
+@pytest.mark.parametrize("name", ["labelme", "cvat"])
+def test_polygons_that_a_person_drew(name, tmp_path):
+    """Corners between pixels, of shapes that overlap or have acute angles, keep every pixel of COCO's rule."""
+    rng = np.random.default_rng(1)
+    annotations = []
+    for number in range(1, 30):
+        angles = np.sort(rng.uniform(0, 2 * np.pi, rng.integers(3, 12)))
+        radii = rng.uniform(5, 28, len(angles))
+        points = np.stack([40 + radii * np.cos(angles), 30 + radii * np.sin(angles)], axis=1).round(2)
+        one = {"image_id": 1, "category_id": 1, "track_id": number, "segmentation": [points.ravel().tolist()]}
+        annotations.append({"id": number, **one})
+    content = {
+        "images": [{"id": 1, "file_name": "walk/0.jpg", "height": 60, "width": 80}],
+        "categories": [{"id": 1, "name": "dog"}],
+        "annotations": annotations,
+    }
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    expected = LABEL_FORMATS["coco"].read(tmp_path / "a.json")
+    list(convert_labels(tmp_path / "a.json", "coco", tmp_path / "out", name, drop=["empty-masks", "boxes"]))
+    found = LABEL_FORMATS[name].read(tmp_path / "out")
+    assert values_of(found, "ids", "masks") == values_of(expected, "ids", "masks")
