@@ -50,15 +50,12 @@ def _parts(path: Path, name: str) -> list[Path]:
     """Files or folders of one video each, so that a damaged one does not hide the others."""
     if not path.is_dir():
         return [path]
-    if name == "labelme":
-        folders = [path, *folders_of_videos(path)]
-        return [file for folder in folders if any(folder.glob("*.json")) for file in [folder]] or [path]
-    if name in ("mots-png", "davis"):
-        return [folder for folder in (path, *folders_of_videos(path)) if any(folder.glob("*.png"))] or [path]
-    if name == "mot":
-        sequences = [folder for folder in (path, *folders_of_videos(path)) if (folder / "gt" / "gt.txt").is_file()]
-        if sequences:
-            return sequences
+    folders = (path, *folders_of_videos(path))
+    if name in ("labelme", "mots-png", "davis"):
+        pattern = "*.json" if name == "labelme" else "*.png"
+        return [folder for folder in folders if any(folder.glob(pattern))] or [path]
+    if name == "mot" and (sequences := [folder for folder in folders if (folder / "gt" / "gt.txt").is_file()]):
+        return sequences
     suffix = ".xml" if name == "cvat" else ".txt"
     return sorted(file for file in path.glob(f"*{suffix}") if file.name != "labels.txt") or [path]
 
