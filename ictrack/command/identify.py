@@ -34,12 +34,14 @@ def run(argv: Sequence[str]) -> None:
     from ictrack.data.video_io import open_frames
     from ictrack.engine.identify import identify
     from ictrack.engine.identity_files import GALLERY_FILE, write_identification
+    from ictrack.engine.kernel_cache import keep_few_kernels
     from ictrack.engine.video_tracker import VideoTracker
     from ictrack.identities import Gallery
 
     from .log import show_log
 
     show_log()
+    keep_few_kernels()
     cfg = _config(args)
     if args.preview:
         from ictrack.engine.preview import write_preview

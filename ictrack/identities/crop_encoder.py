@@ -45,7 +45,7 @@ class CropEncoder(nn.Module):
         return F.normalize(self.layers((crops - 0.3) / 0.2), dim=1)
 
     @torch.no_grad()
-    def embed(self, crops: np.ndarray, batch: int = 256) -> np.ndarray:
+    def embed(self, crops: np.ndarray, batch: int = 64) -> np.ndarray:
         """(N, 64) float32 unit vectors of (N, 40, 64, 3) uint8 crops."""
         self.eval()
         parts = [self(to_tensor(crops[start : start + batch])) for start in range(0, len(crops), batch)]

@@ -18,6 +18,7 @@ from experiments.identities.reference import read_trajectories
 from experiments.identities.run import Material, read_rows, run_video, write_rows
 from experiments.identities.table import identities_table
 from experiments.readme_table import show_in_readme
+from ictrack.engine.kernel_cache import keep_few_kernels
 from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker
 from ictrack.model_zoo import config_path
@@ -40,6 +41,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.references and len(arguments.references) != len(arguments.videos):
         parser.error("--references needs one file for each video")
+    keep_few_kernels()
     setup_logger(name="experiments")
     logging.getLogger("experiments").setLevel(logging.INFO)
     options = ["MODEL.FOREGROUND.THRESHOLD", arguments.threshold, "MODEL.FOREGROUND.MIN_AREA", arguments.min_area]

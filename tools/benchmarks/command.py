@@ -5,6 +5,7 @@ ictrack benchmark tracking --data FOLDER --detections FOLDER --detector NAME [--
 ictrack benchmark track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
 ictrack benchmark pipeline [--config-file ... --weights ...] [--input video.mp4] [--json OUT]
 ictrack benchmark endless [--frames 2000 20000] [--kills 20] [--draw] [--json OUT]
+ictrack benchmark solo [--config-file configs/SOLO/...yaml] [--against mmdet] [--json OUT]
 ictrack benchmark evaluation [--reference-path FOLDER ...] [--json OUT]
 ictrack benchmark data [--json OUT]
 ictrack benchmark joint-step [--json OUT]      on the data that the quick-start left in output/quickstart
@@ -84,6 +85,16 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     branches = commands.add_parser("pose-branches", help="time saved by not running unused branches")
     branches.set_defaults(run=runs("pose.benchmark_pose_branches", "config_file", "size", "repeats", "opts"))
     branches.add_argument("--repeats", type=positive_int, default=5, help="measured passes of each kind")
+    solo = commands.add_parser("solo", help="a whole SOLO at full size, against mmdetection's with the same weights")
+    names = ("config_file", "size", "repeats", "against", "environment", "opts")
+    solo.set_defaults(run=runs("solo.benchmark_solo", *names))
+    solo.add_argument("--config-file", default="configs/SOLO/solo_R_50_FPN_1x.yaml")
+    solo.add_argument(
+        "--size", type=positive_int, nargs=2, metavar=("H", "W"), default=[800, 1333], help="of a picture"
+    )
+    solo.add_argument("--repeats", type=positive_int, default=2, help="measured passes in each of three processes")
+    solo.add_argument("--against", choices=["mmdet"], default="", help="installed from the registry")
+    solo.add_argument("--environment", default="", metavar="FOLDER", help="where; kept for another time")
     train = commands.add_parser("train-memory", help="GPU memory of a training step, counted without a GPU")
     train.set_defaults(run=run_train_memory)
     train.add_argument("--config-file", required=True, nargs="+")
@@ -112,7 +123,8 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     data = commands.add_parser("data", help="reading pairs of video frames, against Detectron2's reader")
     data.set_defaults(run=runs("data.benchmark_data", "repeats", "opts"))
     data.add_argument("--repeats", type=positive_int, default=60, help="measured pairs")
-    for command in (tracker, tracking, memory, pipeline, endless, joint, runtime, step, branches, data, train, sizes):
+    measured = (tracker, tracking, memory, pipeline, endless, joint, runtime, step, branches, solo, data, train, sizes)
+    for command in measured:
         command.add_argument("opts", nargs=argparse.REMAINDER, help="KEY VALUE of the config: TRACKER_HEADS.MAX_AGE 30")
     for command in commands.choices.values():
         command.add_argument("--json", metavar="OUT", help="file to write the results to")

@@ -55,10 +55,15 @@ class ProcessError(RuntimeError):
     """Failed measured process; the message ends with the last line of its standard error."""
 
 
-def measure_process(module: str, arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> ProcessCost:
+def measure_process(
+    module: str,
+    arguments: Sequence[str],
+    environment: Mapping[str, str] | None = None,
+    program: str | os.PathLike[str] = sys.executable,
+) -> ProcessCost:
     """Run ``python -m module *arguments`` on one thread, and measure it.
 
-    The module must end with :func:`finish_measured`.
+    The module must end with :func:`finish_measured`. ``program`` is the Python that runs it.
 
     Raises:
         ProcessError: If the process ends with another status than 0, or without a result.
@@ -69,7 +74,7 @@ def measure_process(module: str, arguments: Sequence[str], environment: Mapping[
     with tempfile.TemporaryDirectory() as folder:
         report = os.path.join(folder, "report.json")
         result = subprocess.run(  # noqa: S603  a module of this package
-            [sys.executable, "-m", module, *arguments],
+            [program, "-m", module, *arguments],
             env={**variables, _REPORT: report},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
