@@ -15,10 +15,11 @@ from detectron2.structures import Instances
 from ictrack.data.datasets.unlabeled_videos import find_videos
 from ictrack.tracking.continuity import label_tracklets, most_certain_score
 from ictrack.tracking.separation import Clip, logistic_scale
+from ictrack.visualization.separation_plot import draw_separation
 
 from .footage import detect_footage
 from .recognition import CalibrationError, Recognition, recognize
-from .replayed_threshold import replayed_threshold
+from .replayed_threshold import NEW_OBJECT_COSINE, replayed_threshold
 from .settings_file import with_settings, write_settings
 from .video_tracker import VideoTracker
 
@@ -57,6 +58,18 @@ class Calibration:
     def write(self, path: Path, base: str = "") -> None:
         """Write the settings as a configuration file, with ``base`` as its base file unless empty."""
         write_settings(path, self.settings, base)
+
+    def draw(self, path: Path) -> None:
+        """Write a picture (PNG) of the similarities that the thresholds are chosen by."""
+        seen = self.position if self.objection else self.appearance
+        compared = "positions" if self.objection else "appearance"
+        draw_separation(
+            path,
+            seen.separation.same,
+            seen.separation.different,
+            None if self.objection else self.settings[NEW_OBJECT_COSINE],
+            f"{compared}, {seen.gap} frames later: {seen} recognized, {100 * seen.chance:.0f} % by chance",
+        )
 
     def __str__(self) -> str:
         lines = [f"{key} {value}" for key, value in self.settings.items()]

@@ -22,9 +22,10 @@ logger = logging.getLogger(__name__)
 # that are beyond them.
 _TRIED = 12
 _TAIL = 5
+NEW_OBJECT_COSINE = "TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE"
 # Configuration key of a threshold and its value at a similarity, of embeddings and of the spatial tracker by its cost.
 _Threshold = tuple[str, Callable[[float], float]]
-_COSINE: _Threshold = ("TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE", float)
+_COSINE: _Threshold = (NEW_OBJECT_COSINE, float)
 _SPATIAL: dict[str, _Threshold] = {
     "distance": ("TRACKER_HEADS.SPATIAL.MAX_DISTANCE", lambda similarity: max(-similarity, 0.01)),
     "iou": ("TRACKER_HEADS.SPATIAL.MIN_IOU", lambda similarity: max(similarity, 0.01)),

@@ -2,6 +2,7 @@
 
 import re
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -80,8 +81,9 @@ def run(tmp_path):
 
 
 @pytest.mark.parametrize("kind", CONFIGS)
-def test_a_run(run, kind, capsys):
-    status, cfg = run(kind, "--stride", "2")
+def test_a_run(run, kind, capsys, tmp_path):
+    status, cfg = run(kind, "--stride", "2", "--picture", str(tmp_path / "calibrated.png"))
+    assert np.ptp(cv2.imread(str(tmp_path / "calibrated.png"))) == 255
     said = capsys.readouterr().out
     assert status == 0 and cfg.MODEL.META_ARCHITECTURE == CONFIGS[kind]().MODEL.META_ARCHITECTURE
     low, high, tracklets = re.search(r"interval (\S+) to (\S+)\).*\((\d+) tracklets", said).groups()

@@ -26,8 +26,8 @@ from .mmdet_environment import MMDET_CONFIGS, make_environment
 
 # Scores above the threshold, before suppression: about as many as of a trained model.
 _CANDIDATES = 300
-# Factor on random weights of the category output, so that scores differ as much as those of a trained model.
-_SPREAD = 5.0
+# Standard deviation of the logits of categories and masks for inputs of unit variance: as distinct as a trained one's.
+_SPREAD = 4.0
 # Processes of each program, which take turns.
 _PROCESSES = 3
 
@@ -88,7 +88,9 @@ def prepare(config_file: str, overrides: Sequence[str], size: Sequence[int], fol
     np.savez(folder / "image.npz", image=image, size=np.array(size))
     output = model.head.category_output
     with torch.no_grad():
-        output.weight.mul_(_SPREAD)
+        for name, module in model.head.named_modules():
+            if isinstance(module, torch.nn.Conv2d) and "output" in name:
+                module.weight.mul_(_SPREAD / (module.weight.std() * module.weight[0].numel() ** 0.5))
         scores = model.forward_features(torch.from_numpy(image)).category_scores()
         weakest = scores.flatten().topk(_CANDIDATES).values[-1]
         output.bias.add_(torch.tensor(model.selector.score_thresh).logit() - weakest.logit())
