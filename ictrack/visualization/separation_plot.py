@@ -35,7 +35,7 @@ def draw_separation(
     for values, label, color in (different, "different objects", "tab:orange"), (same, "the same object", "tab:blue"):
         # Each sums up to 1, although different pairs are many more.
         weights = np.full(len(values), 1 / len(values))
-        axes.hist(np.clip(values, low, high), edges, weights=weights, alpha=0.6, color=color, label=label)
+        axes.hist(np.clip(values, low, high), edges.tolist(), weights=weights, alpha=0.6, color=color, label=label)
     if threshold is not None:
         axes.axvline(threshold, color="black", linewidth=1, label=f"threshold {threshold:.2f}")
     axes.set_title(title, fontsize=10)
