@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from benchmarks.command import main
 from exported import small_solo
+
+from benchmarks.command import main
 
 
 def test_parameters_and_operations(tmp_path, capsys):
