@@ -68,7 +68,7 @@ class Calibration:
             seen.separation.same,
             seen.separation.different,
             None if self.objection else self.settings[NEW_OBJECT_COSINE],
-            f"{compared}, {seen.gap} frames later: {seen} recognized, {100 * seen.chance:.0f} % by chance",
+            f"{compared}, {seen.gap} frames later: {seen} recognized\n{100 * seen.chance:.0f} % would be by chance",
         )
 
     def __str__(self) -> str:
