@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
-from typing import Any
+from typing import Any, cast
 
 import cv2
 import numpy as np
@@ -78,8 +78,7 @@ def prepare(config_file: str, overrides: Sequence[str], size: Sequence[int], fol
     """Write a picture (1, 3, H, W), normalized and padded, to ``image.npz``, and weights to ``ours.pth`` and, by
     mmdetection's names, ``theirs.pth``."""
     torch.manual_seed(0)
-    model = build_model(load_config(config_file, list(overrides))).eval()
-    assert isinstance(model, SOLO)
+    model = cast(SOLO, build_model(load_config(config_file, list(overrides))).eval())
     coarse = np.random.default_rng(0).normal(size=(size[0] // 16, size[1] // 16, 3))
     height, width = (-(-side // model.size_divisibility) * model.size_divisibility for side in size)
     image = np.zeros((1, 3, height, width), dtype=np.float32)
