@@ -58,6 +58,7 @@ def export_model(
     cfg = cfg.clone()
     cfg.defrost()
     cfg.MODEL.DEVICE = "cpu"
+    cfg.MODEL.TIMM.AUTOCAST = False  # a CPU with bfloat16 would write it into the file, and others could not run it
     tracker = VideoTracker.from_config(cfg)
     model = tracker.model
     facts = ExportedModel(

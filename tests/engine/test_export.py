@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 import torch
@@ -13,7 +15,10 @@ from exported import KINDS, random_frame, small_poses, small_solo, write_frames
 
 from ictrack.engine.export import export_model
 from ictrack.engine.onnx_tracker import OnnxTracker
+from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker
+from ictrack.modeling import mixed_precision
+from ictrack.modeling.build import build_model
 from ictrack.modeling.export import ExportError, exported_graph
 from ictrack.structures.exported_model import METADATA_KEY, ExportedModel, ExportedModelError, tracker_config
 from ictrack.structures.frame_arrays import FrameArrays
@@ -21,6 +26,7 @@ from ictrack.structures.frame_arrays import FrameArrays
 # Sizes of images, neither of which is the exporter's example.
 SIZES = ((96, 160), (256, 96))
 TOLERANCE = 1e-4
+QUICKSTART = Path(__file__).resolve().parents[2] / "configs" / "quickstart" / "solo_lite0.yaml"
 
 MODELS = {
     **{f"solo_{kind}": partial(small_solo, kind=kind) for kind in KINDS},
@@ -209,3 +215,15 @@ def test_keys_of_an_exported_tracker():
     ):
         with pytest.raises(ExportedModelError, match=message):
             tracker_config(settings, wrong)
+
+
+def test_files_are_float32_also_where_the_backbone_is_not(tmp_path, monkeypatch):
+    monkeypatch.setattr(mixed_precision, "supports", lambda device_type, dtype: True)
+    keys = ["MODEL.TIMM.WEIGHTS", "", "MODEL.DEVICE", "cpu", "MODEL.WEIGHTS", str(tmp_path / "model.pth")]
+    cfg = load_config(str(QUICKSTART), keys)
+    assert cfg.MODEL.TIMM.AUTOCAST
+    torch.save({"model": build_model(cfg).state_dict()}, tmp_path / "model.pth")
+    export_model(cfg, tmp_path / "model.onnx", outputs="raw")
+    graph = onnx.load(tmp_path / "model.onnx").graph
+    casts = [x.i for node in graph.node if node.op_type == "Cast" for x in node.attribute]
+    assert onnx.TensorProto.BFLOAT16 not in {*casts, *(x.data_type for x in graph.initializer)}
