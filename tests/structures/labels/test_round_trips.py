@@ -71,12 +71,10 @@ def test_labels_come_back(tmp_path_factory, name):
     check()
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", [name for name in CASES if not LABEL_FORMATS[name].package])
 def test_files_come_back(tmp_path_factory, name):
-    """Once written, read and written again, every file has the same bytes."""
+    """Once written, read and written again, every file has the same bytes, unless another package writes it."""
     made, _ = CASES[name]
-    if LABEL_FORMATS[name].package:
-        pytest.skip("bytes are the other package's")
 
     @given(labels=label_sets(**made))
     @settings(max_examples=10, deadline=None)
