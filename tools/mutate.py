@@ -74,6 +74,11 @@ def passes(tree: Path, tests: Sequence[str], log: Path) -> bool:
     return process.exitcode == 0
 
 
+def _is_source(path: Path) -> bool:
+    """Whether a folder is of the tree that was copied, and not of an environment inside it."""
+    return path.is_relative_to(ROOT) and not path.is_relative_to(sys.prefix)
+
+
 def _run_tests(tree: Path, tests: Sequence[str], log: Path) -> None:
     os.setsid()
     with log.open("w") as file:
@@ -81,7 +86,7 @@ def _run_tests(tree: Path, tests: Sequence[str], log: Path) -> None:
         os.dup2(file.fileno(), 2)
     os.chdir(tree)
     own = [str(tree), str(tree / "projects" / "ICTrack"), str(tree / "tools")]
-    sys.path[:] = [*own, *(path for path in sys.path if not path.startswith(str(ROOT) + os.sep) and path != str(ROOT))]
+    sys.path[:] = [*own, *(path for path in sys.path if not _is_source(Path(path)))]
     os.environ["PYTHONPATH"] = os.pathsep.join(own)
     import pytest
 
