@@ -10,7 +10,7 @@ import cv2
 from ictrack.structures.atomic_file import new_folder
 
 from .frame_source import SourceOptions, open_source
-from .video_io import VideoReadError
+from .frame_stream import VideoReadError
 from .video_writer import VideoWriter
 
 # JPEG's quality at which a picture cannot be told from the frame.

@@ -5,10 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import dataclass
 
+from .frame_stream import FrameStream, VideoReadError
 from .live_stream import LiveStream
 from .raw_frames import RawFrameStream
 from .selected_frames import Position, SelectedFrames
-from .video_io import FrameStream, VideoReadError, is_url, open_frames
+from .video_file_stream import is_url
+from .video_io import open_frames
 
 STANDARD_INPUT = "-"
 

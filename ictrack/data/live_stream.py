@@ -11,7 +11,8 @@ from collections.abc import Iterator
 import cv2
 import numpy as np
 
-from .video_io import FrameStream, VideoFileStream, VideoReadError
+from .frame_stream import FrameStream, VideoReadError
+from .video_file_stream import VideoFileStream
 
 logger = logging.getLogger(__name__)
 

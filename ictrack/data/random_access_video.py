@@ -12,8 +12,9 @@ import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
+from .frame_stream import DEFAULT_FPS, VideoReadError
 from .image_file import ImageReadError, SourceFrame, list_pages, read_reduced_image, shrink
-from .video_io import DEFAULT_FPS, VideoReadError, best_video_stream, open_container, stated_length
+from .video_file_stream import best_video_stream, open_container, stated_length
 
 logger = logging.getLogger(__name__)
 

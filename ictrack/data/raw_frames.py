@@ -10,7 +10,7 @@ from typing import BinaryIO
 import cv2
 import numpy as np
 
-from .video_io import DEFAULT_FPS, FrameStream, VideoReadError
+from .frame_stream import DEFAULT_FPS, FrameStream, VideoReadError
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any, Union
 
 import numpy as np
 
-from .video_io import FrameStream, VideoReadError
+from .frame_stream import FrameStream, VideoReadError
 
 # A whole number is a frame's 0-based index, another one seconds from the first frame.
 Position = Union[int, float]

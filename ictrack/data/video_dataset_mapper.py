@@ -16,10 +16,10 @@ from detectron2.data import transforms as T
 from .augmentation import RandomColor
 from .bad_files import BadFileCounter
 from .frame_geometry import Window, apply_window, draw_window, visible_cells, window_reduction, window_to_source
+from .frame_stream import VideoReadError
 from .image_file import SourceFrame
 from .random_access_video import FileVideo, ImageFolderVideo, RandomAccessVideo
 from .tracklets import VideoTracklets
-from .video_io import VideoReadError
 
 logger = logging.getLogger(__name__)
 

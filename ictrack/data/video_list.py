@@ -8,8 +8,10 @@ import os
 from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.natural_order import natural_key
 
+from .frame_stream import VideoReadError
 from .image_file import IMAGE_SUFFIXES
-from .video_io import VideoReadError, glob_files, is_url
+from .video_file_stream import is_url
+from .video_io import glob_files
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg")
 _LIST_SUFFIX = ".txt"

@@ -16,10 +16,11 @@ from tabulate import tabulate
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.data.datasets.unlabeled_videos import find_videos
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.tracklet_shapes import tracklet_shapes
 from ictrack.data.tracklets import read_tracklets
 from ictrack.data.video_dataset_mapper import VideoDatasetMapper
-from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.video_io import open_frames
 from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.evaluation.detector_classes import state_detector_classes
 from ictrack.modeling.embedding import VideoEmbedding

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ictrack.data.video_io import FrameStream
+from ictrack.data.frame_stream import FrameStream
 from ictrack.data.video_writer import VideoWriter
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
 from ictrack.visualization.live_window import LiveWindow

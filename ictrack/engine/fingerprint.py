@@ -6,7 +6,7 @@ import hashlib
 import os
 from collections.abc import Iterable
 
-from ictrack.data.video_io import FrameStream
+from ictrack.data.frame_stream import FrameStream
 
 
 def run_fingerprint(settings: str, files: Iterable[str], frames: FrameStream, *more: str) -> str:

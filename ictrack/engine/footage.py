@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from detectron2.structures import Boxes, Instances
 
+from ictrack.data.frame_stream import FrameStream, VideoReadError
+from ictrack.data.image_stream import ImageStream
 from ictrack.data.selected_frames import SelectedFrames
-from ictrack.data.video_io import FrameStream, ImageStream, VideoReadError, open_frames
+from ictrack.data.video_io import open_frames
 
 from .video_tracker import VideoTracker
 

@@ -11,7 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ictrack.data.video_io import FrameStream, VideoReadError, open_frames
+from ictrack.data.frame_stream import FrameStream, VideoReadError
+from ictrack.data.video_io import open_frames
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.joints import JointSet
 

@@ -10,7 +10,7 @@ from functools import partial
 
 import numpy as np
 
-from ictrack.data.video_io import FrameStream
+from ictrack.data.frame_stream import FrameStream
 from ictrack.identities import (
     Appearance,
     CropEncoder,

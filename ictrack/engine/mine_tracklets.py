@@ -14,9 +14,9 @@ from detectron2.config import CfgNode
 from detectron2.utils import comm
 
 from ictrack.checkpoint.weights_file import CheckpointError
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.tracklet_shapes import TrackletShapes, tracklet_shapes
 from ictrack.data.train_loader import unlabeled_records
-from ictrack.data.video_io import VideoReadError
 from ictrack.modeling.embedding.video_objectives import OBJECTIVES
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.tracks import Track, TrackRecorder

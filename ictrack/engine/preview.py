@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import torch
 
-from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.frame_stream import VideoReadError
+from ictrack.data.video_io import open_frames
 from ictrack.structures.atomic_file import replacing
 from ictrack.visualization.draw_tracks import TrackDrawer
 

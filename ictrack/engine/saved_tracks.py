@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from ictrack.data.video_io import FrameStream
+from ictrack.data.frame_stream import FrameStream
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.track_formats import format_of
 from ictrack.structures.track_formats.fields import Fields, check_fields, no_detections

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from ictrack.data.video_io import FrameStream, open_frames
+from ictrack.data.frame_stream import FrameStream
+from ictrack.data.video_io import open_frames
 from ictrack.structures.atomic_file import remove_stale_parts
 from ictrack.structures.command_line import OutputError, check_outputs
 from ictrack.structures.frame_arrays import FrameArrays

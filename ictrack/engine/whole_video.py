@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pycocotools import mask as mask_util
 
-from ictrack.data.video_io import FrameStream
+from ictrack.data.frame_stream import FrameStream
 from ictrack.identities import CropCutter, Tracklet, certain_tracklets
 from ictrack.identities.crops import length_of
 from ictrack.modeling.foreground import ForegroundSegmenter

@@ -14,11 +14,12 @@ from color_detector import scene
 
 from ictrack.data import live_stream
 from ictrack.data.frame_source import SourceOptions, open_source
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.image_file import ImageFile
 from ictrack.data.live_stream import LiveStream
 from ictrack.data.raw_frames import PIXEL_FORMATS, RawFrameStream
 from ictrack.data.selected_frames import SelectedFrames, position
-from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.video_io import open_frames
 from ictrack.data.video_list import list_videos
 from ictrack.data.video_writer import VideoWriter
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.image_file import ImageFile, ImageReadError, list_pages, read_image, read_reduced_image
-from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.video_io import open_frames
 
 HEIGHT, WIDTH = 24, 32
 

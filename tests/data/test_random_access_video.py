@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.image_file import ImageReadError, read_reduced_image, shrink
 from ictrack.data.random_access_video import FileVideo, ImageFolderVideo
-from ictrack.data.video_io import VideoReadError
 
 HEIGHT, WIDTH, LENGTH = 48, 64, 40
 

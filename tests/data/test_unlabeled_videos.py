@@ -15,7 +15,7 @@ from ictrack.data.datasets.unlabeled_videos import (
     register_unlabeled_videos,
 )
 from ictrack.data.datasets.youtube_vis import register_youtube_vis
-from ictrack.data.video_io import VideoReadError
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.structures.json_files import AnnotationError
 
 

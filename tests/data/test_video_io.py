@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 from color_detector import scene
 
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.random_access_video import FileVideo
-from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.video_io import open_frames
 from ictrack.data.video_writer import VideoWriteError, VideoWriter
 
 HEIGHT, WIDTH = 48, 64

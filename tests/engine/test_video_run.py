@@ -17,7 +17,8 @@ from detectron2.config import get_cfg
 from benchmarks.endless import run_killed, track_numbered
 from benchmarks.numbered import NumberedStream
 from ictrack.config import add_ictrack_config
-from ictrack.data.video_io import FrameStream, open_frames
+from ictrack.data.frame_stream import FrameStream
+from ictrack.data.video_io import open_frames
 from ictrack.data.video_writer import VideoWriter
 from ictrack.engine import video_run
 from ictrack.engine.frame_tracks import to_frame_tracks

@@ -14,7 +14,8 @@ from detectron2.config import get_cfg
 from pycocotools import mask as mask_util
 
 from ictrack.config import add_ictrack_config
-from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.frame_stream import VideoReadError
+from ictrack.data.video_io import open_frames
 from ictrack.data.video_writer import VideoWriter
 from ictrack.engine.video_run import track_video
 from ictrack.engine.video_tracker import VideoTracker

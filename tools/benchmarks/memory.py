@@ -13,7 +13,8 @@ import numpy as np
 from detectron2.config import CfgNode
 
 from ictrack import add_ictrack_config  # noqa: F401  registers the models in the fresh process
-from ictrack.data.video_io import FrameStream, open_frames
+from ictrack.data.frame_stream import FrameStream
+from ictrack.data.video_io import open_frames
 from ictrack.engine.video_run import track_video
 from ictrack.engine.video_tracker import VideoTracker
 

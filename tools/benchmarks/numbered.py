@@ -13,7 +13,7 @@ import torch
 from detectron2.structures import BitMasks, Instances
 from torch import nn
 
-from ictrack.data.video_io import FrameStream
+from ictrack.data.frame_stream import FrameStream
 
 HEIGHT, WIDTH = 360, 640
 _SIDE = 48  # of an object

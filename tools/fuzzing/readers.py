@@ -17,12 +17,13 @@ from ictrack.data.datasets.mpii import load_mpii
 from ictrack.data.datasets.posetrack import load_posetrack_folder
 from ictrack.data.datasets.posetrack_images import load_posetrack_images
 from ictrack.data.datasets.youtube_vis import load_youtube_vis_json
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.image_file import ImageFile, ImageReadError
 from ictrack.data.lint import lint_annotations
 from ictrack.data.random_access_video import FileVideo
 from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.tracklets import read_tracklets
-from ictrack.data.video_io import VideoReadError, open_frames
+from ictrack.data.video_io import open_frames
 from ictrack.engine.setup import ConfigError, load_config
 from ictrack.evaluation.submission import read_mots, read_posetrack_results, read_results
 from ictrack.identities.gallery import Gallery, GalleryError

@@ -19,8 +19,9 @@ from typing import Any
 
 from detectron2.data import DatasetCatalog, MetadataCatalog
 
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.image_file import IMAGE_SUFFIXES
-from ictrack.data.video_io import VideoReadError, glob_files
+from ictrack.data.video_io import glob_files
 from ictrack.data.video_list import VIDEO_SUFFIXES
 from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.natural_order import natural_key

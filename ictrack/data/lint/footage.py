@@ -11,7 +11,8 @@ from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.open_image import upright_size
 
 from ..datasets.unlabeled_videos import find_videos
-from ..video_io import VideoReadError, open_frames
+from ..frame_stream import VideoReadError
+from ..video_io import open_frames
 from .defects import Defects, Subject
 
 _LAST_NUMBER = re.compile(r"(\d+)\D*$")

@@ -12,8 +12,8 @@ import tiny_posetrack_dataset
 import tiny_video_dataset
 from PIL import Image
 
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.lint import lint_annotations
-from ictrack.data.video_io import VideoReadError
 
 
 def found(result):

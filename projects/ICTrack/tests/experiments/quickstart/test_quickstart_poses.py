@@ -10,7 +10,7 @@ from library_alone import track_alone
 from experiments.association.poses import unit_scores
 from experiments.quickstart.poses import OURS, SKIPS, PoseConfigs, methods, run_pose_quickstart
 from experiments.quickstart.poses_table import CLAIMS, difference, format_pose_results
-from ictrack.data.video_io import VideoReadError
+from ictrack.data.frame_stream import VideoReadError
 from ictrack.evaluation.reports.posetrack import posetrack_report
 from synthetic.people import PoseSampleConfig
 
