@@ -102,6 +102,7 @@ def bidirectional_softmax(
     dummy_logit: float | None = None,
     detection_counts: np.ndarray | None = None,
     track_counts: np.ndarray | None = None,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """Mean of the softmax over tracks and the softmax over detections.
 
@@ -117,6 +118,7 @@ def bidirectional_softmax(
         detection_counts, track_counts: (N,) and (M,) number of equals that embeddings cannot distinguish, itself
             included. They count as one in the denominators: five equals would share the 1 of a certain match, and be
             new objects in every frame. None: 1 each.
+        out: (N, M) array for the result, which may be ``logits``; None: a new one.
 
     Returns:
         (N, M) similarities in [0, 1].
@@ -127,19 +129,26 @@ def bidirectional_softmax(
     track_weights, detection_weights = _weights(track_counts), _weights(detection_counts)
     if peak - lowest > _MAX_SPREAD:
         along_tracks = _softmax(logits, 1, dummy_logit, track_weights)
-        return 0.5 * (along_tracks + _softmax(logits, 0, dummy_logit, detection_weights))
+        return np.multiply(0.5, along_tracks + _softmax(logits, 0, dummy_logit, detection_weights), out=out)
     # Both softmaxes share the exponentials, and their sums are products with a vector.
-    exponentials = np.exp(logits - logits.dtype.type(peak))
+    exponentials = np.subtract(logits, logits.dtype.type(peak), out=out)
+    np.exp(exponentials, out=exponentials)
     dummy = 0.0 if dummy_logit is None else math.exp(dummy_logit - peak)
     of_tracks, of_detections = (
         np.ones(length, dtype=logits.dtype) if weights is None else weights.astype(logits.dtype)
         for length, weights in zip(logits.shape[::-1], (track_weights, detection_weights))
     )
-    row_sums, column_sums = (exponentials @ of_tracks + dummy)[:, None], of_detections @ exponentials + dummy
+    row_sums, column_sums = exponentials @ of_tracks + dummy, of_detections @ exponentials + dummy
     if track_weights is None and detection_weights is None:
-        exponentials *= 0.5 / row_sums + 0.5 / column_sums
+        exponentials *= _outer_sum(0.5 / row_sums, 0.5 / column_sums)
         return exponentials
-    return 0.5 * (np.minimum(exponentials / row_sums, 1) + np.minimum(exponentials / column_sums, 1))
+    along_tracks = np.minimum(exponentials / row_sums[:, None], 1)
+    return np.multiply(0.5, along_tracks + np.minimum(exponentials / column_sums, 1), out=exponentials)
+
+
+def _outer_sum(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Sums (N, M) of all pairs of two vectors, as a product of matrices, which is faster than NumPy's broadcasting."""
+    return np.stack([rows, np.ones_like(rows)], axis=1) @ np.stack([np.ones_like(columns), columns])
 
 
 def _weights(counts: np.ndarray | None) -> np.ndarray | None:
@@ -268,10 +277,16 @@ def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndar
     Returns:
         (N,) int64 column of each detection, or -1.
     """
-    acceptable = np.flatnonzero(scores >= new_scores[:, None])  # faster than nonzero of a matrix
-    rows, columns = np.divmod(acceptable, scores.shape[1])
-    order = np.argsort(-scores[rows, columns], kind="stable")
+    # Comparison with one number, and nonzero of a vector, are the fastest ways through a large matrix.
+    rows, columns = np.divmod(np.flatnonzero(scores >= new_scores.min(initial=np.inf)), scores.shape[1])
+    values = scores[rows, columns]
+    acceptable = values >= new_scores[rows]
+    rows, columns, values = rows[acceptable], columns[acceptable], values[acceptable]
     assigned = np.full(len(scores), -1, dtype=np.int64)
+    if (rows[1:] != rows[:-1]).all() and np.bincount(columns).max(initial=0) <= 1:  # nothing is contested
+        assigned[rows] = columns
+        return assigned
+    order = np.argsort(-values, kind="stable")
     taken: set[int] = set()
     for row, column in zip(rows[order].tolist(), columns[order].tolist()):
         if assigned[row] < 0 and column not in taken:
@@ -309,7 +324,8 @@ def contested_rows(scores: np.ndarray, new_scores: np.ndarray, assigned: np.ndar
     """Mask (N,) of the detections that have acceptable tracks, but lost all of them to other detections."""
     contested = assigned < 0
     rows = np.flatnonzero(contested)
-    contested[rows] = (scores[rows] >= new_scores[rows, None]).any(axis=1)
+    if len(rows):
+        contested[rows] = (scores[rows] >= new_scores[rows, None]).any(axis=1)
     return contested
 
 

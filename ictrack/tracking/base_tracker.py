@@ -203,8 +203,9 @@ class ArrayTracker(ABC):
         """Similarities (N, M) of detections and tracks, each pair's by itself."""
         return self._affinity(observed)[0]
 
-    def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """New values of the columns that a match does not replace by the newest; rows correspond."""
+    def _merge(self, tracks: np.ndarray, observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """New values of the columns that a match with ``tracks`` (N,), rows of the memory, does not replace by the
+        newest."""
         return {}
 
     def _observe_all(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
@@ -248,8 +249,14 @@ class ArrayTracker(ABC):
         """Store detections as the newest of ``tracks`` (N,), -1 for none, and the rows ``new`` as new tracks."""
         matched = np.flatnonzero(tracks >= 0)
         if len(matched):
-            newest = {name: values[matched] for name, values in observed.items()}
-            remembered = {name: self.memory[name][tracks[matched]] for name in newest}
-            self.memory.replace(tracks[matched], {**newest, **self._merge(remembered, newest)})
+            newest, rows = _rows(observed, matched), tracks[matched]
+            self.memory.replace(rows, {**newest, **self._merge(rows, newest)})
         if len(new):
-            self.memory.add({name: values[new] for name, values in observed.items()})
+            self.memory.add(_rows(observed, new))
+
+
+def _rows(columns: Mapping[str, np.ndarray], rows: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Rows (K,), ascending and unique, of ``columns``, which are not copied where that is all."""
+    if all(len(values) == len(rows) for values in columns.values()):
+        return columns
+    return {name: values[rows] for name, values in columns.items()}

@@ -42,7 +42,7 @@ class ArrayDetections:
 
     def column(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
         column = self._columns[name]
-        return column if rows is None else column[rows]
+        return column if rows is None or len(rows) == len(column) else column[rows]
 
 
 def require_column(detections: Detections, name: str, remedy: str, rows: np.ndarray | None = None) -> np.ndarray:
@@ -65,5 +65,7 @@ def select_detections(detections: Detections, min_score: float, max_detections: 
     if not np.isfinite(scores).all():
         raise TrackerInputError(f"`scores` is not finite in rows {np.flatnonzero(~np.isfinite(scores)).tolist()}")
     rows = np.flatnonzero(scores >= min_score)
+    if len(rows) <= max_detections:
+        return rows
     best = np.argsort(-scores[rows], kind="stable")[:max_detections]
     return np.sort(rows[best])

@@ -132,6 +132,8 @@ class EmbeddingArrayTracker(ArrayTracker):
     def _normalized(self, embeddings: np.ndarray) -> np.ndarray:
         if self.vector_start is None:
             return embeddings
+        if self.vector_start == 0:
+            return unit_rows(embeddings)
         tags, vectors = np.split(embeddings, [self.vector_start], axis=-1)
         return np.concatenate([tags, unit_rows(vectors)], axis=-1)
 
@@ -152,7 +154,8 @@ class EmbeddingArrayTracker(ArrayTracker):
         memory = self.memory
         compared = self._compare(observed)
         if self.new_object_cosine is None:
-            return bidirectional_softmax(self.scale * compared)
+            compared *= self.scale
+            return bidirectional_softmax(compared, out=compared)
         equal_detections = self._equal(observed["embeddings"])
         # Only tracks that may be continued are compared with each other; the others of a long memory hardly count.
         near = np.flatnonzero((compared >= self.new_object_cosine).any(axis=0))
@@ -160,7 +163,9 @@ class EmbeddingArrayTracker(ArrayTracker):
         track_counts = np.ones(len(memory), dtype=np.int64)
         track_counts[near] = equal_tracks.sum(axis=1)
         counts = equal_detections.sum(axis=1), track_counts
-        similarity = bidirectional_softmax(self.scale * compared, self.scale * self.new_object_cosine, *counts)
+        compared *= self.scale
+        dummy_logit = self.scale * self.new_object_cosine
+        similarity = bidirectional_softmax(compared, dummy_logit, *counts, out=compared)
         if max(counts[0].max(), counts[1].max()) > 1:
             similarity[:, near] = settle_by_position(
                 similarity[:, near], equal_detections, equal_tracks, observed["boxes"], memory["boxes"][near]
@@ -173,6 +178,6 @@ class EmbeddingArrayTracker(ArrayTracker):
     def _equal(self, embeddings: np.ndarray) -> np.ndarray:
         return equal_rows(self.compare(embeddings, embeddings), self.similarity_of_equals, self.equal_tolerance)
 
-    def _merge(self, remembered: Mapping[str, np.ndarray], observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        blended = blend_embeddings(remembered["embeddings"], observed["embeddings"], self.momentum)
+    def _merge(self, tracks: np.ndarray, observed: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        blended = blend_embeddings(self.memory["embeddings"][tracks], observed["embeddings"], self.momentum)
         return {"embeddings": self._normalized(blended)}

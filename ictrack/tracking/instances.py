@@ -27,11 +27,10 @@ class InstancesDetections:
     def column(self, name: str, rows: np.ndarray | None = None) -> np.ndarray:
         value = self._instances.get(name)
         value = getattr(value, "tensor", value)
-        if rows is None:
-            return _to_numpy(value)
-        if name == "pred_masks":  # only these masks leave the device, and none is copied where all are asked for
-            return _to_numpy((value if len(rows) == len(value) else value[torch.from_numpy(rows)]).bool())
-        return _to_numpy(value)[rows]
+        everything = rows is None or len(rows) == len(value)  # nothing is copied then
+        if name == "pred_masks" and rows is not None:  # only these masks leave the device
+            return _to_numpy((value if everything else value[torch.from_numpy(rows)]).bool())
+        return _to_numpy(value) if everything else _to_numpy(value)[rows]
 
 
 def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
@@ -47,12 +46,12 @@ def select_rows(instances: Instances, rows: np.ndarray) -> Instances:
     fields are shared with ``instances``, and dense masks are not copied.
     """
     selected = Instances(instances.image_size)
-    everything = bool(instances.get_fields()) and len(rows) == len(instances)
+    if instances.get_fields() and len(rows) == len(instances):
+        selected.get_fields().update(instances.get_fields())
+        return selected
     index = torch.from_numpy(rows)
     for name, value in instances.get_fields().items():
-        if everything:
-            picked = value
-        elif isinstance(value, (list, tuple)):
+        if isinstance(value, (list, tuple)):
             picked = type(value)(value[row] for row in rows.tolist())
         else:
             picked = value[rows if isinstance(value, np.ndarray) else index]

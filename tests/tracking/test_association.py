@@ -295,6 +295,19 @@ def test_one_exponential_gives_both_softmaxes(monkeypatch, dummy, counted):
     assert shared.dtype == np.float32
 
 
+@pytest.mark.parametrize("max_spread", [association._MAX_SPREAD, 0.0])
+@pytest.mark.parametrize("counted", [False, True])
+def test_softmax_in_place_is_the_same(monkeypatch, max_spread, counted):
+    monkeypatch.setattr(association, "_MAX_SPREAD", max_spread)
+    rng = np.random.default_rng(0)
+    logits = rng.normal(scale=5, size=(6, 9)).astype(np.float32)
+    given, counts = logits.copy(), (rng.integers(1, 4, 6), rng.integers(1, 4, 9)) if counted else ()
+    expected = association.bidirectional_softmax(logits, 3.0, *counts)
+    np.testing.assert_array_equal(logits, given)
+    assert association.bidirectional_softmax(logits, 3.0, *counts, out=logits) is logits
+    np.testing.assert_array_equal(logits, expected)
+
+
 def test_logits_far_apart_do_not_underflow():
     # Minus distances: the second detection is far from all tracks, but nearer to the first.
     similarity = association.bidirectional_softmax(np.array([[-1.0, -400.0], [-900.0, -990.0]], np.float32))
