@@ -16,8 +16,15 @@ from fuzzing.readers import CORPUS, READERS, Reader
 from ictrack.structures.json_files import AnnotationError
 
 # Files for each reader; decoding videos and configurations takes longer.
-RUNS = {"video": 40, "random_access_video": 40, "config": 40, "identities": 40}
-MAX_CORPUS_BYTES = 60_000
+RUNS = {
+    "video": 40,
+    "random_access_video": 40,
+    "config": 40,
+    "identities": 40,
+    "labels-sleap": 60,
+    "labels-deeplabcut": 60,
+}
+MAX_CORPUS_BYTES = 85_000
 
 
 @pytest.fixture(autouse=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -32,12 +33,15 @@ from ictrack.structures.burst_json import burst_ground_truth
 from ictrack.structures.detections import read_detections
 from ictrack.structures.edit_log import read_edits
 from ictrack.structures.json_files import AnnotationError, read_json
+from ictrack.structures.labels import LABEL_FORMATS
 from ictrack.structures.mot_text import parse_mot
 from ictrack.structures.mots_png import read_png_masks
 from ictrack.structures.rle import RLEError, decode_runs
 from ictrack.structures.tao_json import tao_ground_truth
 from ictrack.structures.track_formats import FORMATS
 from ictrack.structures.youtube_vis_json import read_ground_truth
+
+from .label_readers import LABEL_CORPUS, label_reader
 
 # Files to damage, and those that were found to do harm.
 CORPUS = Path(__file__).resolve().parents[2] / "tests" / "data" / "fuzz"
@@ -55,7 +59,7 @@ class Reader:
     Attributes:
         read: Function that reads a file to its end.
         error: Error, or errors, that it declares.
-        corpus: Folders of tests/data/fuzz with files to damage; its name, if empty.
+        corpus: Folders of tests/data/fuzz with files to damage, or files there; its name, if empty.
         names_file: Whether the error names the file.
         max_bytes: Memory that one file may take.
     """
@@ -133,6 +137,15 @@ READERS: dict[str, Reader] = {
     "tracklets": Reader(lambda path: read_tracklets(path, MaskShapes()), corpus=("youtube_vis",)),
     "edit_log": Reader(read_edits),
     **{name: _detections(name) for name in ("coco-tracks", "csv", "cvat", "json-lines", "labelme", "mot", "yolo")},
+    **{
+        f"labels-{name}": Reader(
+            label_reader(name, CORPUS),
+            corpus=LABEL_CORPUS.get(name, ()),
+            max_bytes=_MAX_PICTURE if name in ("davis", "mots-png") else 2**28,
+        )
+        for name, one in LABEL_FORMATS.items()
+        if not one.package or find_spec(one.package.replace("-", "_"))
+    },
     "mots": Reader(read_mots),
     "mots-png": Reader(lambda path: list(read_png_masks(path)), max_bytes=_MAX_PICTURE),
     "parquet": Reader(FORMATS["parquet"].read),

@@ -7,6 +7,7 @@ import os
 import random
 import resource
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -51,8 +52,8 @@ class Result:
 
 def corpus_of(name: str) -> list[Path]:
     """Files of a reader's corpus, by name."""
-    folders = READERS[name].corpus or (name,)
-    return sorted(path for folder in folders for path in (CORPUS / folder).iterdir())
+    places = [CORPUS / place for place in READERS[name].corpus or (name,)]
+    return sorted(path for place in places for path in ([place] if place.is_file() else place.iterdir()))
 
 
 def fuzz(name: str, runs: int, seed: int, scratch: Path) -> Result:
@@ -61,8 +62,10 @@ def fuzz(name: str, runs: int, seed: int, scratch: Path) -> Result:
     Files that show a fault stay there.
     """
     result, files = Result(name), corpus_of(name)
-    with suppress(Exception, SystemExit):  # what a reader imports at its first file is no work of that file
-        READERS[name].read(files[0])
+    for path in files:
+        # What a reader imports at its first file is no work of that file.
+        with tempfile.TemporaryDirectory() as folder, suppress(Exception, SystemExit):
+            READERS[name].read(Path(shutil.copy(path, folder)))
     before = 0
     for number, (file_name, data) in enumerate(_files(files, runs, seed)):
         folder = scratch / f"{name}_{seed}_{number}"

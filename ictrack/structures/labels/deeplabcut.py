@@ -24,7 +24,8 @@ def read(path: Path) -> list[LabeledVideo]:
 
     labels = load(lambda: sleap_io.load_dlc(str(path), config=False), path)
     found = sum(len(video.filename) for video in labels.videos)
-    rows = sum(line.count(",") > 0 and not line.startswith(_HEADER) for line in path.read_text().splitlines())
+    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    rows = sum(line.count(",") > 0 and not line.startswith(_HEADER) for line in lines)
     require(found == rows, str(path), f"{rows - found} of the {rows} pictures that it names are not there")
     return videos_of(labels, path)
 

@@ -51,34 +51,34 @@ def _read(path: Path) -> LabeledVideo:
             is_labeled=bool(image.get("is_labeled", True)),
             ignore_regions=ignore_regions(image, f"{path}: images[{index}]"),
         )
-    for person in data["annotations"]:
-        video.add(positions[person["image_id"]], _row(person))
+    for number, person in enumerate(data["annotations"]):
+        video.add(positions[person["image_id"]], _row(person, f"{path}: annotations[{number}]"))
     return video
 
 
-def _row(person: dict[str, Any]) -> Row:
+def _row(person: dict[str, Any], where: str) -> Row:
     joints = np.array(person["keypoints"], dtype=np.float64).reshape(-1, 3)
     present = (joints != 0).any(axis=1)
     hidden = present & (joints[:, 2] == 0)
     scores = np.where(present, np.array(person.get("scores") or np.ones(len(joints))), 0.0)
     return Row(
         1,
-        box=_corners(person.get("bbox")),
+        box=_corners(person.get("bbox"), where),
         track_id=person["track_id"],
         keypoints=np.column_stack([joints[:, :2], scores]),
         occluded=hidden if hidden.any() else None,
-        head_box=_corners(person.get("bbox_head")),
+        head_box=_corners(person.get("bbox_head"), where),
     )
 
 
-def _corners(box: Any) -> tuple[float, ...] | None:
+def _corners(box: Any, where: str) -> tuple[float, ...] | None:
     """Corners of a box x, y, width, height, which may be missing."""
     if not isinstance(box, list) or len(box) != 4:
         return None
     try:
         x, y, width, height = map(float, box)
     except (TypeError, ValueError, OverflowError):
-        raise AnnotationError(f"a box must be 4 numbers, not {box}") from None
+        raise AnnotationError(f"{where}: a box must be 4 numbers, not {box}") from None
     return (x, y, x + width, y + height)
 
 
