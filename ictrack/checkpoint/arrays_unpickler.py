@@ -69,6 +69,8 @@ def _scalar(dtype: Any, data: Any = b"") -> Any:
     return np.frombuffer(data.encode("latin1") if isinstance(data, str) else data, _made(dtype))[0]
 
 
+# Characters of the longest name of a class or function with its module.
+_MAX_NAME = 512
 # What files may ask for, and what they get. Modules of NumPy have other names from its version 2 on.
 _ARRAY_FUNCTIONS: dict[tuple[str, str], Callable[..., Any]] = {
     ("numeric", "_frombuffer"): _from_buffer,  # arrays in pickle's protocol 5
@@ -117,6 +119,18 @@ def check_memo(file: BinaryIO) -> None:
         if operation.name in ("PUT", "BINPUT", "LONG_BINPUT") and number not in range(count + 1):
             raise pickle.UnpicklingError(f"it gives the number {number} to one of its first {count + 1} objects")
     file.seek(0)
+
+
+def check_names(file: BinaryIO, num_pickles: int) -> None:
+    """Raise UnpicklingError if one of a file's first pickles is damaged or asks for a name too long to be one, in which
+    PyTorch's error message would search for a time that grows with the square of its length."""
+    for _ in range(num_pickles):
+        try:
+            for operation, argument, _ in pickletools.genops(file):
+                if operation.name in ("GLOBAL", "INST") and len(argument) > _MAX_NAME:
+                    raise pickle.UnpicklingError(f"it asks for a name of {len(argument)} characters")
+        except ValueError as error:
+            raise pickle.UnpicklingError("it is no file of tensors") from error
 
 
 class ForbiddenGlobalError(pickle.UnpicklingError):

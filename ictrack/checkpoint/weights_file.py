@@ -17,7 +17,7 @@ from torch import Tensor
 from ictrack.structures.array_archive import check_unpacked_size, read_arrays
 from ictrack.structures.json_files import ZIP_ERRORS
 
-from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError, check_memo, safe_globals
+from .arrays_unpickler import ArraysUnpickler, ForbiddenGlobalError, check_memo, check_names, safe_globals
 from .onnx_weights import read_onnx_weights
 
 # Entry of a file that holds a backbone and leaves the rest of a detector as it is initialized.
@@ -29,9 +29,17 @@ class CheckpointError(ValueError):
 
 
 def _read_torch(path: Path) -> Any:
-    if zipfile.is_zipfile(path):
-        with path.open("rb") as file:
+    with path.open("rb") as file:
+        if zipfile.is_zipfile(file):
+            file.seek(0)
             check_unpacked_size(file)
+            with zipfile.ZipFile(file) as archive:
+                for name in archive.namelist():
+                    if name.endswith("data.pkl"):
+                        check_names(archive.open(name), 1)
+        else:  # a number, a version, a description of the computer, and the content, before the tensors' numbers
+            file.seek(0)
+            check_names(file, 4)
     try:
         with safe_globals():
             return torch.load(path, map_location="cpu", weights_only=True)

@@ -258,3 +258,18 @@ def test_a_zip_that_is_no_checkpoint(tmp_path):
         with pytest.raises(CheckpointError, match=name):
             load_tensors(tmp_path / name)
     assert not (tmp_path.parent / "evil.txt").exists()
+
+
+@pytest.mark.parametrize("is_zip", [True, False])
+def test_a_name_of_any_length_is_refused_at_once(is_zip, tmp_path):
+    # PyTorch's error message would search in it for minutes.
+    content = b"ctorch\n" + b"9" * 200_000 + b"\n."
+    if is_zip:
+        with zipfile.ZipFile(tmp_path / "w.pth", "w") as archive:
+            archive.writestr("w/data.pkl", content)
+            archive.writestr("w/version", "3\n")
+    else:
+        pickles = [pickle.dumps(part, 2) for part in (0x1950A86A20F9469CFC6C, 1001, {"little_endian": True})]
+        (tmp_path / "w.pth").write_bytes(b"".join([*pickles, content]))
+    with time_limit(), pytest.raises(CheckpointError, match=r"w\.pth: .*asks for a name of 200006 characters"):
+        load_tensors(tmp_path / "w.pth")
