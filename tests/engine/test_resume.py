@@ -3,6 +3,7 @@
 import argparse
 import json
 from functools import partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -12,6 +13,7 @@ from coco_squares import content_of, write_squares
 from color_model import write_scenes
 from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.modeling.meta_arch.dense_detector import DenseDetector
+from detectron2.utils import comm
 from forked import launch_forked
 from tiny_pose_model import pose_config
 from tiny_video_model import solo_config
@@ -73,13 +75,17 @@ def configured(cfg, data, kind, *, stills, videos, workers):
 def train_until(args):
     """Begin or go on with a new trainer, up to ``args.stop`` iterations."""
     torch.manual_seed(0)  # the weights of a new model
-    trainer = ICTrackTrainer(args.cfg)
+    trainer = args.trainer(args.cfg)
     trainer.resume_or_load(resume=True)
     trainer.max_iter = args.stop
     trainer.train()
 
 
-def trained(cfg, output, stops=(), run=lambda **args: train_until(argparse.Namespace(**args))):
+def run_here(trainer=ICTrackTrainer, **args):
+    train_until(argparse.Namespace(trainer=trainer, **args))
+
+
+def trained(cfg, output, stops=(), run=run_here):
     """Last checkpoint of a run that stops after some iterations."""
     cfg = cfg.clone()
     cfg.OUTPUT_DIR = str(output)
@@ -129,8 +135,48 @@ def test_two_processes_resume_as_if_they_had_not_stopped(data, tmp_path, monkeyp
     make = solo_config(OBJECTIVE="correspondence", FREEZE=[])
     cfg = configured(make, data, "coco", stills=True, videos=True, workers=0)
     cfg.MODEL.VIDEO_EMBEDDING.CORRESPONDENCE.PATCH_SIZE = 4
-    run = partial(launch_forked, monkeypatch, train_until)
+    run = partial(launch_forked, monkeypatch, train_until, trainer=ICTrackTrainer)
     assert_equal(trained(cfg, tmp_path / "whole", run=run), trained(cfg, tmp_path / "stopped", [3], run=run))
+
+
+class NotingTrainer(ICTrackTrainer):
+    """Trainer that notes the samples of every step, in a file of each process."""
+
+    @classmethod
+    def build_model(cls, cfg):
+        model = super().build_model(cfg)
+        path = Path(cfg.OUTPUT_DIR) / f"{comm.get_world_size()}_{comm.get_rank()}.jsonl"
+
+        def note(_, inputs):
+            with path.open("a") as file:
+                file.write(json.dumps([f"{x['file_name']} {x['image'].sum()}" for x in inputs[0]]) + "\n")
+
+        model.register_forward_pre_hook(note)
+        return model
+
+
+def noted(folder, num_processes):
+    """Samples in the order of the steps, and in each of the processes."""
+    paths = [folder / f"{num_processes}_{rank}.jsonl" for rank in range(num_processes)]
+    steps = zip(*(map(json.loads, path.read_text().splitlines()) for path in paths))
+    return [sample for step in steps for part in step for sample in part]
+
+
+@pytest.mark.parametrize("batch", [2, 1])
+def test_one_process_goes_on_at_the_sample_at_which_two_stopped(data, tmp_path, monkeypatch, batch):
+    cfg = configured(solo_config(ENABLED=False), data, "coco", stills=True, videos=False, workers=0)
+    cfg.DATALOADER.ASPECT_RATIO_GROUPING = False  # which orders the samples of each process by themselves
+    trained(cfg, tmp_path / "whole", run=partial(run_here, trainer=NotingTrainer))
+    expected = noted(tmp_path / "whole", 1)
+    assert len(set(expected)) == 12
+
+    cfg.OUTPUT_DIR = str(tmp_path / "changed")
+    (tmp_path / "changed").mkdir()
+    launch_forked(monkeypatch, train_until, cfg=cfg, stop=3, trainer=NotingTrainer)
+    assert noted(tmp_path / "changed", 2) == expected[:6]
+    cfg.SOLVER.IMS_PER_BATCH = batch
+    run_here(cfg=cfg, stop=6, trainer=NotingTrainer)
+    assert noted(tmp_path / "changed", 1) == expected[6 : 6 + 3 * batch]
 
 
 def test_a_run_that_stopped_before_its_last_file(data, tmp_path):
