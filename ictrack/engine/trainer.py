@@ -30,6 +30,7 @@ from ictrack.evaluation.detector_classes import detector_classes
 from ictrack.evaluation.posetrack_evaluation import PoseTrackEvaluator
 from ictrack.evaluation.youtube_vis_evaluation import YouTubeVISEvaluator
 from ictrack.modeling.build import build_model
+from ictrack.modeling.detector_base import TrackableDetector
 from ictrack.modeling.frozen_features import cache_frozen_features
 
 from .check_classes import check_classes, check_test_set
@@ -66,7 +67,8 @@ class ICTrackTrainer(DefaultTrainer):
         optimizer = self.build_optimizer(cfg, model)
         data_loader = self.build_train_loader(cfg)
         if cfg.DATALOADER.REPLAY.TIMES > 1:
-            cache_frozen_features(model, model.backbone, cfg.DATALOADER.REPLAY.TIMES)
+            for backbone in model.backbones() if isinstance(model, TrackableDetector) else [model.backbone]:
+                cache_frozen_features(model, backbone, cfg.DATALOADER.REPLAY.TIMES)
         # DistributedDataParallel takes no device ids for a model on the CPU.
         on_cpu = next(model.parameters()).device.type == "cpu"
         wrapped = create_ddp_model(model, broadcast_buffers=False, **({"device_ids": None} if on_cpu else {}))

@@ -32,7 +32,8 @@ class TrackableDetector(PartlyFrozen):
     embedding_head: EmbeddingHead | None
 
     def freeze_parts(self, frozen: Sequence[str], *heads: nn.Module) -> None:
-        """Freeze "backbone", or with "detector" in ``frozen`` the backbone and the detector's ``heads``.
+        """Freeze "backbone" (all of :meth:`backbones`), or with "detector" in ``frozen`` those and the detector's
+        ``heads``.
 
         Raises:
             ValueError: If nothing is left to train.
@@ -41,9 +42,13 @@ class TrackableDetector(PartlyFrozen):
         if not self.trainable and self.embedding_head is None:
             raise ValueError('MODEL.FREEZE ["detector"] leaves nothing to train without MODEL.EMBEDDING.NAME')
         if not self.trainable or "backbone" in frozen:
-            self.freeze(self.backbone)
+            self.freeze(*self.backbones())
         if not self.trainable:
             self.freeze(*heads)
+
+    def backbones(self) -> list[nn.Module]:
+        """All backbones: that of the embedding head, and the detector's where it is another."""
+        return [self.backbone]
 
     @property
     @abstractmethod

@@ -93,6 +93,10 @@ class EmbeddedDetector(TrackableDetector):
         """Backbone that the embedding head reads."""
         return (self.feature_backbone or self.detector).backbone
 
+    def backbones(self) -> list[nn.Module]:
+        own = getattr(self.detector, "backbone", None)
+        return [self.backbone] if own is None or own is self.backbone else [self.backbone, own]
+
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:
         """
         Args:

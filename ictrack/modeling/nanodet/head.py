@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,22 @@ class NanoDetHead(nn.Module):
         )
         logits, sides = flat.split([self.num_classes, flat.shape[-1] - self.num_classes], dim=-1)
         return logits, sides.unflatten(-1, (4, self.reg_max + 1))
+
+    def rename_weights(self, weights: dict[str, Any], prefix: str = "") -> None:
+        """Make outputs for other classes fit, in place: their rows for the sides of boxes are kept, and those of the
+        classes stay as they are here."""
+        own = self.state_dict()
+        for name in own:
+            given = weights.get(prefix + name)
+            if (
+                not name.startswith("outputs.")
+                or not isinstance(given, Tensor)
+                or given.shape[1:] != own[name].shape[1:]
+            ):
+                continue
+            num_sides = len(own[name]) - self.num_classes
+            if len(given) != len(own[name]) and len(given) > num_sides:
+                weights[prefix + name] = torch.cat([own[name][: self.num_classes].to(given), given[-num_sides:]])
 
     def cells(self, levels: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         """(A, 2) x, y of the cells' centers in pixels of the padded input, and (A,) strides of their levels."""

@@ -9,6 +9,7 @@ from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.engine.setup import load_config
 from ictrack.model_zoo import get_config_file
 from ictrack.modeling.build import build_model
+from ictrack.modeling.frozen_features import cache_frozen_features
 from ictrack.modeling.nanodet.targets import assign_cells
 
 GOLDEN = Path(__file__).parents[2] / "data" / "golden_tfjs" / "nanodet.npz"
@@ -108,6 +109,18 @@ def test_it_learns_two_boxes():
     torch.testing.assert_close(found.pred_boxes.tensor[order], boxes, atol=5, rtol=0)
 
 
+def test_published_weights_for_other_classes_keep_the_outputs_of_box_sides(published):
+    model = build("MODEL.NANODET.NUM_CLASSES", 2)
+    SafeCheckpointer(model).load("ictrack://nanodet_g.safetensors")
+    x = torch.rand(1, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        (logits, sides), (_, expected) = (
+            one.head([one.backbone(x)[name] for name in one.in_features]) for one in (model, published)
+        )
+    assert logits.shape[-1] == 2 and torch.equal(sides, expected)
+    assert logits.sigmoid().max() < 0.1
+
+
 def test_images_without_objects_have_finite_losses():
     model = build("MODEL.NANODET.NUM_CLASSES", 2)
     nothing = Instances((64, 64), gt_boxes=Boxes(torch.zeros(0, 4)), gt_classes=torch.zeros(0, dtype=torch.int64))
@@ -119,3 +132,19 @@ def test_images_without_objects_have_finite_losses():
 def test_wrong_widths_are_refused():
     with pytest.raises(ValueError, match="each twice the one before"):
         build("MODEL.NANODET.WIDTHS", "[8, 8, 8, 8]")
+
+
+def test_both_backbones_are_frozen_and_their_features_cached():
+    options = [
+        "MODEL.FREEZE",
+        '["backbone"]',
+        "MODEL.DEVICE",
+        "cpu",
+        "MODEL.TIMM.WEIGHTS",
+        "",
+        "MODEL.BOX_MASK.ENABLED",
+    ]
+    model = build_model(load_config(str(get_config_file("boxes")), [*options, "True"])).train()
+    trained = {name.rsplit(".", 3)[0] for name, x in model.named_parameters() if x.requires_grad}
+    assert trained and all(name.startswith(("detector.head", "box_mask_head")) for name in trained)
+    assert [cache_frozen_features(model, backbone, 2) for backbone in model.backbones()] == [1, 1]
