@@ -8,7 +8,7 @@ from codecs import encode
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 import numpy as np
 import torch
@@ -121,14 +121,14 @@ def check_memo(file: BinaryIO) -> None:
     file.seek(0)
 
 
-def check_names(file: BinaryIO, num_pickles: int) -> None:
+def check_names(file: IO[bytes], num_pickles: int) -> None:
     """Raise UnpicklingError if one of a file's first pickles is damaged or asks for a name too long to be one, in which
     PyTorch's error message would search for a time that grows with the square of its length."""
     for _ in range(num_pickles):
         try:
             for operation, argument, _ in pickletools.genops(file):
-                if operation.name in ("GLOBAL", "INST") and len(argument) > _MAX_NAME:
-                    raise pickle.UnpicklingError(f"it asks for a name of {len(argument)} characters")
+                if operation.name in ("GLOBAL", "INST") and len(str(argument)) > _MAX_NAME:
+                    raise pickle.UnpicklingError(f"it asks for a name of {len(str(argument))} characters")
         except ValueError as error:
             raise pickle.UnpicklingError("it is no file of tensors") from error
 
