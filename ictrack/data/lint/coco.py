@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -37,6 +38,7 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
     check_categories(categories, annotations, defects)
     joints = {key: len(names) for key, c in known_categories.items() if isinstance(names := c.get("keypoints"), list)}
     videos = {key: describe(image.get("video_id")) for key, image in known_images.items()}
+    frames = _positions(known_images)
     masks, tracks = MaskChecks(defects), TrackChecks(defects)
     for where, annotation in annotations:
         size = video = None
@@ -58,9 +60,10 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
             masks.add(annotation["segmentation"], size, f"{where}.segmentation", area)
         check_keypoints(annotation, joints.get(category) if isinstance(category, int) else None, size, where, defects)
         if annotation.get("track_id") is not None:
-            tracks.add(annotation, video, where)
+            tracks.add(annotation, video, where, frames.get(image_id) if is_int(image_id) else None)
     defects.subject = None
     masks.finish()
+    tracks.finish()
     return f"COCO: {len(images)} images, {len(annotations)} annotations, {len(categories)} categories"
 
 
@@ -88,3 +91,15 @@ def _check_images(images: list[tuple[str, Entry]], files: ImageFiles, defects: D
     for video, frames in videos.items():
         check_order(list(dict.fromkeys(frames)), f"images of video {video}", defects)
     return sizes
+
+
+def _positions(images: Mapping[int, Entry]) -> dict[int, int]:
+    """Positions in their videos of the images that are of one, by their ids."""
+    counts: Counter[str] = Counter()
+    positions = {}
+    for key, image in images.items():
+        if image.get("video_id") is not None:
+            video = describe(image["video_id"])
+            positions[key] = counts[video]
+            counts[video] += 1
+    return positions

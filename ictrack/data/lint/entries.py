@@ -9,6 +9,7 @@ from ictrack.structures.describe import describe
 from ictrack.structures.json_files import is_finite, is_int
 
 from .defects import Defects
+from .motion import JumpChecks
 
 # Pixels that a box or a point may lie outside of its image: half-pixel conventions and rounding.
 TOLERANCE = 1.0
@@ -161,15 +162,23 @@ def check_flag(annotation: Entry, key: str, where: str, defects: Defects) -> Non
 
 
 class TrackChecks:
-    """Checks that a track has one category, and is once in an image."""
+    """Checks that a track has one category, is once in an image, and does not jump."""
 
     def __init__(self, defects: Defects) -> None:
         self._defects = defects
         self._categories: dict[tuple[Any, int], tuple[Any, str]] = {}
         self._seen: dict[tuple[Any, int], str] = {}
+        self._jumps = JumpChecks(defects)
 
-    def add(self, annotation: Entry, video: Any, where: str) -> None:
-        """Check an annotation that has a ``track_id``; ``video`` is what tells the tracks of videos apart."""
+    def add(self, annotation: Entry, video: Any, where: str, frame: int | None = None) -> None:
+        """Check an annotation that has a ``track_id``.
+
+        Args:
+            annotation: JSON object.
+            video: What tells the tracks of videos apart.
+            where: JSON path.
+            frame: Position of its image in the video; None: unknown.
+        """
         track: Any = annotation.get("track_id")
         good = is_int(track) and track >= 0
         text = "must be a whole number from 0, not {}"
@@ -184,3 +193,9 @@ class TrackChecks:
         if first != category:
             text = f"is {describe(category)}, track {track} began as {describe(first)} at {place}"
             self._defects.error("track", f"{where}.category_id", text)
+        if frame is not None and not annotation.get("iscrowd"):
+            self._jumps.add((video, track), frame, annotation.get("bbox"), f"{where}.bbox")
+
+    def finish(self) -> None:
+        """Check what needs all annotations."""
+        self._jumps.finish()

@@ -56,6 +56,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
     annotations = [] if data.get("annotations") is None else entries_of(data, "annotations", defects)
     check_annotation_ids(annotations, defects)
     num_joints = _num_joints(categories[0][1], defects) if categories else None
+    positions = {key: position for position, key in enumerate(known_images)}
     tracks = TrackChecks(defects)
     for where, person in annotations:
         size = None
@@ -65,7 +66,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
         if is_known(person.get("image_id"), known_images, f"{where}.image_id", defects):
             size = sizes.get(person["image_id"])
         is_known(person.get("category_id"), known_categories, f"{where}.category_id", defects)
-        tracks.add(person, None, where)
+        tracks.add(person, None, where, positions.get(image_id) if is_int(image_id) else None)
         if defects.require(bool(person.get("keypoints")), "keypoints", where, "has no keypoints"):
             check_keypoints(person, num_joints, size, where, defects)
         head = person.get("bbox_head")
@@ -74,6 +75,7 @@ def lint_posetrack(data: Mapping[str, Any], files: ImageFiles, defects: Defects,
         if person.get("bbox"):
             check_box(person["bbox"], size, f"{where}.bbox", defects, may_leave=True)
     defects.subject = None
+    tracks.finish()
     return f"PoseTrack: {len(images)} frames, {len(annotations)} poses"
 
 

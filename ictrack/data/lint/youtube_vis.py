@@ -11,6 +11,7 @@ from .defects import Defects, Subject
 from .entries import Entry, by_id, check_box, check_categories, check_flag, check_size, entries_of, is_known
 from .images import ImageFiles, check_order
 from .masks import MaskChecks
+from .motion import JumpChecks
 
 # Lists with an entry a frame.
 _LISTS = ("segmentations", "bboxes", "areas")
@@ -26,15 +27,16 @@ def lint_youtube_vis(data: Mapping[str, Any], files: ImageFiles, defects: Defect
     if 0 in by_id(annotations, defects):
         defects.warning("id", "annotations", "0 is the id of one, which the official evaluation takes for no match")
     check_categories(categories, annotations, defects)
-    masks = MaskChecks(defects)
+    masks, jumps = MaskChecks(defects), JumpChecks(defects)
     for where, annotation in annotations:
         video: Entry = {}
         if is_known(annotation.get("video_id"), known_videos, f"{where}.video_id", defects):
             video = known_videos[annotation["video_id"]]
         is_known(annotation.get("category_id"), known_categories, f"{where}.category_id", defects)
         check_flag(annotation, "iscrowd", where, defects)
-        _check_track(annotation, video, where, masks, files, defects)
+        _check_track(annotation, video, where, masks, jumps, files, defects)
     masks.finish()
+    jumps.finish()
     frames = f"{len(videos)} videos of {num_frames} frames"
     return f"YouTube-VIS: {frames}, {len(annotations)} tracks, {len(categories)} categories"
 
@@ -57,7 +59,13 @@ def _check_video(video: Entry, where: str, files: ImageFiles, defects: Defects) 
 
 
 def _check_track(
-    track: Entry, video: Entry, where: str, masks: MaskChecks, files: ImageFiles, defects: Defects
+    track: Entry,
+    video: Entry,
+    where: str,
+    masks: MaskChecks,
+    jumps: JumpChecks,
+    files: ImageFiles,
+    defects: Defects,
 ) -> None:
     names = video.get("file_names")
     size = check_size(video, where, Defects()) if video else None
@@ -91,6 +99,8 @@ def _check_track(
     for i in sorted(shown.get("bboxes", ())):
         defects.subject = _subject(track, names, i, files)
         check_box(lists["bboxes"][i], size, f"{where}.bboxes[{i}]", defects)
+        if not track.get("iscrowd"):
+            jumps.add(where, i, lists["bboxes"][i], f"{where}.bboxes[{i}]")
     for i in sorted(shown.get("areas", ())):
         good = is_finite(areas[i]) and areas[i] >= 0
         defects.require(good, "area", f"{where}.areas[{i}]", "must be a number of pixels, not {}", areas[i])

@@ -142,6 +142,14 @@ COCO_DEFECTS = {
     ),
     "category of a track": (tracks((1, 5), (2, 6), (1, 6), (2, 6)), ("track", "annotations[2].category_id")),
     "track twice": (tracks((1, 5), (1, 5)), ("track", "annotations[1].track_id")),
+    "jump": (
+        lambda data: (
+            tracks((1, 5), (2, 6), (1, 5))(data),
+            put("annotations", 2, bbox=[90, 60, 4, 4])(data),
+            put("annotations", 0, bbox=[0, 0, 4, 4])(data),
+        ),
+        ("jump", "annotations[2].bbox"),
+    ),
     "negative track": (tracks((-1, 5)), ("track", "annotations[0].track_id")),
     "order": (
         lambda data: (tracks()(data), data["images"].insert(0, data["images"].pop(1))),
@@ -257,6 +265,10 @@ VIS_DEFECTS = {
         put("annotations", 0, bboxes=[[1, 1, 5, 5], [60, 1, 50, 5], [1, 1, 5, 5]]),
         ("box", "annotations[0].bboxes[1]"),
     ),
+    "jump": (
+        put("annotations", 0, bboxes=[[1, 1, 5, 5], [55, 40, 5, 5], [54, 40, 5, 5]]),
+        ("jump", "annotations[0].bboxes[1]"),
+    ),
     "unknown video": (put("annotations", 0, video_id=8), ("reference", "annotations[0].video_id")),
     "neither masks nor boxes": (put("annotations", 0, segmentations=None), ("structure", "annotations[0]")),
     "no names": (put("videos", 0, file_names=[]), ("name", "videos[0].file_names")),
@@ -306,6 +318,10 @@ POSE_DEFECTS = {
     "no joints": (put("annotations", 2, keypoints=None), ("keypoints", "annotations[2]")),
     "head box": (put("annotations", 2, bbox_head=[1, 2]), ("box", "annotations[2].bbox_head")),
     "box outside": (put("annotations", 2, bbox=[500, 1, 9, 9]), ("box", "annotations[2].bbox")),
+    "jump": (
+        lambda data: (put("annotations", 0, bbox=[1, 1, 6, 6])(data), put("annotations", 2, bbox=[70, 40, 6, 6])(data)),
+        ("jump", "annotations[2].bbox"),
+    ),
     "labeled": (put("images", 2, is_labeled="yes"), ("flag", "images[2].is_labeled")),
     "names of joints": (put("categories", 0, keypoints=["nose"] * 17), ("keypoints", "categories[0].keypoints")),
 }
