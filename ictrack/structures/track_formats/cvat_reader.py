@@ -75,7 +75,7 @@ def _root(path: Path) -> Element:
     require(b"<!DOCTYPE" not in data.replace(b"\0", b""), str(path), "has a document type, which CVAT does not write")
     try:
         return ElementTree.fromstring(data)  # noqa: S314  without a document type there is nothing to expand
-    except (ElementTree.ParseError, LookupError) as error:  # the latter of an unknown encoding
+    except (ElementTree.ParseError, LookupError, ValueError) as error:  # the latter two of encodings
         raise AnnotationError(f"{path}: not valid XML: {error}") from None
 
 
