@@ -53,13 +53,20 @@ def read_labelme(path: str | os.PathLike) -> list[VideoTracks]:
         AnnotationError: a file is wrong, or there is none; the message has its name and the JSON path.
     """
     video = read_labels(path)
+    sizes = {facts.size: facts.file_name for facts in video.frames.values()}
+    if len(sizes) > 1:
+        (first, of_first), (other, of_other), *_ = sizes.items()
+        sides = [
+            f"{name} has {size[1]} x {size[0]} pixels" for name, size in ((of_first, first), (of_other, other)) if size
+        ]
+        require(False, str(path), f"frames of a video have one size, but {' and '.join(sides)}")
     for row in video:
         row.track_id = None
     return [video.tracks()]
 
 
 def read_labels(path: str | os.PathLike, *, tracks_by_label: bool = False) -> LabeledVideo:
-    """Objects of a folder's files, or of one file.
+    """Objects of a folder's files, or of one file. Stills may differ in size, which is then none of the video's.
 
     Args:
         path: Folder or file.
@@ -77,7 +84,6 @@ def read_labels(path: str | os.PathLike, *, tracks_by_label: bool = False) -> La
     indices = frame_indices([file.stem for file in files])
     video = LabeledVideo(str(path), VideoInfo(path.stem, 0, 0, 0.0, (), ()))
     found: list[tuple[int, Path, _Object]] = []
-    sizes: dict[tuple[int, int], Path] = {}
     for file in files:
         data, index = read_json(file), indices[file.stem]
         try:
@@ -88,18 +94,14 @@ def read_labels(path: str | os.PathLike, *, tracks_by_label: bool = False) -> La
         is_tracked = not (isinstance(flags := data.get("flags"), dict) and flags.get(UNTRACKED))
         for one in objects:
             found.append((index, file, one if is_tracked else replace(one, group=None)))
-        sizes.setdefault(size, file)
         video.frames[index] = FrameFacts(name or f"{file.stem}.jpg", size=size)
-    if len(sizes) > 1:
-        (first, of_first), (other, of_other), *_ = sizes.items()
-        sides = f"{other[1]} x {other[0]} pixels, that of {of_first.name} {first[1]} x {first[0]}"
-        require(False, str(of_other), f"the image has {sides}; frames of a video have one size")
-    ((height, width),) = sizes
+    sizes = {facts.size for facts in video.frames.values()}
+    height, width = next(iter(sizes)) if len(sizes) == 1 else (0, 0)  # type: ignore[misc]
     joints = tuple(dict.fromkeys(joint for _, _, one in found for joint in one.joints))
     video.info = VideoInfo(path.stem, height, width, 0.0, (), (), joints)
     identities = _identities([one for _, _, one in found], tracks_by_label)
     for index, file, one in found:
-        row = _row(one, (height, width), joints, f"{file}: polygons of {one.label!r}")
+        row = _row(one, video.facts(index).size or (0, 0), joints, f"{file}: polygons of {one.label!r}")
         row.category, row.track_id = identities[one.label, one.group]
         video.add(index, row)
     return video

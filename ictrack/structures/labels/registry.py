@@ -141,6 +141,7 @@ LABEL_FORMATS = {
             "labelme: <video>/<frame>.json",
             _EVERYTHING
             - {"class-changes", "empty-masks", "heads", "visibility", "unlabeled-frames", "ignored-regions"},
+            one_size=False,
         ),
         LabelFormat(
             "cvat",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from ictrack.structures.detections import read_detections
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.labels import LABEL_FORMATS, convert_labels
 from ictrack.structures.track_formats import TrackFormatError
@@ -134,3 +135,24 @@ def test_posetrack17_that_is_damaged(tmp_path):
         with pytest.raises(AnnotationError, match=message) as raised:
             LABEL_FORMATS["posetrack17"].read(tmp_path / "a.json")
         assert "a.json" in str(raised.value)
+
+
+def test_stills_of_labelme_differ_in_size(tmp_path):
+    (tmp_path / "stills").mkdir()
+    sizes = {"a": (20, 30), "b": (40, 25), "c": (20, 30)}
+    for name, (height, width) in sizes.items():
+        triangle = {"label": "ant", "points": [[1, 1], [width - 1, 1], [1, height - 1]], "shape_type": "polygon"}
+        content = {"shapes": [triangle], "imagePath": f"{name}.jpg", "imageHeight": height, "imageWidth": width}
+        (tmp_path / "stills" / f"{name}.json").write_text(json.dumps(content))
+    list(convert_labels(tmp_path / "stills", "labelme", tmp_path / "a.json", "coco"))
+    found = json.loads((tmp_path / "a.json").read_text())
+    assert [(x["file_name"], x["height"], x["width"]) for x in found["images"]] == [
+        (f"stills/{name}.jpg", *size) for name, size in sizes.items()
+    ]
+    assert [x["segmentation"]["size"] for x in found["annotations"]] == [list(size) for size in sizes.values()]
+    list(convert_labels(tmp_path / "a.json", "coco", tmp_path / "again", "labelme"))
+    list(convert_labels(tmp_path / "again", "labelme", tmp_path / "b.json", "coco"))
+    again = json.loads((tmp_path / "b.json").read_text())["annotations"]
+    assert [x["segmentation"] for x in again] == [x["segmentation"] for x in found["annotations"]]
+    with pytest.raises(AnnotationError, match=r"stills: .*one size, but a\.jpg has 30 x 20 .* b\.jpg has 25 x 40"):
+        read_detections(tmp_path / "stills", "labelme")
