@@ -5,8 +5,9 @@ from __future__ import annotations
 import torch
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+from .pointwise import convolve
 
 
 class FoldedConv2d(Conv2d):
@@ -35,7 +36,7 @@ class FoldedConv2d(Conv2d):
             )
             self._folded = state, folded[0].detach(), folded[1].detach()
         _, weight, bias = self._folded
-        x = F.conv2d(x, weight, bias, self.stride, self.padding, self.dilation, self.groups)
+        x = convolve(x, weight, bias, self)
         return x if self.activation is None else self.activation(x)
 
 

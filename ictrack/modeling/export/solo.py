@@ -136,7 +136,9 @@ def _resize(masks: Tensor, size: Sequence[Tensor | int]) -> Tensor:
 
 def mask_boxes(masks: Tensor) -> Tensor:
     """Tight boxes (N, 4) XYXY, half open, of masks (N, H, W) bool; 0 for an empty mask."""
-    rows, columns = extents(masks.any(2).int()), extents(masks.any(1).int())
+    rows, columns = (
+        extents(hits.int(), torch.arange(hits.shape[1], device=hits.device)) for hits in (masks.any(2), masks.any(1))
+    )
     ends = torch.stack([columns, rows], dim=2).flatten(1)  # x0, y0, x1, y1
     return torch.where(ends[:, 3:] > 0, ends, 0).float()
 
