@@ -74,7 +74,7 @@ def export_model(
         category_ids=tracker.category_ids,
         joint_names=tracker.joints.names if tracker.joints is not None else (),
         min_joint_score=tracker.min_joint_score,
-        settings=_tracker_settings(cfg),
+        settings=tracker_settings(cfg),
     )
     graph = exported_graph(model, outputs).eval()
     sides = _EXAMPLE
@@ -90,7 +90,7 @@ def export_model(
     return facts
 
 
-def _tracker_settings(cfg: CfgNode) -> dict[str, Any]:
+def tracker_settings(cfg: CfgNode) -> dict[str, Any]:
     """See :attr:`ExportedModel.settings`."""
     name = cfg.TRACKER_HEADS.TRACKER_NAME
     if name not in TRACKERS:

@@ -22,7 +22,49 @@ TRACKERS: dict[str, Any] = {"EmbeddingTracker": EmbeddingArrayTracker, "SpatialT
 _PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-class OnnxTracker(FrameTracker):
+class ArraysTracker(FrameTracker):
+    """Tracker of detections in NumPy arrays. Tracked detections are :class:`FrameArrays`."""
+
+    def __init__(self, path: str | os.PathLike, config: Any, **options: Any) -> None:
+        """
+        Args:
+            path: Source of the configuration, for messages.
+            config: Configuration of the tracker, see :func:`tracker_config`.
+            options: See :class:`FrameTracker`.
+
+        Raises:
+            ExportedModelError: the configuration names a tracker that needs Detectron2.
+            ValueError: the tracker does not take a value.
+        """
+        super().__init__(**options)
+        self._path = os.fspath(path)
+        self._config = config
+        self._new_tracker((0, 0))  # a wrong value is an error before the first frame
+
+    def _new_tracker(self, size: tuple[int, int]) -> EmbeddingArrayTracker | SpatialArrayTracker:
+        name = self._config.TRACKER_HEADS.TRACKER_NAME
+        if name not in TRACKERS:
+            raise ExportedModelError(
+                f"{self._path}: TRACKER_HEADS.TRACKER_NAME {name!r} is none of {', '.join(TRACKERS)}, which need no "
+                "Detectron2"
+            )
+        kind = TRACKERS[name]
+        return kind(**kind.from_config(self._config))
+
+    def _identify(self, detections: dict[str, np.ndarray]) -> FrameArrays:
+        rows, ids, classes = self.tracker.identify(ArrayDetections(detections))
+        picked = {name: column[rows] for name, column in detections.items()}
+        return FrameArrays(
+            picked["scores"].astype(np.float64),
+            picked["pred_classes"] if classes is None else classes,
+            picked["pred_boxes"].astype(np.float64),
+            ids,
+            picked.get("pred_masks"),
+            picked["pred_keypoints"].astype(np.float64) if "pred_keypoints" in picked else None,
+        )
+
+
+class OnnxTracker(ArraysTracker):
     """Exported detector and its tracker, fed frame by frame. Tracked detections are :class:`FrameArrays`.
 
     Example::
@@ -59,6 +101,8 @@ class OnnxTracker(FrameTracker):
                 f"{self._path}: holds the network's {facts.outputs} outputs; tracking needs --outputs {DETECTIONS}"
             )
         super().__init__(
+            self._path,
+            tracker_config(facts.settings, overrides),
             class_names=facts.class_names,
             category_ids=facts.category_ids,
             joints=joint_set_of(facts.joint_names) if facts.joint_names else None,
@@ -66,10 +110,8 @@ class OnnxTracker(FrameTracker):
         )
         self.facts = facts
         self.resize = FrameResize(facts.min_size, facts.max_size)
-        self._config = tracker_config(facts.settings, overrides)
         self._wanted = class_indices(classes, facts.class_names) if classes else None
         self._names = [output.name for output in self._session.get_outputs()]
-        self._new_tracker((0, 0))  # a wrong value is an error before the first frame
 
     def detect(self, frame: np.ndarray, record: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
         """Columns of the detections in a frame, see :class:`ictrack.tracking.detections.Detections`."""
@@ -85,28 +127,6 @@ class OnnxTracker(FrameTracker):
             return columns
         rows = np.isin(columns["pred_classes"], self._wanted)
         return {name: column[rows] for name, column in columns.items()}
-
-    def _new_tracker(self, size: tuple[int, int]) -> EmbeddingArrayTracker | SpatialArrayTracker:
-        name = self._config.TRACKER_HEADS.TRACKER_NAME
-        if name not in TRACKERS:
-            raise ExportedModelError(
-                f"{self._path}: TRACKER_HEADS.TRACKER_NAME {name!r} is none of {', '.join(TRACKERS)}, which need no "
-                "Detectron2"
-            )
-        kind = TRACKERS[name]
-        return kind(**kind.from_config(self._config))
-
-    def _identify(self, detections: dict[str, np.ndarray]) -> FrameArrays:
-        rows, ids, classes = self.tracker.identify(ArrayDetections(detections))
-        picked = {name: column[rows] for name, column in detections.items()}
-        return FrameArrays(
-            picked["scores"].astype(np.float64),
-            picked["pred_classes"] if classes is None else classes,
-            picked["pred_boxes"].astype(np.float64),
-            ids,
-            picked.get("pred_masks"),
-            picked["pred_keypoints"].astype(np.float64) if "pred_keypoints" in picked else None,
-        )
 
 
 def _open(path: str, device: str | None) -> Any:

@@ -4,7 +4,7 @@ ictrack benchmark tracker [--json OUT]
 ictrack benchmark tracking --data FOLDER --detections FOLDER --detector NAME [--json OUT]
 ictrack benchmark track-memory|pose-runtime --config-file ... --weights ... --input video.mp4 [--json OUT]
 ictrack benchmark pipeline [--config-file ... --weights ...] [--input video.mp4] [--json OUT]
-ictrack benchmark endless [--frames 2000 20000] [--kills 20] [--draw] [--json OUT]
+ictrack benchmark endless [--frames 2000 20000] [--kills 20] [--draw] [--exported] [--json OUT]
 ictrack benchmark solo [--config-file configs/SOLO/...yaml] [--against mmdet] [--json OUT]
 ictrack benchmark evaluation [--reference-path FOLDER ...] [--json OUT]
 ictrack benchmark data [--json OUT]
@@ -60,10 +60,11 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     memory.set_defaults(run=run_track_memory)
     memory.add_argument("--frames", type=positive_int, nargs="+", default=[300, 3000])
     endless = commands.add_parser("endless", help="memory by length of the video, and runs that are killed and go on")
-    endless.set_defaults(run=runs("endless.benchmark_endless", "frames", "kills", "draw", "opts"))
+    endless.set_defaults(run=runs("endless.benchmark_endless", "frames", "kills", "draw", "exported", "opts"))
     endless.add_argument("--frames", type=positive_int, nargs="+", default=[2000, 20000], help="of 640 x 360 pixels")
     endless.add_argument("--kills", type=non_negative_int, default=20, help="SIGKILLs of the longest run")
     endless.add_argument("--draw", action="store_true", help="draw the mp4, too")
+    endless.add_argument("--exported", action="store_true", help="without PyTorch, as ictrack track --onnx")
     pipeline = commands.add_parser("pipeline", help="tracking with drawing and saving, against its stages")
     pipeline.set_defaults(run=run_pipeline)
     pipeline.add_argument("--config-file", default="", help="default: that of ictrack track")

@@ -5,19 +5,18 @@ The frames hold their own number in a pixel, from which the detector makes its o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import torch
-from detectron2.structures import BitMasks, Instances
-from torch import nn
 
 from ictrack.data.frame_stream import FrameStream
+from ictrack.engine.onnx_tracker import ArraysTracker
 
 HEIGHT, WIDTH = 360, 640
 _SIDE = 48  # of an object
 _DIM = 128  # of an embedding
+NUM_OBJECTS, LIFETIME = 10, 200
 
 
 class NumberedStream(FrameStream):
@@ -35,32 +34,44 @@ class NumberedStream(FrameStream):
             yield index, frame
 
 
-class NumberedDetector(nn.Module):
-    """Objects that move through the frame and are replaced by others every ``lifetime`` frames."""
+def numbered_objects(frame: np.ndarray, num_objects: int, lifetime: int) -> dict[str, np.ndarray]:
+    """Objects that move through the frames and are replaced by others every ``lifetime`` frames.
 
-    def __init__(self, num_objects: int = 10, lifetime: int = 200) -> None:
-        super().__init__()
-        self.anchor = nn.Parameter(torch.zeros(1))  # gives the module a device
-        self.num_objects = num_objects
-        self.lifetime = lifetime
+    Args:
+        frame: BGR uint8 (H, W, 3) of :class:`NumberedStream`.
+        num_objects: N.
+        lifetime: Frames after which an object is replaced.
 
-    def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
-        (record,) = batched_inputs
-        low, middle, high = (int(value) for value in record["image"][:, 0, 0])
-        index = low + (middle << 8) + (high << 16)
-        masks = torch.zeros(self.num_objects, HEIGHT, WIDTH, dtype=torch.bool)
-        embeddings = torch.empty(self.num_objects, _DIM)
-        for i in range(self.num_objects):
-            life = (index + i * self.lifetime // self.num_objects) // self.lifetime
-            rng = np.random.default_rng((i, life))
-            x, y = rng.integers(WIDTH - 2 * _SIDE), rng.integers(HEIGHT - _SIDE)
-            x += index % _SIDE
-            masks[i, y : y + _SIDE, x : x + _SIDE] = True
-            embeddings[i] = torch.from_numpy(rng.normal(size=_DIM).astype(np.float32))
-        instances = Instances((record["height"], record["width"]))
-        instances.pred_boxes = BitMasks(masks).get_bounding_boxes()
-        instances.scores = torch.linspace(0.9, 0.7, self.num_objects)
-        instances.pred_classes = torch.zeros(self.num_objects, dtype=torch.int64)
-        instances.embeddings = embeddings
-        instances.pred_masks = masks
-        return [{"instances": instances}]
+    Returns:
+        Columns of detections: "pred_boxes" (N, 4), "scores" (N,), "pred_classes" (N,), "embeddings" (N, D),
+        "pred_masks" (N, H, W).
+    """
+    low, middle, high = (int(value) for value in frame[0, 0])
+    index = low + (middle << 8) + (high << 16)
+    masks = np.zeros((num_objects, HEIGHT, WIDTH), bool)
+    embeddings = np.empty((num_objects, _DIM), np.float32)
+    boxes = np.empty((num_objects, 4), np.float32)
+    for i in range(num_objects):
+        life = (index + i * lifetime // num_objects) // lifetime
+        rng = np.random.default_rng((i, life))
+        x, y = rng.integers(WIDTH - 2 * _SIDE), rng.integers(HEIGHT - _SIDE)
+        x += index % _SIDE
+        masks[i, y : y + _SIDE, x : x + _SIDE] = True
+        boxes[i] = (x, y, x + _SIDE, y + _SIDE)
+        embeddings[i] = rng.normal(size=_DIM)
+    scores = np.linspace(0.9, 0.7, num_objects, dtype=np.float32)
+    classes = np.zeros(num_objects, np.int64)
+    return {
+        "pred_boxes": boxes,
+        "scores": scores,
+        "pred_classes": classes,
+        "embeddings": embeddings,
+        "pred_masks": masks,
+    }
+
+
+class NumberedTracker(ArraysTracker):
+    """Tracker of the numbered objects in a process without PyTorch, as that of exported models."""
+
+    def detect(self, frame: np.ndarray, record: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
+        return numbered_objects(frame, NUM_OBJECTS, LIFETIME)
