@@ -2,7 +2,7 @@
 
 Decoding, encoding and most of PyTorch's and OpenCV's work release Python's lock. The caller's thread is the middle of
 the pipeline: it takes items from a :class:`Prefetcher` and puts results into :class:`Sink` s, so that Ctrl-C, which
-Python delivers to the main thread, finds the sinks able to finish what they were given.
+Python delivers to the main thread, finds the sinks able to finish what they were given; see :class:`.Channel`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
+
+from .channel import Channel
 
 T = TypeVar("T")
 
@@ -87,15 +89,15 @@ class Prefetcher(Generic[T]):
         self._stop = stop
         self._clock = clock
         self._stage = stage
-        self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(DEPTH)
-        self._stopped = threading.Event()
+        self._channel: Channel[tuple[str, Any]] = Channel(DEPTH)
+        self._stopped = False
         self._thread = threading.Thread(target=self._run, name=stage, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
             iterator = iter(self._items)
-            while not self._stopped.is_set():
+            while not self._stopped:
                 with self._clock(self._stage):
                     item = next(iterator, _END)
                 # The last reference is the queue's, so that nothing of a frame stays here after its turn.
@@ -107,17 +109,14 @@ class Prefetcher(Generic[T]):
             self._put(("error", error))
 
     def _put(self, entry: tuple[str, Any]) -> bool:
-        while not self._stopped.is_set():
-            try:
-                self._queue.put(entry, timeout=_PATIENCE)
-            except queue.Full:
-                continue
-            return True
+        while not self._stopped:
+            if self._channel.put(entry, timeout=_PATIENCE):
+                return True
         return False
 
     def __iter__(self) -> Iterator[T]:
         while True:
-            kind, value = self._queue.get()
+            kind, value = self._channel.get()
             if kind == "error":
                 raise value
             if kind == "end":
@@ -127,7 +126,7 @@ class Prefetcher(Generic[T]):
 
     def close(self) -> None:
         """End the thread, once its present item is there."""
-        self._stopped.set()
+        self._stopped = True
         if self._stop is not None:
             self._stop()
         self._thread.join()
@@ -153,7 +152,7 @@ class Sink(Generic[T]):
             stage: Name of the thread.
         """
         self._consume = consume
-        self._queue: queue.Queue[tuple[str, Any]] = queue.Queue(DEPTH)
+        self._channel: Channel[tuple[str, Any]] = Channel(DEPTH)
         self._error: BaseException | None = None
         self._failed = False
         self._thread = threading.Thread(target=self._run, name=stage, daemon=True)
@@ -161,31 +160,35 @@ class Sink(Generic[T]):
 
     def _run(self) -> None:
         while True:
-            kind, item = self._queue.get()
+            kind, item = self._channel.get()
             if kind == "end":
                 return
+            if kind == "flush":
+                item.put(None)
+                continue
             try:
                 if not self._failed:
                     self._consume(item)
             except BaseException as error:
                 self._error, self._failed = error, True
             del item
-            self._queue.task_done()
 
     def put(self, item: T) -> None:
         """Append an item; waits while ``DEPTH`` items wait."""
         self._raise()
-        self._queue.put(("item", item))
+        self._channel.put(("item", item))
 
     def flush(self) -> None:
         """Wait until all items so far are consumed."""
-        self._queue.join()
+        done: queue.SimpleQueue[None] = queue.SimpleQueue()
+        self._channel.put_beyond(("flush", done))
+        done.get()
         self._raise()
 
     def close(self) -> None:
         """Wait until all items are consumed, and end the thread."""
         if self._thread.is_alive():
-            self._queue.put(("end", None))
+            self._channel.put_beyond(("end", None))
             self._thread.join()
         self._raise()
 

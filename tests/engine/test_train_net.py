@@ -17,6 +17,7 @@ from pycocotools import mask as coco_mask
 
 from ictrack.checkpoint.weights_file import load_weights_file
 from ictrack.data.datasets.register_from_config import register_configured_datasets
+from ictrack.engine.launch import launch_training, parse_training_arguments
 from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer, rescaled_iterations
 
@@ -149,7 +150,13 @@ def stopped_run(dataset, output, world_size, iterations, *options):
 def test_two_processes_go_on_where_one_stopped(dataset, tmp_path):
     """12 of 16 iterations are 6 of 8; nobody names a port."""
     _, extra = stopped_run(dataset, tmp_path, 1, 12)
-    log = run(dataset, tmp_path, *extra, flags=["--num-gpus", "2", "--resume"])
+    options = [*SMALL, *data_options(dataset, tmp_path), *extra]
+    launch_training(
+        parse_training_arguments(
+            ["--config-file", str(CONFIG), "--num-gpus", "2", "--resume", *options], prog="train", description=None
+        )
+    )
+    log = (tmp_path / "log.txt").read_text()
     assert "Starting training from iteration 6" in log and "a run with 1 processes, this run has 2" in log
     assert training_lines(tmp_path)[-1]["iteration"] == 7
     assert load_weights_file(tmp_path / "model_final.pth")["trainer"]["world_size"] == 2

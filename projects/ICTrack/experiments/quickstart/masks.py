@@ -52,7 +52,7 @@ from ictrack.structures.youtube_vis_json import read_ground_truth
 from synthetic.characters import SampleConfig, dataset_options, generate_sample
 
 from .masks_report import IMAGE_ONLY, OURS, REAL_CLIP, write_quickstart_report
-from .real_footage import compare_on_real_clip, track_real_clip
+from .real_footage import NUM_FRAMES, compare_on_real_clip, track_real_clip
 
 # Frame skips of the comparison; the detector runs once, over every SKIPS[0]-th frame.
 SKIPS = (4, 8, 16)
@@ -94,6 +94,7 @@ def run_quickstart(
     *,
     video_overrides: Sequence[str] = (),
     sample: SampleConfig | None = None,
+    real_frames: int | None = None,
 ) -> None:
     """Track a real clip without training; then generate synthetic data, train, compare, and write ``report.html`` and
     ``metrics.json``.
@@ -106,11 +107,12 @@ def run_quickstart(
         overrides: KEY VALUE pairs for both configurations.
         video_overrides: Further KEY VALUE pairs for the video stage.
         sample: Sizes of the synthetic data.
+        real_frames: Number of frames of the real clip; None: ``NUM_FRAMES`` to track at first, and all to compare on.
     """
     start = time.perf_counter()
     output.mkdir(parents=True, exist_ok=True)
     with stage("tracking a real clip by a published detector"):
-        track_real_clip(output / REAL_CLIP)
+        track_real_clip(output / REAL_CLIP, real_frames or NUM_FRAMES)
     with stage(f"generating the synthetic data (seed {seed})"):
         generate_sample(output / "sample", seed, sample)
     common = [*dataset_options((output / "sample").resolve()), "SEED", str(seed)]
@@ -121,10 +123,12 @@ def run_quickstart(
     cfg, video_cfg = load_config(configs.image, image_options), load_config(configs.video, video_options)
     num_processes = processes_that_share(num_processes, cfg, video_cfg)
     share_cores(num_processes)
-    launch(_train_and_compare, num_processes, dist_url="auto", args=(args, video_cfg, output, seed, start))
+    launch(_train_and_compare, num_processes, dist_url="auto", args=(args, video_cfg, output, seed, start, real_frames))
 
 
-def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, seed: int, start: float) -> None:
+def _train_and_compare(
+    args: argparse.Namespace, cfg: CfgNode, output: Path, seed: int, start: float, real_frames: int | None
+) -> None:
     """Work of each process; ``cfg`` is that of the video stage, whose model contains the image stage's."""
     fork_data_workers()
     image_cfg = setup(args)
@@ -157,7 +161,8 @@ def _train_and_compare(args: argparse.Namespace, cfg: CfgNode, output: Path, see
     }
     torch.set_num_threads(os.cpu_count() or 1)  # the other processes have ended
     with stage("tracking the real clip by each head"):
-        metrics["real_clip"] = compare_on_real_clip(model, bank, cfg, methods(), table[str(SKIPS[1])])
+        scores = table[str(SKIPS[1])]
+        metrics["real_clip"] = compare_on_real_clip(model, bank, cfg, methods(), scores, num_frames=real_frames)
     with stage("drawing the report"):
         tracking_cfg = _tracking_config(cfg, table[str(SKIPS[0])][OURS])
         (output / "config.yaml").write_text(tracking_cfg.dump())

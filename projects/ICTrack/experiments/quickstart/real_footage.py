@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import shlex
 import subprocess
 import sys
@@ -32,7 +33,7 @@ CLASSES = ("person", "dog")
 _MIN_SCORE = 0.3
 
 
-def track_real_clip(path: Path, num_frames: int = NUM_FRAMES) -> None:
+def track_real_clip(path: Path, num_frames: int) -> None:
     """Track people, animals and things in the shipped real clip by the command that a user gives, and draw them.
 
     It runs in a process of its own: the workers that generate data are forked, and must not inherit threads.
@@ -57,6 +58,8 @@ def compare_on_real_clip(
     cfg: CfgNode,
     methods: Sequence[Method],
     scores: Mapping[str, Mapping[str, Any]],
+    *,
+    num_frames: int | None = None,
     every: int = 8,
 ) -> dict[str, dict[str, float]]:
     """Identities that each method gives to the woman and the dog of the shipped real clip, of whom there is one each.
@@ -70,6 +73,7 @@ def compare_on_real_clip(
         cfg: Configuration of the trained model.
         methods: Methods; those on features that are not in the bank are left out.
         scores: Method -> its tuned "threshold".
+        num_frames: Number of frames after which to stop; None: all.
         every: Every how many frames are tracked.
 
     Returns:
@@ -86,9 +90,7 @@ def compare_on_real_clip(
     seen: dict[str, list[tuple[int, int]]] = {name: [] for name in trackers}
     resize = T.ResizeShortestEdge([cfg.INPUT.MIN_SIZE_TEST] * 2, cfg.INPUT.MAX_SIZE_TEST)
     with open_frames(real_clips()[-1]) as frames:
-        for index, frame in frames:
-            if index % every:
-                continue
+        for _, frame in itertools.islice(frames, 0, num_frames, every):
             found = detector.detect(frame).to("cpu")
             found = found[found.scores >= _MIN_SCORE]
             image = frame[:, :, ::-1] if cfg.INPUT.FORMAT == "RGB" else frame

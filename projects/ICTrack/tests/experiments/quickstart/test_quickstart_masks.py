@@ -22,7 +22,8 @@ TINY = SampleConfig(
 
 def test_the_whole_road(tmp_path, capfd):
     overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
-    run_quickstart(CONFIGS, tmp_path, 3, 2, overrides, video_overrides=["ADAPT.MEASURED_PAIRS", "2"], sample=TINY)
+    video_overrides = ["ADAPT.MEASURED_PAIRS", "2"]
+    run_quickstart(CONFIGS, tmp_path, 3, 2, overrides, video_overrides=video_overrides, sample=TINY, real_frames=9)
 
     metrics = json.loads((tmp_path / "metrics.json").read_text())
     assert metrics["seed"] == 3
