@@ -24,6 +24,7 @@ from ictrack.command.main import COMMANDS, main
 from ictrack.data.video_writer import VideoWriter
 from ictrack.engine.setup import load_config
 from ictrack.modeling.build import build_model
+from ictrack.structures.labels import convert_labels
 
 GOLDEN = ROOT / "tests" / "data"
 # What shortens a run, after the arguments of a page.
@@ -53,6 +54,17 @@ def write_images(folder, num_categories):
     (folder / "images").mkdir(parents=True)
     write_squares(folder / "images")
     (folder / "instances.json").write_text(json.dumps(content_of(num_categories)))
+
+
+def write_stills(folder):
+    """The pictures and masks of :func:`write_images` with labelme's files beside them."""
+    images = folder / "images"
+    labels = folder / "labelme"
+    list(convert_labels(folder / "instances.json", "coco", labels, "labelme"))
+    shutil.move(labels / "instances", folder / "stills")
+    labels.rmdir()
+    for path in images.iterdir():
+        shutil.copy(path, folder / "stills")
 
 
 def write_arena(path):
@@ -87,6 +99,7 @@ def world(tmp_path_factory):
     for name in ("configs", "ictrack", "tools", "examples", "datasets"):
         (root / name).symlink_to(ROOT / name)
     write_images(root / "my", num_categories=2)
+    write_stills(root / "my")
     _, frames = tiny_video_dataset.write_dataset(root / "vis")
     content = json.loads((root / "vis" / "annotations.json").read_text())
     names = {9: "square 1", 4: "square 0"}
