@@ -304,10 +304,11 @@ def test_stacks_and_single_pictures_of_a_folder_are_one_video(tmp_path, caplog):
 
 def test_copies_in_a_tiff_and_maps_in_a_jpeg_are_no_frames(tmp_path):
     small = numbered(0).resize((8, 6))
-    small.encoderinfo = {"tiffinfo": {254: 1}}
-    numbered(0).save(tmp_path / "pyramid.tif", save_all=True, append_images=[small])
+    copies = encoded(numbered(0), "TIFF", save_all=True, append_images=[small], tiffinfo={254: 1})
+    copy, whole = (struct.pack("<HHII", 254, 4, 1, kind) for kind in (1, 0))
+    (tmp_path / "pyramid.tif").write_bytes(copies.replace(copy, whole, 1))
     with Image.open(tmp_path / "pyramid.tif") as image:
-        assert image.n_frames == 2
+        assert image.n_frames == 2 and image.size == (32, 24) and image.tag_v2[254] == 0
     assert len(list(open_frames(tmp_path / "pyramid.tif"))) == 1
     numbered(0).save(tmp_path / "ultra_hdr.jpg", "MPO", save_all=True, append_images=[small])
     assert len(list(open_frames(tmp_path / "ultra_hdr.jpg"))) == 1
