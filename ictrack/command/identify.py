@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # Detectron2 takes seconds to import
 
 def run(argv: Sequence[str]) -> None:
     args = _parse(argv)
+    from ictrack.data.frame_source import check_source
     from ictrack.data.video_io import open_frames
     from ictrack.engine.identify import identify
     from ictrack.engine.identity_files import GALLERY_FILE, write_identification
@@ -40,6 +41,7 @@ def run(argv: Sequence[str]) -> None:
 
     from .log import show_log
 
+    check_source(args.input)
     show_log()
     keep_few_kernels()
     cfg = _config(args)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from ictrack import __version__
 from ictrack.structures.command_line import run_command
 
+from .quiet import hide_warnings_of_others
+
 # Sub-command, which is the module of this package that has its function `run`, and what it does.
 COMMANDS = {
     "track": "track objects through a video, and draw or save the tracks",
@@ -57,6 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: ``--help`` (status 0), or wrong usage (status 2).
     """
+    hide_warnings_of_others()
     arguments = sys.argv[1:] if argv is None else list(argv)
     name = make_parser().parse_args(arguments[:1]).command
     # A sub-command is imported when it is asked for: --help is fast, and the doctor comes where packages are missing.

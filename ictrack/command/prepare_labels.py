@@ -71,7 +71,10 @@ def frame_range(text: str) -> tuple[int, int | None]:
 def _add_source(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("source", type=Path, help="file or folder of labels")
     parser.add_argument(
-        "--images", type=Path, help="folder of the pictures, whose sizes are read where the labels do not state them"
+        "--images",
+        type=Path,
+        metavar="PATH",
+        help="folder of the pictures, or the video, whose sizes are read where the labels do not state them",
     )
     parser.add_argument(
         "--label-is-track", action="store_true", help='labelme: a label such as "mouse 1" is an identity, not group_id'
@@ -85,6 +88,7 @@ def _add_losses(parser: argparse.ArgumentParser) -> None:
 
 
 def convert(args: argparse.Namespace) -> None:
+    from ictrack.data.video_io import video_size
     from ictrack.structures.labels import convert_labels
 
     _show(
@@ -95,18 +99,20 @@ def convert(args: argparse.Namespace) -> None:
             args.target_format,
             drop=args.drop,
             images=args.images,
+            video_size=video_size,
             **_options(args),
         )
     )
 
 
 def _read(args: argparse.Namespace) -> LabelSet:
+    from ictrack.data.video_io import video_size
     from ictrack.structures.labels import add_sizes, describe_labels, label_format
 
     labels = label_format(args.source_format).read(args.source, **_options(args))
     print(f"{args.source}: {describe_labels(labels)}")
     if args.images is not None:
-        add_sizes(labels, args.images)
+        add_sizes(labels, args.images, video_size)
     return labels
 
 

@@ -86,10 +86,12 @@ def run(argv: Sequence[str]) -> int:
     else:
         check_names(outputs, videos, parser.error)
 
-    from ictrack.data.frame_source import SourceOptions, open_source
+    from ictrack.data.frame_source import SourceOptions, check_source, open_source
     from ictrack.engine.fingerprint import run_fingerprint
     from ictrack.engine.video_run import track_video
 
+    if videos is None:
+        check_source(args.input)
     tracker, settings, files = choose_model(args)
     options = SourceOptions(args.fps, args.size, args.pixel_format, args.reconnect, args.start, args.end, args.stride)
 

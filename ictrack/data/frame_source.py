@@ -10,7 +10,7 @@ from .live_stream import LiveStream
 from .raw_frames import RawFrameStream
 from .selected_frames import Position, SelectedFrames
 from .video_file_stream import is_url
-from .video_io import open_frames
+from .video_io import is_camera, open_frames
 
 STANDARD_INPUT = "-"
 
@@ -46,6 +46,18 @@ def open_source(source: str, options: SourceOptions) -> FrameStream:
     if options.start == 0 and options.end is None and options.stride == 1:
         return frames
     return SelectedFrames(frames, start=options.start, end=options.end, stride=options.stride)
+
+
+def check_source(source: str) -> None:
+    """Find out, before a model is loaded, whether a source can be read; cameras and streams are not opened for it.
+
+    Raises:
+        VideoReadError: there is no such file, or its first frame cannot be read; the message names it.
+    """
+    if source == STANDARD_INPUT or is_url(source) or is_camera(source):
+        return
+    with open_frames(source):
+        pass
 
 
 def _open(source: str, options: SourceOptions) -> FrameStream:

@@ -15,6 +15,13 @@ from .image_file import IMAGE_SUFFIXES
 from .image_stream import ImageStream
 from .video_file_stream import VideoFileStream, is_url
 
+_DEVICE = "/dev/video"
+
+
+def is_camera(source: str) -> bool:
+    """Whether a source is a camera, by its index (``0``) or device (``/dev/video0``), and no file of this name."""
+    return source.removeprefix(_DEVICE).isdecimal() and not os.path.isfile(source) and not os.path.isdir(source)
+
 
 def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> FrameStream:
     """Open a video file, a folder of frames, a glob of frames, one image, or a camera.
@@ -41,11 +48,8 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
         if path.lower().endswith(IMAGE_SUFFIXES):
             return ImageStream(stem(path), [path], fps)
         return VideoFileStream(path, fps)
-    if path.isdigit():
-        return CameraStream(int(path), fps)
-    device = re.fullmatch(r"/dev/video(\d+)", path)
-    if device:
-        return CameraStream(int(device[1]), fps)
+    if is_camera(path):
+        return CameraStream(int(path.removeprefix(_DEVICE)), fps)
     if is_url(path):
         return VideoFileStream(path, fps)
     if glob.has_magic(path):
@@ -53,6 +57,12 @@ def open_frames(source: str | os.PathLike | int, fps: float | None = None) -> Fr
     raise VideoReadError(
         f"{path}: no such file or folder; nor is it a glob, a camera (0, /dev/video0) or a URL (rtsp://, http://)"
     )
+
+
+def video_size(source: str | os.PathLike) -> tuple[int, int]:
+    """Height and width of the frames of a source, see :func:`open_frames`."""
+    with open_frames(source) as frames:
+        return frames.height, frames.width
 
 
 def _open_glob(pattern: str, fps: float | None) -> FrameStream:

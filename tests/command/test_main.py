@@ -78,9 +78,9 @@ def test_wrong_usage_has_status_2(arguments, capsys):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("track --input a.mp4 --output {}/a.mp4 --config-file no.yaml", "no.yaml: no such configuration file"),
+        ("track --input 0 --output {}/a.mp4 --config-file no.yaml", "no.yaml: no such configuration file"),
         ("track --input a.mp4 --output {}", "is a folder"),
-        ("track --input a.mp4 --output {}/a.mp4 MODEL.DEVICE cuda:99", "MODEL.DEVICE 'cuda:99': this machine has"),
+        ("track --input 0 --output {}/a.mp4 MODEL.DEVICE cuda:99", "MODEL.DEVICE 'cuda:99': this machine has"),
         ("adapt --videos a.mp4 --output {} --config-file no.yaml", "no.yaml: no such configuration file"),
         ("tune --dataset x --metric AP --output {}/a.yaml --config-file no.yaml", "no.yaml: no such configuration"),
         ("train --config-file no.yaml", "no.yaml: no such configuration file"),
@@ -142,6 +142,22 @@ def test_the_doctor_comes_where_packages_are_missing(tmp_path):
 
 def _environment():
     return {**os.environ, "PYTHONPATH": str(ROOT)}
+
+
+def test_warnings_of_others_are_hidden_also_in_other_processes():
+    """But not where the user asks for warnings."""
+    warn = "import warnings; [warnings.warn(text) for text in ('pkg_resources is deprecated as an API. See', 'mine')]"
+    program = (
+        "import subprocess, sys; from ictrack.command.main import main\n"
+        "try: main(['--version'])\n"
+        f"except SystemExit: pass\n{warn}; sys.exit(subprocess.call([sys.executable, '-c', {warn!r}]))"
+    )
+    environment = {name: value for name, value in _environment().items() if name != "PYTHONWARNINGS"}
+    for options, expected in (([], 0), (["-W", "default"], 1)):
+        command = [sys.executable, *options, "-c", program]
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0 and done.stderr.count("mine") == 2
+        assert (done.stderr.count("pkg_resources") > 0) == expected, done.stderr
 
 
 def test_as_a_module():

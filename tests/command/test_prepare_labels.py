@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from ictrack.command.main import main
+from ictrack.data.video_writer import VideoWriter
 from ictrack.structures.rle import encode_mask
 
 
@@ -46,6 +47,24 @@ def test_convert(videos, capsys):
     ]
     picture = np.array(Image.open(videos / "Annotations" / "run" / "00002.png"))
     assert np.unique(picture).tolist() == [0, 4, 5] and (picture > 0).sum() == 24
+
+
+def test_sizes_that_labels_lack_are_those_of_the_video(videos, capsys):
+    with VideoWriter(videos / "clip.mp4", 12) as writer:
+        writer.write(np.zeros((24, 32, 3), np.uint8))
+    (videos / "clip.csv").write_text("frame,track_id,category,score,x0,y0,x1,y1\n0,1,dog,1,2,3,9,8\n")
+    command = ["prepare", "convert", "--from", "tracks", "--to", "cvat", "clip.csv", "clip.xml"]
+    assert main(command) == 1
+    assert "name the folder of the pictures, or the video, by --images" in capsys.readouterr().err
+    assert main([*command, "--images", "clip.mp4"]) == 0
+    assert "<width>32</width><height>24</height>" in "".join((videos / "clip.xml").read_text().split())
+    capsys.readouterr()
+    command = ["prepare", "convert", "--from", "mot", "--to", "youtube-vis", "two", "x.json", "--drop", "incomplete"]
+    for name in ("a", "b"):
+        (videos / "two" / name / "gt").mkdir(parents=True)
+        (videos / "two" / name / "gt" / "gt.txt").write_text("1,1,2,3,7,5,1,1,1\n")
+    assert main([*command, "--images", "clip.mp4"]) == 1
+    assert capsys.readouterr().err == "error: clip.mp4: one video, but two has 2\n"
 
 
 def test_labels_of_mice_are_tracks(videos, capsys):

@@ -155,3 +155,13 @@ def test_bad_arguments_are_refused(track, tmp_path, arguments):
 
 def test_the_command_offers_all_pixel_formats():
     assert list(raw_frames.PIXEL_FORMATS) == list(PIXEL_FORMATS)
+
+
+@pytest.mark.parametrize("command", [["track", "--save-tracks", "a.json"], ["identify", "--output", "out"]])
+def test_a_missing_video_is_told_before_a_model_is_loaded(command, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for name in ("ictrack.command.track_model.choose_model", "ictrack.command.track.choose_model"):
+        monkeypatch.setattr(name, None)
+    monkeypatch.setattr("ictrack.command.identify._config", None)
+    assert main([*command, "--input", "absent.mp4"]) == 1
+    assert capsys.readouterr().err.startswith("error: absent.mp4: no such file or folder")

@@ -13,13 +13,13 @@ import pytest
 from color_detector import scene
 
 from ictrack.data import live_stream
-from ictrack.data.frame_source import SourceOptions, open_source
+from ictrack.data.frame_source import SourceOptions, check_source, open_source
 from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.image_file import ImageFile
 from ictrack.data.live_stream import LiveStream
 from ictrack.data.raw_frames import PIXEL_FORMATS, RawFrameStream
 from ictrack.data.selected_frames import SelectedFrames, position
-from ictrack.data.video_io import open_frames
+from ictrack.data.video_io import is_camera, open_frames
 from ictrack.data.video_list import list_videos
 from ictrack.data.video_writer import VideoWriter
 
@@ -252,3 +252,15 @@ def test_lists_of_videos(tmp_path, clip, folder):
     (tmp_path / "binary.txt").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(VideoReadError, match=r"binary\.txt: is no text file"):
         list_videos(str(tmp_path / "binary.txt"))
+
+
+def test_sources_are_checked_without_opening_cameras_and_streams(tmp_path, monkeypatch):
+    for source in ("0", "/dev/video0", "rtsp://camera/1", "-"):
+        check_source(source)
+    (tmp_path / "broken.mp4").write_bytes(b"broken")
+    for source in ("absent.mp4", str(tmp_path / "broken.mp4"), str(tmp_path)):
+        with pytest.raises(VideoReadError, match=source):
+            check_source(source)
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "0").mkdir()
+    assert is_camera("1") and is_camera("/dev/video1") and not is_camera("clip1") and not is_camera("0")

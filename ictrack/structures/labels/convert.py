@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ def convert_labels(
     *,
     drop: Collection[str] = (),
     images: str | os.PathLike | None = None,
+    video_size: Callable[[Path], tuple[int, int]] | None = None,
     **options: Any,
 ) -> Iterator[str]:
     """Convert labels. Nothing is written unless all can be.
@@ -37,7 +38,7 @@ def convert_labels(
         source, target: Files or folders.
         source_format, target_format: Names in ``LABEL_FORMATS``.
         drop: Names in ``LOSSES`` of what may be lost.
-        images: Folder of the pictures, whose sizes are read where the source does not state them.
+        images, video_size: Where sizes are read that the source does not state, see :func:`add_sizes`.
         options: Options of the source's reader.
 
     Yields:
@@ -52,7 +53,7 @@ def convert_labels(
     labels = label_format(source_format).read(source, **options)
     yield f"{source}: {describe_labels(labels)}"
     if images is not None:
-        add_sizes(labels, Path(images))
+        add_sizes(labels, Path(images), video_size)
     yield from write_labels(labels, target, target_format, drop)
 
 

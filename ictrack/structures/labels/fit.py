@@ -126,7 +126,7 @@ def _check_sizes(labels: LabelSet, target: LabelFormat, path: object) -> None:
         sizes = {video.facts(index).size or (0, 0) for index in video.indices()} or {(1, 1)}
         if target.needs_sizes and not all(all(size) for size in sizes):
             text = f"{path}: {target.name} needs the sizes of the frames of {video.info.name}, which {video.where} does"
-            raise TrackFormatError(f"{text} not state; name the folder of the pictures by --images")
+            raise TrackFormatError(f"{text} not state; name the folder of the pictures, or the video, by --images")
         if target.one_size and len(sizes) > 1:
             (a, b), (c, d), *_ = sorted(sizes)
             text = f"{path}: frames of a video have one size in {target.name}, those of {video.info.name} are of"

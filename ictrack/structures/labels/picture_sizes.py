@@ -1,7 +1,8 @@
-"""Sizes of frames that labels do not state, from the headers of the pictures."""
+"""Sizes of frames that labels do not state, from the headers of the pictures or from the video."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,17 +13,28 @@ from .frames import listed_frames, picture_name, picture_path
 from .label_set import LabelSet
 
 
-def add_sizes(labels: LabelSet, folder: Path) -> None:
+def add_sizes(labels: LabelSet, images: Path, video_size: Callable[[Path], tuple[int, int]] | None = None) -> None:
     """Read the sizes of the frames of videos whose size is not known.
+
+    Args:
+        labels: Labels, which get the sizes.
+        images: Folder of the pictures, or the file of the only video.
+        video_size: Function of a video's file that returns the height and width of its frames; without it, only
+            pictures are read.
 
     Raises:
         AnnotationError: a picture is missing or cannot be read; the message has its name.
     """
-    require(folder.is_dir(), str(folder), "no such folder")
+    of_file = video_size is not None and images.is_file()
+    require(of_file or images.is_dir(), str(images), "no such folder")
     for video in labels.videos:
         if video.info.height and video.info.width:
             continue
-        sizes = {index: upright_size(_picture(labels, video, index, folder)) for index in listed_frames(video)}
+        if video_size is not None and of_file:
+            require(len(labels.videos) == 1, str(images), f"one video, but {labels.where} has {len(labels.videos)}")
+            sizes = dict.fromkeys(listed_frames(video), video_size(images))
+        else:
+            sizes = {index: upright_size(_picture(labels, video, index, images)) for index in listed_frames(video)}
         if sizes:
             height, width = next(iter(sizes.values()))
             video.info = replace(video.info, height=height, width=width)
