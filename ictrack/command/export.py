@@ -1,6 +1,7 @@
 """Export a model to one file, with its weights and all that is needed to track with it.
 
-Models: SOLO with any mask head, and PointSetAnchor, with their embedding heads.
+Models: SOLO with any mask head, PointSetAnchor, and the default model of `ictrack track` for boxes (NanoDet), also
+adapted, with their embedding heads.
 
 formats (--format):
   onnx          for ONNX Runtime and others, images of any size; `ictrack track --onnx FILE` needs no PyTorch
@@ -11,6 +12,7 @@ outputs (--outputs):
   raw           the network's outputs for a normalized and padded image, for post-processing of your own
 
 examples:
+  ictrack export --output boxes.onnx
   ictrack export --config-file output/config.yaml --output model.onnx MODEL.WEIGHTS output/model_final.pth
   ictrack export --config-file solo.yaml --outputs raw --format torch-export --size 480 864
       --output solo.pt2
@@ -29,7 +31,11 @@ from .parser import make_parser
 
 def run(argv: Sequence[str]) -> None:
     parser = make_parser("export", __doc__)
-    parser.add_argument("--config-file", required=True, metavar="YAML", help="configuration of the model and tracker")
+    parser.add_argument(
+        "--config-file",
+        metavar="YAML",
+        help="configuration of the model and tracker (default model of `ictrack track`)",
+    )
     parser.add_argument("--output", required=True, metavar="FILE", help="file to write: .onnx or .pt2")
     parser.add_argument("--format", choices=("onnx", "torch-export"), default="onnx", help="see above (onnx)")
     parser.add_argument("--outputs", choices=("detections", "raw"), default="detections", help="(detections)")
@@ -44,14 +50,15 @@ def run(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     if args.size and args.format == "onnx":
         parser.error("--size is that of a torch-export; ONNX takes images of any size")
-    check_outputs([args.output], [args.config_file])
+    check_outputs([args.output], [args.config_file] if args.config_file else [])
     from ictrack.engine.export import export_model
     from ictrack.engine.setup import load_config
+    from ictrack.model_zoo import get_config_file
 
     from .log import show_log
 
     show_log()
-    cfg = load_config(args.config_file, args.opts)
+    cfg = load_config(args.config_file or str(get_config_file("boxes")), args.opts)
     size = tuple(args.size) if args.size else None
     facts = export_model(cfg, args.output, file_format=args.format, outputs=args.outputs, size=size)
     print(f"{args.output}: {facts.architecture}, {facts.outputs}, {args.format}")

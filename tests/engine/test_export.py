@@ -170,7 +170,7 @@ def test_what_cannot_be_exported(tmp_path):
     poses.TEST.AUG.ENABLED = True
     with pytest.raises(ExportError, match=r"TEST\.AUG\.ENABLED"):
         export_model(poses, tmp_path / "x.onnx")
-    with pytest.raises(ExportError, match="Linear cannot be exported; SOLO and PointSetAnchor can"):
+    with pytest.raises(ExportError, match="Linear cannot be exported; SOLO, PointSetAnchor and EmbeddedDetector can"):
         exported_graph(torch.nn.Linear(1, 1), "raw")
     assert not (tmp_path / "x.onnx").exists() and not (tmp_path / "x.pt2").exists()
 

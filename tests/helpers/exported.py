@@ -12,6 +12,8 @@ from detectron2.config import CfgNode
 from tiny_pose_model import pose_config
 from tiny_video_model import picture, solo_config, squares, use_cells
 
+from ictrack.engine.setup import load_config
+from ictrack.model_zoo import get_config_file
 from ictrack.modeling.build import build_model
 
 KINDS = ("grid", "decoupled", "decoupled_light", "dynamic")
@@ -43,6 +45,21 @@ def small_poses(folder: Path, *, video: bool = False) -> CfgNode:
     with torch.no_grad():
         for head in model.heads:
             head.class_branch.output.bias.zero_()
+    return _saved(cfg, model, folder)
+
+
+def small_boxes(folder: Path, *overrides: object) -> CfgNode:
+    """Default model of `ictrack track`, small and with random weights, which finds something everywhere."""
+    keys = ["MODEL.WEIGHTS", "", "MODEL.DEVICE", "cpu", "MODEL.TIMM.NAME", "lcnet_035", "MODEL.TIMM.WEIGHTS", "",
+            "MODEL.TIMM.STATISTICS", "", "MODEL.NANODET.WIDTHS", [4, 8, 16, 32], "MODEL.NANODET.DEPTHS", [1, 1, 1, 1],
+            "MODEL.NANODET.CONV_DIM", 8, "TEST.DETECTIONS_PER_IMAGE", 12]  # fmt: skip
+    cfg = load_config(str(get_config_file("boxes")), [*keys, *overrides])
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    with torch.no_grad():
+        for output in model.detector.head.outputs:
+            output.bias.zero_()
+            output.weight.mul_(10)
     return _saved(cfg, model, folder)
 
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
+from ictrack.modeling.embedded_detector import EmbeddedDetector
 from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.modeling.solo import SOLO
 from ictrack.structures.exported_model import DETECTIONS, RAW
 
+from .embedded import EmbeddedDetections
 from .embeddings import ExportError
 from .point_set_anchor import PointSetAnchorDetections, PointSetAnchorRaw
 from .solo import SOLODetections, SOLORaw
 
 __all__ = [
+    "EmbeddedDetections",
     "ExportError",
     "PointSetAnchorDetections",
     "PointSetAnchorRaw",
@@ -24,6 +27,7 @@ __all__ = [
 _GRAPHS: dict[type, dict[str, Any]] = {
     SOLO: {DETECTIONS: SOLODetections, RAW: SOLORaw},
     PointSetAnchor: {DETECTIONS: PointSetAnchorDetections, RAW: PointSetAnchorRaw},
+    EmbeddedDetector: {DETECTIONS: EmbeddedDetections},
 }
 
 
@@ -31,13 +35,16 @@ def exported_graph(model: Any, outputs: str) -> Any:
     """Module of tensors with ``input_names``, from a model.
 
     Args:
-        model: SOLO or PointSetAnchor.
+        model: SOLO, PointSetAnchor, or an EmbeddedDetector, of which there are no raw outputs.
         outputs: "detections" or "raw".
 
     Raises:
         ExportError: the model is another one, or has a part that cannot be exported.
     """
     if type(model) not in _GRAPHS:
-        names = " and ".join(kind.__name__ for kind in _GRAPHS)
+        *others, last = (kind.__name__ for kind in _GRAPHS)
+        names = f"{', '.join(others)} and {last}"
         raise ExportError(f"MODEL.META_ARCHITECTURE {type(model).__name__} cannot be exported; {names} can")
+    if outputs not in _GRAPHS[type(model)]:
+        raise ExportError(f"{type(model).__name__} is exported with {DETECTIONS} only, not with {outputs} outputs")
     return _GRAPHS[type(model)][outputs](model)

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ictrack.modeling.embedding import EmbeddingHead, InstanceEmbeddingHead, VideoEmbedding
-from ictrack.modeling.embedding.readout import cell_readout
+from ictrack.modeling.embedding import EmbeddingHead, InstanceEmbeddingHead, PooledFeatures, VideoEmbedding
+from ictrack.modeling.embedding.readout import box_masks, cell_readout
 from ictrack.modeling.embedding.video_embedding import fuse_embeddings
 from ictrack.modeling.tracing import area_average
 
@@ -27,11 +27,13 @@ class Located:
     Attributes:
         cells: (N, 3) int64 level, row, column.
         masks: (N, h, w) bool masks of the padded input.
+        boxes: (N, 4) XYXY as shares of the padded input's sides, read where there are no masks.
         poses: (N, J, 3) x, y in pixels of the padded input, score.
     """
 
     cells: Tensor | None = None
     masks: Tensor | None = None
+    boxes: Tensor | None = None
     poses: Tensor | None = None
 
 
@@ -47,15 +49,19 @@ def embed(head: Any, features: dict[str, Tensor], located: Located) -> Tensor:
         if head.reads == "cells" and located.cells is not None:
             cells = F.pad(located.cells, (1, 0))  # of the only image
             return cell_readout(head(features), cells, head.detector_grids).float()
-        if head.reads == "masks" and located.masks is not None:
+        masks = _masks(head, features, located)
+        if head.reads == "masks" and masks is not None:
             if head.is_linear:
-                return head.embed_pooled([_mean_inside(features[x], located.masks) for x in head.in_features])
-            return torch.stack([_mean_inside(x, located.masks) for x in head(features)]).mean(dim=0)
+                return head.embed_pooled([_mean_inside(features[x], masks) for x in head.in_features])
+            return torch.stack([_mean_inside(x, masks) for x in head(features)]).mean(dim=0)
+    if isinstance(head, PooledFeatures) and (masks := _masks(head, features, located)) is not None:
+        return torch.cat([_mean_inside(features[x], masks) for x in head.in_features], dim=1)
     if head.reads == "keypoints" and located.poses is not None:
         return head.embed_poses(head(features), [located.poses])
     raise ExportError(
         f"an embedding head {type(head).__name__} that reads {head.reads} cannot be exported with this detector; "
-        "InstanceEmbeddingHead can be with SOLO, KeypointEmbeddingModule with PointSetAnchor"
+        "InstanceEmbeddingHead and PooledFeatures can be with SOLO and with boxes, KeypointEmbeddingModule with "
+        "PointSetAnchor"
     )
 
 
@@ -82,8 +88,15 @@ def _fused(head: VideoEmbedding, features: dict[str, Tensor], located: Located) 
     return fuse_embeddings(image, video, weight)
 
 
+def _masks(head: EmbeddingHead, features: dict[str, Tensor], located: Located) -> Tensor | None:
+    """Masks that a head reads, of which those of boxes are soft, at the size of its first feature."""
+    if located.masks is not None or located.boxes is None:
+        return located.masks
+    return box_masks(located.boxes, (1, 1), features[head.in_features[0]].shape[-2:])
+
+
 def _mean_inside(feature: Tensor, masks: Tensor) -> Tensor:
-    """(N, C) float32 mean of a map (1, C, H, W) inside masks (N, h, w), weighted by the covered share of each cell."""
+    """(N, C) float32 mean of a map (1, C, H, W) inside bool or soft masks (N, h, w), by the covered share of cells."""
     shares = area_average(masks.float()[:, None], feature.shape[-2:])
     shares = F.normalize(shares.flatten(1), p=1, dim=1)
     return shares @ feature[0].flatten(1).float().T

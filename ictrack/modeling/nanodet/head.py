@@ -97,7 +97,7 @@ class NanoDetHead(nn.Module):
             )
             grid = torch.stack(torch.meshgrid(xs, ys, indexing="xy"), dim=-1).flatten(0, 1)
             centers.append(grid)
-            strides.append(grid.new_full((len(grid),), stride))
+            strides.append(torch.full_like(grid[:, 0], stride))
         return torch.cat(centers), torch.cat(strides)
 
     def boxes(self, sides: Tensor, centers: Tensor, strides: Tensor) -> Tensor:
