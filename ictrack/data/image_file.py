@@ -18,6 +18,9 @@ from PIL import Image, UnidentifiedImageError
 
 from ictrack.structures.open_image import open_image
 
+from .bare_png import bare_png
+from .upright_rgb import orientation, upright_rgb
+
 logger = logging.getLogger(__name__)
 
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff", ".ppm")
@@ -29,22 +32,8 @@ _SEQUENCE_FORMATS = ("PNG", "WEBP", "TIFF", "GIF")
 _SEQUENCE_SUFFIXES = (".png", ".webp", ".tif", ".tiff")
 _JPEG_FORMATS = ("JPEG", "MPO")
 
-_EXIF_ORIENTATION = 0x0112
-_UPRIGHT = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-# Optional chunks that the pixels depend on; the others (texts, profiles, dates) may be huge or damaged.
-_PNG_OPTIONAL = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")
-# TIFF 6.0: tags of a page's kind (bit 0: a smaller copy of another, bit 2: a mask of it) and of the bits of a sample.
+# TIFF 6.0: tag of a page's kind (bit 0: a smaller copy of another, bit 2: a mask of it).
 _TIFF_KIND, _TIFF_COPY_OR_MASK = 254, 0b101
-_TIFF_BITS = 258
 
 _Result = TypeVar("_Result")
 
@@ -124,7 +113,7 @@ class ImageFile:
         """
         header = self._try(self._image)
         # In a turned image, incomplete blocks need not be at the right and the bottom.
-        if header.format not in _JPEG_FORMATS or _orientation(header) != 1:
+        if header.format not in _JPEG_FORMATS or orientation(header) != 1:
             image = self.read(page)
             height, width = image.shape[:2]
             factor = reduction((height, width))
@@ -159,7 +148,7 @@ class ImageFile:
             return action()
         except Exception as error:  # Pillow's parsers raise many kinds
             self.close()
-            data = _bare_png(self.path) if isinstance(self._source, str) else None
+            data = bare_png(self.path) if isinstance(self._source, str) else None
             if data is None:
                 raise ImageReadError(f"{self.path}: not a readable image ({_reason(error)})") from error
         self._source = io.BytesIO(data)
@@ -196,9 +185,7 @@ class ImageFile:
             image = self._image()
         image.seek(self._pages[page])
         image.load()
-        turn = _UPRIGHT.get(_orientation(image))
-        rgb = _to_rgb(image)
-        return rgb if turn is None else rgb.transpose(turn)
+        return upright_rgb(image)
 
 
 def read_image(path: str | os.PathLike, format: str = "BGR") -> np.ndarray:
@@ -237,47 +224,6 @@ def shrink(image: np.ndarray, factor: int) -> np.ndarray:
         image = cv2.copyMakeBorder(image, 0, -height % factor, 0, -width % factor, cv2.BORDER_REPLICATE)
     size = (image.shape[1] // factor, image.shape[0] // factor)
     return cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-
-
-def _to_rgb(image: Image.Image) -> Image.Image:
-    """A loaded image in 8-bit RGB."""
-    if image.mode == "F":
-        raise ValueError("its pixels are floating-point numbers, which have no range to show; convert it to 8 bits")
-    if image.mode.startswith("I"):
-        if image.mode == "I" and image.format not in ("PNG", "PPM"):  # Pillow opens their 16 bits in mode I
-            raise ValueError("its pixels are integers of 32 bits or with a sign; convert it to 8 or 16 bits")
-        bits = image.tag_v2.get(_TIFF_BITS, (16,))[0] if image.format == "TIFF" else 16  # type: ignore[attr-defined]
-        image = Image.fromarray((np.asarray(image) >> (bits - 8)).astype(np.uint8))
-    if image.mode in ("P", "PA", "La", "RGBa"):  # a palette may have alpha; colors may be multiplied by it
-        image = image.convert("RGBA")
-    return image.convert("RGB")
-
-
-def _orientation(image: Image.Image) -> int:
-    try:
-        return image.getexif().get(_EXIF_ORIENTATION, 1)
-    except Exception:  # damaged EXIF says nothing of the pixels
-        return 1
-
-
-def _bare_png(path: str) -> bytes | None:
-    """Bytes of a PNG without the chunks that its pixels do not need; None if it is no PNG, or has no such chunk."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError:
-        return None
-    if not data.startswith(_PNG_SIGNATURE):
-        return None
-    kept, start = [_PNG_SIGNATURE], len(_PNG_SIGNATURE)
-    while start < len(data):
-        end = start + 12 + int.from_bytes(data[start : start + 4], "big")
-        kind = data[start + 4 : start + 8]
-        if kind[:1].isupper() or kind in _PNG_OPTIONAL:
-            kept.append(data[start:end])
-        start = end
-    bare = b"".join(kept)
-    return bare if len(bare) < len(data) else None
 
 
 def _reason(error: Exception) -> str:
