@@ -18,6 +18,7 @@ import numpy as np
 from .atomic_file import replacing
 from .joints import MPII_16
 from .json_files import AnnotationError, require
+from .matlab_file import check_compressed_mat
 from .track_formats.boxes import offset_between
 
 # The center of the first pixel is (1, 1) in the files and (0.5, 0.5) here.
@@ -75,6 +76,8 @@ def _read_matlab(path: str | os.PathLike) -> Any:
 
     with open(path, "rb") as file:
         try:
+            check_compressed_mat(file.read())
+            file.seek(0)
             content = loadmat(file, struct_as_record=False, squeeze_me=True, variable_names=["RELEASE"])
         except Exception as error:  # SciPy raises many kinds on a damaged file
             raise AnnotationError(f"{path}: not a MATLAB file ({type(error).__name__}: {error})") from error

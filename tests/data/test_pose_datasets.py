@@ -122,7 +122,7 @@ def released_file(path, people, img_train=(1, 1, 0)):
     annolist[0] = ({"name": "a.jpg"}, with_joints)
     annolist[1] = ({"name": "b.jpg"}, {"scale": 1.0, "objpos": {"x": 1, "y": 2}})  # nobody has joints
     annolist[2] = ({"name": "test.jpg"}, with_joints)  # not for training
-    savemat(path, {"RELEASE": {"annolist": annolist, "img_train": np.array(img_train)}})
+    savemat(path, {"RELEASE": {"annolist": annolist, "img_train": np.array(img_train)}}, do_compression=True)
     return str(path)
 
 
@@ -160,7 +160,7 @@ def test_malformed_released_mpii(tmp_path):
     path.write_bytes(b"no MATLAB file at all, but long enough to have a header of the old version" * 4)
     with pytest.raises(AnnotationError, match=r"mpii\.mat: not a MATLAB file"):
         load_mpii(str(path), "images")
-    savemat(path, {"other": 1})
+    savemat(path, {"other": 1}, do_compression=True)
     with pytest.raises(AnnotationError, match=r"mpii\.mat: has no variable RELEASE"):
         load_mpii(str(path), "images")
     with pytest.raises(

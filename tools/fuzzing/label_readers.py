@@ -36,7 +36,7 @@ LABEL_CORPUS: dict[str, tuple[str, ...]] = {
     "cvat": ("cvat",),
     "posetrack": ("posetrack",),
     "posetrack17": ("posetrack_2017",),
-    "mpii": ("mpii/release.mat",),
+    "mpii": ("mpii/release.mat", "mpii/case_stream.mat"),
     "tracks": ("csv", "json-lines", "parquet"),
 }
 # Those that are given a path to a file in the folder, not the folder.
