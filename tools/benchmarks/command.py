@@ -100,6 +100,7 @@ def parse_args(argv: list[str] | None) -> argparse.Namespace:
     train.set_defaults(run=run_train_memory)
     train.add_argument("--config-file", required=True, nargs="+")
     train.add_argument("--instances", type=positive_int, default=15, help="instances in each synthetic image")
+    train.add_argument("--compute", action="store_true", help="compute all: takes minutes, and the memory")
     sizes = commands.add_parser("model-size", help="parameters and operations of full-size models")
     sizes.set_defaults(run=run_model_size)
     sizes.add_argument("--config-file", required=True, nargs="+")

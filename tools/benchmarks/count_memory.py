@@ -1,4 +1,4 @@
-"""Counter of the memory that tensors would take, which computes nothing large."""
+"""Counter of the memory that tensors take or, without computing anything large, would take."""
 
 from __future__ import annotations
 
@@ -32,17 +32,19 @@ _FLOAT32_ON_CUDA = ("group_norm", "softmax", "log_softmax", "exp", "log", "sum",
 class CountMemory(TorchDispatchMode):
     """Counter of the bytes of all live tensors, by storage.
 
-    Large floating-point results are not computed: they are zeros, whose pages the operating system does not make before
-    they are written to, so that a full-scale step runs in seconds and within the memory of a desktop computer.
-    Integers, booleans and small results are computed, so what depends on the labels is done as it is in training.
+    Unless ``compute`` is set, large floating-point results are not computed: they are zeros, whose pages the operating
+    system does not make before they are written to, so that a full-scale step runs in seconds and within the memory of
+    a desktop computer. Integers, booleans and small results are computed, so what depends on the labels is done as it
+    is in training.
 
     Attributes:
         alive: Bytes in use.
         peak: Largest number of bytes so far.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, compute: bool = False) -> None:
         super().__init__()
+        self.compute = compute
         self.alive = self.peak = 0
         self._known: Any = WeakIdKeyDictionary()
 
@@ -62,7 +64,8 @@ class CountMemory(TorchDispatchMode):
         self.alive -= size
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = _run(func, args, kwargs or {})
+        kwargs = kwargs or {}
+        result = func(*args, **kwargs) if self.compute else _run(func, args, kwargs)
         self.watch(tree_leaves(result))
         return result
 
@@ -72,7 +75,7 @@ def _run(func: Any, args: Any, kwargs: dict[str, Any]) -> Any:
     schema = func._schema
     is_view = any(result.alias_info is not None and not result.alias_info.is_write for result in schema.returns)
     is_heavy = func.overloadpacket.__name__ in _HEAVY or any(_is_large(x) for x in tree_leaves((args, kwargs)))
-    if is_view:
+    if is_view or torch.Tag.inplace_view in func.tags:
         return func(*args, **kwargs)
     written = [
         args[i] if i < len(args) else kwargs.get(argument.name)

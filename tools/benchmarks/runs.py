@@ -72,6 +72,6 @@ def run_train_memory(args: argparse.Namespace) -> dict[str, Any]:
     from .train_memory import memory_table, train_memory
 
     opts = [option for option in args.opts if option != "--"]  # which ends the list of configurations
-    rows = [train_memory(config, args.instances, opts) for config in args.config_file]
+    rows = [train_memory(config, args.instances, opts, compute=args.compute) for config in args.config_file]
     print(memory_table(rows))
     return {"instances": args.instances, "rows": rows}

@@ -10,6 +10,7 @@ from torch import nn
 from benchmarks import count_memory
 from benchmarks.count_memory import CountMemory, CudaAutocast, without_sparse_matrices
 from benchmarks.made_up_batch import made_up_batch
+from ictrack.structures.command_line import OutputError
 
 
 def test_a_layer_by_hand():
@@ -66,8 +67,10 @@ def configurations():
     return {"masks": masks, "joint": joint, "pairs": pairs, "poses": poses, "pose_video": pose_video}
 
 
-@pytest.mark.parametrize("name", ["masks", "joint", "pairs", "poses", "pose_video"])
-def test_made_up_batches_train(name, monkeypatch):
+@pytest.mark.parametrize(
+    "name, count", [("masks", 2), ("masks", 1), ("joint", 2), ("pairs", 2), ("poses", 2), ("pose_video", 2)]
+)
+def test_made_up_batches_train(name, count, monkeypatch):
     """The count is the same whether all is computed or nothing of more than 64 numbers."""
     cfg = configurations()[name]
     cfg.INPUT.MIN_SIZE_TRAIN, cfg.INPUT.MAX_SIZE_TRAIN, cfg.INPUT.UNLABELED.SIZE = (64,), 96, [64, 96]
@@ -77,14 +80,14 @@ def test_made_up_batches_train(name, monkeypatch):
     for limit in (1 << 40, 1 << 13):
         monkeypatch.setattr(count_memory, "_LARGE", limit)
         monkeypatch.setattr(count_memory, "_HEAVY", ())
-        batch = made_up_batch(cfg, 2, 3)
+        batch = made_up_batch(cfg, count, 3)
         model.zero_grad()
         with CountMemory() as counter, without_sparse_matrices():
             losses = model(batch)
             sum(losses.values()).backward()
         peaks.append(counter.peak)
         del losses
-    assert len(batch) == (4 if name == "joint" else 2)
+    assert len(batch) == (4 if name == "joint" else count)
     assert peaks[1] == pytest.approx(peaks[0], rel=0.1)
 
 
@@ -97,4 +100,10 @@ def test_the_command(capsys):
     config = "configs/PoseTrack/stage1_coco_hrnet_w48.yaml"
     main(["train-memory", "--instances", "2", "--config-file", config, "--", *POSE_MODEL])
     output = capsys.readouterr().out
-    assert "4 images of 64 x 96" in output and '"gpus": 8' in output
+    assert "4 images of 64 x 96" in output and '"gpus": 8' in output and '"losses"' not in output
+    one = ["SOLVER.REFERENCE_WORLD_SIZE", "0", "SOLVER.IMS_PER_BATCH", "1"]
+    main(["train-memory", "--instances", "2", "--config-file", config, "--compute", "--", *POSE_MODEL, *one])
+    output = capsys.readouterr().out
+    assert "1 images of 64 x 96" in output and '"losses"' in output
+    with pytest.raises(OutputError, match="IMS_PER_BATCH 1 is less than one a GPU"):
+        main(["train-memory", "--config-file", config, "--", *POSE_MODEL, "SOLVER.IMS_PER_BATCH", "1"])
