@@ -15,6 +15,7 @@ import numpy as np
 from ..atomic_file import new_folder, replacing
 from ..frame_tracks import VideoInfo
 from ..json_files import AnnotationError, require
+from ..safe_names import check_safe
 from ..track_formats.boxes import to_xywh
 from ..track_formats.mot import NO_VISIBILITY, read_labels
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row, class_name
@@ -60,8 +61,9 @@ def _add_info(video: LabeledVideo, path: Path) -> None:
         raise AnnotationError(f"{path}: not a MOTChallenge sequence's description: {reason}") from None
     good = min(height, width, length) >= 0 and length < _MAX_FRAMES and np.isfinite(fps)
     require(bool(good), str(path), "imHeight, imWidth, seqLength and frameRate must be numbers of usual size")
-    video.info = VideoInfo(section.get("name", video.info.name), height, width, fps, (), ())
-    video.folder = str(PurePosixPath(video.info.name) / section.get("imDir", "img1"))
+    name = check_safe(section.get("name", video.info.name), f"{path}: name")
+    video.info = VideoInfo(name, height, width, fps, (), ())
+    video.folder = str(PurePosixPath(name) / check_safe(section.get("imDir", "img1"), f"{path}: imDir"))
     suffix = section.get("imExt", ".jpg")
     video.frames = {index: FrameFacts(f"{index + 1:06d}{suffix}") for index in range(length)}
     beyond = max(video.rows, default=-1) + 1

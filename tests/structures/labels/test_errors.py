@@ -154,3 +154,12 @@ def test_sizes_come_from_the_pictures(tmp_path):
     Image.fromarray(np.zeros((4, 6), np.uint8)).save(tmp_path / "images" / "a" / "00000.jpg")
     list(convert_labels(tmp_path / "a.txt", "mot", tmp_path / "out.json", "coco", images=tmp_path / "images"))
     assert json.loads((tmp_path / "out.json").read_text())["images"][0]["width"] == 6
+
+
+@pytest.mark.parametrize("key", ["name", "imDir"])
+def test_a_name_in_a_description_of_a_sequence_is_told_there(key, tmp_path):
+    (tmp_path / "a" / "gt").mkdir(parents=True)
+    (tmp_path / "a" / "gt" / "gt.txt").write_text("1,1,1,2,3,4,1,1,1\n")
+    (tmp_path / "a" / "seqinfo.ini").write_text(f"[Sequence]\n{key}=../b\n")
+    with pytest.raises(AnnotationError, match=rf"seqinfo\.ini: {key}: '\.\./b' leaves the folder"):
+        LABEL_FORMATS["mot"].read(tmp_path / "a")
