@@ -27,7 +27,7 @@ def test_results_are_those_of_the_layer(name, bias, memory_format, dtype):
     torch.testing.assert_close(convolve(x, layer.weight, layer.bias, layer), layer(x))
 
 
-def test_layers_without_normalization_keep_names_and_gradients():
+def test_layers_keep_names_and_gradients():
     torch.manual_seed(0)
     model = nn.Sequential(
         Conv2d(8, 6, 1, activation=F.relu), Conv2d(6, 4, 1, norm=nn.GroupNorm(2, 4)), Conv2d(4, 4, 3)
@@ -35,7 +35,7 @@ def test_layers_without_normalization_keep_names_and_gradients():
     x = torch.randn(2, 8, 7, 5).to(memory_format=torch.channels_last)
     names, expected = model.state_dict().keys(), model(x)
     use_pointwise(model)
-    assert [type(module) for module in model] == [PointwiseConv2d, Conv2d, Conv2d]
+    assert [type(module) for module in model] == [PointwiseConv2d, PointwiseConv2d, Conv2d]
     assert model.state_dict().keys() == names
     with torch.no_grad():
         torch.testing.assert_close(model(x), expected)

@@ -30,17 +30,18 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, layer: nn.Conv2d) -
 
 
 class PointwiseConv2d(Conv2d):
-    """1x1 convolution without normalization; names of the state dict are those of the plain one."""
+    """1x1 convolution; names of the state dict are those of the plain one."""
 
     def forward(self, x: Tensor) -> Tensor:
         if torch.is_grad_enabled():
             return super().forward(x)
         x = convolve(x, self.weight, self.bias, self)
+        x = x if self.norm is None else self.norm(x)
         return x if self.activation is None else self.activation(x)
 
 
 def use_pointwise(model: nn.Module) -> None:
-    """Make a :class:`PointwiseConv2d` of every 1x1 convolution without normalization, in place."""
+    """Make a :class:`PointwiseConv2d` of every 1x1 convolution of Detectron2's own class, in place."""
     for module in model.modules():
-        if type(module) is Conv2d and module.norm is None and module.kernel_size == (1, 1):
+        if type(module) is Conv2d and module.kernel_size == (1, 1):
             module.__class__ = PointwiseConv2d

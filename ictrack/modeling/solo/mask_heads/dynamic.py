@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -42,12 +43,23 @@ class MaskFeatures(nn.Module):
         """(N, E, h, w) of features from fine to coarse, the first (N, C, h, w)."""
         finest, *coarser = zip(features, self.levels)
         total = finest[1](finest[0])
+        if not coarser:
+            return self.output(total)
+        halves = []
         for x, convolutions in coarser:
-            for convolution in convolutions.children():
-                x = convolution(x)
-                x = resize(x, (2 * x.shape[-2], 2 * x.shape[-1]))
-            total = total + x
-        return self.output(total)
+            first, *others = convolutions.children()
+            x = first(x)
+            for convolution in others:
+                x = convolution(_twice_as_fine(x))
+            halves.append(x)
+        # The last up-sampling is linear: that of the sum is the sum of all.
+        upsampled = _twice_as_fine(functools.reduce(torch.add, halves))
+        upsampled += total
+        return self.output(upsampled)
+
+
+def _twice_as_fine(x: Tensor) -> Tensor:
+    return resize(x, (2 * x.shape[-2], 2 * x.shape[-1]))
 
 
 class DynamicMaps(NamedTuple):
@@ -134,13 +146,11 @@ class DynamicMaskHead(SOLOHead):
     def mask_probabilities(
         self, level: int, maps: list[DynamicMaps], cells: list[Tensor], size: Sequence[int] | None = None
     ) -> Tensor:
-        logits = torch.cat(
-            [
-                image.filters.flatten(1)[:, of_image].T @ image.features.flatten(1)
-                for image, of_image in zip(maps, cells)
-            ]
-        )
-        probabilities = logits.view(-1, *maps[0].features.shape[-2:]).float().sigmoid()
+        logits = [
+            image.filters.flatten(1)[:, of_image].T @ image.features.flatten(1) for image, of_image in zip(maps, cells)
+        ]
+        joined = torch.cat(logits) if len(logits) > 1 else logits[0]  # which would copy one, too
+        probabilities = joined.view(-1, *maps[0].features.shape[-2:]).float().sigmoid_()
         return resize(probabilities[None], size)[0] if size else probabilities
 
 
