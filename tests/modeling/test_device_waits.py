@@ -4,6 +4,7 @@ import pytest
 import torch
 from count_syncs import CountSyncs
 from detectron2.modeling import build_model
+from detectron2.structures import Boxes, Instances
 from tiny_pose_model import pose_config
 from tiny_video_model import solo_config
 
@@ -11,6 +12,7 @@ from ictrack.modeling.point_set_anchor import head
 from ictrack.modeling.point_set_anchor.oks_nms import oks, oks_nms
 from ictrack.modeling.solo import inference
 from ictrack.structures.joints import COCO_17
+from ictrack.tracking import build_tracker
 
 MOST = 20
 
@@ -76,6 +78,25 @@ def test_mask_frame(record, monkeypatch):
     monkeypatch.setattr(inference, "_CHUNK", inference._DEVICE_CHUNK)
     objects, counter = waits(model, record, monkeypatch)
     assert len(objects) >= 50 and len(objects.pred_classes.unique()) > 1
+    assert counter.total() <= MOST, counter.counts
+
+
+@pytest.mark.parametrize("name", ["EmbeddingTracker", "SpatialTracker"])
+def test_tracked_frame(name, monkeypatch):
+    cfg = solo_config()
+    cfg.TRACKER_HEADS.TRACKER_NAME, cfg.TRACKER_HEADS.MAX_DETECTIONS, cfg.TRACKER_HEADS.CLASS_VOTING = name, 50, True
+    tracker = build_tracker(cfg, 96, 160)
+    generator = torch.Generator().manual_seed(0)
+    corners = torch.rand(100, 2, generator=generator) * 80
+    frame = Instances((96, 160), pred_boxes=Boxes(torch.cat([corners, corners + 12], dim=1)))
+    frame.scores, frame.pred_classes = 0.5 + torch.rand(100, generator=generator) / 2, torch.arange(100) % 4
+    frame.embeddings = torch.randn(100, 16, generator=generator)
+    frame.pred_masks = torch.rand(100, 96, 160, generator=generator) > 0.5
+    tracker.update(frame)
+    counter = CountSyncs(monkeypatch)
+    with counter:
+        tracks = tracker.update(frame)
+    assert len(tracks) == 50
     assert counter.total() <= MOST, counter.counts
 
 
