@@ -17,7 +17,7 @@ case "$what" in
     export PIP_CONSTRAINT="$root/tools/oldest.txt"
     # shellcheck disable=SC1091
     ICTRACK_TORCH="torch==2.3.0 torchvision==0.18.0" source tools/setup_env.sh
-    pip install --quiet --no-compile hypothesis lap motmetrics==1.4.0 "pandas<2.1" pytest
+    pip install --quiet --no-compile hypothesis lap motmetrics==1.4.0 "pandas<2.1" "pyarrow<18" pytest
     # Its metrics need NumPy and SciPy alone; what it asks for beyond is newer than the oldest versions.
     pip install --quiet --no-compile --no-deps trackeval
     set -- tests/losses tests/tracking tests/structures tests/checkpoint tests/evaluation/metrics tests/identities \

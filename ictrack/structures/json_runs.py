@@ -134,14 +134,15 @@ def _numbers_ending(digits: np.ndarray, is_digit: np.ndarray, is_end: np.ndarray
     digits = digits * is_digit
     values = digits.astype(np.uint16)
     values[1:] += digits[:-1] * np.uint8(10)
-    values[2:] += (digits[:-2] * is_digit[1:-1]) * np.uint16(100)
+    # NumPy 1 would multiply by a number in the digits' own type, and wrap around.
+    values[2:] += np.multiply(digits[:-2] * is_digit[1:-1], 100, dtype=np.uint16)
     numbers = values[:-1][is_end].astype(np.intc)
     longer = np.flatnonzero(is_end[3:] & is_digit[2:-2] & is_digit[1:-3] & is_digit[:-4]) + 3
     which = np.searchsorted(np.flatnonzero(is_end), longer)
     for power in range(3, _MAX_DIGITS):
         if len(which) == 0:
             return numbers
-        numbers[which] += digits[longer - power] * np.intc(10**power)
+        numbers[which] += digits[longer - power].astype(np.intc) * np.intc(10**power)
         goes_on = longer > power
         goes_on[goes_on] = is_digit[longer[goes_on] - power - 1]
         which, longer = which[goes_on], longer[goes_on]

@@ -24,6 +24,7 @@ from ..frame_tracks import VideoInfo, VideoTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, is_finite, is_int, read_json, require
 from ..rle import MAX_PIXELS
+from ..safe_names import check_safe
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row
 from ..youtube_vis_json import polygons_to_rle
 from .frame_numbers import frame_indices
@@ -140,7 +141,7 @@ def _image(data: Any) -> tuple[tuple[int, int], str]:
     require(height * width < MAX_PIXELS, "imageHeight", f"an image of {describe(height * width)} pixels is too large")
     path = data.get("imagePath") or ""
     require(isinstance(path, str), "imagePath", f"must be a name, not {describe(path)}")
-    return (height, width), PurePosixPath(PureWindowsPath(path).as_posix()).name
+    return (height, width), check_safe(PurePosixPath(PureWindowsPath(path).as_posix()).name, "imagePath")
 
 
 def _objects(data: dict[str, Any], video: LabeledVideo) -> list[_Object]:

@@ -68,6 +68,11 @@ BAD = {
         "no shapes": ("a.json", "{}", "shapes: must be a list"),
         "second box": ("a.json", labelme(), "a second box of 'dog' 1"),
         "group": ("a.json", labelme(group_id="x"), "group_id: must be a whole number"),
+        "name of no file": (
+            "a.json",
+            json.dumps({**json.loads(labelme()), "imagePath": "a\0"}),
+            "imagePath: .* no name",
+        ),
     },
     "cvat": {
         "no XML": ("a.xml", "<annotations>", "not valid XML"),
