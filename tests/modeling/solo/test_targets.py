@@ -56,7 +56,6 @@ def random_instances(generator, count, height, width, largest):
 
 def cells_by_definition(boxes, masks, padded_size, num_grids, scale_ranges, center_region):
     """The rule, instance by instance and cell by cell: {(level, row, col): instance}."""
-    one = np.float32(1)
     owner = {}
     for level, (side, (low, high)) in enumerate(zip(num_grids, scale_ranges)):
         cell_size = np.float32(1 / side)
@@ -68,7 +67,7 @@ def cells_by_definition(boxes, masks, padded_size, num_grids, scale_ranges, cent
             x, y = np.float32(xs.sum()) / np.float32(len(xs)), np.float32(ys.sum()) / np.float32(len(ys))
 
             def cell(value, size, cell_size=cell_size):
-                return int((value / (one * size)) / cell_size)  # int() truncates
+                return int((value / np.float32(size)) / cell_size)  # int() truncates
 
             half_x, half_y = (np.float32(0.5) * s * np.float32(center_region) for s in (w, h))
             row, col = cell(y, padded_size[0]), cell(x, padded_size[1])
