@@ -9,7 +9,7 @@ import numpy as np
 from pycocotools import mask as mask_util
 
 from ictrack.structures.frame_tracks import FrameTracks
-from ictrack.tracking.association import box_iou, mask_iou
+from ictrack.tracking.overlap import box_iou, mask_iou
 
 # Factor by which the area of one object may change from frame to frame, and by which a tracklet may be larger than
 # most others before it counts as several objects that touch.

@@ -8,7 +8,7 @@ import numpy as np
 
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.structures.track_edits import Detection, Edit
-from ictrack.tracking.association import box_iou
+from ictrack.tracking.overlap import box_iou
 
 from .certain_tracklets import Tracklet
 

@@ -9,9 +9,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .association import box_area
+from .overlap import box_area
 
-# Function of scores (N, M) and new_scores (N,) that returns columns (N,); see association.py.
+# Function of scores (N, M) and new_scores (N,) that returns columns (N,); see :mod:`.assignment`.
 Assign = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -20,8 +20,8 @@ def assign_in_rounds(assign: Assign, scores: np.ndarray, new_scores: np.ndarray,
     that are left.
 
     Args:
-        assign: Assignment function of association.py.
-        scores, new_scores: (N, M) and (N,) arrays of association.py.
+        assign: Function of :mod:`.assignment`.
+        scores, new_scores: (N, M) and (N,) arrays of :mod:`.association`.
         is_first: (N,) bool.
     """
     if is_first.all():

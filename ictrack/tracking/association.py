@@ -1,9 +1,9 @@
-"""Association of N detections with M tracks: similarity, Eq. (1) and the rules of assignment, as pure functions.
+"""Association of N detections with M tracks by embeddings: similarity, softmax and Eq. (1), as pure functions.
 
 Every association computes two arrays: ``scores`` (N, M), how well detection n continues track m, and ``new_scores``
 (N,), the score of "detection n is a new object". Detection n may continue track m iff ``scores[n, m] >=
-new_scores[n]``. The assignment functions then give every detection at most one track and every track at most one
-detection, so that an identity is unique in a frame.
+new_scores[n]``. The functions of :mod:`.assignment` then give every detection at most one track and every track at
+most one detection, so that an identity is unique in a frame.
 
 Shapes: N detections, M tracks, D embedding dimensions, P parts (joints) with an embedding each. A part whose embedding
 is 0 is absent. All arrays are NumPy; no argument is modified.
@@ -12,16 +12,10 @@ is 0 is absent. All arrays are NumPy; no argument is modified.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
-from pycocotools import mask as coco_mask
-from scipy.optimize import linear_sum_assignment
 
-try:
-    import lap
-except ImportError:  # optional
-    lap = None
+from .overlap import box_area, point_distance
 
 # Keeps logarithms finite: the smallest normal float32.
 _TINY = float(np.finfo(np.float32).tiny)
@@ -31,10 +25,6 @@ _MAX_SPREAD = 80.0
 _HAIR = 1e-4
 # Finite distance beyond all others, whose square is finite.
 _FAR = float(np.sqrt(np.finfo(np.float32).max))
-# lap is faster than SciPy on large matrices that are nearly square: up to twice at 100 x 100 to 120, 1.2 times at
-# 100 x 150, and hundreds of times slower at 100 x 1000.
-_LAP_MIN_SIZE = 100
-_LAP_MAX_ASPECT = 1.2
 
 
 def unit_rows(vectors: np.ndarray) -> np.ndarray:
@@ -260,130 +250,3 @@ def post_process(
     scores += bonus[:, None]
     scores += gamma * same_category.astype(similarity.dtype)
     return scores, np.broadcast_to(new, bonus.shape) if form == "fixed" else new + bonus + gamma
-
-
-def assign_in_score_order(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
-    """Row-wise argmax with conflicts resolved by descending score.
-
-    Every detection proposes to its best track, which keeps the highest score; each loser proposes to its next-best
-    track that is still at or above its ``new_scores``, and so on. As both sides rank pairs by the same score, this
-    equals taking the acceptable pairs by descending score and skipping pairs whose detection or track is taken. Among
-    equal scores the lower row comes first, then the lower column (the older track).
-
-    Args:
-        scores: (N, M) scores.
-        new_scores: (N,) scores of a new object.
-
-    Returns:
-        (N,) int64 column of each detection, or -1.
-    """
-    # Comparison with one number, and nonzero of a vector, are the fastest ways through a large matrix.
-    rows, columns = np.divmod(np.flatnonzero(scores >= new_scores.min(initial=np.inf)), scores.shape[1])
-    values = scores[rows, columns]
-    acceptable = values >= new_scores[rows]
-    rows, columns, values = rows[acceptable], columns[acceptable], values[acceptable]
-    assigned = np.full(len(scores), -1, dtype=np.int64)
-    if (rows[1:] != rows[:-1]).all() and np.bincount(columns).max(initial=0) <= 1:  # nothing is contested
-        assigned[rows] = columns
-        return assigned
-    order = np.argsort(-values, kind="stable")
-    taken: set[int] = set()
-    for row, column in zip(rows[order].tolist(), columns[order].tolist()):
-        if assigned[row] < 0 and column not in taken:
-            assigned[row] = column
-            taken.add(column)
-    return assigned
-
-
-def assign_optimally(scores: np.ndarray, new_scores: np.ndarray) -> np.ndarray:
-    """Assignment with the largest total gain over declaring everything new (Hungarian problem).
-
-    The gain of a pair is ``scores[n, m] - new_scores[n]``; pairs of negative gain are never assigned. Arguments and
-    result are those of :func:`assign_in_score_order`.
-    """
-    gain = scores - new_scores[:, None]
-    rows, columns = largest_total(np.maximum(gain, 0))
-    accepted = gain[rows, columns] >= 0
-    assigned = np.full(len(scores), -1, dtype=np.int64)
-    assigned[rows[accepted]] = columns[accepted]
-    return assigned
-
-
-def largest_total(gain: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Rows and columns of the min(N, M) pairs with the largest total ``gain`` (N, M): by SciPy, or by ``lap`` if it is
-    installed and faster for the matrix's shape. They may differ among equal totals."""
-    small, large = sorted(gain.shape)
-    if lap is None or small < _LAP_MIN_SIZE or large > _LAP_MAX_ASPECT * small:
-        return linear_sum_assignment(gain, maximize=True)
-    columns, _ = lap.lapjv(np.negative(gain, dtype=np.float64), extend_cost=True, return_cost=False)
-    rows = np.flatnonzero(columns >= 0)
-    return rows, columns[rows]
-
-
-def contested_rows(scores: np.ndarray, new_scores: np.ndarray, assigned: np.ndarray) -> np.ndarray:
-    """Mask (N,) of the detections that have acceptable tracks, but lost all of them to other detections."""
-    contested = assigned < 0
-    rows = np.flatnonzero(contested)
-    if len(rows):
-        contested[rows] = (scores[rows] >= new_scores[rows, None]).any(axis=1)
-    return contested
-
-
-def box_iou(detections: np.ndarray, tracks: np.ndarray) -> np.ndarray:
-    """IoU (N, M) of XYXY boxes (N, 4) and (M, 4); 0 where the union has no area."""
-    inner = (np.maximum, np.maximum, np.minimum, np.minimum)
-    x1, y1, x2, y2 = (pick(detections[:, None, side], tracks[:, side]) for side, pick in enumerate(inner))
-    intersection = np.maximum(x2 - x1, 0) * np.maximum(y2 - y1, 0)
-    union = box_area(detections)[:, None] + box_area(tracks) - intersection
-    return np.divide(intersection, union, out=np.zeros_like(intersection), where=union > 0)
-
-
-def box_area(boxes: np.ndarray) -> np.ndarray:
-    """Areas (N,) of XYXY boxes (N, 4); 0 for an inverted box."""
-    return np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1)
-
-
-def mask_iou(detections: Sequence[dict], tracks: Sequence[dict]) -> np.ndarray:
-    """IoU (N, M) of COCO run-length encodings, N and M at least 1; 0 between frames of different size."""
-    return np.maximum(coco_mask.iou(list(detections), list(tracks), [0] * len(tracks)), 0)
-
-
-def point_distance(
-    detections: np.ndarray, detections_valid: np.ndarray, tracks: np.ndarray, tracks_valid: np.ndarray
-) -> np.ndarray:
-    """Mean Euclidean distance (N, M) over the points that are valid on both sides; infinite if there are none.
-
-    Args:
-        detections, tracks: (N, P, D) and (M, P, D): a center (P = 1) or joints in pixels (D = 2), or embeddings.
-        detections_valid, tracks_valid: (N, P) and (M, P) masks of valid points.
-    """
-    distances = np.linalg.norm(detections[:, None] - tracks, axis=3)  # (N, M, P)
-    valid = detections_valid[:, None] & tracks_valid
-    count = valid.sum(axis=2)
-    total = np.where(valid, distances, 0).sum(axis=2)
-    return np.divide(total, count, out=np.full(total.shape, np.inf, total.dtype), where=count > 0)
-
-
-def pose_oks(
-    detections: np.ndarray,
-    detections_valid: np.ndarray,
-    tracks: np.ndarray,
-    tracks_valid: np.ndarray,
-    track_areas: np.ndarray,
-    sigmas: np.ndarray,
-) -> np.ndarray:
-    """Object keypoint similarity (N, M) of poses, with the tracks as ground truth; 0 if no joint is valid in both.
-
-    It is the mean over the joints that are valid in both of exp(-d^2 / (2 (2 sigma)^2 area)), as in COCO's keypoint
-    evaluation (pycocotools).
-
-    Args:
-        detections, tracks: (N, J, 2) and (M, J, 2) joints in pixels.
-        detections_valid, tracks_valid: (N, J) and (M, J) masks of valid joints.
-        track_areas: (M,) areas in square pixels, above 0.
-        sigmas: (J,) standard deviations as a share of the square root of the area.
-    """
-    squared = np.square(detections[:, None] - tracks).sum(axis=3)  # (N, M, J)
-    similarity = np.exp(-squared / (2 * track_areas[:, None] * np.square(2 * sigmas)))
-    valid = detections_valid[:, None] & tracks_valid
-    return np.where(valid, similarity, 0).sum(axis=2) / np.maximum(valid.sum(axis=2), 1)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from .assignment import assign_in_score_order, contested_rows
 from .assignment_rules import assign_in_rounds, within_reach
-from .association import assign_in_score_order, contested_rows
 from .class_votes import ClassVotes
 from .detections import Detections, TrackerInputError, require_column, select_detections
 from .memory_bank import MemoryBank
@@ -51,7 +51,7 @@ class ArrayTracker(ABC):
     Identities count from 0 in the order of the rows and are never reused before :meth:`reset`.
     """
 
-    # Function of scores (N, M) and new_scores (N,) that returns columns (N,); see association.py.
+    # Function of scores (N, M) and new_scores (N,) that returns columns (N,); see assignment.py.
     assign = staticmethod(assign_in_score_order)
 
     def __init__(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .association import box_iou
+from .overlap import box_iou
 
 # IoU from which neighboring frames' detections are one object, and up to which others may overlap either.
 MIN_OVERLAP = 0.5

@@ -7,12 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from .assignment import assign_in_score_order, assign_optimally
 from .association import (
-    assign_in_score_order,
-    assign_optimally,
     bidirectional_softmax,
     blend_embeddings,
-    box_iou,
     cosine_similarity,
     distance_and_cosine_similarity,
     distance_similarity,
@@ -23,6 +21,7 @@ from .association import (
 )
 from .base_tracker import ArrayTracker
 from .detections import Detections, TrackerInputError, require_column
+from .overlap import box_iou
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
 # Similarity of embeddings, their first component that belongs to an L2-normalized vector (None: none does), and the

@@ -9,9 +9,9 @@ import numpy as np
 from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import Params
 
-from .association import box_area, box_iou, mask_iou, point_distance, pose_oks
 from .base_tracker import ArrayTracker
 from .detections import Detections, TrackerInputError, require_column
+from .overlap import box_area, box_iou, mask_iou, point_distance, pose_oks
 
 COSTS = ("distance", "iou", "oks")
 

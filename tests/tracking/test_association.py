@@ -11,21 +11,17 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 from scipy.optimize import linear_sum_assignment
 
-from ictrack.tracking import association
+from ictrack.tracking import assignment, association
+from ictrack.tracking.assignment import assign_in_score_order, assign_optimally, contested_rows
 from ictrack.tracking.association import (
-    assign_in_score_order,
-    assign_optimally,
     bidirectional_softmax,
-    box_iou,
-    contested_rows,
     cosine_similarity,
     distance_and_cosine_similarity,
     distance_similarity,
-    mask_iou,
-    point_distance,
     post_process,
     unit_rows,
 )
+from ictrack.tracking.overlap import box_iou, mask_iou, point_distance
 
 
 def array(values):
@@ -123,8 +119,8 @@ def test_solvers_find_the_same_total(shape, dtype, monkeypatch):
             return lap.lapjv(cost, **options)
 
     for solver in (None, Recorder):
-        monkeypatch.setattr(association, "lap", solver)
-        got = association.largest_total(gain)
+        monkeypatch.setattr(assignment, "lap", solver)
+        got = assignment.largest_total(gain)
         assert len(got[0]) == min(shape) == len(set(got[0])) == len(set(got[1]))
         assert gain[got].sum(dtype=np.float64) == pytest.approx(best, abs=1e-4)
     assert asked == ([shape] if min(shape) >= 100 and max(shape) <= 1.2 * min(shape) else [])

@@ -10,13 +10,8 @@ from pycocotools.cocoeval import COCOeval
 
 from ictrack.structures.joints import COCO_17
 from ictrack.tracking import EmbeddingTracker, SpatialTracker, TrackerInputError
-from ictrack.tracking.association import (
-    blend_embeddings,
-    cosine_similarity,
-    distance_similarity,
-    pose_oks,
-    unit_rows,
-)
+from ictrack.tracking.association import blend_embeddings, cosine_similarity, distance_similarity, unit_rows
+from ictrack.tracking.overlap import pose_oks
 
 RIGHT, UP, NONE = [1.0, 0.0], [0.0, 1.0], [0.0, 0.0]
 

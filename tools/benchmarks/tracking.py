@@ -16,7 +16,7 @@ from ictrack.evaluation.metrics.association.tracked_sequence import TrackedSeque
 from ictrack.evaluation.metrics.bootstrap import bootstrap_intervals, paired_bootstrap
 from ictrack.evaluation.reports.tables import format_percent, format_table
 from ictrack.model_zoo import get_config_file
-from ictrack.tracking.association import box_iou
+from ictrack.tracking.overlap import box_iou
 
 from .rival_trackers import MakeUpdate, all_trackers
 from .tracking_clips import Clip, read_clips
