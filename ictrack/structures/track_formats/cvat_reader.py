@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -28,6 +29,9 @@ _OTHER_SHAPES = ("polyline", "points", "ellipse", "cuboid", "tag")
 _MAX_FRAMES = 1_000_000
 # Score of what has none: a person placed it.
 _LABELED = 1.0
+
+# Python refuses to convert thousands of digits.
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
 
 
 def read(path: str | os.PathLike) -> list[VideoTracks]:
@@ -180,10 +184,11 @@ def _float(text: str | None, where: str) -> float:
 
 
 def _int(text: str | None, default: int) -> int:
-    return int(text) if text and text.strip().isdecimal() else default
+    """A number from 0; the default where there is none."""
+    return max(int(text), 0) if text and _WHOLE.fullmatch(text.strip()) else default
 
 
 def _whole(element: Element, name: str, place: str) -> int:
     text = element.get(name) or ""
-    require(text.strip().lstrip("-").isdecimal(), f"{place}: {name}", f"must be a whole number, not {describe(text)}")
+    require(bool(_WHOLE.fullmatch(text.strip())), f"{place}: {name}", f"must be a whole number, not {describe(text)}")
     return int(text)

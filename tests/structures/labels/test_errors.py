@@ -77,6 +77,8 @@ BAD = {
     "cvat": {
         "no XML": ("a.xml", "<annotations>", "not valid XML"),
         "entities": ("a.xml", BOMB, "has a document type"),
+        "many digits": ("a.xml", CVAT.format(f'<box frame="{"9" * 5000}"/>'), "frame: must be a whole number"),
+        "two signs": ("a.xml", CVAT.format('<box frame="--1"/>'), "frame: must be a whole number"),
         "identity twice": (
             "a.xml",
             CVAT.format('<box frame="0" xtl="1" ytl="1" xbr="2" ybr="2"/>' * 2),
