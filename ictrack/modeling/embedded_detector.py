@@ -94,7 +94,7 @@ class EmbeddedDetector(TrackableDetector):
         return (self.feature_backbone or self.detector).backbone
 
     def backbones(self) -> list[nn.Module]:
-        own = getattr(self.detector, "backbone", None)
+        own = dict(self.detector.named_children()).get("backbone")  # detectors without features have none
         return [self.backbone] if own is None or own is self.backbone else [self.backbone, own]
 
     def forward(self, batched_inputs: list[dict]) -> dict[str, Tensor] | list[dict]:

@@ -34,8 +34,8 @@ def track(tmp_path, monkeypatch):
             writer.write(scene(index))
     monkeypatch.setattr("ictrack.command.log.setup_logger", lambda **kwargs: None)
     drawn = set()
-    render = draw_tracks._render_label
-    monkeypatch.setattr(draw_tracks, "_render_label", lambda chip, text, *a: drawn.add(text) or render(chip, text, *a))
+    render = draw_tracks.render_label
+    monkeypatch.setattr(draw_tracks, "render_label", lambda chip, text, *a: drawn.add(text) or render(chip, text, *a))
 
     def run(*keys):
         status = main(
