@@ -33,7 +33,7 @@ case "$what" in
     pip install --quiet numpy scipy "pycocotools>=2.0.8"
     # What tests need beyond: pictures, and the tools whose numbers are compared.
     pip install --quiet hypothesis motmetrics==1.4.0 Pillow pytest pytest-xdist "${more[@]}"
-    pip install --quiet --no-deps trackeval  # its metrics need NumPy and SciPy alone
+    pip install --quiet tabulate tqdm && pip install --quiet --no-deps trackeval
     set -- --ignore tests/structures/test_categories.py tests/structures tests/evaluation/metrics tests/evaluation/test_light_imports.py \
       tests/evaluation/test_submission.py tests/evaluation/test_submission_archive.py \
       tests/evaluation/test_fuzz_youtube_vis.py tests/evaluation/test_fuzz_posetrack.py
