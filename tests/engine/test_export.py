@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exported import KINDS, random_frame, small_poses, small_solo, write_frames
+from exported import KINDS, compare_tracks, random_frame, small_poses, small_solo, write_frames
 
 from ictrack.engine.export import export_model
 from ictrack.engine.onnx_tracker import OnnxTracker
@@ -21,7 +21,6 @@ from ictrack.modeling import mixed_precision
 from ictrack.modeling.build import build_model
 from ictrack.modeling.export import ExportError, exported_graph
 from ictrack.structures.exported_model import METADATA_KEY, ExportedModel, ExportedModelError, tracker_config
-from ictrack.structures.frame_arrays import FrameArrays
 
 # Sizes of images, neither of which is the exporter's example.
 SIZES = ((96, 160), (256, 96))
@@ -117,13 +116,7 @@ def test_identities_equal_those_of_pytorch(name, tracker, exported, tmp_path):
     runtime = OnnxTracker(path, overrides=["TRACKER_HEADS.TRACKER_NAME", tracker])
     original = VideoTracker.from_config(cfg)
     clip = write_frames(tmp_path / "clip")
-    identities = set()
-    for (_, found), (_, expected) in zip(runtime.run(clip), original.run(clip)):
-        arrays = FrameArrays.of(expected)
-        assert found.ids.tolist() == arrays.ids.tolist()
-        assert found.classes.tolist() == arrays.classes.tolist()
-        assert found.boxes == pytest.approx(arrays.boxes, abs=1.01)
-        identities |= set(found.ids.tolist())
+    identities = compare_tracks(runtime, original, clip, 1.01)
     assert runtime.num_frames == 6 and len(identities) >= 5
     state = runtime.tracker.state_dict()
     for key, value in original.tracker.state_dict().items():

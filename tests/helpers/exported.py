@@ -7,6 +7,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 import torch
 from detectron2.config import CfgNode
 from tiny_pose_model import pose_config
@@ -15,6 +16,7 @@ from tiny_video_model import picture, solo_config, squares, use_cells
 from ictrack.engine.setup import load_config
 from ictrack.model_zoo import get_config_file
 from ictrack.modeling.build import build_model
+from ictrack.structures.frame_arrays import FrameArrays
 
 KINDS = ("grid", "decoupled", "decoupled_light", "dynamic")
 
@@ -106,3 +108,15 @@ sys.exit(status)
 def command_without_torch(*arguments: str | Path) -> list[str]:
     """Command line of ``ictrack *arguments`` in a process without PyTorch and Detectron2."""
     return [sys.executable, "-W", "ignore", "-c", _WITHOUT_TORCH, *map(str, arguments)]
+
+
+def compare_tracks(runtime, original, clip, tolerance):
+    """Check that two trackers give the same identities, classes and, within a tolerance, boxes; returns the ids."""
+    identities = set()
+    for (_, found), (_, expected) in zip(runtime.run(clip), original.run(clip)):
+        arrays = FrameArrays.of(expected)
+        assert found.ids.tolist() == arrays.ids.tolist()
+        assert found.classes.tolist() == arrays.classes.tolist()
+        assert found.boxes == pytest.approx(arrays.boxes, abs=tolerance)
+        identities |= set(found.ids.tolist())
+    return identities
