@@ -11,9 +11,10 @@ T = TypeVar("T")
 class Channel(Generic[T]):
     """Queue of at most ``depth`` items.
 
-    Ctrl-C may raise KeyboardInterrupt at any instruction of Python code, so also where ``queue.Queue`` has just taken
-    its lock and not yet noted that it must give it back: every other thread would then wait for ever. The locks of
-    SimpleQueue are taken and given back in C.
+    Ctrl-C may raise KeyboardInterrupt at any instruction of Python code, so also within ``queue.Queue.put``: after its
+    lock is taken and before it is noted that it must be given back, or after the item is there and before the thread
+    that waits for it is woken. That thread would then wait for ever. SimpleQueue does both in C, without a gap. An
+    interrupted :meth:`put` or :meth:`get` can lose its item or room for one, but locks nobody out.
     """
 
     def __init__(self, depth: int) -> None:

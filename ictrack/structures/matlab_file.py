@@ -29,7 +29,8 @@ def check_compressed_mat(data: bytes) -> None:
             raise ValueError("it is cut off")
         kind, size = struct.unpack_from(f"{order}II", data, position)
         if kind != _COMPRESSED:
-            raise ValueError("it has variables that are not compressed; save them by MATLAB's version 7 (save -v7)")
+            advice = "save them by MATLAB's `save -v7`, or SciPy's savemat with do_compression=True"
+            raise ValueError(f"it has variables that are not compressed, and so no checksums; {advice}")
         _check_stream(data[position + 8 : position + 8 + size])
         position += 8 + size
 

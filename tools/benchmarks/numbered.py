@@ -16,7 +16,7 @@ from ictrack.engine.onnx_tracker import ArraysTracker
 HEIGHT, WIDTH = 360, 640
 _SIDE = 48  # of an object
 _DIM = 128  # of an embedding
-NUM_OBJECTS, LIFETIME = 10, 200
+_NUM_OBJECTS, _LIFETIME = 10, 200  # objects in a frame, frames of their life
 
 
 class NumberedStream(FrameStream):
@@ -34,33 +34,31 @@ class NumberedStream(FrameStream):
             yield index, frame
 
 
-def numbered_objects(frame: np.ndarray, num_objects: int, lifetime: int) -> dict[str, np.ndarray]:
-    """Objects that move through the frames and are replaced by others every ``lifetime`` frames.
+def numbered_objects(frame: np.ndarray) -> dict[str, np.ndarray]:
+    """N objects that move through the frames, each of which is replaced by another one after its life.
 
     Args:
         frame: BGR uint8 (H, W, 3) of :class:`NumberedStream`.
-        num_objects: N.
-        lifetime: Frames after which an object is replaced.
 
     Returns:
-        Columns of detections: "pred_boxes" (N, 4), "scores" (N,), "pred_classes" (N,), "embeddings" (N, D),
-        "pred_masks" (N, H, W).
+        Columns of detections: "pred_boxes" (N, 4) XYXY in pixels, "scores" (N,), "pred_classes" (N,), "embeddings"
+        (N, D), "pred_masks" (N, H, W) bool.
     """
     low, middle, high = (int(value) for value in frame[0, 0])
     index = low + (middle << 8) + (high << 16)
-    masks = np.zeros((num_objects, HEIGHT, WIDTH), bool)
-    embeddings = np.empty((num_objects, _DIM), np.float32)
-    boxes = np.empty((num_objects, 4), np.float32)
-    for i in range(num_objects):
-        life = (index + i * lifetime // num_objects) // lifetime
+    masks = np.zeros((_NUM_OBJECTS, HEIGHT, WIDTH), bool)
+    embeddings = np.empty((_NUM_OBJECTS, _DIM), np.float32)
+    boxes = np.empty((_NUM_OBJECTS, 4), np.float32)
+    for i in range(_NUM_OBJECTS):
+        life = (index + i * _LIFETIME // _NUM_OBJECTS) // _LIFETIME
         rng = np.random.default_rng((i, life))
         x, y = rng.integers(WIDTH - 2 * _SIDE), rng.integers(HEIGHT - _SIDE)
         x += index % _SIDE
         masks[i, y : y + _SIDE, x : x + _SIDE] = True
         boxes[i] = (x, y, x + _SIDE, y + _SIDE)
         embeddings[i] = rng.normal(size=_DIM)
-    scores = np.linspace(0.9, 0.7, num_objects, dtype=np.float32)
-    classes = np.zeros(num_objects, np.int64)
+    scores = np.linspace(0.9, 0.7, _NUM_OBJECTS, dtype=np.float32)
+    classes = np.zeros(_NUM_OBJECTS, np.int64)
     return {
         "pred_boxes": boxes,
         "scores": scores,
@@ -74,4 +72,4 @@ class NumberedTracker(ArraysTracker):
     """Tracker of the numbered objects in a process without PyTorch, as that of exported models."""
 
     def detect(self, frame: np.ndarray, record: Mapping[str, Any] | None = None) -> dict[str, np.ndarray]:
-        return numbered_objects(frame, NUM_OBJECTS, LIFETIME)
+        return numbered_objects(frame)

@@ -9,7 +9,7 @@ import torch
 from detectron2.structures import Boxes, Instances
 from torch import nn
 
-from .numbered import LIFETIME, NUM_OBJECTS, numbered_objects
+from .numbered import numbered_objects
 
 
 class NumberedDetector(nn.Module):
@@ -22,6 +22,6 @@ class NumberedDetector(nn.Module):
     def forward(self, batched_inputs: Sequence[dict[str, Any]]) -> list[dict[str, Instances]]:
         (record,) = batched_inputs
         frame = record["image"].permute(1, 2, 0).numpy()
-        columns = {name: torch.from_numpy(x) for name, x in numbered_objects(frame, NUM_OBJECTS, LIFETIME).items()}
+        columns = {name: torch.from_numpy(x) for name, x in numbered_objects(frame).items()}
         columns["pred_boxes"] = Boxes(columns["pred_boxes"])
         return [{"instances": Instances((record["height"], record["width"]), **columns)}]

@@ -25,16 +25,16 @@ def add_sizes(labels: LabelSet, images: Path, video_size: Callable[[Path], tuple
     Raises:
         AnnotationError: a picture is missing or cannot be read; the message has its name.
     """
-    of_file = video_size is not None and images.is_file()
-    require(of_file or images.is_dir(), str(images), "no such folder")
+    of_file = video_size(images) if video_size is not None and images.is_file() else None
+    require(of_file is not None or images.is_dir(), str(images), "no such folder")
     for video in labels.videos:
         if video.info.height and video.info.width:
             continue
-        if video_size is not None and of_file:
-            require(len(labels.videos) == 1, str(images), f"one video, but {labels.where} has {len(labels.videos)}")
-            sizes = dict.fromkeys(listed_frames(video), video_size(images))
-        else:
-            sizes = {index: upright_size(_picture(labels, video, index, images)) for index in listed_frames(video)}
+        alone = len(labels.videos) == 1
+        require(of_file is None or alone, str(images), f"one video, but {labels.where} has {len(labels.videos)}")
+        sizes = {
+            index: of_file or upright_size(_picture(labels, video, index, images)) for index in listed_frames(video)
+        }
         if sizes:
             height, width = next(iter(sizes.values()))
             video.info = replace(video.info, height=height, width=width)
