@@ -127,6 +127,27 @@ class RunLengths:
         limits[numbers < 2] = (0, -1)
         return limits
 
+    def boxes(self) -> np.ndarray:
+        """Exact boxes (N, 4) int64 x0, y0, x1, y1 of the pixels; zeros for a mask without pixels."""
+        boxes = np.zeros((len(self), 4), dtype=np.int64)
+        position = np.arange(len(self.counts)) - np.repeat(self.offsets[:-1], np.diff(self.offsets))
+        ones = np.flatnonzero((position % 2 == 1) & (self.counts > 0))
+        masks = np.searchsorted(self.offsets, ones, side="right") - 1
+        ends = _cumulative(self.counts)
+        first = ends[ones] - ends[self.offsets[masks]]
+        last = first + self.counts[ones] - 1
+        heights = self.sizes[masks, 0]
+        left, right = first // heights, last // heights
+        # A run that goes on in the next column has the last row of one and the first of the other.
+        wraps = left < right
+        top = np.where(wraps, 0, first % heights)
+        bottom = np.where(wraps, heights - 1, last % heights)
+        present, starts = np.unique(masks, return_index=True)
+        if len(present):
+            boxes[present, :2] = np.stack([np.minimum.reduceat(side, starts) for side in (left, top)], axis=1)
+            boxes[present, 2:] = 1 + np.stack([np.maximum.reduceat(side, starts) for side in (right, bottom)], axis=1)
+        return boxes
+
 
 def decode_runs(rles: Sequence[RLE]) -> RunLengths:
     """Checked run lengths of ``rles``.

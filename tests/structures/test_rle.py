@@ -138,6 +138,22 @@ def test_columns_and_areas_are_those_of_the_masks(masks):
         assert limits.tolist() == ([columns[0], columns[-1]] if len(columns) else [0, -1])
 
 
+@settings(max_examples=100, deadline=None)
+@given(st.lists(MASKS, min_size=1, max_size=5))
+def test_boxes_are_those_of_the_masks(masks):
+    boxes = decode_runs([coco(mask) for mask in masks]).boxes()
+    for mask, box in zip(masks, boxes.tolist()):
+        rows, columns = np.nonzero(mask)
+        assert box == ([columns.min(), rows.min(), columns.max() + 1, rows.max() + 1] if len(rows) else [0] * 4)
+
+
+def test_boxes_with_empty_runs():
+    counts = [[5, 0, 1, 3, 0, 1, 0, 0, 2], [12], [0, 12], [0, 0, 12], [11, 1]]
+    boxes = decode_runs([{"size": [3, 4], "counts": one} for one in counts]).boxes()
+    assert boxes.tolist() == [[2, 0, 4, 3], [0] * 4, [0, 0, 4, 3], [0] * 4, [3, 2, 4, 3]]
+    assert decode_runs([]).boxes().shape == (0, 4)
+
+
 def test_blocks_of_strings_are_parsed_as_one(monkeypatch):
     rng = np.random.default_rng(0)
     rles = [coco(rng.random((9, 9)) < 0.5) for _ in range(30)]

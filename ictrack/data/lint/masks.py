@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ictrack.structures.describe import describe
@@ -13,6 +13,7 @@ from ictrack.structures.rle import RLEError, decode_runs
 
 from .defects import Defects, Subject
 from .entries import TOLERANCE
+from .motion import JumpChecks
 
 # Masks that are decoded together; one by one only where one of them is damaged.
 _BLOCK = 512
@@ -26,17 +27,31 @@ class _Mask:
     rle: Any
     where: str
     area: Any
+    moment: tuple[Hashable, int] | None
     subject: Subject | None
 
 
 class MaskChecks:
     """Checks of many masks. Run lengths are decoded in blocks, the last ones by :meth:`finish`."""
 
-    def __init__(self, defects: Defects) -> None:
+    def __init__(self, defects: Defects, jumps: JumpChecks | None = None) -> None:
+        """
+        Args:
+            defects: Takes what is wrong.
+            jumps: Takes the boxes of masks that are added with a moment; to be finished after these checks.
+        """
         self._defects = defects
+        self._jumps = jumps
         self._waiting: list[_Mask] = []
 
-    def add(self, segmentation: Any, size: tuple[int, int] | None, where: str, area: Any = None) -> None:
+    def add(
+        self,
+        segmentation: Any,
+        size: tuple[int, int] | None,
+        where: str,
+        area: Any = None,
+        moment: tuple[Hashable, int] | None = None,
+    ) -> None:
         """Check a mask.
 
         Args:
@@ -44,22 +59,22 @@ class MaskChecks:
             size: (height, width) of its image; None: unknown.
             where: JSON path.
             area: Stated number of pixels, for run lengths; None: not stated.
+            moment: Track and position in the video of a mask that has no box beside it; None: jumps are not checked.
         """
         if isinstance(segmentation, dict):
-            self._add_encoded(segmentation, size, where, area)
+            given = segmentation.get("size")
+            good = size is None or given == list(size)
+            if self._defects.require(good, "mask", f"{where}.size", "is {}, the image's is {}", given, size):
+                self._waiting.append(_Mask(segmentation, where, area, moment, self._defects.subject))
+            if len(self._waiting) == _BLOCK:
+                self.finish()
             return
         good = isinstance(segmentation, list) and bool(segmentation)
         if self._defects.require(good, "mask", where, "must be an RLE or a list of polygons, not {}", segmentation):
-            for i, polygon in enumerate(segmentation):
-                self._check_polygon(polygon, size, f"{where}[{i}]")
-
-    def _add_encoded(self, rle: dict[str, Any], size: tuple[int, int] | None, where: str, area: Any) -> None:
-        given = rle.get("size")
-        good = size is None or given == list(size)
-        if self._defects.require(good, "mask", f"{where}.size", "is {}, the image's is {}", given, size):
-            self._waiting.append(_Mask(rle, where, area, self._defects.subject))
-        if len(self._waiting) == _BLOCK:
-            self.finish()
+            checked = [self._check_polygon(polygon, size, f"{where}[{i}]") for i, polygon in enumerate(segmentation)]
+            if all(checked):
+                xs, ys = ([value for polygon in segmentation for value in polygon[start::2]] for start in (0, 1))
+                self._place([min(xs), min(ys), max(xs), max(ys)], where, moment)
 
     def finish(self) -> None:
         """Check what is waiting."""
@@ -67,7 +82,7 @@ class MaskChecks:
         if not masks:
             return
         try:
-            areas: Sequence[int] = decode_runs([mask.rle for mask in masks]).extents().areas.tolist()
+            runs = decode_runs([mask.rle for mask in masks])
         except RLEError as error:
             if len(masks) == 1:
                 with self._seen_in(masks[0]):
@@ -77,13 +92,26 @@ class MaskChecks:
                 self._waiting = [mask]
                 self.finish()
             return
-        for mask, area in zip(masks, areas):
+        for mask, area, box in zip(masks, runs.areas().tolist(), runs.boxes().tolist()):
             with self._seen_in(mask):
                 if area == 0:
                     self._defects.error("mask", mask.where, "covers no pixel")
-                elif is_finite(mask.area) and abs(mask.area - area) > max(1.0, _AREA_TOLERANCE * area):
+                    continue
+                self._place(box, mask.where, mask.moment)
+                if is_finite(mask.area) and abs(mask.area - area) > max(1.0, _AREA_TOLERANCE * area):
                     text = f"covers {area} pixels, its area is {describe(mask.area)}"
                     self._defects.warning("area", mask.where, text)
+
+    def _place(self, box: Sequence[float], where: str, moment: tuple[Hashable, int] | None) -> None:
+        """Have the box x0, y0, x1, y1 of a mask checked for a jump, which is seen in that box."""
+        if self._jumps is None or moment is None:
+            return
+        x0, y0, x1, y1 = box
+        of_mask = [x0, y0, x1 - x0, y1 - y0]
+        before = self._defects.subject
+        self._defects.subject = before and replace(before, box=of_mask)
+        self._jumps.add(*moment, of_mask, where)
+        self._defects.subject = before
 
     @contextmanager
     def _seen_in(self, mask: _Mask) -> Iterator[None]:
@@ -94,13 +122,15 @@ class MaskChecks:
         finally:
             self._defects.subject = before
 
-    def _check_polygon(self, polygon: Any, size: tuple[int, int] | None, where: str) -> None:
+    def _check_polygon(self, polygon: Any, size: tuple[int, int] | None, where: str) -> bool:
+        """Check a polygon; whether it has an extent."""
         good = isinstance(polygon, list) and len(polygon) % 2 == 0 and all(map(is_finite, polygon))
         if not self._defects.require(good, "mask", where, "must be finite numbers, x and y in turn"):
-            return
+            return False
         enough = len(polygon) >= _MIN_POLYGON
         if not self._defects.require(enough, "mask", where, "has fewer than three points") or size is None:
-            return
+            return enough
         low, high = min(polygon), max(max(polygon[::2]) - size[1], max(polygon[1::2]) - size[0])
         if low < -TOLERANCE or high > TOLERANCE:
             self._defects.warning("mask", where, f"reaches out of the image of {size[1]} x {size[0]}")
+        return True

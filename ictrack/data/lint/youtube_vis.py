@@ -27,7 +27,8 @@ def lint_youtube_vis(data: Mapping[str, Any], files: ImageFiles, defects: Defect
     if 0 in by_id(annotations, defects):
         defects.warning("id", "annotations", "0 is the id of one, which the official evaluation takes for no match")
     check_categories(categories, annotations, defects)
-    masks, jumps = MaskChecks(defects), JumpChecks(defects)
+    jumps = JumpChecks(defects)
+    masks = MaskChecks(defects, jumps)
     for where, annotation in annotations:
         video: Entry = {}
         if is_known(annotation.get("video_id"), known_videos, f"{where}.video_id", defects):
@@ -95,7 +96,9 @@ def _check_track(
     for i in sorted(shown.get("segmentations", ())):
         area = areas[i] if i < len(areas) else None
         defects.subject = _subject(track, names, i, files)
-        masks.add(lists["segmentations"][i], size, f"{where}.segmentations[{i}]", area)
+        has_box = i in shown.get("bboxes", ())
+        moment = None if has_box or track.get("iscrowd") else (where, i)
+        masks.add(lists["segmentations"][i], size, f"{where}.segmentations[{i}]", area, moment)
     for i in sorted(shown.get("bboxes", ())):
         defects.subject = _subject(track, names, i, files)
         check_box(lists["bboxes"][i], size, f"{where}.bboxes[{i}]", defects)

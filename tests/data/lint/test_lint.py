@@ -269,6 +269,19 @@ VIS_DEFECTS = {
         put("annotations", 0, bboxes=[[1, 1, 5, 5], [55, 40, 5, 5], [54, 40, 5, 5]]),
         ("jump", "annotations[0].bboxes[1]"),
     ),
+    "jump of masks": (
+        in_track("segmentations", 0, 1, {"size": [48, 64], "counts": [3020, 4, 44, 4]}),
+        ("jump", "annotations[0].segmentations[1]"),
+    ),
+    "jump of polygons": (
+        put(
+            "annotations",
+            0,
+            segmentations=[[[1, 1, 5, 1, 5, 5]], [[55, 40, 60, 40, 60, 45]], None],
+            areas=[8, 12, None],
+        ),
+        ("jump", "annotations[0].segmentations[1]"),
+    ),
     "unknown video": (put("annotations", 0, video_id=8), ("reference", "annotations[0].video_id")),
     "neither masks nor boxes": (put("annotations", 0, segmentations=None), ("structure", "annotations[0]")),
     "no names": (put("videos", 0, file_names=[]), ("name", "videos[0].file_names")),
