@@ -1,10 +1,11 @@
 """Measure ways to tell look-alikes apart in raw footage, by the exact test and against a reference. See README.
 
 The two videos of zebrafish are in the wheel of idtrackerai 6.0.14, from which they may be unpacked for this; neither it
-nor they are part of this project. References are the trajectories that idtracker.ai writes (CSV or NumPy).
+nor they are part of this project. References are the trajectories of idtracker.ai: those that identify_rival.py has
+written for these videos, unless others are given (CSV or NumPy).
 
 example:
-  python identify.py --videos test_A.avi test_B.avi --references A.csv B.csv --threshold 130 --num-instances 8
+  python identify.py --videos test_A.avi test_B.avi --threshold 130 --num-instances 8
 """
 
 import argparse
@@ -15,9 +16,10 @@ from detectron2.utils.logger import setup_logger
 
 from experiments.identities.methods import METHODS
 from experiments.identities.reference import read_trajectories
-from experiments.identities.run import Material, read_rows, run_video, write_rows
-from experiments.identities.table import identities_table
-from experiments.readme_table import show_in_readme
+from experiments.identities.rows import read_rows, write_rows
+from experiments.identities.run import Material, run_video
+from experiments.identities.table import show_tables
+from experiments.identities.whole import FULL, ONLINE, UNLINKED, run_whole
 from ictrack.engine.kernel_cache import keep_few_kernels
 from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker
@@ -32,7 +34,7 @@ if __name__ == "__main__":
     parser.add_argument("--threshold", required=True, help="objects are darker than this gray value")
     parser.add_argument("--min-area", default="150", help="smallest area of an object in pixels")
     parser.add_argument("--num-instances", type=int, required=True)
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=list(METHODS))
+    parser.add_argument("--methods", nargs="+", choices=[*METHODS, FULL], default=[*METHODS, FULL])
     parser.add_argument("--seeds", type=int, default=3, help="number of seeds")
     parser.add_argument("--iterations", type=int, default=1000)
     parser.add_argument(
@@ -46,20 +48,22 @@ if __name__ == "__main__":
     logging.getLogger("experiments").setLevel(logging.INFO)
     options = ["MODEL.FOREGROUND.THRESHOLD", arguments.threshold, "MODEL.FOREGROUND.MIN_AREA", arguments.min_area]
     cfg = load_config(str(config_path("plain_background.yaml")), [*options, "MODEL.DEVICE", "cpu"])
-    again = {(video.stem, method) for video in arguments.videos for method in arguments.methods}
+    methods = {*arguments.methods, *((ONLINE, UNLINKED) if FULL in arguments.methods else ())}
+    again = {(video.stem, method) for video in arguments.videos for method in methods}
     rows = [row for row in read_rows(arguments.results) if (row["video"], row["method"]) not in again]
-    for number, video in enumerate(arguments.videos):
-        reference = read_trajectories(arguments.references[number]) if arguments.references else None
-        material = Material.of_video(VideoTracker.from_config(cfg), video)
-        found = run_video(
-            material,
-            arguments.methods,
-            range(arguments.seeds),
-            num_instances=arguments.num_instances,
-            iterations=arguments.iterations,
-            reference=reference,
-        )
-        for row in found:
-            rows.append({"video": video.stem, **row})
-            write_rows(arguments.results, rows)
-    show_in_readme(arguments.results.parent.parent / "README.md", "identities", identities_table(rows))
+    kept = [arguments.results.parent / "idtrackerai" / f"{video.stem}.npy" for video in arguments.videos]
+    for video, given in zip(arguments.videos, arguments.references or kept):
+        reference = read_trajectories(given) if arguments.references or given.exists() else None
+        settings = {"num_instances": arguments.num_instances, "iterations": arguments.iterations}
+        seeds = range(arguments.seeds)
+        of_crops = [method for method in arguments.methods if method != FULL]
+        if of_crops:
+            material = Material.of_video(VideoTracker.from_config(cfg), video)
+            for row in run_video(material, of_crops, seeds, reference=reference, **settings):
+                rows.append({"video": video.stem, **row})
+                write_rows(arguments.results, rows)
+        if FULL in arguments.methods:
+            for row in run_whole(cfg, video, seeds, reference=reference, **settings):
+                rows.append({"video": video.stem, **row})
+                write_rows(arguments.results, rows)
+    show_tables(arguments.results.parent.parent / "README.md", rows)

@@ -1,11 +1,13 @@
-"""README's table of ``identify.csv``: every method on every video, beside tracklets, with paired intervals."""
+"""README's tables of ``identify.csv``: the exact tests, with paired intervals, and the whole videos."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
+from experiments.readme_table import show_in_readme
 from ictrack.evaluation.metrics.bootstrap import Statistic, paired_bootstrap
 
 _SAMPLES = 10_000
@@ -13,6 +15,12 @@ _TESTS = {"halves": "halves", "cut": "50 frames hidden"}
 _OURS = "tracklet"
 
 Rows = Sequence[Mapping[str, object]]
+
+
+def show_tables(readme: Path, rows: Rows) -> None:
+    """Write both tables into a README, where it has their markers."""
+    show_in_readme(readme, "identities", identities_table(rows))
+    show_in_readme(readme, "whole videos", whole_videos_table(rows))
 
 
 def identities_table(rows: Rows) -> str:
@@ -37,6 +45,37 @@ def identities_table(rows: Rows) -> str:
                 seconds, mib = (max(int(str(row[key])) for row in group) for key in ("cpu_seconds", "peak_mib"))
                 number = group[0]["num_pairs"]
                 lines.append(f"| {video} | {method} | {name}, {number} | {shares} | {difference} | {seconds} | {mib} |")
+    return "\n".join(lines) + "\n"
+
+
+def whole_videos_table(rows: Rows) -> str:
+    """Markdown: for each video and method, the identities of all detections against the reference, by seed.
+
+    Args:
+        rows: Of ``identify.csv``.
+    """
+    lines = [
+        "| video | method | identity accuracy, % | identity kept over crossings | switches "
+        "| estimate without labels, % | CPU s | peak MiB |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    whole = [row for row in rows if row["test"] in ("reference", "continuity")]
+    for video, method in dict.fromkeys((row["video"], row["method"]) for row in whole):
+        group = [row for row in rows if (row["video"], row["method"]) == (video, method)]
+        values = {
+            test: [float(str(row["value"])) for row in group if row["test"] == test]
+            for test in ("reference", "continuity", "passages", "switches", "estimate", "estimate_low", "estimate_high")
+        }
+        accuracy = ", ".join(f"{100 * x:.1f}" for x in values["reference"])
+        if values["continuity"]:
+            accuracy = f"is the reference; {100 * values['continuity'][0]:.2f} within tracklets"
+        totals = [int(str(row["num_pairs"])) for row in group if row["test"] == "passages"]
+        kept = ", ".join(f"{round(share * of)} of {of}" for share, of in zip(values["passages"], totals))
+        switches = ", ".join(f"{x:.0f}" for x in values["switches"])
+        ends = zip(values["estimate"], values["estimate_low"], values["estimate_high"])
+        estimates = ", ".join(f"{100 * x:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for x, low, high in ends)
+        seconds, mib = (max(int(str(row[key])) for row in group) for key in ("cpu_seconds", "peak_mib"))
+        lines.append(f"| {video} | {method} | {accuracy} | {kept} | {switches} | {estimates} | {seconds} | {mib} |")
     return "\n".join(lines) + "\n"
 
 

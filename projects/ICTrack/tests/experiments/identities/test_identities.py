@@ -1,6 +1,8 @@
 """The experiment on look-alikes, on two marked ellipses that cross once."""
 
 import csv
+import sys
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -8,8 +10,21 @@ import pytest
 import torch
 
 from experiments.identities.methods import METHODS, embedder
-from experiments.identities.reference import TrajectoryError, agreement, read_trajectories
-from experiments.identities.run import COLUMNS, Material, read_rows, run_video, write_rows
+from experiments.identities.reference import (
+    Passages,
+    TrajectoryError,
+    agreement,
+    continuity,
+    in_every_frame,
+    of_tracks,
+    passages,
+    read_trajectories,
+    reference_objects,
+)
+from experiments.identities.rival import RivalError, rival_rows, run_rival
+from experiments.identities.rows import COLUMNS, read_rows, write_rows
+from experiments.identities.run import Material, run_video
+from experiments.identities.whole import run_whole
 from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker
 from ictrack.identities.crop_encoder import Batch
@@ -19,7 +34,7 @@ NUM_FRAMES = 80
 
 
 @pytest.fixture(scope="module")
-def material(tmp_path_factory):
+def video(tmp_path_factory):
     folder = tmp_path_factory.mktemp("frames")
     for index in range(NUM_FRAMES):
         image = np.full((80, 160, 3), 220, np.uint8)
@@ -29,9 +44,18 @@ def material(tmp_path_factory):
             cv2.ellipse(image, center, (16, 6), 0, 0, 360, (50, 50, 50), -1)
             cv2.circle(image, (center[0] + mark, center[1]), 3, (105, 105, 105), -1)
         cv2.imwrite(str(folder / f"{index:03d}.png"), image)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cfg():
     options = ["MODEL.FOREGROUND.THRESHOLD", "150", "MODEL.DEVICE", "cpu"]
-    cfg = load_config(str(config_path("plain_background.yaml")), options)
-    return Material.of_video(VideoTracker.from_config(cfg), folder)
+    return load_config(str(config_path("plain_background.yaml")), options)
+
+
+@pytest.fixture(scope="module")
+def material(cfg, video):
+    return Material.of_video(VideoTracker.from_config(cfg), video)
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +68,10 @@ def places():
 
 def test_rows_of_all_tests(material, places, tmp_path):
     rows = list(run_video(material, ["position", "tracklet"], [0, 1], num_instances=2, iterations=2, reference=places))
-    assert [(row["method"], row["seed"], row["test"]) for row in rows[:4]] == [
-        ("position", 0, "halves"), ("tracklet", 0, "halves"), ("tracklet", 0, "cut"), ("tracklet", 0, "reference"),
-    ]  # fmt: skip
+    assert [(row["method"], row["seed"], row["test"]) for row in rows[:7]] == [
+        *(("position", 0, test) for test in ("halves", "reference", "passages", "switches")),
+        *(("tracklet", 0, test) for test in ("halves", "cut", "reference")),
+    ]
     assert {row["method"] for row in rows} == {"position", "tracklet"}
     assert (rows[0]["value"], rows[0]["by_cut"]) == ("1.0000", "2/2 2/2")  # halves of one tracklet are on one side
     rows = [{"video": "v", **row} for row in rows]
@@ -81,14 +106,108 @@ def test_pixels_learn_by_correspondence(material):
 
 def test_agreement_with_the_truth(material, places):
     tracklets = material.tracklets
-    by_truth = [
-        int(np.abs(places[x.frames[0], :, 0] - material.footage.centers_of(x)[0, 0]).argmin()) for x in tracklets
-    ]
-    share, count = agreement(material.footage, tracklets, np.array(by_truth), places)
-    assert share == 1 and count == sum(map(len, tracklets))
+    objects = reference_objects(material.footage, tracklets, places)
+    by_truth = np.array([x[0] for x in objects])
+    assert all((x == truth).all() for x, truth in zip(objects, by_truth)) and set(by_truth) == {0, 1}
+
+    def against(identities):
+        return agreement(tracklets, in_every_frame(tracklets, np.array(identities)), objects, 2)
+
+    assert against(by_truth) == (1, sum(map(len, tracklets)))
     swapped = [1 - k if x.frames[0] > NUM_FRAMES // 2 else k for k, x in zip(by_truth, tracklets)]
-    assert agreement(material.footage, tracklets, np.array(swapped), places)[0] == pytest.approx(0.5, abs=0.05)
-    assert agreement(material.footage, tracklets, np.full(len(tracklets), -1), places)[0] == 0
+    assert against(swapped)[0] == pytest.approx(0.5, abs=0.05)
+    assert against(np.full(len(tracklets), -1))[0] == 0
+
+
+def test_passages_over_crossings(material, places):
+    """Two objects meet once; each then goes on with another tracklet."""
+    tracklets = material.tracklets
+    objects = reference_objects(material.footage, tracklets, places)
+    by_truth = np.array([x[0] for x in objects])
+
+    def over(identities):
+        return passages(tracklets, in_every_frame(tracklets, np.array(identities)), objects)
+
+    swapped = [1 - k if x.frames[0] > NUM_FRAMES // 2 else k for k, x in zip(by_truth, tracklets)]
+    lost = [-1 if x.frames[0] > NUM_FRAMES // 2 else k for k, x in zip(by_truth, tracklets)]
+    assert over(by_truth) == Passages(2, 2, 0)
+    assert over(swapped) == Passages(2, 0, 2)
+    assert over(lost) == Passages(2, 0, 0)
+
+
+def test_the_reference_is_tested_by_continuity(material, places):
+    changed = places.copy()
+    first = material.tracklets[0].frames[:10]
+    changed[first] = changed[first][:, ::-1]
+    for reference, wrong in ((places, 0), (changed, 20)):
+        share, total = continuity(reference_objects(material.footage, material.tracklets, reference))
+        assert total == sum(map(len, material.tracklets)) and share == pytest.approx(1 - wrong / total)
+
+
+def test_places_that_are_far_or_missing_are_no_reference(material, places):
+    changed = places.copy()
+    frame = int(material.tracklets[0].frames[0])
+    changed[frame, 0] = np.nan
+    changed[frame + 1] += 500
+    objects = reference_objects(material.footage, material.tracklets, changed[:-3])
+    found = {index: [] for index in range(NUM_FRAMES)}
+    for tracklet, of in zip(material.tracklets, objects):
+        for index, value in zip(tracklet.frames.tolist(), of.tolist()):
+            found[index].append(value)
+    assert sorted(found[frame]) == [-1, 1] and found[frame + 1] == found[NUM_FRAMES - 1] == [-1, -1]
+    numbers = in_every_frame(material.tracklets, np.arange(len(objects)))
+    assert agreement(material.tracklets, numbers, objects, 2)[1] == sum(map(len, material.tracklets)) - 2 * 5
+
+
+def test_the_whole_method_and_its_parts(cfg, video, places):
+    rows = list(run_whole(cfg, video, [0], num_instances=2, iterations=2, reference=places))
+    by_place = {(row["method"], row["test"]): row for row in rows}
+    of = ("reference", "passages", "switches")
+    assert set(by_place) == {
+        *(("unlinked", test) for test in of),
+        *(("full", test) for test in ("halves", "cut", "estimate", "estimate_low", "estimate_high", *of)),
+        *(("online", test) for test in of),
+    }
+    assert by_place["unlinked", "passages"]["value"] == "0.0000"
+    assert float(by_place["unlinked", "reference"]["value"]) == pytest.approx(0.5, abs=0.05)
+    assert by_place["full", "halves"]["num_pairs"] == 4
+    alone = list(run_whole(cfg, video, [0], num_instances=2, iterations=2, reference=None))
+    assert {(row["method"], row["test"]) for row in alone} == {
+        ("full", test) for test in ("halves", "cut", "estimate", "estimate_low", "estimate_high")
+    }
+
+
+def test_numbers_of_a_tracker(material):
+    """A detection has the identity of the track at its box, if there is one."""
+    footage = material.footage
+    tracks = [replace(frame, ids=np.arange(len(frame)) + 5) for frame in footage.frames]
+    tracks[0] = replace(tracks[0], boxes=tracks[0].boxes + 50)
+    numbers = of_tracks(footage, material.tracklets, tracks[:-1])
+    for tracklet, found in zip(material.tracklets, numbers):
+        there = (tracklet.frames > 0) & (tracklet.frames < NUM_FRAMES - 1)
+        assert found.tolist() == np.where(there, tracklet.rows + 5, -1).tolist()
+
+
+def test_another_program_is_run(cfg, video, places, tmp_path):
+    """Its command gets the foreground's settings, and its trajectories become the reference."""
+    lines = ["seconds,x1,y1,x2,y2", *(",".join(map(str, [0, *frame.ravel()])) for frame in places)]
+    (tmp_path / "places.csv").write_text("\n".join(lines))
+    program = tmp_path / "program"
+    program.write_text(
+        f"#!{sys.executable}\nimport pathlib, shutil, sys\nfolder = sys.argv[sys.argv.index('--output_dir') + 1]\n"
+        "assert sys.argv[sys.argv.index('--intensity_ths') + 1 :][:2] == ['0', '150']\n"
+        "assert sys.argv[sys.argv.index('--number_of_animals') + 1] == '2'\n"
+        "folder = pathlib.Path(folder, 'session_v', 'trajectories', 'trajectories_csv')\n"
+        f"folder.mkdir(parents=True)\nshutil.copy({str(tmp_path / 'places.csv')!r}, folder / 'trajectories.csv')\n"
+    )
+    program.chmod(0o700)
+    found, cost = run_rival(program, video, cfg, 2)
+    assert found == pytest.approx(places) and cost.seconds > 0 and cost.mib > 1
+    (row,) = rival_rows(cfg, video, found, cost)
+    assert (row["method"], row["test"], row["value"]) == ("idtrackerai", "continuity", "1.0000")
+    program.write_text(f"#!{sys.executable}\nraise SystemExit('no animals')\n")
+    with pytest.raises(RivalError, match=r"ended with 1.*no animals"):
+        run_rival(program, video, cfg, 2)
 
 
 def test_trajectories_of_other_programs(tmp_path):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.identities.table import identities_table
+from experiments.identities.table import identities_table, whole_videos_table
 
 
 def row(method, seed, by_cut, test="halves"):
@@ -32,3 +32,21 @@ def test_equal_outcomes_have_no_width():
 @pytest.mark.parametrize("rows", [[], [row("frozen", 0, "1/2")]])
 def test_without_tracklets_there_is_nothing_to_compare_with(rows):
     assert len(identities_table(rows).splitlines()) == 2 + len(rows)
+
+
+def test_whole_videos():
+    def value(method, seed, test, value, num_pairs):
+        return {**row(method, seed, "1/1", test), "value": value, "num_pairs": num_pairs}
+
+    estimates = ("estimate", "estimate_low", "estimate_high")
+    rows = [
+        *(value("full", seed, "reference", share, 100) for seed, share in ((0, 1.0), (1, 0.985))),
+        *(value("full", seed, "passages", share, 8) for seed, share in ((0, 1.0), (1, 0.75))),
+        *(value("full", seed, "switches", count, 8) for seed, count in ((0, 0.0), (1, 1.0))),
+        *(value("full", 0, test, x, 100) for test, x in zip(estimates, (0.9, 0.8, 1.0))),
+        value("idtrackerai", 0, "continuity", 0.9995, 120),
+        row("tracklet", 0, "1/1"),
+    ]  # fmt: skip
+    ours, theirs = whole_videos_table(rows).splitlines()[2:]
+    assert ours == "| fish | full | 100.0, 98.5 | 8 of 8, 6 of 8 | 0, 1 | 90.0 [80.0, 100.0] | 12 | 101 |"
+    assert theirs == "| fish | idtrackerai | is the reference; 99.95 within tracklets |  |  |  | 12 | 100 |"
