@@ -5,13 +5,14 @@ from __future__ import annotations
 import glob
 import os
 
+from ictrack.structures.describe import describe
 from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.natural_order import natural_key
 
 from .frame_stream import VideoReadError
 from .image_file import IMAGE_SUFFIXES
 from .video_file_stream import is_url
-from .video_io import glob_files
+from .video_io import glob_files, is_camera
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg")
 _LIST_SUFFIX = ".txt"
@@ -24,7 +25,7 @@ def list_videos(source: str) -> list[str] | None:
     ``#`` do not count); a folder that holds videos and no images; or a glob that matches several files, no images.
 
     Raises:
-        VideoReadError: a text file names nothing, or is no text.
+        VideoReadError: a text file names nothing, or something that is no source, or is no text.
         OSError: it cannot be opened.
     """
     if os.path.isfile(source) and source.lower().endswith(_LIST_SUFFIX):
@@ -47,8 +48,21 @@ def _lines_of(path: str) -> list[str]:
             lines = [line.strip() for line in file]
     except UnicodeDecodeError:
         raise VideoReadError(f"{path}: is no text file; a list of videos names one in each line") from None
-    names = [line for line in lines if line and not line.startswith("#")]
-    if not names:
+    numbered = [(number, line) for number, line in enumerate(lines, 1) if line and not line.startswith("#")]
+    if not numbered:
         raise VideoReadError(f"{path}: names no video")
     folder = os.path.dirname(path)
-    return [name if is_url(name) or name.isdigit() else os.path.join(folder, name) for name in names]
+    videos = []
+    for number, line in numbered:
+        video = line if is_url(line) or line.isdigit() else os.path.join(folder, line)
+        if not _may_be_video(video):
+            text = f"{describe(line)} is no video, folder, glob, camera or URL: this is no list of videos"
+            raise VideoReadError(f"{path}: line {number}: {text}")
+        videos.append(video)
+    return videos
+
+
+def _may_be_video(name: str) -> bool:
+    """Whether a name is that of a source, be it missing: one that is missing shall not keep others from being read."""
+    has_suffix = name.lower().endswith((*VIDEO_SUFFIXES, *IMAGE_SUFFIXES))
+    return has_suffix or is_url(name) or is_camera(name) or glob.has_magic(name) or os.path.exists(name)

@@ -254,6 +254,21 @@ def test_lists_of_videos(tmp_path, clip, folder):
         list_videos(str(tmp_path / "binary.txt"))
 
 
+def test_a_text_that_is_no_list_of_videos(tmp_path):
+    path = tmp_path / "README.txt"
+    path.write_text("Two clips.\n\nMade in 2024.\n")
+    with pytest.raises(VideoReadError, match=r"README\.txt: line 1: 'Two clips\.' is no video, .* no list of videos"):
+        list_videos(str(path))
+    # A video that is missing is no reason to leave the others out.
+    path.write_text("absent.mp4\n# Two clips.\nframes/*.png\nabsent/0001.jpg\n")
+    assert list_videos(str(path)) == [
+        str(tmp_path / name) for name in ("absent.mp4", "frames/*.png", "absent/0001.jpg")
+    ]
+    path.write_text("absent.mp4\nabsent\n")
+    with pytest.raises(VideoReadError, match=r"README\.txt: line 2: 'absent' is no video"):
+        list_videos(str(path))
+
+
 def test_sources_are_checked_without_opening_cameras_and_streams(tmp_path, monkeypatch):
     for source in ("0", "/dev/video0", "rtsp://camera/1", "-"):
         check_source(source)

@@ -116,17 +116,27 @@ def names_of_videos(entry: str) -> list[str]:
     if entry.endswith((".json", ".json.gz")):
         return [video_name(video) for video in read_ground_truth(entry)["videos"]]
     if entry.endswith(".txt"):
-        return _lines(entry)
+        return [name for _, name in _lines(entry)]
     return [entry]
 
 
-def _lines(path: str) -> list[str]:
+def _lines(path: str) -> list[tuple[int, str]]:
+    """Numbers and texts of the lines of a file that are not empty, without comments."""
     try:
         with open(path, encoding="utf-8-sig") as file:
             lines = [line.split("#")[0].strip() for line in file]
     except UnicodeDecodeError as error:
         raise VideoReadError(f"{path}: not a text file ({error})") from error
-    return [line for line in lines if line]
+    return [(number, line) for number, line in enumerate(lines, 1) if line]
+
+
+def _records_of_list(path: str) -> Iterator[dict[str, Any]]:
+    folder = os.path.dirname(path)
+    for number, line in _lines(path):
+        try:
+            yield from _records_of(os.path.join(folder, line))
+        except VideoReadError as error:
+            raise VideoReadError(f"{path}: line {number}: {error}") from error
 
 
 def _records_of(path: str) -> list[dict[str, Any]]:
@@ -134,8 +144,7 @@ def _records_of(path: str) -> list[dict[str, Any]]:
         return list(_walk(path))
     if os.path.isfile(path):
         if path.endswith(".txt"):
-            folder = os.path.dirname(path)
-            return [record for line in _lines(path) for record in _records_of(os.path.join(folder, line))]
+            return list(_records_of_list(path))
         if path.lower().endswith(IMAGE_SUFFIXES):
             return [_folder_record(os.path.dirname(path), [path])]
         return [_file_record(path)]

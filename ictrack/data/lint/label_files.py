@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from pycocotools import mask as mask_util
 
+from ictrack.structures.detections.read import format_of_text
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.labels import LABEL_FORMATS
 from ictrack.structures.labels.frames import folders_of_videos, listed_frames, picture_path
@@ -66,8 +67,11 @@ def _read(path: Path, name: str, defects: Defects) -> list[LabeledVideo]:
         return LABEL_FORMATS[name].read_videos(path)
     except (AnnotationError, OSError) as error:
         text = str(error)
-    if name in ("mot", "mots"):
-        file = path / "gt" / "gt.txt" if path.is_dir() else path
+    file = path / "gt" / "gt.txt" if path.is_dir() else path
+    if name in ("mot", "mots") and file.is_file():
+        if reason := _why_no_rows(file):
+            defects.error("unreadable file", str(file), reason)
+            return []
         if bad := list(_bad_lines(file, parse_mot_line if name == "mot" else parse_mots_line)):
             for number, reason in bad:
                 defects.error("line", f"{file.name}: line {number}", reason)
@@ -83,10 +87,17 @@ def parse_mot_line(line: bytes) -> None:
     parse_mot(line, "")
 
 
+def _why_no_rows(path: Path) -> str:
+    """Reason for which a text, such as README.txt, has no rows at all; "" if it has."""
+    try:
+        format_of_text(path)
+    except AnnotationError as error:
+        return str(error).removeprefix(f"{path}: ")
+    return ""
+
+
 def _bad_lines(path: Path, parse: Callable[[bytes], object]) -> Iterator[tuple[int, str]]:
     """(Number, reason) of each line that a parser refuses."""
-    if not path.is_file():
-        return
     for number, line in enumerate(path.read_bytes().splitlines(), 1):
         if line.strip():
             try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,9 @@ def _format_of_folder(path: Path) -> str:
                 return JSON
     for file in sorted(path.glob("*.txt")) + sorted(path.glob("*.xml")):
         if not is_hidden(file.name) and file.name != "labels.txt":
-            return guess_format(file)
+            # A text of words, such as README.txt, says nothing of the files beside it.
+            with suppress(AnnotationError):
+                return guess_format(file)
     for folder in folders:
         picture = next((file for file in sorted(folder.glob("*.png")) if not is_hidden(file.name)), None)
         if picture is not None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from ..describe import describe
 from ..frame_tracks import VideoTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, read_json, require
@@ -23,6 +25,10 @@ _WITH_IMAGES = {"coco": coco, "youtube-vis": youtube_vis}
 _BY_SUFFIX = {".xml": "cvat", ".csv": "csv", ".parquet": "parquet", ".jsonl": "json-lines"}
 _SUFFIXES = (*_BY_SUFFIX, ".json", ".txt")
 _MOTS_FIELDS = 6
+# Names of classes, which lie beside YOLO's files.
+_CLASSES = "classes.txt"
+# Lines with content by which a text is recognized: the first ones may be a header, or damaged.
+_NUM_LINES = 5
 
 
 def read_detections(
@@ -69,7 +75,7 @@ def guess_format(path: str | os.PathLike) -> str:
     if suffix in (".json", ".gz", ".zip"):
         return _format_of_json(path, read_json(path))
     if suffix == ".txt":
-        return _format_of_text(path)
+        return format_of_text(path)
     raise AnnotationError(f"{path}: detections in a file of this suffix are unknown; name the format")
 
 
@@ -93,7 +99,8 @@ def _read_videos(folder: Path, name: str) -> list[VideoTracks]:
 def _format_of_folder(path: Path) -> str:
     files = _files_of_videos(path)
     if files:
-        name = guess_format(files[0])
+        first = next((file for file in files if file.name != _CLASSES), None)
+        name = guess_format(first) if first else "yolo"
         return "yolo" if name == "mot" and _is_yolo(files) else name
     names = sorted(file.name for file in path.rglob("*") if file.is_file() and not is_hidden(file.name))
     for suffix, name in ((".txt", "yolo"), (".json", "labelme"), (".png", "mots-png")):
@@ -104,7 +111,7 @@ def _format_of_folder(path: Path) -> str:
 
 def _is_yolo(files: Sequence[Path]) -> bool:
     """Whether text is YOLO's: by blanks, and not commas, in the first file that is not empty."""
-    texts = (file.read_bytes() for file in files if file.name != "classes.txt")
+    texts = (file.read_bytes() for file in files if file.name != _CLASSES)
     return b"," not in next((text for text in texts if text.strip()), b"")
 
 
@@ -118,12 +125,34 @@ def _format_of_json(path: Path, data: Any) -> str:
     raise AnnotationError(f"{path}: neither COCO's nor YouTube-VIS's nor labelme's JSON; name the format")
 
 
-def _format_of_text(path: Path) -> str:
+def format_of_text(path: Path) -> str:
+    """Name of a text's format, "mot" or "mots".
+
+    Raises:
+        AnnotationError: None of its first lines is a row of numbers; the message has its name.
+    """
     with path.open("rb") as file:
-        first = next((line for line in file if line.strip()), b"")
+        lines = list(islice(filter(None, map(bytes.strip, file)), _NUM_LINES))
+    if lines and not any(map(_is_row, lines)):
+        raise AnnotationError(f"{path}: {_why_no_rows(lines[0])}")
+    first = lines[0] if lines else b""
     fields = first.split()
     is_mots = len(fields) == _MOTS_FIELDS and b"," not in first and not _is_number(fields[-1])
     return "mots" if is_mots else "mot"
+
+
+def _why_no_rows(line: bytes) -> str:
+    try:
+        text = describe(line.decode())
+    except UnicodeDecodeError:
+        return "no text file"
+    return f"begins with {text}, which is no row of numbers, as those of MOTChallenge, MOTS and YOLO are"
+
+
+def _is_row(line: bytes) -> bool:
+    """Whether most fields of a line are numbers, at least two."""
+    fields = line.replace(b",", b" ").replace(b";", b" ").split()
+    return sum(map(_is_number, fields)) >= max(2, len(fields) / 2)
 
 
 def _is_number(field: bytes) -> bool:

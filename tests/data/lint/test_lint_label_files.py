@@ -11,6 +11,7 @@ from PIL import Image
 
 from ictrack.data.lint import lint_annotations
 from ictrack.structures.frame_tracks import VideoInfo
+from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.labels import LABEL_FORMATS, label_set
 from ictrack.structures.rle import encode_mask
 from ictrack.structures.track_formats.rows import Row
@@ -279,3 +280,31 @@ def test_a_defect_of_footage(footage, what):
     found = [(defect.kind, defect.text) for defect in lint_annotations(footage).defects.found]
     assert any(kind == one and message in text for one, text in found), found
     assert len(found) <= 2, found
+
+
+README = "Two clips.\n\nMade in 2024, 25 frames a second.\n"
+
+
+def test_a_text_of_words_is_of_no_format(tmp_path):
+    (tmp_path / "README.txt").write_text(README)
+    with pytest.raises(AnnotationError, match=r"README\.txt: begins with 'Two clips\.', which is no row of numbers"):
+        lint_annotations(tmp_path / "README.txt")
+
+
+def test_a_text_of_words_beside_footage(footage):
+    (footage / "README.txt").write_text(README)
+    result = lint_annotations(footage)
+    assert (result.defects.found, result.contents[0].split(": ")[1]) == ([], "footage")
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("mots", "*.txt"), ("cvat", "*.xml"), ("mot", "*/gt/gt.txt")])
+def test_a_text_of_words_beside_labels_is_one_defect_at_most(planted, name, pattern):
+    """Readers of the folder would refuse it, too, but for layouts and suffixes that leave it out."""
+
+    def add(folder):
+        assert list((folder / "labels").glob(pattern))
+        (folder / "labels" / "README.txt").write_text(README)
+
+    found = planted(name, add)
+    assert [kind for kind, _ in found] == (["unreadable file"] if name == "mots" else [])
+    assert all("README.txt: begins with 'Two clips.', which is no row of numbers" in place for _, place in found)

@@ -205,6 +205,16 @@ MISTAKES = [
     ("a.json", "{", "a.json: not valid JSON"),
     ("a.txt", "1,2,3\n", "a.txt: line 1: has 3 numbers"),
     ("a.txt", "1,1,1,1,1,1,1\n1,1,1,x,1,1,1\n", "a.txt: line 2: .*'x' is not a number"),
+    (
+        "a.txt",
+        "Six words that are no masks.\n",
+        "a.txt: begins with 'Six words.*', which is no row of",
+    ),
+    (
+        "e/README.txt",
+        "Boxes of 2 clips.\nMade in 2024.\n",
+        "README.txt: begins with 'Boxes of 2 clips.', which is",
+    ),
     ("a.csv", "frame,x0,y0,x1\n1,2,3,4\n", "a.csv: header: has no columns x0, y0, x1, y1"),
     ("a.csv", "x0,y0,x1,y1\n1,2,3,4\n", "a.csv: header: has neither a column frame nor file_name"),
     ("a.csv", "frame,x0,y0,x1,y1\n0,1,2,3,4\n1,1,2,3\n", "a.csv: line 3: has 4 values, the header 5"),
@@ -233,6 +243,21 @@ def test_a_mistake_is_named(tmp_path, file, content, message):
     path = write(tmp_path / file, content)
     with pytest.raises(AnnotationError, match=message):
         read_detections(path if path.parent == tmp_path else path.parent)
+
+
+def test_text_is_recognized_where_its_first_lines_are_damaged(tmp_path):
+    rows = {"mot": "one,1,1,2,3,4,1\n1,2,1,2,3,4,1\n", "mots": "one 1 2 48 64 PPP\n"}
+    for name, text in rows.items():
+        assert guess_format(write(tmp_path / "a.txt", text)) == name
+    assert guess_format(write(tmp_path / "a.txt", "frame,id,x,y,w,h\n1,2,1,2,3,4\n")) == "mot"
+    assert guess_format(write(tmp_path / "a.txt", "")) == "mot"
+
+
+def test_names_of_classes_are_no_detections(tmp_path):
+    write(tmp_path / "classes.txt", "a person\n")
+    assert guess_format(tmp_path) == "yolo"
+    write(tmp_path / "walk.txt", "0 0.5 0.5 0.1 0.1\n")
+    assert guess_format(tmp_path) == "yolo"
 
 
 def test_absent_files_and_unknown_formats_are_named(tmp_path):
