@@ -14,13 +14,14 @@ from types import FrameType
 from typing import Any
 
 import torch
-from detectron2.engine import default_argument_parser, launch
+from detectron2.engine import default_argument_parser
 from torch.multiprocessing import ProcessExitedException, ProcessRaisedException
 
 from ictrack.structures.command_line import user_error
 
 from .check_classes import check_classes
 from .preemption import PREEMPTED, end_within_grace
+from .process_group import launch_processes
 from .setup import ConfigError, checked_config, train_or_evaluate
 from .torchrun import is_torchrun, torchrun_group
 
@@ -95,7 +96,7 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
     }
     if args.num_gpus * args.num_machines == 1:
         _log_user_errors_in_one_line()
-        launch(main, 1, **options, args=(args,))
+        launch_processes(main, 1, **options, args=(args,))
         return
     cfg = checked_config(args)
     if not args.eval_only:
@@ -105,7 +106,7 @@ def launch_training(args: argparse.Namespace, main: Callable[[argparse.Namespace
     messages = multiprocessing.get_context("spawn").SimpleQueue()
     try:
         with _sigterm_to_processes():
-            launch(_run_process, args.num_gpus, **options, args=(main, args, messages))
+            launch_processes(_run_process, args.num_gpus, **options, args=(main, args, messages))
     except ProcessExitedException as error:
         if error.exit_code == PREEMPTED:
             raise SystemExit(PREEMPTED) from None

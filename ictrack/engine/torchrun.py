@@ -12,6 +12,8 @@ from detectron2.engine.launch import DEFAULT_TIMEOUT
 from detectron2.utils import comm
 from torch import distributed as dist
 
+from .process_group import destroyed_group
+
 _VARIABLES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
 
 
@@ -36,5 +38,5 @@ def torchrun_group(args: argparse.Namespace) -> Iterator[None]:
     dist.init_process_group("nccl" if has_gpus else "gloo", timeout=DEFAULT_TIMEOUT)
     comm.create_local_process_group(local_size)
     comm.synchronize()
-    yield
-    dist.destroy_process_group()
+    with destroyed_group():
+        yield

@@ -29,7 +29,7 @@ def arguments(*argv):
 )
 def test_processes_of_one_machine_meet_at_a_free_port(monkeypatch, flags, expected):
     launched = []
-    monkeypatch.setattr(launching, "launch", lambda *args, **options: launched.append(options["dist_url"]))
+    monkeypatch.setattr(launching, "launch_processes", lambda *args, **options: launched.append(options["dist_url"]))
     monkeypatch.setattr(launching.torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     launch_training(arguments("--num-gpus", "2", "--eval-only", *flags, "MODEL.DEVICE", "cpu", "DATASETS.TEST", "()"))
@@ -63,7 +63,7 @@ def squares(tmp_path):
 
 
 def test_mistakes_are_found_before_any_process_starts(monkeypatch, squares):
-    monkeypatch.setattr(launching, "launch", lambda *args, **options: pytest.fail("has started"))
+    monkeypatch.setattr(launching, "launch_processes", lambda *args, **options: pytest.fail("has started"))
     monkeypatch.setattr(launching.torch.cuda, "device_count", lambda: 2)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     with pytest.raises(ClassesError, match=r"launched has 3 categories, MODEL\.SOLO\.NUM_CLASSES is 2"):

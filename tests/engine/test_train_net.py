@@ -11,13 +11,13 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from detectron2.engine import launch
 from detectron2.utils import comm
 from pycocotools import mask as coco_mask
 
 from ictrack.checkpoint.weights_file import load_weights_file
 from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.engine.launch import launch_training, parse_training_arguments
+from ictrack.engine.process_group import launch_processes
 from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer, rescaled_iterations
 
@@ -128,7 +128,7 @@ def test_two_processes_over_gloo_keep_the_same_weights(dataset, tmp_path):
     """Batches of one still a process: sooner or later one of them has no instance, and nobody may wait for it."""
     options = [*SMALL, *data_options(dataset, tmp_path), "SOLVER.MAX_ITER", "6"]
     args = argparse.Namespace(config_file=str(CONFIG), opts=options)
-    launch(train_and_compare_weights, 2, dist_url="auto", args=(args,))
+    launch_processes(train_and_compare_weights, 2, args=(args,))
 
 
 def stopped_run(dataset, output, world_size, iterations, *options):

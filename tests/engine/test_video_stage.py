@@ -7,7 +7,6 @@ import pytest
 import torch
 from color_model import color_config, save_weights, write_scenes
 from detectron2.data import DatasetCatalog, MetadataCatalog
-from detectron2.engine import launch
 from detectron2.solver import LRMultiplier
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
@@ -21,6 +20,7 @@ from ictrack.engine import mine_tracklets
 from ictrack.engine.adaptation import adapt
 from ictrack.engine.lr_scheduler import build_scheduler
 from ictrack.engine.mine_tracklets import mining_config, with_tracklets
+from ictrack.engine.process_group import launch_processes
 from ictrack.engine.setup import load_config
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.engine.video_run import track_video
@@ -182,7 +182,7 @@ def train_on_video_and_compare_weights(cfg):
 def test_two_processes_mine_and_learn_together(stage, tmp_path):
     stage.MODEL.FREEZE = []
     stage.DATASETS.REGISTER = [[NAME, "videos", str(tmp_path / "videos")]]
-    launch(train_on_video_and_compare_weights, 2, dist_url="auto", args=(stage,))
+    launch_processes(train_on_video_and_compare_weights, 2, args=(stage,))
     tracklets = read_tracklets(tmp_path / "output" / "tracklets.json", MaskShapes())
     assert sorted(tracklets) == ["a", "b"]
 

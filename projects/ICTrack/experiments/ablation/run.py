@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from detectron2.engine import launch
 from detectron2.utils import comm
 
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.engine.launch import fork_data_workers, share_cores
+from ictrack.engine.process_group import launch_processes
 from ictrack.engine.setup import setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.modeling.build import build_model
@@ -67,7 +67,7 @@ def run_ablation(
     finished: list[dict[str, Any]] = []
     for seed in seeds:
         _generate(plan, seed)
-        launch(_run_seed, num_processes, dist_url="auto", args=(plan, seed))
+        launch_processes(_run_seed, num_processes, args=(plan, seed))
         finished += torch.load(plan.folder(seed) / "rows.pt", weights_only=True)["rows"]
         write_results(results, finished)
         write_table(results)

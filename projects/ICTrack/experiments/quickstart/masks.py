@@ -17,7 +17,6 @@ from typing import Any
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.engine import launch
 from detectron2.layers import ShapeSpec
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
@@ -42,6 +41,7 @@ from ictrack.data.view_pairs import ViewPairMapper, draw_pairs
 from ictrack.engine.embedding_health import heads_health
 from ictrack.engine.launch import fork_data_workers, share_cores
 from ictrack.engine.mine_tracklets import with_tracklets
+from ictrack.engine.process_group import launch_processes
 from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.evaluation.detector_classes import state_detector_classes
@@ -123,7 +123,7 @@ def run_quickstart(
     cfg, video_cfg = load_config(configs.image, image_options), load_config(configs.video, video_options)
     num_processes = processes_that_share(num_processes, cfg, video_cfg)
     share_cores(num_processes)
-    launch(_train_and_compare, num_processes, dist_url="auto", args=(args, video_cfg, output, seed, start, real_frames))
+    launch_processes(_train_and_compare, num_processes, args=(args, video_cfg, output, seed, start, real_frames))
 
 
 def _train_and_compare(

@@ -15,7 +15,6 @@ from typing import Any, cast
 import torch
 from detectron2.config import CfgNode
 from detectron2.data import MetadataCatalog
-from detectron2.engine import launch
 from detectron2.evaluation import COCOEvaluator, inference_on_dataset
 from detectron2.layers import ShapeSpec
 from detectron2.utils import comm
@@ -37,6 +36,7 @@ from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.posetrack import posetrack_files
 from ictrack.data.video_io import open_frames
 from ictrack.engine.launch import fork_data_workers, share_cores
+from ictrack.engine.process_group import launch_processes
 from ictrack.engine.setup import load_config, setup
 from ictrack.engine.trainer import ICTrackTrainer
 from ictrack.evaluation.detector_classes import state_detector_classes
@@ -178,10 +178,9 @@ def run_pose_quickstart(
         num_processes, load_config(args.config_file, args.opts), embedding_cfg, video_cfg
     )
     share_cores(num_processes)
-    launch(
+    launch_processes(
         _train_and_compare,
         num_processes,
-        dist_url="auto",
         args=(args, embedding_cfg, video_cfg, output, seed, start, real_clip),
     )
 
