@@ -62,13 +62,17 @@ class Calibration:
     def draw(self, path: Path) -> None:
         """Write a picture (PNG) of the similarities that the thresholds are chosen by."""
         seen = self.position if self.objection else self.appearance
-        compared = "positions" if self.objection else "appearance"
+        by, measure = (
+            ("place", "overlap of places") if self.objection else ("looks", "cosine of embeddings (1: same looks)")
+        )
         draw_separation(
             path,
             seen.separation.same,
             seen.separation.different,
             None if self.objection else self.settings[NEW_OBJECT_COSINE],
-            f"{compared}, {seen.gap} frames later: {seen} recognized\n{100 * seen.chance:.0f} % would be by chance",
+            f"By {by}, {seen} of the objects are recognized {seen.gap} frames later\n"
+            f"among those that were seen with them; chance would get {100 * seen.chance:.0f} % right",
+            measure,
         )
 
     def __str__(self) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from ictrack.visualization.identity_report import Bar, Doubt, IdentityReport, Row
 
-from .identify import Identification
+from .identify import MIN_LENGTH, MIN_PROBABILITY, Identification
 
 # Probability below which an identity is shown as doubtful, and the largest number of them.
 DOUBTFUL, _MAX_DOUBTS = 0.99, 50
@@ -29,30 +29,52 @@ def report_of(result: Identification, tracks_name: str) -> IdentityReport:
         rows.append(Row(int(result.labels[identity]), bars))
     doubts = _doubts(result, tracks_name) if result.told_apart else []
     frames = result.footage.frames
-    return IdentityReport(
-        result.footage.info.name, _facts(result), (frames[-1].index + 1) if frames else 0, rows, doubts
-    )
+    num_frames = (frames[-1].index + 1) if frames else 0
+    info = result.footage.info
+    return IdentityReport(info.name, _facts(result), num_frames, info.fps, rows, doubts)
 
 
-def _facts(result: Identification) -> list[tuple[str, str]]:
+def _facts(result: Identification) -> list[tuple[str, str, str]]:
     total = result.num_detections + result.num_open
     share = f"{result.num_detections} of {total} ({100 * result.num_detections / max(total, 1):.1f} %)"
-    facts = [("Exact test without labels", str(result.halves))]
+    test = (
+        "Exact test without labels",
+        str(result.halves),
+        "Stretches in which objects were certain were cut in two. The network did not learn which halves belong "
+        "together, and matched them by looks.",
+    )
     if not result.told_apart:
         return [
-            ("Identities", "none: the objects cannot be told apart by their looks; the numbers are those of tracklets"),
-            *facts,
-            ("Detections in certain tracklets", share),
+            (
+                "Identities",
+                "none: the objects cannot be told apart by their looks",
+                "The numbers are those of stretches in which an object was followed without any doubt.",
+            ),
+            test,
+            (
+                "Detections with a number",
+                share,
+                f"The others are of objects that touch, or of stretches of fewer than {MIN_LENGTH} frames.",
+            ),
         ]
-    estimate = "not known: too few tracklets were long enough together for a test"
+    estimate = "not known: too few stretches were long enough together for a test"
     accuracy, low, high = (100 * x for x in result.accuracy)
     if not np.isnan(accuracy):
         estimate = f"{accuracy:.1f} % (95 % interval {low:.1f} to {high:.1f})"
     return [
-        ("Identities", str(len(result.labels))),
-        ("Estimated accuracy", estimate),
-        *facts,
-        ("Detections with an identity", share),
+        ("Identities", str(len(result.labels)), "Objects that are told apart, with the numbers of the tracks."),
+        (
+            "Estimated accuracy",
+            estimate,
+            "Share of the detections with an identity that have the right one, estimated without any label.",
+        ),
+        test,
+        (
+            "Detections with an identity",
+            share,
+            f"The others are of objects that touch, of stretches of fewer than {MIN_LENGTH} frames, or of stretches "
+            f"without an identity that is at least {100 * MIN_PROBABILITY:.0f} % probable.",
+        ),
     ]
 
 

@@ -72,23 +72,28 @@ class IdentityReport:
 
     Attributes:
         name: Name of the video.
-        facts: Pairs of a heading and a text.
+        facts: Headings, texts and what they mean.
         num_frames: Number of frames.
+        fps: Frames per second; 0 where it is unknown, and times are not shown.
         rows: Timeline.
         doubts: Doubtful identities, most doubtful first.
     """
 
     name: str
-    facts: Sequence[tuple[str, str]]
+    facts: Sequence[tuple[str, str, str]]
     num_frames: int
+    fps: float
     rows: Sequence[Row]
     doubts: Sequence[Doubt]
 
 
 def write_identity_report(path: str | os.PathLike, report: IdentityReport) -> None:
     """Write a report, which needs no other file and no network. Raises OSError if it cannot be written."""
-    facts = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}</dd>" for name, text in report.facts)
-    doubts = "".join(map(_doubt, report.doubts)) or "<p>None.</p>"
+    facts = "".join(
+        f"<dt>{html.escape(name)}</dt><dd>{html.escape(text)}<p>{html.escape(meaning)}</p></dd>"
+        for name, text, meaning in report.facts
+    )
+    doubts = "".join(_doubt(doubt, report.fps) for doubt in report.doubts) or "<p>None.</p>"
     content = {"NAME": html.escape(report.name), "FACTS": facts, "TIMELINE": _timeline(report), "DOUBTS": doubts}
     page = re.sub(r"\{\{(\w+)\}\}", lambda match: content[match[1]], _PAGE.read_text(encoding="utf-8"))
     with replacing(path) as file:
@@ -98,7 +103,7 @@ def write_identity_report(path: str | os.PathLike, report: IdentityReport) -> No
 def _timeline(report: IdentityReport) -> str:
     scale = _WIDTH / max(report.num_frames, 1)
     height = _ROW * len(report.rows)
-    parts = [f'<svg viewBox="-60 0 {_WIDTH + 80} {height + 24}" role="img" aria-label="Timeline of the identities">']
+    parts = [f'<svg viewBox="-60 0 {_WIDTH + 110} {height + 24}" role="img" aria-label="Timeline of the identities">']
     for number, row in enumerate(report.rows):
         top = number * _ROW + (_ROW - _BAR) / 2
         red, green, blue = track_color(row.identity)
@@ -107,24 +112,31 @@ def _timeline(report: IdentityReport) -> str:
         for bar in row.bars:
             left, width = bar.first * scale, max((bar.last + 1 - bar.first) * scale, 1.5)
             marked = ' class="doubtful"' if bar.probability < _MARKED else ""
-            label = f"{row.identity}: frames {bar.first} to {bar.last}, probability {bar.probability:.3f}"
+            frames = _frames(bar.first, bar.last, report.fps)
+            label = f"identity {row.identity}: {frames}, probability {_percent(bar.probability)}"
             parts.append(
                 f'<rect{marked} x="{left:.2f}" y="{top:g}" width="{width:.2f}" height="{_BAR}" rx="2" '
                 f'fill="rgb({red},{green},{blue})"><title>{label}</title></rect>'
             )
     for share in (0, 0.25, 0.5, 0.75, 1):
         frame = round(share * max(report.num_frames - 1, 0))
-        parts.append(f'<text x="{share * _WIDTH:g}" y="{height + 18}" text-anchor="middle">{frame}</text>')
+        time = f" ({frame / report.fps:.1f} s)" if report.fps else ""
+        label = f"{'' if share else 'frame '}{frame}{time}"
+        parts.append(f'<text x="{share * _WIDTH:g}" y="{height + 18}" text-anchor="middle">{label}</text>')
     return "".join([*parts, "</svg>"])
 
 
-def _doubt(doubt: Doubt) -> str:
-    rival = "one of its own" if doubt.rival is None else f"identity {doubt.rival}"
-    identity, title = "", f"left open; {rival} has probability {doubt.probability:.3f}"
+def _doubt(doubt: Doubt, fps: float) -> str:
+    rival = "a new one" if doubt.rival is None else f"identity {doubt.rival}"
+    identity, title = "", f"no identity; {rival} is the likeliest ({_percent(doubt.probability)})"
     if doubt.identity is not None:
         identity = f"identity {doubt.identity}"
-        title = f"{identity}, probability {doubt.probability:.3f}; or {rival}"
-    strips = [("this one", doubt.pictures), (identity, doubt.identity_pictures), (rival, doubt.rival_pictures)]
+        title = f"{identity} ({_percent(doubt.probability)}), or else {rival}"
+    strips = [
+        ("in these frames", doubt.pictures),
+        (f"{identity} at other times", doubt.identity_pictures),
+        (rival, doubt.rival_pictures),
+    ]
     pictures = "".join(
         f"<figure><div>{''.join(map(_picture, crops))}</div><figcaption>{name}</figcaption></figure>"
         for name, crops in strips
@@ -132,9 +144,19 @@ def _doubt(doubt: Doubt) -> str:
     )
     command = f"<code>{html.escape(doubt.command)}</code>" if doubt.command else ""
     return (
-        f"<article><h3>Frames {doubt.first} to {doubt.last}: {title}</h3>"
+        f"<article><h3>{_frames(doubt.first, doubt.last, fps).capitalize()}: {title}</h3>"
         f"<div class='strips'>{pictures}</div>{command}</article>"
     )
+
+
+def _frames(first: int, last: int, fps: float) -> str:
+    times = f" ({first / fps:.1f} to {last / fps:.1f} s)" if fps else ""
+    return f"frames {first} to {last}{times}"
+
+
+def _percent(probability: float) -> str:
+    """Probability in percent, rounded down: what is not certain is not 100 %."""
+    return f"{int(1000 * probability) / 10:.1f} %"
 
 
 def _picture(crop: np.ndarray) -> str:

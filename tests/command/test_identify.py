@@ -88,7 +88,7 @@ def test_places_by_frame_and_identity(marked):
 def test_the_report_needs_no_other_file(marked):
     _, result = marked
     page = (result / "report.html").read_text()
-    assert "Identities of marked" in page and "<svg" in page and "{{" not in page
+    assert "Identities in marked" in page and "<svg" in page and "{{" not in page
     assert "http" not in page.replace("http-equiv", "")
 
 

@@ -16,7 +16,7 @@ def count(picture, color):
 def test_both_histograms_and_the_threshold_are_drawn(tmp_path):
     pictures = {}
     for threshold in None, 0.7:
-        draw_separation(tmp_path / "plot.png", SAME, DIFFERENT, threshold, "title")
+        draw_separation(tmp_path / "plot.png", SAME, DIFFERENT, threshold, "title", "cosine")
         pictures[threshold] = cv2.imread(str(tmp_path / "plot.png"))
     assert min(count(pictures[0.7], color) for color in (BLUE, ORANGE)) > 300
     # The line runs through the whole height, between the histograms.
@@ -26,5 +26,5 @@ def test_both_histograms_and_the_threshold_are_drawn(tmp_path):
 
 @pytest.mark.parametrize("values", [np.zeros(1), np.full(3, 0.5)])
 def test_equal_values(tmp_path, values):
-    draw_separation(tmp_path / "plot.png", values, values, 0.5, "title")
+    draw_separation(tmp_path / "plot.png", values, values, 0.5, "title", "cosine")
     assert cv2.imread(str(tmp_path / "plot.png")) is not None
