@@ -126,7 +126,8 @@ def _tensor_of(value: Any) -> Tensor:
     if not isinstance(value, (np.ndarray, np.generic, int, float)):
         raise TypeError
     array = np.asarray(value)
-    return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), copy=False))
+    array = array.astype(array.dtype.newbyteorder("="), copy=False)
+    return torch.from_numpy(np.require(array, requirements="W"))  # a copy only of an array that is read-only
 
 
 def _check_sums(path: Path) -> None:
@@ -157,7 +158,8 @@ def load_tensors(path: str | os.PathLike[str]) -> dict[str, Tensor]:
     if not isinstance(weights, dict) or not weights:
         raise CheckpointError(f"{path}: holds no weights")
     tensors = {}
-    for name, value in weights.items():
+    for name in list(weights):
+        value = weights.pop(name)  # what is copied is not kept
         try:
             tensor = _tensor_of(value)
         except TypeError:

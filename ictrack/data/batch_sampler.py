@@ -87,21 +87,33 @@ class MixedBatchSampler(Sampler[list[SampleKey]]):
         streams: Stream of each source.
         per_batch: Samples of each source in a batch of all processes; a fraction is reached on average over batches.
         first: Number of the first batch.
+        processes_before: Number of processes that have drawn the batches before, if not as many as now. The first batch
+            then has what they have left over of a source.
     """
 
-    def __init__(self, streams: Sequence[Stream], per_batch: Sequence[Fraction], first: int = 0) -> None:
+    def __init__(
+        self,
+        streams: Sequence[Stream],
+        per_batch: Sequence[Fraction],
+        first: int = 0,
+        processes_before: int | None = None,
+    ) -> None:
         self._streams, self._per_batch, self._first = streams, per_batch, first
+        self._processes_before = processes_before
 
     def __iter__(self) -> Iterator[list[SampleKey]]:
         rank, processes = comm.get_rank(), comm.get_world_size()
 
-        def drawn(batches: int) -> list[int]:
-            return [processes * math.floor(batches * q / processes) for q in self._per_batch]
+        def drawn(batches: int, by: int) -> list[int]:
+            return [by * math.floor(batches * q / by) for q in self._per_batch]
 
-        streams = [stream(start) for stream, start in zip(self._streams, drawn(self._first))]
+        # Rounded down, so that no process lacks samples, and none is left out.
+        starts = [start // processes * processes for start in drawn(self._first, self._processes_before or processes)]
+        streams = [stream(start) for stream, start in zip(self._streams, starts)]
         for batch in itertools.count(self._first):
-            keys = []
-            for source, (stream, start, stop) in enumerate(zip(streams, drawn(batch), drawn(batch + 1))):
+            keys, stops = [], drawn(batch + 1, processes)
+            for source, (stream, start, stop) in enumerate(zip(streams, starts, stops)):
                 places = list(itertools.islice(stream, stop - start))
                 keys += [SampleKey(source, place.record, place.position) for place in places[rank::processes]]
+            starts = stops
             yield keys

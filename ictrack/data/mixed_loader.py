@@ -75,19 +75,21 @@ class MixedLoader:
         self.samples_per_batch = int(sources[0].per_batch)
         self._sources, self._num_workers, self._group_by_shape = sources, num_workers, group_by_shape
         self._first = 0
+        self._processes_before: int | None = None
 
-    def start_at(self, batch: int) -> None:
-        """Begin with the batch of that number."""
-        self._first = batch
+    def start_at(self, batch: int, processes_before: int | None = None) -> None:
+        """Begin with the batch of that number, see :class:`MixedBatchSampler`."""
+        self._first, self._processes_before = batch, processes_before
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         streams = [record_stream(source.sampler, self.seed + i) for i, source in enumerate(self._sources)]
         if self._group_by_shape:
             is_wide = [record.get("width", 0) > record.get("height", 0) for record in self._sources[0].records]
             streams = [grouped_stream(streams[0], is_wide, self.samples_per_batch, self.seed)]
+        per_batch = [source.per_batch for source in self._sources]
         loader = DataLoader(
             MixedDataset(self._sources, self.seed),
-            batch_sampler=MixedBatchSampler(streams, [source.per_batch for source in self._sources], self._first),
+            batch_sampler=MixedBatchSampler(streams, per_batch, self._first, self._processes_before),
             num_workers=self._num_workers,
             collate_fn=flatten_views,
             worker_init_fn=_one_thread,

@@ -45,10 +45,10 @@ class ReplayedBatches:
     def samples_per_batch(self) -> int:
         return self._loader.samples_per_batch
 
-    def start_at(self, batch: int) -> None:
+    def start_at(self, batch: int, processes_before: int | None = None) -> None:
         """Begin with the batch of that number, replays included; what its round has kept by then is loaded again."""
         self._round, self._skipped = divmod(batch, self._times * self._num_batches)
-        self._loader.start_at(self._round * self._num_batches)
+        self._loader.start_at(self._round * self._num_batches, processes_before)
 
     def __iter__(self) -> Iterator[list[dict[str, Any]]]:
         return itertools.islice(self._rounds(), self._skipped, None)

@@ -126,6 +126,7 @@ class TrainStep(SimpleTrainer):
         }
         if self._can_resume_loader:
             state["samples"] = self._batches_seen * self.data_loader.samples_per_batch
+            state["processes"] = comm.get_world_size()
         return state
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
@@ -140,7 +141,7 @@ class TrainStep(SimpleTrainer):
             return
         self._seed = self.data_loader.seed = state_dict["seed"]
         self._batches_seen = state_dict["samples"] // self.data_loader.samples_per_batch
-        self.data_loader.start_at(self._batches_seen)
+        self.data_loader.start_at(self._batches_seen, state_dict.get("processes"))
 
 
 def _dense_detectors(model: nn.Module) -> list[DenseDetector]:

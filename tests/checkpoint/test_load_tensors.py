@@ -4,6 +4,7 @@ import io
 import pickle
 import random
 import sys
+import tracemalloc
 import types
 import zipfile
 
@@ -135,6 +136,25 @@ def test_bytes_do_not_become_objects(name, flags, tmp_path):
 def test_flags_of_numbers_are_not_taken_from_the_file(tmp_path):
     (tmp_path / "w.pkl").write_bytes(pickle.dumps({"a": Typed("i8", 63)}))
     assert load_tensors(tmp_path / "w.pkl")["a"].tolist() == [int.from_bytes(b"A" * 8, "little")] * 2
+
+
+@pytest.mark.filterwarnings("error:The given NumPy array is not writable")
+def test_read_only_arrays_are_copied_one_by_one(tmp_path):
+    """Those that are read-only when they are pickled become bytes in pickle's protocol 5."""
+    arrays = {f"a{i}": np.full(2**18, i, np.float32) for i in range(8)}
+    for array in arrays.values():
+        array.flags.writeable = False
+    (tmp_path / "a.pkl").write_bytes(pickle.dumps({"model": arrays}, protocol=5))
+    tracemalloc.start()
+    try:
+        tensors = load_tensors(tmp_path / "a.pkl")
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 8.5 * 2**20 + 2**20
+    for i, tensor in enumerate(tensors.values()):
+        tensor += 1
+        assert torch.equal(tensor, torch.full((2**18,), i + 1.0))
 
 
 @pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))

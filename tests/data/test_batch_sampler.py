@@ -15,14 +15,14 @@ def first_of(stream, count, first=0):
     return list(itertools.islice(stream(first), count))
 
 
-def keys_of(monkeypatch, processes, per_batch, count, first=0):
+def keys_of(monkeypatch, processes, per_batch, count, first=0, before=None):
     """``count`` batches of each process from sources of 8 and 6 records."""
     streams = [record_stream(TrainingSampler(size, seed=0), seed) for seed, size in enumerate((8, 6))]
     monkeypatch.setattr(comm, "get_world_size", lambda: processes)
     result = []
     for rank in range(processes):
         monkeypatch.setattr(comm, "get_rank", lambda rank=rank: rank)
-        result.append(list(itertools.islice(MixedBatchSampler(streams, per_batch, first), count)))
+        result.append(list(itertools.islice(MixedBatchSampler(streams, per_batch, first, before), count)))
     return result
 
 
@@ -49,6 +49,24 @@ def test_batches_begin_anywhere(monkeypatch, first):
     per_batch = [Fraction(2), Fraction(3, 8)]
     whole = keys_of(monkeypatch, 2, per_batch, 12)
     assert keys_of(monkeypatch, 2, per_batch, 5, first) == [keys[first : first + 5] for keys in whole]
+
+
+@pytest.mark.parametrize("first", [1, 2, 3])
+@pytest.mark.parametrize(("before", "now"), [(2, 1), (1, 2), (4, 2), (3, 2), (2, 3)])
+def test_other_processes_go_on_where_a_source_stopped(monkeypatch, first, before, now):
+    """A source that comes once in a batch is at a whole number of samples of each process: none is left out, and fewer
+    than the processes are repeated."""
+    per_batch = [Fraction(12), Fraction(1)]
+    stopped = keys_of(monkeypatch, before, per_batch, first)
+    resumed = keys_of(monkeypatch, now, per_batch, 7, first, before)
+    for source, repeated in ((0, 1), (1, now)):
+        seen, again = (
+            sorted(key.position for batches in keys for batch in batches for key in batch if key.source == source)
+            for keys in (stopped, resumed)
+        )
+        assert again == list(range(again[0], again[0] + len(again)))
+        assert 0 <= len(seen) - again[0] < repeated
+    assert len({tuple(len(batch) for batch in batches) for batches in resumed}) == 1  # no process waits for another
 
 
 def test_a_stream_begins_anywhere_and_follows_its_seed():

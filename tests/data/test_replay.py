@@ -16,7 +16,7 @@ class Numbers:
     def __init__(self, seed=0, end=None):
         self.seed, self.end, self.first, self.asked = seed, end, 0, []
 
-    def start_at(self, batch):
+    def start_at(self, batch, processes_before=None):
         self.first = batch
 
     def __iter__(self):

@@ -36,8 +36,8 @@ class Items:
     def __init__(self, *values, seed=0):
         self.values, self.seed, self.first = values, seed, 0
 
-    def start_at(self, batch):
-        self.first = batch
+    def start_at(self, batch, processes_before=None):
+        self.first, self.processes_before = batch, processes_before
 
     def __iter__(self):
         for i in range(self.first, 100):
@@ -111,6 +111,8 @@ def test_another_number_of_processes_goes_on_at_the_same_sample():
     second.data_loader.samples_per_batch = 2
     second.load_state_dict(first.state_dict())
     assert second.data_loader.first == 6 and second.state_dict()["samples"] == 12
+    second.load_state_dict({**first.state_dict(), "processes": 2})
+    assert second.data_loader.processes_before == 2
 
 
 def skip_together(args: argparse.Namespace) -> None:

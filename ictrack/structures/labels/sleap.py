@@ -16,6 +16,7 @@ import numpy as np
 
 from ..atomic_file import replacing_path
 from ..frame_tracks import VideoInfo
+from ..hdf5_heaps import check_hdf5_heaps
 from ..json_files import AnnotationError, require
 from ..track_formats.boxes import offset_between
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row
@@ -29,7 +30,11 @@ def read(path: Path) -> list[LabeledVideo]:
     """Videos of a file."""
     import sleap_io
 
-    return videos_of(load(lambda: sleap_io.load_slp(str(path), open_videos=False), path), path)
+    def read_file() -> Any:
+        check_hdf5_heaps(path)
+        return sleap_io.load_slp(str(path), open_videos=False)
+
+    return videos_of(load(read_file, path), path)
 
 
 def load(read_file: Any, path: Path) -> Any:

@@ -1,6 +1,7 @@
 """Files as other programs write them: DeepLabCut's tables, PoseTrack's people, MOTChallenge's folders."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -71,6 +72,16 @@ def test_damaged_files_of_the_other_package(content, tmp_path):
         (tmp_path / "a.csv").write_text(content)
         with pytest.raises(AnnotationError, match=r"a\.csv: "):
             LABEL_FORMATS[name].read(tmp_path / "a.csv")
+
+
+def test_a_file_of_sleap_on_which_hdf5_would_hang(tmp_path):
+    pytest.importorskip("sleap_io")
+    data = bytearray(Path("tests/data/fuzz/labels-sleap/whole.slp").read_bytes())
+    first = data.index(b"GCOL") + 16
+    data[first : first + 16] = bytes(16)
+    (tmp_path / "a.slp").write_bytes(data)
+    with pytest.raises(AnnotationError, match=r"a\.slp: cannot be read: .*the HDF5 heap at byte \d+ is damaged"):
+        LABEL_FORMATS["sleap"].read(tmp_path / "a.slp")
 
 
 def test_a_folder_of_motchallenge(tmp_path):
