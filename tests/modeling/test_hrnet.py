@@ -69,6 +69,37 @@ def test_pyramid_levels_pool_the_reduced_map():
     torch.testing.assert_close(features["p3"][:, :4], pooled)
 
 
+def test_branches_are_reduced_before_they_are_up_sampled():
+    """As if the up-sampled branches were concatenated."""
+    torch.manual_seed(0)
+    pyramid = HRFPN(HRNet(**SMALL), out_channels=5, num_levels=1, conv_stride=1)
+    nn.init.dirac_(pyramid.outputs[0].weight)
+    nn.init.normal_(pyramid.reduction.bias)
+    features = pyramid(torch.randn(2, 3, 64, 96))
+    branches = [features[f"res{i}"] for i in (2, 3, 4, 5)]
+    upsampled = [nn.functional.interpolate(x, size=(16, 24), mode="bilinear") for x in branches]
+    expected = pyramid.reduction(torch.cat(upsampled, dim=1))[:, :5]
+    torch.testing.assert_close(features["p2"][:, :5], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("norm_eval", [False, True])
+def test_normalizations_are_folded_without_gradients(norm_eval):
+    torch.manual_seed(0)
+    backbone = HRNet(**SMALL, norm_eval=norm_eval).train(norm_eval)
+    for norm in backbone.modules():
+        if isinstance(norm, nn.BatchNorm2d):
+            nn.init.uniform_(norm.running_var, 0.5, 2.0)
+            nn.init.normal_(norm.running_mean)
+    x = torch.randn(1, 3, 64, 64)
+    expected = backbone(x)
+    with torch.no_grad():
+        folded = backbone(x)
+        assert not any(isinstance(module, nn.BatchNorm2d) for module in backbone._folded._copy.modules())
+        for name, branch in folded.items():
+            torch.testing.assert_close(branch, expected[name], rtol=1e-4, atol=1e-4)
+    assert backbone.train()._folded._copy is None
+
+
 @pytest.mark.parametrize("norm_eval", [False, True])
 def test_batch_norm_statistics(norm_eval):
     backbone = HRNet(**SMALL, norm_eval=norm_eval).train()

@@ -13,6 +13,9 @@ from detectron2.modeling import BACKBONE_REGISTRY, Backbone
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ictrack.modeling.tracing import is_exported
+
+from .folded import FoldedForward
 from .timm_weights import PretrainedWeightsError, imagenet_weights, read_state_dict
 
 T = TypeVar("T")
@@ -83,6 +86,7 @@ class HRNet(Backbone):
             {"stem_width": 64, **options}, in_chans=in_channels, feature_location="", out_indices=(1, 2, 3, 4)
         )
         self.norm_eval = norm_eval
+        self._folded = FoldedForward(self.model)
         self._out_features = [f"res{i}" for i in range(2, 6)]
         self._out_feature_strides = dict(zip(self._out_features, _STRIDES))
         self._out_feature_channels = dict(zip(self._out_features, channels))
@@ -96,6 +100,7 @@ class HRNet(Backbone):
     def train(self, mode: bool = True) -> HRNet:
         """Set the training mode; with ``norm_eval`` BatchNorm stays in evaluation mode."""
         super().train(mode)
+        self._folded.release()
         if self.norm_eval:
             for module in self.modules():
                 if isinstance(module, nn.modules.batchnorm._BatchNorm):
@@ -104,7 +109,9 @@ class HRNet(Backbone):
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         """(B, C, H, W) images, H and W multiples of 32 -> {"res2": (B, W, H / 4, W / 4), ...}."""
-        return dict(zip(self._out_features, self.model(x)))
+        trains = self.training and not self.norm_eval
+        forward = self.model if trains or torch.is_grad_enabled() or is_exported() else self._folded
+        return dict(zip(self._out_features, forward(x)))
 
     def _load(self, weights: str, width: int) -> None:
         if weights == "timm":
@@ -143,6 +150,9 @@ class HRFPN(Backbone):
     All branches are up-sampled to the finest one's stride, concatenated and reduced by a 1x1 convolution; level i is
     an average pool of 2^i pixels and a 3x3 convolution of stride ``conv_stride``. No normalization, no activation.
     With stride 2 and three levels: ``p3``, ``p4``, ``p5`` at strides 8, 16, 32. Bottom-up features are returned, too.
+
+    Up-sampling and a 1x1 convolution change places: each branch is reduced at its own stride, and the results are added
+    up at the finest one, which is an eighth of the products and no map of all channels.
     """
 
     def __init__(self, bottom_up: Backbone, *, out_channels: int = 256, num_levels: int = 3, conv_stride: int = 2):
@@ -181,9 +191,11 @@ class HRFPN(Backbone):
         """(B, C, H, W) images -> bottom-up features and levels by name."""
         taps = self.bottom_up(x)
         branches = [taps[name] for name in self.in_features]
-        size = branches[0].shape[-2:]
-        upsampled = [F.interpolate(b, size=size, mode="bilinear", align_corners=False) for b in branches[1:]]
-        reduced = self.reduction(torch.cat([branches[0], *upsampled], dim=1))
+        weights = self.reduction.weight.split([branch.shape[1] for branch in branches], dim=1)
+        reduced = F.conv2d(branches[0], weights[0], self.reduction.bias)
+        for branch, weight in zip(branches[1:], weights[1:]):
+            part = F.conv2d(branch, weight)
+            reduced += F.interpolate(part, size=reduced.shape[-2:], mode="bilinear", align_corners=False)
         levels = {
             name: conv(F.avg_pool2d(reduced, 2**level) if level else reduced)
             for level, (name, conv) in enumerate(zip(self._levels, self.outputs))

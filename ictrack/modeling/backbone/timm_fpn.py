@@ -115,7 +115,7 @@ class TimmBackbone(Backbone):
             return dict(zip(self._out_features, self.model(x)))
         with torch.no_grad(), autocast(x.device.type, self.autocast, torch.bfloat16):
             taps = self.model(x)
-        return {name: norm(tap.float()) for name, norm, tap in zip(self._out_features, self.norms, taps)}
+        return {name: norm(tap.float().contiguous()) for name, norm, tap in zip(self._out_features, self.norms, taps)}
 
 
 class FPNWithTaps(Backbone):
