@@ -119,6 +119,9 @@ def test_split_of_stills_keeps_what_belongs_together(videos, capsys):
     parts = [json.loads((videos / name).read_text())["images"] for name in ("a.json", "b.json")]
     farms = [{image["file_name"].split("_")[0] for image in part} for part in parts]
     assert farms[0] and farms[1] and not farms[0] & farms[1] and len(parts[0]) + len(parts[1]) == 12
+    for share, number in (("0.3", 4), ("0", 1), ("1", 11)):  # one at least on each side, else the nearest number
+        assert main([*command, "--group", r"[^/]+$", "--share", share]) == 0
+        assert len(json.loads((videos / "b.json").read_text())["images"]) == number
     assert main([*command, "--group", "("]) == 1 and main([*command, "--group", "horse"]) == 1
 
 

@@ -79,7 +79,8 @@ def split_labels(labels: LabelSet, share: float, group: str | None = None) -> tu
 
     Args:
         labels: Labels, which are shared with the parts.
-        share: Share of the sources that is held out, by a hash of their names; at least one, but not all.
+        share: Share of the sources that is held out, the nearest number of them, but at least one and not all. A hash
+            of their names puts them in order, so that few change sides when others come in.
         group: Regular expression that finds in ``<video>/<picture>`` the name of the source, its first group or else
             all that matches: what was cut from one recording, or is of one place or animal, stays together. None: a
             source is a video.
@@ -102,7 +103,7 @@ def split_labels(labels: LabelSet, share: float, group: str | None = None) -> tu
     if len(sources) < 2:
         advice = r"a regular expression for its pictures' names, such as '(.*)_\d+', tells sources apart"
         raise AnnotationError(f"{labels.where}: is of one source, {', '.join(sources)}; {advice}")
-    number = min(max(1, sum(is_held_out(source, share) for source in sources)), len(sources) - 1)
+    number = min(max(1, round(share * len(sources))), len(sources) - 1)
     held_out = set(sources[:number])
     return tuple(_part(labels, source_of, held_out, is_wanted) for is_wanted in (False, True))  # type: ignore[return-value]
 
