@@ -13,6 +13,7 @@ from .assignment_rules import assign_in_rounds, within_reach
 from .class_votes import ClassVotes
 from .detections import Detections, TrackerInputError, require_column, select_detections
 from .memory_bank import MemoryBank
+from .one_thread import on_one_thread
 
 
 class Identified(NamedTuple):
@@ -111,6 +112,7 @@ class ArrayTracker(ABC):
         self._frame = 0
         self.num_left_out = 0
 
+    @on_one_thread
     def identify(self, detections: Detections) -> Identified:
         """Give identities to one frame's detections. Frames without detections are passed, too.
 
@@ -140,6 +142,7 @@ class ArrayTracker(ABC):
             classes = self._votes.vote(ids, observed["classes"][identified], observed["scores"][identified])
         return Identified(rows, ids, classes)
 
+    @on_one_thread
     def follow(self, detections: Detections, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Similarity of one frame's detections of known identity to the tracks so far, which they then continue.
 

@@ -1,0 +1,38 @@
+"""Products of a tracker run on one thread, and those of others on as many as before."""
+
+import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
+
+from ictrack.tracking import EmbeddingTracker
+from ictrack.tracking.one_thread import on_one_thread
+
+
+def num_threads():
+    return {library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"}
+
+
+@pytest.fixture
+def two_threads():
+    with threadpool_limits(2, user_api="blas"):
+        assert num_threads() == {2}
+        yield
+
+
+def test_an_update(make_cfg, make_detections, monkeypatch, two_threads):
+    tracker, seen = EmbeddingTracker(make_cfg()), []
+    compare = tracker._compare
+    monkeypatch.setattr(tracker, "_compare", lambda observed: seen.append(num_threads()) or compare(observed))
+    for _ in range(2):
+        tracker.update(make_detections([[1.0, 0.0], [0.0, 1.0]]))
+    assert seen == [{1}] and num_threads() == {2}
+
+
+def test_after_an_error(two_threads):
+    @on_one_thread
+    def fail():
+        assert num_threads() == {1}
+        raise ValueError
+
+    with pytest.raises(ValueError):
+        fail()
+    assert num_threads() == {2}
