@@ -14,7 +14,7 @@ from detectron2.structures import Instances
 
 from ictrack.data.datasets.unlabeled_videos import find_videos
 from ictrack.tracking.continuity import label_tracklets, most_certain_score
-from ictrack.tracking.separation import Clip, logistic_scale
+from ictrack.tracking.separation import Clip, Separation, logistic_scale
 from ictrack.visualization.separation_plot import draw_separation
 
 from .footage import detect_footage
@@ -161,7 +161,7 @@ def calibrate_on(cfg: CfgNode, footage: Footage, stride: int = 1) -> Calibration
     if objection:
         chosen: dict[str, Any] = {"TRACKER_HEADS.TRACKER_NAME": "SpatialTracker"}
     else:
-        chosen = _softmax_settings(appearance)
+        chosen = softmax_settings(appearance.separation)
     separation = (position if objection else appearance).separation
     chosen |= replayed_threshold(with_settings(cfg, chosen), clips, min(stride, appearance.gap), separation)
     return Calibration({**scores, **chosen}, appearance, position, objection)
@@ -185,8 +185,9 @@ def _objection(appearance: Recognition, position: Recognition) -> str:
     return ""
 
 
-def _softmax_settings(appearance: Recognition) -> dict[str, Any]:
-    scale = SHARPNESS * logistic_scale(appearance.separation.same, appearance.separation.different)
+def softmax_settings(similarities: Separation) -> dict[str, Any]:
+    """``SCALE`` and ``MATCH_THRESHOLD`` for similarities, see :func:`calibrate_on`."""
+    scale = SHARPNESS * logistic_scale(similarities.same, similarities.different)
     return {
         "TRACKER_HEADS.EMBEDDING.SCALE": round(min(max(scale, SCALES[0]), SCALES[1]), 1),
         "TRACKER_HEADS.EMBEDDING.MATCH_THRESHOLD": 0.5,

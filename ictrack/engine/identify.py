@@ -64,7 +64,9 @@ class Identification:
     Attributes:
         footage: Detections of the video.
         tracklets: T certain tracklets.
-        crops: Crops (T_i, 40, 64, 3) of each, of every frame or of every ``every``-th.
+        every: Distance of the frames that are embedded: those whose index is a multiple of it.
+        crops: Crops (T_i, 40, 64, 3) of each tracklet in these frames.
+        embeddings: Embeddings (T_i, 64) of the crops.
         links: Identities of the tracklets; numbers of the tracklets where the objects cannot be told apart.
         labels: (K,) int64 number of each identity of ``links`` in files.
         halves: Exact test of the embedding.
@@ -77,7 +79,9 @@ class Identification:
 
     footage: WholeVideo
     tracklets: list[Tracklet]
+    every: int
     crops: list[np.ndarray]
+    embeddings: list[np.ndarray]
     links: Links
     labels: np.ndarray
     halves: HalvesTest
@@ -184,7 +188,19 @@ def identify(
         logger.info("%d of %d identities are known ones", np.isin(labels, known.labels).sum(), len(labels))
     seconds = time.perf_counter() - start
     return Identification(
-        footage, tracklets, crops, links, labels, halves, appearance, encoder, length, told_apart, seconds
+        footage,
+        tracklets,
+        every,
+        crops,
+        embeddings,
+        links,
+        labels,
+        halves,
+        appearance,
+        encoder,
+        length,
+        told_apart,
+        seconds,
     )
 
 

@@ -21,6 +21,8 @@ from ictrack.visualization.identity_report import write_identity_report
 
 from .identify import Identification
 from .identity_doubts import report_of
+from .online_settings import online_settings
+from .settings_file import with_settings
 
 GALLERY_FILE, CONFIG_FILE, REPORT_FILE = "identities.npz", "config.yaml", "report.html"
 
@@ -129,8 +131,7 @@ def _gallery(result: Identification) -> Gallery:
 
 def _write_config(result: Identification, cfg: CfgNode, folder: Path) -> None:
     """Configuration of the paper's online tracker with the learnt embedding and its calibrated thresholds."""
-    cfg = cfg.clone()
-    cfg.defrost()
+    cfg = with_settings(cfg, online_settings(result, cfg))
     cfg.MODEL.EMBEDDED_DETECTOR.META_ARCHITECTURE = cfg.MODEL.META_ARCHITECTURE
     cfg.MODEL.META_ARCHITECTURE = "EmbeddedDetector"
     cfg.MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE = "PixelBackbone"
@@ -139,11 +140,6 @@ def _write_config(result: Identification, cfg: CfgNode, folder: Path) -> None:
     cfg.MODEL.EMBEDDED_DETECTOR.FEATURES.FORMAT = "BGR"
     cfg.MODEL.EMBEDDING.NAME = "CropEmbedding"
     cfg.MODEL.EMBEDDING.CROP_ENCODER = str((folder / GALLERY_FILE).resolve())
-    tracker = cfg.TRACKER_HEADS
-    tracker.TRACKER_NAME = "EmbeddingTracker"
-    if result.appearance is not None:
-        tracker.EMBEDDING.SCALE = result.appearance.slope
-        tracker.EMBEDDING.NEW_OBJECT_COSINE = result.appearance.even_cosine
     with replacing(folder / CONFIG_FILE) as file:
         file.write(cfg.dump().encode("utf-8"))
 

@@ -21,16 +21,6 @@ class Appearance:
 
     log_odds: LogOdds
 
-    @property
-    def slope(self) -> float:
-        """Log-odds for each unit of the cosine of single frames: the kappa of a softmax of theirs."""
-        return float(self.log_odds.weights[0])
-
-    @property
-    def even_cosine(self) -> float:
-        """Cosine of single frames at which both are equally likely."""
-        return float(np.clip(-self.log_odds.offset / max(self.slope, 1e-9), -1, 1))
-
     def __call__(self, cosines: np.ndarray, lengths: np.ndarray) -> np.ndarray:
         """(...) log-odds.
 

@@ -36,9 +36,8 @@ def test_without_cuts_there_is_no_calibration():
     assert fit_appearance([np.eye(3)], []) is None
 
 
-def test_numbers_for_the_online_tracker():
+def test_assumed_odds_are_even_at_one_half():
     appearance = assumed_appearance()
-    assert appearance.slope == pytest.approx(10) and appearance.even_cosine == pytest.approx(0.5)
     assert appearance(np.array([0.5, 0.8]), np.array([1, 64])) == pytest.approx([0, 3])
 
 
