@@ -5,12 +5,15 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from ictrack.engine.online_settings import online_settings
+from ictrack.engine.online_settings import _clip, online_settings
+from ictrack.engine.settings_file import with_settings
 from ictrack.engine.setup import load_config
 from ictrack.engine.whole_video import WholeVideo
 from ictrack.identities import Links, Tracklet
 from ictrack.model_zoo import config_path
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
+from ictrack.tracking import build_tracker
+from ictrack.tracking.replay import replay
 
 NUM_FRAMES, MISSING = 80, range(38, 42)
 COSINE = "TRACKER_HEADS.EMBEDDING.NEW_OBJECT_COSINE"
@@ -50,7 +53,21 @@ def test_noisy_frames_continue_their_tracks(cfg, every):
     result = identified(4, noise=1.0, every=every)
     settings = online_settings(result, cfg)
     assert settings["TRACKER_HEADS.TRACKER_NAME"] == "EmbeddingTracker"
-    assert settings[COSINE] < 0.4 and settings["TRACKER_HEADS.EMBEDDING.MATCH_THRESHOLD"] == 0.5
+    assert settings[COSINE] < 0.4
+
+
+def test_objects_that_look_alike_in_a_frame_keep_their_identities(cfg):
+    """Two of them hardly differ in single frames; places and means over frames tell them apart."""
+    result = identified(3, noise=1.0)
+    alike = np.eye(64, dtype=np.float32)[0]
+    result.embeddings = [x + 4 * alike for x in result.embeddings]
+    result.embeddings = [x / np.linalg.norm(x, axis=1, keepdims=True) for x in result.embeddings]
+    clip = _clip(result)
+    share = []
+    for settings in ({"TRACKER_HEADS.TRACKER_NAME": "EmbeddingTracker"}, online_settings(result, cfg)):
+        agreeing, total = replay(build_tracker(with_settings(cfg, settings), 0, 0), clip, 1)
+        share.append(agreeing / total)
+    assert share[0] < 0.5 and share[1] > 0.95
 
 
 def test_open_tracklets_say_nothing(cfg):
@@ -64,4 +81,5 @@ def test_open_tracklets_say_nothing(cfg):
 
 
 def test_one_object_keeps_the_given_settings(cfg):
-    assert online_settings(identified(1, noise=1.0), cfg) == {"TRACKER_HEADS.TRACKER_NAME": "EmbeddingTracker"}
+    settings = online_settings(identified(1, noise=1.0), cfg)
+    assert settings["TRACKER_HEADS.TRACKER_NAME"] == "EmbeddingTracker" and COSINE not in settings

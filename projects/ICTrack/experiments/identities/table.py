@@ -59,7 +59,7 @@ def whole_videos_table(rows: Rows) -> str:
         "| estimate without labels, % | CPU s | peak MiB |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    whole = [row for row in rows if row["test"] in ("reference", "continuity")]
+    whole = [row for row in rows if row["test"] in ("reference", "continuity", "estimate")]
     for video, method in dict.fromkeys((row["video"], row["method"]) for row in whole):
         group = [row for row in rows if (row["video"], row["method"]) == (video, method)]
         values = {
@@ -74,6 +74,8 @@ def whole_videos_table(rows: Rows) -> str:
         switches = ", ".join(f"{x:.0f}" for x in values["switches"])
         ends = zip(values["estimate"], values["estimate_low"], values["estimate_high"])
         estimates = ", ".join(f"{100 * x:.1f} [{100 * low:.1f}, {100 * high:.1f}]" for x, low, high in ends)
+        if not estimates:  # another program's, without an interval
+            estimates = ", ".join(f"{100 * x:.2f}" for x in values["estimate"])
         seconds, mib = (max(int(str(row[key])) for row in group) for key in ("cpu_seconds", "peak_mib"))
         lines.append(f"| {video} | {method} | {accuracy} | {kept} | {switches} | {estimates} | {seconds} | {mib} |")
     return "\n".join(lines) + "\n"
