@@ -161,3 +161,29 @@ class SOLOHead(nn.Module, ABC):
         Returns:
             (sum of n_i, h, w) float32, image after image.
         """
+
+    def image_probabilities(
+        self, maps: Mapping[int, MaskMaps], level: Tensor, cells: Tensor, size: Sequence[int]
+    ) -> Tensor:
+        """Mask probabilities of cells of one image.
+
+        Args:
+            maps: Maps of every level that has some of the cells, see :meth:`mask_maps`.
+            level: (n,) int64 level of each cell.
+            cells: (n,) int64 row-major index in its level.
+            size: (h, w) of the result.
+
+        Returns:
+            (n, h, w) float32, in the order of the cells.
+        """
+        levels = torch.arange(len(self.num_grids), device=level.device)
+        counts = (level == levels[:, None]).sum(1).tolist()
+        if max(counts) == len(cells) > 0:  # nothing is to be put together
+            only = counts.index(len(cells))
+            return self.mask_probabilities(only, [maps[only]], [cells], size)
+        result = torch.empty((len(cells), *size), device=level.device)
+        by_level = level.argsort(stable=True).split(counts)
+        for i, of_level in maps.items():
+            if len(rows := by_level[i]):
+                result[rows] = self.mask_probabilities(i, [of_level], [cells[rows]], size)
+        return result

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ictrack.modeling.tracing import is_exported
+from ictrack.modeling.winograd import WinogradConv2d
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -42,7 +43,7 @@ def coordinates(x: Tensor, axes: str = "xy") -> Tensor:
     return torch.stack([along[axis] for axis in axes])[None]
 
 
-class CoordConv(Conv2d):
+class CoordConv(WinogradConv2d):
     """Convolution of an input (N, C, H, W) and channels of its :func:`coordinates` (Liu et al., NeurIPS 2018).
 
     Coordinates are the same for all images, so their part of the result is computed once and added. This equals the
@@ -69,7 +70,7 @@ class CoordConv(Conv2d):
         if positions is None:
             positions = coordinates(x, self.axes)
         features, of_positions = self.weight.split([self.in_channels - len(self.axes), len(self.axes)], dim=1)
-        x = F.conv2d(x, features, padding=self.padding)
+        x = self.convolve(x, features)
         x = x + F.conv2d(positions, of_positions, padding=self.padding)
         return self.activation(self.norm(x))
 
@@ -79,7 +80,8 @@ def conv_norm_relu(in_channels: int, channels: int, num_groups: int, kernel_size
     options = {"padding": kernel_size // 2, "bias": False, "norm": nn.GroupNorm(num_groups, channels)}
     if axes:
         return CoordConv(in_channels, channels, kernel_size, axes=axes, activation=F.relu_, **options)
-    return Conv2d(in_channels, channels, kernel_size, activation=F.relu_, **options)
+    kind = WinogradConv2d if kernel_size == 3 else Conv2d
+    return kind(in_channels, channels, kernel_size, activation=F.relu_, **options)
 
 
 class Tower(nn.Sequential):

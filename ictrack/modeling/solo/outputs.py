@@ -52,21 +52,8 @@ class CellMasks:
     def __call__(self, cells: Tensor) -> Tensor:
         """(n, h, w) float32 probabilities of cells by their flat index (n,)."""
         level, row, col = self.grid_cells[cells].unbind(1)
-        levels = torch.arange(len(self.head.num_grids), device=cells.device)
-        counts = (level == levels[:, None]).sum(1).tolist()
-        if max(counts) == len(cells) > 0:  # nothing is to be put together
-            return self._of_level(counts.index(len(cells)), row, col)
-        result = torch.empty((len(cells), *self.size), device=cells.device)
-        by_level = level.argsort(stable=True).split(counts)
-        for i in self.maps:
-            rows = by_level[i]
-            if len(rows):
-                result[rows] = self._of_level(i, row[rows], col[rows])
-        return result
-
-    def _of_level(self, level: int, row: Tensor, col: Tensor) -> Tensor:
-        flat = row * self.head.num_grids[level] + col
-        return self.head.mask_probabilities(level, [self.maps[level]], [flat], self.size)
+        flat = row * torch.tensor(self.head.num_grids, device=cells.device)[level] + col
+        return self.head.image_probabilities(self.maps, level, flat, self.size)
 
 
 def masks_of_cells(

@@ -132,7 +132,7 @@ def _parse_frame(line: bytes, info: VideoInfo, where: str) -> FrameTracks:
             np.array(data["classes"], dtype=np.int64),
             np.array(data["boxes"], dtype=np.float64).reshape(num, 4),
             None if data["ids"] is None else np.array(data["ids"], dtype=np.int64),
-            rles if rles is None else checked_rles(rles, [f"{where}: masks[{i}]" for i in range(num)]),
+            rles if rles is None else checked_rles(rles, [f"{where}: masks[{i}]" for i in range(len(rles))]),
             None
             if data["keypoints"] is None
             else np.array(data["keypoints"], dtype=np.float64).reshape(num, joints, 3),

@@ -113,6 +113,28 @@ def test_maps_of_some_images_are_those_of_the_batch(kind):
         torch.testing.assert_close(actual, expected, atol=1e-5, rtol=0)
 
 
+@torch.no_grad()
+@pytest.mark.parametrize("kind", KINDS)
+def test_masks_of_an_image_are_those_of_its_levels(kind):
+    """In any order of the cells, also where a level has none."""
+    torch.manual_seed(0)
+    model = build_model(small_cfg(kind)).eval()
+    make_confident(model)
+    outputs = model.forward_features(torch.randn(1, 3, *SIZE))
+    wanted = [0, 2]
+    maps = model.head.mask_maps(
+        outputs.features, outputs.inputs, [[0] if i in wanted else [] for i in range(len(outputs.inputs))]
+    )
+    maps = {level: maps[level][0] for level in wanted}
+    level, cells = torch.tensor([2, 0, 2, 0]), torch.tensor([0, 1, 3, 0])
+    size = (SIZE[0] // 4, SIZE[1] // 4)
+    masks = model.head.image_probabilities(maps, level, cells, size)
+    for mask, i, cell in zip(masks, level.tolist(), cells):
+        alone = model.head.mask_probabilities(i, [maps[i]], [cell[None]], size)[0]
+        torch.testing.assert_close(mask, alone, rtol=0, atol=1e-5)
+    assert model.head.image_probabilities({}, level[:0], cells[:0], size).shape == (0, *size)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_bfloat16_autocast(kind):
     torch.manual_seed(0)

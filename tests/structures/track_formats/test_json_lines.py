@@ -50,6 +50,12 @@ def test_a_line_that_breaks_off_is_left_out_of_a_partial_file(tmp_path_factory, 
         ),
         (
             header_line(video_info())
+            + b'{"frame": 4, "file_name": "", "time": null, "ids": null, "scores": [], "classes": [],'
+            + b' "boxes": [], "masks": ["~"], "keypoints": null}\n',
+            r"line 2: masks\[0\]: counts holds a character",
+        ),
+        (
+            header_line(video_info())
             + b'{"frame": 4, "file_name": "", "time": null, "ids": [1, 1], "scores": [1, 1], "classes": [0, 0],'
             + b' "boxes": [[0, 0, 1, 1], [0, 0, 1, 1]], "masks": null, "keypoints": null}\n',
             "line 2: frame 4: an identity is twice",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -150,8 +151,25 @@ class DynamicMaskHead(SOLOHead):
             image.filters.flatten(1)[:, of_image].T @ image.features.flatten(1) for image, of_image in zip(maps, cells)
         ]
         joined = torch.cat(logits) if len(logits) > 1 else logits[0]  # which would copy one, too
-        probabilities = joined.view(-1, *maps[0].features.shape[-2:]).float().sigmoid_()
-        return resize(probabilities[None], size)[0] if size else probabilities
+        return _probabilities(joined, maps[0].features.shape[-2:], size)
+
+    def image_probabilities(
+        self, maps: Mapping[int, DynamicMaps], level: Tensor, cells: Tensor, size: Sequence[int]
+    ) -> Tensor:
+        """Levels share the mask features, so that one product makes the masks of all: it is bound by reading them."""
+        if not len(cells):
+            return torch.empty((0, *size), device=cells.device)
+        sides = [side * side if i in maps else 0 for i, side in enumerate(self.num_grids)]
+        offsets = torch.tensor([0, *itertools.accumulate(sides[:-1])], device=cells.device)
+        filters = torch.cat([maps[i].filters.flatten(1) for i in sorted(maps)], dim=1)
+        features = next(iter(maps.values())).features
+        logits = filters[:, offsets[level] + cells].T @ features.flatten(1)
+        return _probabilities(logits, features.shape[-2:], size)
+
+
+def _probabilities(logits: Tensor, feature_size: Sequence[int], size: Sequence[int] | None) -> Tensor:
+    probabilities = logits.view(-1, *feature_size).float().sigmoid_()
+    return resize(probabilities[None], size)[0] if size else probabilities
 
 
 @MASK_HEADS.register()
