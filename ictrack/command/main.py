@@ -11,6 +11,7 @@ from ictrack import __version__
 from ictrack.structures.command_line import run_command
 
 from .quiet import hide_warnings_of_others
+from .waiting import wait_passively
 
 # Sub-command, which is the module of this package that has its function `run`, and what it does.
 COMMANDS = {
@@ -60,6 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         SystemExit: ``--help`` (status 0), or wrong usage (status 2).
     """
     hide_warnings_of_others()
+    wait_passively()
     arguments = sys.argv[1:] if argv is None else list(argv)
     name = make_parser().parse_args(arguments[:1]).command
     # A sub-command is imported when it is asked for: --help is fast, and the doctor comes where packages are missing.
