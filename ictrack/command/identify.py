@@ -35,7 +35,7 @@ def run(argv: Sequence[str]) -> None:
     from ictrack.data.video_io import open_frames
     from ictrack.engine.identify import identify
     from ictrack.engine.identity_files import GALLERY_FILE, write_identification
-    from ictrack.engine.kernel_cache import keep_few_kernels
+    from ictrack.engine.idle_memory import keep_little_memory
     from ictrack.engine.video_tracker import VideoTracker
     from ictrack.identities import Gallery
 
@@ -43,7 +43,7 @@ def run(argv: Sequence[str]) -> None:
 
     check_source(args.input)
     show_log()
-    keep_few_kernels()
+    keep_little_memory()
     cfg = _config(args)
     if args.preview:
         from ictrack.engine.preview import write_preview

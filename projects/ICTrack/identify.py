@@ -20,7 +20,7 @@ from experiments.identities.rows import read_rows, write_rows
 from experiments.identities.run import Material, run_video
 from experiments.identities.table import show_tables
 from experiments.identities.whole import FULL, ONLINE, UNLINKED, run_whole
-from ictrack.engine.kernel_cache import keep_few_kernels
+from ictrack.engine.idle_memory import keep_little_memory
 from ictrack.engine.setup import load_config
 from ictrack.engine.video_tracker import VideoTracker
 from ictrack.model_zoo import config_path
@@ -43,7 +43,7 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     if arguments.references and len(arguments.references) != len(arguments.videos):
         parser.error("--references needs one file for each video")
-    keep_few_kernels()
+    keep_little_memory()
     setup_logger(name="experiments")
     logging.getLogger("experiments").setLevel(logging.INFO)
     options = ["MODEL.FOREGROUND.THRESHOLD", arguments.threshold, "MODEL.FOREGROUND.MIN_AREA", arguments.min_area]
