@@ -73,7 +73,7 @@ class WinogradConv2d(Conv2d):
     Transformed filters are made when first needed, and again after the weight or the mode has changed.
     """
 
-    _transformed: tuple[tuple[int, int], Tensor] | None = None
+    _transformed: tuple[tuple[int, int, torch.Size], Tensor] | None = None
 
     def train(self, mode: bool = True) -> WinogradConv2d:
         self._transformed = None  # PyTorch's fused optimizers change weights without a trace
@@ -90,7 +90,7 @@ class WinogradConv2d(Conv2d):
         """Convolution (N, D, H, W) of (N, C, H, W) by the weight or its first channels (D, C, 3, 3), without bias."""
         if not pays_off(x, weight):
             return F.conv2d(x, weight, padding=1)
-        state = (weight.data_ptr(), weight._version)
+        state = (weight.data_ptr(), weight._version, weight.shape)
         if self._transformed is None or self._transformed[0] != state:
             self._transformed = state, transform_filters(weight.detach())
         return winograd(x, self._transformed[1])
