@@ -10,7 +10,7 @@ from pycocotools import mask as mask_util
 
 from ictrack.data.frame_stream import FrameStream
 from ictrack.identities import CropCutter, Tracklet, certain_tracklets
-from ictrack.identities.crops import length_of
+from ictrack.identities.crops import SIZE, length_of
 from ictrack.modeling.foreground import ForegroundSegmenter
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 
@@ -86,17 +86,18 @@ class WholeVideo:
     def crops(self, tracklets: Sequence[Tracklet], length: float) -> list[np.ndarray]:
         """(T, 40, 64, 3) uint8 crops of each tracklet, of objects of up to ``length`` pixels; reads the video."""
         by_index = {frame.index: frame for frame in self.frames}
-        wanted: dict[int, list[tuple[int, int]]] = {}  # frame -> tracklet, row
-        for number, tracklet in enumerate(tracklets):
-            for index, row in zip(tracklet.frames.tolist(), tracklet.rows.tolist()):
-                wanted.setdefault(index, []).append((number, row))
+        wanted: dict[int, list[tuple[np.ndarray, int]]] = {}  # frame -> place of the crop, row
+        # Made before the frames are read: small arrays that stay between large ones that go leave holes in memory.
+        crops = [np.zeros((len(x), *SIZE, 3), dtype=np.uint8) for x in tracklets]
+        for places, tracklet in zip(crops, tracklets):
+            for place, index, row in zip(places, tracklet.frames.tolist(), tracklet.rows.tolist()):
+                wanted.setdefault(index, []).append((place, row))
         cutter = CropCutter(length)
-        crops: list[list[np.ndarray]] = [[] for _ in tracklets]
         with self.open_video() as stream:
             for index, image in stream:
-                for number, row in wanted.get(index, ()):
-                    crops[number].append(cutter(image, self.mask(by_index[index], row)))
-        return [np.stack(x) for x in crops]
+                for place, row in wanted.get(index, ()):
+                    place[:] = cutter(image, self.mask(by_index[index], row))
+        return crops
 
     def mask(self, frame: FrameTracks, row: int) -> np.ndarray:
         """(H, W) bool mask of a detection, or its box."""
