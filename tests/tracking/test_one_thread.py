@@ -8,7 +8,7 @@ from ictrack.tracking.one_thread import on_one_thread
 
 
 def num_threads():
-    """Threads of the libraries that can have several: the one in OpenCV 4.6 has none, and is imported by other tests."""
+    """Threads of the libraries that can have several, which the one in OpenCV 4.6 cannot."""
     libraries = [library for library in threadpool_info() if library["user_api"] == "blas"]
     return {library["num_threads"] for library in libraries if library["threading_layer"] != "disabled"}
 
