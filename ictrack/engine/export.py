@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 from detectron2.config import CfgNode
-from torch import Tensor, nn
+from torch import Tensor
+from torch.export import Dim
 
 from ictrack.modeling.export import ExportError, exported_graph
 from ictrack.structures.atomic_file import replacing
@@ -24,6 +25,9 @@ OUTPUTS = (DETECTIONS, RAW)
 _OPSET = 17
 # Sides of the example, at least; maps of all levels then have several cells.
 _EXAMPLE = (130, 200)
+# Smallest sides of a torch-export's images, in multiples of the divisor: torch.export wants more than one row and
+# column in each map, also on a level of twice the divisor's stride.
+_SMALLEST = 3
 
 
 def export_model(
@@ -39,10 +43,10 @@ def export_model(
     Args:
         cfg: Configuration, with MODEL.WEIGHTS.
         path: File to write.
-        file_format: "onnx", for images of any size; or "torch-export", for ``torch.export.load``, for images of one
-            size, since PyTorch takes sides of maps that are added, as a feature pyramid does, for constants.
+        file_format: "onnx", or "torch-export", for ``torch.export.load``.
         outputs: "detections", of one image; or "raw", the network's outputs for a normalized and padded image.
-        size: Height and width, which are padded, of a torch-export; by default those of the largest test image.
+        size: Height and width, which are padded, of all images of a torch-export; None: any size, from three times the
+            model's ``size_divisibility`` on.
 
     Returns:
         What the file says of the model.
@@ -61,6 +65,7 @@ def export_model(
     cfg.MODEL.TIMM.AUTOCAST = False  # a CPU with bfloat16 would write it into the file, and others could not run it
     tracker = VideoTracker.from_config(cfg)
     model = tracker.model
+    graph = exported_graph(model, outputs).eval()
     facts = ExportedModel(
         architecture=type(model).__name__,
         outputs=outputs,
@@ -69,22 +74,20 @@ def export_model(
         max_size=tracker.resize.max_size,
         pixel_mean=list(cfg.MODEL.PIXEL_MEAN),
         pixel_std=list(cfg.MODEL.PIXEL_STD),
-        size_divisibility=getattr(model, "size_divisibility", 1),
+        size_divisibility=graph.size_divisibility,
         class_names=tracker.class_names,
         category_ids=tracker.category_ids,
         joint_names=tracker.joints.names if tracker.joints is not None else (),
         min_joint_score=tracker.min_joint_score,
         settings=tracker_settings(cfg),
     )
-    graph = exported_graph(model, outputs).eval()
-    sides = _EXAMPLE
-    if file_format == "torch-export":
-        sides = size or ((facts.min_size, facts.max_size) if facts.min_size else _EXAMPLE)
-    example = tuple(_example(name, facts.size_divisibility, sides) for name in graph.input_names)
-    write = _onnx if file_format == "onnx" else _torch_export
+    example = _example(graph, size or _EXAMPLE)
     with torch.no_grad():
         graph(*example)  # what is made when it is first needed is then there, and not a part of the graph
-        content = write(graph, example, facts)
+        if file_format == "onnx":
+            content = _onnx(graph, example, facts)
+        else:
+            content = _torch_export(graph, example, facts, any_size=size is None)
     with replacing(path) as file:
         file.write(content)
     return facts
@@ -104,14 +107,17 @@ def _plain(node: CfgNode) -> dict[str, Any]:
     return {name: _plain(value) if isinstance(value, CfgNode) else value for name, value in node.items()}
 
 
-def _example(name: str, divisor: int, sides: tuple[int, int]) -> Tensor:
-    """Example of an input, of height and width ``sides`` with the padding to multiples of ``divisor``."""
-    height, width = (-(-side // divisor) * divisor for side in sides)
-    if name == "images":
-        return torch.rand(1, 3, height, width)
-    if name == "image":
-        return torch.randint(256, (height - 3, width - 5, 3), dtype=torch.uint8)
-    return torch.tensor([height - 3, width - 5])  # image_size, output_size
+def _example(graph: Any, sides: tuple[int, int]) -> tuple[Tensor, ...]:
+    """Example of a graph's inputs, of height and width ``sides`` with the padding to multiples of its divisor."""
+    height, width = (-(-side // graph.size_divisibility) * graph.size_divisibility for side in sides)
+    size = torch.tensor([height - 3, width - 5])
+    inputs = {
+        "images": torch.rand(1, 3, height, width),
+        "image": torch.randint(256, (height - 3, width - 5, 3), dtype=torch.uint8),
+        "image_size": size,
+        "output_size": size,
+    }
+    return tuple(inputs[name] for name in graph.input_names)
 
 
 def _onnx(graph: Any, example: tuple[Tensor, ...], facts: ExportedModel) -> bytes:
@@ -119,17 +125,20 @@ def _onnx(graph: Any, example: tuple[Tensor, ...], facts: ExportedModel) -> byte
         import onnx
     except ImportError:
         raise ExportError("ONNX files need the package onnx: pip install 'ictrack[export]'") from None
-    raw = facts.outputs == RAW
-    outputs = graph(*example)
-    names = list(outputs) if raw else list(graph.output_names)
     axes = {"images": {2: "height", 3: "width"}, "image": {0: "height", 1: "width"}}
     axes = {name: axes[name] for name in graph.input_names if name in axes}
-    tensors = outputs.values() if raw else outputs
-    for name, tensor in zip(names, tensors):
-        first = 2 if raw else 0
-        axes[name] = {axis: f"{name}_{axis}" for axis in range(first, tensor.dim())} if raw else {0: "detections"}
-    if not raw and "pred_masks" in axes:
-        axes["pred_masks"] = {0: "detections", 1: "output_height", 2: "output_width"}
+    if facts.outputs == RAW:
+        outputs = graph(*example)
+        names = list(outputs)
+        larger = graph(*_example(graph, (2 * _EXAMPLE[0], 2 * _EXAMPLE[1])))
+        for name in names:
+            sides = enumerate(zip(outputs[name].shape, larger[name].shape))
+            axes[name] = {axis: f"{name}_{axis}" for axis, (one, other) in sides if one != other}
+    else:
+        names = list(graph.output_names)
+        axes |= {name: {0: "detections"} for name in names}
+        if "pred_masks" in names:
+            axes["pred_masks"] |= {1: "output_height", 2: "output_width"}
     buffer: Any = io.BytesIO()  # the exporter's annotation knows names of files only
     with warnings.catch_warnings():
         # Sizes that look constant to the tracer are those of grids and channels, or checked against the example.
@@ -149,8 +158,12 @@ def _onnx(graph: Any, example: tuple[Tensor, ...], facts: ExportedModel) -> byte
     return model.SerializeToString()
 
 
-def _torch_export(graph: nn.Module, example: tuple[Tensor, ...], facts: ExportedModel) -> bytes:
-    program = torch.export.export(graph, example, strict=False)
+def _torch_export(graph: Any, example: tuple[Tensor, ...], facts: ExportedModel, *, any_size: bool) -> bytes:
+    shapes: dict[str, Any] | None = None
+    if any_size:
+        height, width = (facts.size_divisibility * Dim(name, min=_SMALLEST) for name in ("rows", "columns"))
+        shapes = {name: {2: height, 3: width} if name == "images" else None for name in graph.input_names}
+    program = torch.export.export(graph, example, dynamic_shapes=shapes, strict=False)
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={METADATA_KEY: facts.to_json()})
     return buffer.getvalue()

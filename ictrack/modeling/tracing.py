@@ -34,3 +34,17 @@ def area_average(x: Tensor, size: Sequence[int]) -> Tensor:
     for axis in (2, 3):
         x = x.repeat_interleave(round(1 / factor), dim=axis)
     return x
+
+
+def symmetric_range(steps: int, like: Tensor) -> Tensor:
+    """(steps,) numbers from -1 to 1 at equal distances, of a tensor's type and on its device."""
+    if torch.compiler.is_compiling():  # torch.export takes the steps of linspace for a constant
+        return torch.arange(steps, device=like.device, dtype=like.dtype) * (2 / (steps - 1)) - 1
+    return torch.linspace(-1, 1, steps, device=like.device, dtype=like.dtype)
+
+
+def falling_order(values: Tensor) -> Tensor:
+    """(N,) indices of values (N,) from the largest to the smallest; those of equal values rise."""
+    if torch.jit.is_tracing():  # ONNX knows no other order of equal values, and no name for it
+        return values.sort(descending=True)[1]
+    return values.argsort(descending=True, stable=True)

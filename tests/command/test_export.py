@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 
 import pytest
-from exported import command_without_torch, small_poses, small_solo, write_frames
+from exported import command_without_torch, small_poses, small_solo, write_frames, write_street
 
 from ictrack.command.main import main
 from ictrack.data.video_io import open_frames
@@ -50,6 +50,25 @@ def test_tracks_without_pytorch_are_the_same(make, tmp_path):
     assert {p.name for p in (tmp_path / "found").iterdir()} == {p.name for p in (tmp_path / "expected").iterdir()}
 
 
+def test_default_models_without_pytorch(tmp_path):
+    """Those that `ictrack track` runs without a configuration, at their full size."""
+    clip = write_street(tmp_path / "clip", 3)
+    for task in ("boxes", "pose"):
+        model = tmp_path / f"{task}.onnx"
+        assert main(["export", "--task", task, "--output", str(model)]) == 0
+        tracks = [tmp_path / f"{task}_{name}.csv" for name in ("expected", "found")]
+        arguments = ["--input", str(clip), "--device", "cpu", "--save-tracks"]
+        assert main(["track", "--task", task, *arguments, str(tracks[0])]) == 0
+        done = subprocess.run(
+            command_without_torch("track", "--onnx", model, *arguments, tracks[1]), capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
+        expected, found = ([line.split(",") for line in path.read_text().splitlines()] for path in tracks)
+        keys = [expected[0].index(name) for name in ("frame", "track_id", "category")]
+        assert [[line[key] for key in keys] for line in found] == [[line[key] for key in keys] for line in expected]
+        assert len(found) > 6
+
+
 def test_keys_of_the_tracker_and_classes(tmp_path, capsys):
     config, clip = write_config(small_solo(tmp_path), tmp_path), write_frames(tmp_path / "clip", 2)
     model, tracks = tmp_path / "model.onnx", tmp_path / "tracks.csv"
@@ -67,6 +86,12 @@ def test_keys_of_the_tracker_and_classes(tmp_path, capsys):
     assert "TRACKER_HEADS.NO_SUCH: cannot be changed" in capsys.readouterr().err
     assert main([*run, "--classes", "cow"]) == 1
     assert "no class 'cow'" in capsys.readouterr().err
+
+
+def test_a_configuration_and_a_default_model(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        main(["export", "--config-file", "x.yaml", "--task", "pose", "--output", str(tmp_path / "m.onnx")])
+    assert "--task is that of a default model" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,19 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from exported import KINDS, compare_tracks, random_frame, small_poses, small_solo, write_frames
+from exported import (
+    KEM,
+    KINDS,
+    compare_tracks,
+    default_model,
+    random_frame,
+    small_boxes,
+    small_people,
+    small_poses,
+    small_resnet,
+    small_solo,
+    write_frames,
+)
 
 from ictrack.engine.export import export_model
 from ictrack.engine.onnx_tracker import OnnxTracker
@@ -25,14 +37,23 @@ from ictrack.structures.exported_model import METADATA_KEY, ExportedModel, Expor
 # Sizes of images, neither of which is the exporter's example.
 SIZES = ((96, 160), (256, 96))
 TOLERANCE = 1e-4
+COORDINATES = {"poses", "boxes", "box_size", "joint_displacement"}
 QUICKSTART = Path(__file__).resolve().parents[2] / "configs" / "quickstart" / "solo_lite0.yaml"
 
 MODELS = {
     **{f"solo_{kind}": partial(small_solo, kind=kind) for kind in KINDS},
     "solo_cells": partial(small_solo, kind="dynamic", cells=True),
     "solo_two_heads": partial(small_solo, video=True),
+    "solo_resnet": small_resnet,
     "poses": small_poses,
     "poses_two_heads": partial(small_poses, video=True),
+    "boxes": lambda folder: default_model("boxes"),
+    "boxes_on_the_detector": lambda folder: small_boxes(folder, "MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE", ""),
+    "boxes_two_heads": lambda folder: small_boxes(
+        folder, "MODEL.VIDEO_EMBEDDING.ENABLED", True, "MODEL.TIMM.AUTOCAST", False, "MODEL.TIMM.NAME", "resnet10t"
+    ),
+    "people": lambda folder: default_model("pose"),
+    "people_at_joints": lambda folder: small_people(folder, *KEM),
 }
 
 
@@ -71,12 +92,8 @@ def test_raw_outputs_equal_those_of_pytorch(name, tmp_path):
         inputs = raw_inputs(graph, size, facts.size_divisibility)
         expected = graph(*inputs)
         found = session.run(list(expected), {key: x.numpy() for key, x in zip(graph.input_names, inputs)})
-        for key, value in zip(expected, found):
-            # Coordinates of poses are in pixels, of which the farthest are hundreds.
-            scale = max(float(expected[key].abs().max()), 1) if key == "poses" else 1
-            assert np.abs(expected[key].numpy() - value).max() <= TOLERANCE * scale, (key, size)
-        outputs = model.forward_features(inputs[0])
-        for level, logits in enumerate(getattr(outputs, "category_logits", ())):
+        compare_raw(expected, dict(zip(expected, map(torch.from_numpy, found))), size)
+        for level, logits in enumerate(model.forward_features(inputs[0]).category_logits if "solo" in name else ()):
             assert np.abs(logits.numpy() - found[list(expected).index(f"category_logits_{level}")]).max() <= TOLERANCE
 
 
@@ -135,21 +152,48 @@ def test_nothing_is_found(make, tmp_path):
     assert len(tracks) == 0 and tracks.boxes.shape == (0, 4)
 
 
-@pytest.mark.parametrize("name", ["solo_dynamic", "poses"])
-@torch.no_grad()
-def test_a_torch_export_equals_the_model(name, tmp_path):
-    cfg = MODELS[name](tmp_path)
-    facts = export_model(cfg, tmp_path / "model.pt2", file_format="torch-export", outputs="raw", size=(150, 250))
+def load_program(path):
+    """Function of the program in a file, and the facts of its model."""
     extra = {METADATA_KEY: ""}
-    program = torch.export.load(tmp_path / "model.pt2", extra_files=extra)
-    assert json.loads(extra[METADATA_KEY])["architecture"] == facts.architecture
-    graph = exported_graph(VideoTracker.from_config(cfg).model, "raw").eval()
-    inputs = raw_inputs(graph, (150, 250), facts.size_divisibility)
-    expected, found = graph(*inputs), program.module()(*inputs)
+    program = torch.export.load(path, extra_files=extra)
+    return program.module(), json.loads(extra[METADATA_KEY])
+
+
+def compare_raw(expected, found, where):
     assert list(found) == list(expected)
     for key, value in expected.items():
-        scale = max(float(value.abs().max()), 1) if key == "poses" else 1
-        assert float((found[key] - value).abs().max()) <= TOLERANCE * scale, key
+        # Coordinates are in pixels or cells, of which the farthest are tens and hundreds.
+        scale = max(float(value.abs().max()), 1) if key in COORDINATES else 1
+        assert float((found[key] - value).abs().max()) <= TOLERANCE * scale, (key, where)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@torch.no_grad()
+def test_a_torch_export_equals_the_model_at_any_size(name, tmp_path):
+    cfg = MODELS[name](tmp_path)
+    export_model(cfg, tmp_path / "model.pt2", file_format="torch-export", outputs="raw")
+    run, facts = load_program(tmp_path / "model.pt2")
+    graph = exported_graph(VideoTracker.from_config(cfg).model, "raw").eval()
+    assert facts["architecture"] == type(graph.model).__name__
+    divisor = facts["size_divisibility"]
+    for size in (*SIZES, (3 * divisor, 3 * divisor), (130, 200)):
+        inputs = raw_inputs(graph, size, divisor)
+        compare_raw(graph(*inputs), run(*inputs), size)
+    for sides in ((2 * divisor, 3 * divisor), (4 * divisor, 4 * divisor + 8)):
+        with pytest.raises((AssertionError, RuntimeError), match="images"):
+            run(*raw_inputs(graph, sides, 1))
+
+
+@torch.no_grad()
+def test_a_torch_export_of_one_size(tmp_path):
+    cfg = small_solo(tmp_path)
+    facts = export_model(cfg, tmp_path / "model.pt2", file_format="torch-export", outputs="raw", size=(50, 120))
+    run, _ = load_program(tmp_path / "model.pt2")
+    graph = exported_graph(VideoTracker.from_config(cfg).model, "raw").eval()
+    inputs = raw_inputs(graph, (50, 120), facts.size_divisibility)
+    compare_raw(graph(*inputs), run(*inputs), (50, 120))
+    with pytest.raises((AssertionError, RuntimeError), match="images"):
+        run(*raw_inputs(graph, (96, 160), facts.size_divisibility))
 
 
 def test_what_cannot_be_exported(tmp_path):

@@ -10,14 +10,20 @@ import numpy as np
 import pytest
 import torch
 from detectron2.config import CfgNode
+from parity_solo import tiny_cfg
 from tiny_pose_model import pose_config
 from tiny_video_model import picture, solo_config, squares, use_cells
 
+from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.engine.setup import load_config
 from ictrack.model_zoo import get_config_file
 from ictrack.modeling.build import build_model
 from ictrack.structures.frame_arrays import FrameArrays
 
+DATA = Path(__file__).parents[1] / "data"
+# Keys of a small keypoint embedding module.
+KEM = ("MODEL.EMBEDDING.NAME", "KeypointEmbeddingModule", "MODEL.EMBEDDING.CONV_DIM", 16, "MODEL.EMBEDDING.NUM_GROUPS",
+       4, "MODEL.EMBEDDING.DIM", 8, "MODEL.EMBEDDING.IN_FEATURES", ["res2"])  # fmt: skip
 KINDS = ("grid", "decoupled", "decoupled_light", "dynamic")
 
 
@@ -36,6 +42,13 @@ def small_solo(folder: Path, kind: str = "grid", *, cells: bool = False, video: 
             if "mask_outputs" in name or "kernel_output" in name:
                 parameter.mul_(0 if name.endswith("bias") else 100)
     return _saved(cfg, model, folder)
+
+
+def small_resnet(folder: Path) -> CfgNode:
+    """SOLO on a ResNet with frozen normalizations, as the published models are, with random weights."""
+    cfg = tiny_cfg()
+    torch.manual_seed(0)
+    return _saved(cfg, build_model(cfg), folder)
 
 
 def small_poses(folder: Path, *, video: bool = False) -> CfgNode:
@@ -65,6 +78,30 @@ def small_boxes(folder: Path, *overrides: object) -> CfgNode:
     return _saved(cfg, model, folder)
 
 
+def default_model(task: str) -> CfgNode:
+    """Published model that `ictrack track` uses without a configuration, in float32."""
+    return load_config(str(get_config_file(task)), ["MODEL.DEVICE", "cpu", "MODEL.TIMM.AUTOCAST", False])
+
+
+def small_people(folder: Path, *overrides: object) -> CfgNode:
+    """Model of `ictrack track --task pose`: the published detector, and small features with random weights."""
+    keys = ["MODEL.DEVICE", "cpu", "MODEL.TIMM.NAME", "resnet10t", "MODEL.TIMM.WEIGHTS", "", "MODEL.TIMM.STATISTICS",
+            "", "MODEL.TIMM.AUTOCAST", False, "TRACKER_HEADS.NEW_TRACK_SCORE", 0.2,
+            "TRACKER_HEADS.CONFLICT_NEW_TRACK_SCORE", 0.2]  # fmt: skip
+    cfg = load_config(str(get_config_file("pose")), [*keys, *overrides])
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    SafeCheckpointer(model).load(cfg.MODEL.WEIGHTS)
+    cfg = _saved(cfg, model, folder)
+    cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = 192, 512
+    return cfg
+
+
+def street() -> np.ndarray:
+    """uint8 (192, 256, 3) picture with people, BGR."""
+    return np.load(DATA / "golden_tfjs" / "movenet.npz")["image"][..., ::-1].copy()
+
+
 def _saved(cfg: CfgNode, model: torch.nn.Module, folder: Path) -> CfgNode:
     cfg.MODEL.WEIGHTS = str(folder / "weights.pth")
     cfg.INPUT.MIN_SIZE_TEST, cfg.INPUT.MAX_SIZE_TEST = 80, 130
@@ -80,6 +117,15 @@ def write_frames(folder: Path, num_frames: int = 6) -> Path:
         image = picture(squares([1, 2], 3 * index), colors).permute(1, 2, 0).numpy()
         noisy = image + random_frame(*image.shape[:2], seed=index) % 32
         cv2.imwrite(str(folder / f"{index:05d}.png"), noisy.astype(np.uint8))
+    return folder
+
+
+def write_street(folder: Path, num_frames: int = 6) -> Path:
+    """Folder of frames in which people move to the right and others stay."""
+    folder.mkdir()
+    for index in range(num_frames):
+        moving = np.roll(street(), 2 * index, axis=1)
+        cv2.imwrite(str(folder / f"{index:05d}.png"), np.concatenate([moving, street()], axis=1))
     return folder
 
 

@@ -25,7 +25,7 @@ class FoldedConv2d(Conv2d):
         return super().train(mode)
 
     def forward(self, x: Tensor) -> Tensor:
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() or torch.compiler.is_compiling():  # compilers fold by themselves
             return super().forward(x)
         tensors = [*self._parameters.values(), *self.norm._parameters.values(), *self.norm._buffers.values()]
         state = [(tensor.data_ptr(), tensor._version) for tensor in tensors if tensor is not None]

@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from ..mixed_precision import autocast
 from .folded import FoldedForward
+from .same_padding import pad_by_constants
 from .timm_weights import imagenet_weights, load_statistics, load_timm_state_dict
 
 
@@ -74,6 +75,7 @@ class TimmBackbone(Backbone):
             raise ValueError(f"MODEL.TIMM.OUT_STRIDES {missing} are not among timm model {name}'s strides {strides}")
         with _no_warnings_of("timm.models._builder"):  # about the unused classifier
             self.model = timm.create_model(name, out_indices=[strides.index(s) for s in out_strides], **options)
+        pad_by_constants(self.model)
 
         self._out_features = [f"res{s.bit_length() - 1}" for s in out_strides]
         self._out_feature_strides = dict(zip(self._out_features, out_strides))

@@ -9,13 +9,14 @@ from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.modeling.solo import SOLO
 from ictrack.structures.exported_model import DETECTIONS, RAW
 
-from .embedded import EmbeddedDetections
+from .embedded import EmbeddedDetections, EmbeddedRaw
 from .embeddings import ExportError
 from .point_set_anchor import PointSetAnchorDetections, PointSetAnchorRaw
 from .solo import SOLODetections, SOLORaw
 
 __all__ = [
     "EmbeddedDetections",
+    "EmbeddedRaw",
     "ExportError",
     "PointSetAnchorDetections",
     "PointSetAnchorRaw",
@@ -27,15 +28,15 @@ __all__ = [
 _GRAPHS: dict[type, dict[str, Any]] = {
     SOLO: {DETECTIONS: SOLODetections, RAW: SOLORaw},
     PointSetAnchor: {DETECTIONS: PointSetAnchorDetections, RAW: PointSetAnchorRaw},
-    EmbeddedDetector: {DETECTIONS: EmbeddedDetections},
+    EmbeddedDetector: {DETECTIONS: EmbeddedDetections, RAW: EmbeddedRaw},
 }
 
 
 def exported_graph(model: Any, outputs: str) -> Any:
-    """Module of tensors with ``input_names``, from a model.
+    """Module of tensors with ``input_names`` and ``size_divisibility``, from a model.
 
     Args:
-        model: SOLO, PointSetAnchor, or an EmbeddedDetector, of which there are no raw outputs.
+        model: SOLO, PointSetAnchor, or an EmbeddedDetector with NanoDet or MoveNet.
         outputs: "detections" or "raw".
 
     Raises:
@@ -45,6 +46,4 @@ def exported_graph(model: Any, outputs: str) -> Any:
         *others, last = (kind.__name__ for kind in _GRAPHS)
         names = f"{', '.join(others)} and {last}"
         raise ExportError(f"MODEL.META_ARCHITECTURE {type(model).__name__} cannot be exported; {names} can")
-    if outputs not in _GRAPHS[type(model)]:
-        raise ExportError(f"{type(model).__name__} is exported with {DETECTIONS} only, not with {outputs} outputs")
     return _GRAPHS[type(model)][outputs](model)

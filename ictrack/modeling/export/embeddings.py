@@ -66,11 +66,12 @@ def embed(head: Any, features: dict[str, Tensor], located: Located) -> Tensor:
 
 
 def dense_maps(head: EmbeddingHead, features: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Maps of a head by name, one a level, from which embeddings are read; of two heads those of both."""
+    """Maps of a head by name, one a level, from which embeddings are read; of two heads those of both. Those of
+    :class:`PooledFeatures` are the features, whose means are concatenated."""
     if isinstance(head, VideoEmbedding):
         both = {"image": head.image_head, "video": head.video_head}
         return {f"{kind}_{name}": x for kind, one in both.items() for name, x in dense_maps(one, features).items()}
-    maps = head(features)
+    maps = [features[x] for x in head.in_features] if isinstance(head, PooledFeatures) else head(features)
     return {"embedding": maps} if isinstance(maps, Tensor) else {f"embedding_{i}": x for i, x in enumerate(maps)}
 
 

@@ -23,3 +23,15 @@ def prepare_image(image: Tensor, mean: Tensor, std: Tensor, divisor: int) -> Ten
 def image_extent(image: Tensor) -> Tensor:
     """(2,) int64 height and width of an image (h, w, 3), which stay variable in a trace."""
     return torch._shape_as_tensor(image)[:2]
+
+
+def in_multiples(images: Tensor, divisor: int) -> Tensor:
+    """Images (1, 3, H, W) as they are, H and W being multiples of ``divisor``, in the form "n times the divisor".
+
+    From it torch.export derives sides of maps that stay short. Otherwise each layer's is an expression of that of the
+    layer before, and in a deep network with TensorFlow's padding comparing them takes hours.
+    """
+    if torch.compiler.is_compiling():
+        for axis in (2, 3):
+            images = images.narrow(axis, 0, images.shape[axis] // divisor * divisor)
+    return images

@@ -9,7 +9,7 @@ from ictrack.modeling.point_set_anchor import PointSetAnchor
 from ictrack.modeling.point_set_anchor.anchors import PoseAnchors, point_boxes
 
 from .embeddings import ExportError, Located, dense_maps, embed
-from .image_input import image_extent, prepare_image
+from .image_input import image_extent, in_multiples, prepare_image
 
 
 class PointSetAnchorDetections(nn.Module):
@@ -24,6 +24,7 @@ class PointSetAnchorDetections(nn.Module):
         if model.views is not None:
             raise ExportError("TEST.AUG.ENABLED runs the network several times, which is not exported; set it to False")
         self.model = model
+        self.size_divisibility = model.size_divisibility
         if model.embedding_head is not None:
             self.output_names = (*self.output_names, "embeddings")
 
@@ -125,6 +126,7 @@ class PointSetAnchorRaw(nn.Module):
     def __init__(self, model: PointSetAnchor) -> None:
         super().__init__()
         self.model = model
+        self.size_divisibility = model.size_divisibility
 
     def forward(self, images: Tensor, image_size: Tensor) -> dict[str, Tensor]:
         """
@@ -139,7 +141,7 @@ class PointSetAnchorRaw(nn.Module):
             embedding head its map ``embedding`` (1, D, H', W'); of two ``image_embedding`` and ``video_embedding``.
         """
         model = self.model
-        outputs = model.forward_features(images)
+        outputs = model.forward_features(in_multiples(images, self.size_divisibility))
         stages, _ = model.stages_within(outputs.features, image_size.flip(0).to(images)[None] - 1, "people")
         logits = stages[-1].predictions.logits
         assert logits is not None

@@ -16,7 +16,7 @@ from ictrack.modeling.solo.matrix_nms import decay_factors, mask_iou
 from ictrack.modeling.solo.paste import extents
 
 from .embeddings import Located, dense_maps, embed
-from .image_input import prepare_image
+from .image_input import in_multiples, prepare_image
 
 
 class SOLODetections(nn.Module):
@@ -28,6 +28,7 @@ class SOLODetections(nn.Module):
     def __init__(self, model: SOLO) -> None:
         super().__init__()
         self.model = model
+        self.size_divisibility = model.size_divisibility
         if model.embedding_head is not None:
             self.output_names = (*self.output_names, "embeddings")
 
@@ -151,6 +152,7 @@ class SOLORaw(nn.Module):
     def __init__(self, model: SOLO) -> None:
         super().__init__()
         self.model = model
+        self.size_divisibility = model.size_divisibility
 
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         """
@@ -168,7 +170,7 @@ class SOLORaw(nn.Module):
             With an embedding head its maps ``embedding_l``; of two heads ``image_embedding_l``, ``video_embedding_l``.
         """
         model, head = self.model, self.model.head
-        outputs = model.forward_features(images)
+        outputs = model.forward_features(in_multiples(images, self.size_divisibility))
         maps = head.mask_maps(outputs.features, outputs.inputs, [[0]] * len(head.num_grids))
         result: dict[str, Tensor] = {}
         for level, (logits, (of_level,)) in enumerate(zip(outputs.category_logits, maps)):

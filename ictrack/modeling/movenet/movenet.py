@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from detectron2.config import CfgNode, configurable
@@ -11,6 +12,8 @@ from detectron2.modeling.postprocessing import detector_postprocess
 from detectron2.structures import Boxes, ImageList, Instances
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from ictrack.modeling.tracing import falling_order, map_extent
 
 from .backbone import SeparableConv
 
@@ -32,6 +35,15 @@ _PEAK_TOLERANCE = 1e-6
 _JOINT_VARIANCE = 0.3
 # Score from which a joint counts in a person's score (all from the published graph).
 _MIN_JOINT_SCORE = 0.127
+
+
+class People(NamedTuple):
+    """Candidates of one image, best center first: scores (N,), boxes (N, 4) XYXY and keypoints (N, 17, 3) x, y, score;
+    in pixels of the padded input."""
+
+    scores: Tensor
+    boxes: Tensor
+    keypoints: Tensor
 
 
 @META_ARCH_REGISTRY.register()
@@ -135,9 +147,25 @@ class MoveNet(nn.Module):
             outputs: (channels, H, W) of each head.
             image_size: (height, width) of the network's input without padding.
         """
+        people = self.people(outputs)
+        kept = (people.scores > self.score_thresh).nonzero().squeeze(1)
+        return Instances(
+            image_size,
+            pred_boxes=Boxes(people.boxes[kept]),
+            scores=people.scores[kept],
+            pred_classes=torch.zeros_like(kept),
+            pred_keypoints=people.keypoints[kept],
+        )
+
+    def people(self, outputs: dict[str, Tensor]) -> People:
+        """Candidates of one image, at least one, of which those with a score above the threshold are people.
+
+        Args:
+            outputs: (channels, H, W) of each head.
+        """
         rows, columns, centers = self._peaks(outputs["center"][0].sigmoid())
-        height, width = outputs["center"].shape[-2:]
-        limit = rows.new_tensor([height, width])
+        width = outputs["center"].shape[-1]
+        limit = map_extent(outputs["center"]).flip(0)
         cell = torch.stack([rows, columns], dim=1)  # (N, 2)
 
         def at_centers(name: str) -> Tensor:
@@ -156,30 +184,24 @@ class MoveNet(nn.Module):
 
         counted = joint_scores > _MIN_JOINT_SCORE
         scores = centers * (joint_scores * counted).sum(1) / counted.sum(1).clamp(min=1)
-        kept = (scores > self.score_thresh).nonzero().squeeze(1)
-        keypoints = torch.cat([points.flip(2) * _STRIDE, joint_scores[..., None]], dim=2)[kept]
-        boxes = torch.cat([low.flip(1), high.flip(1)], dim=1)[kept] * _STRIDE
-        return Instances(
-            image_size,
-            pred_boxes=Boxes(boxes),
-            scores=scores[kept],
-            pred_classes=torch.zeros_like(kept),
-            pred_keypoints=keypoints,
-        )
+        keypoints = torch.cat([points.flip(2) * _STRIDE, joint_scores[..., None]], dim=2)
+        boxes = torch.cat([low.flip(1), high.flip(1)], dim=1) * _STRIDE
+        return People(scores, boxes, keypoints)
 
     def _peaks(self, centers: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows, columns and probabilities of the peaks of (H, W) probabilities, best first."""
-        highest = F.max_pool2d(centers[None], _PEAK_WINDOW, stride=1, padding=_PEAK_WINDOW // 2)[0]
-        # A person's score is at most its center's, so no other cell can become a detection.
-        peak = (highest - centers < _PEAK_TOLERANCE) & (centers > self.score_thresh)
+        """Rows, columns and probabilities of the peaks of (H, W) probabilities, best first; at least one."""
+        highest = F.max_pool2d(centers[None, None], _PEAK_WINDOW, stride=1, padding=_PEAK_WINDOW // 2)[0, 0]
+        # A person's score is at most its center's, so no other cell can become a detection. The best one is taken
+        # anyway, so that nothing is empty.
+        peak = (highest - centers < _PEAK_TOLERANCE) & ((centers > self.score_thresh) | (centers == centers.max()))
         rows, columns = peak.nonzero(as_tuple=True)
-        order = centers[rows, columns].argsort(descending=True, stable=True)[: self.max_people]
+        order = falling_order(centers[rows, columns])[: self.max_people]
         rows, columns = rows[order], columns[order]
         return rows, columns, centers[rows, columns]
 
 
 def _best_cells(heatmap: Tensor, regressed: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
-    """Best cell of each joint of each person, (N, J, 2) int64 row and column, and its score (N, J).
+    """Best cell of each joint of each of at least one person, (N, J, 2) int64 row and column, and its score (N, J).
 
     The score is the weighted probability, as in the published graph the largest of all people's at that cell.
 
@@ -189,7 +211,7 @@ def _best_cells(heatmap: Tensor, regressed: Tensor, low: Tensor, high: Tensor) -
         low, high: (N, 2) y, x of the corners of the people's boxes in cells.
     """
     height, width = heatmap.shape[-2:]
-    variance = _JOINT_VARIANCE * min(height, width)
+    variance = _JOINT_VARIANCE * map_extent(heatmap).min()
     # The Gaussian and the box are products of a row and a column factor.
     factors = []
     for axis, length in enumerate((height, width)):
@@ -200,6 +222,5 @@ def _best_cells(heatmap: Tensor, regressed: Tensor, low: Tensor, high: Tensor) -
     weighted = heatmap * factors[0][..., None] * factors[1][:, :, None]  # (N, J, H, W)
     weighted = weighted.flatten(2)
     cells = weighted.argmax(dim=2)
-    # The amax of no person at all would be an error.
-    scores = weighted.amax(dim=0).gather(1, cells.T).T if len(cells) else weighted.new_zeros(cells.shape)
+    scores = weighted.amax(dim=0).gather(1, cells.T).T
     return torch.stack([cells.div(width, rounding_mode="floor"), cells % width], dim=2), scores

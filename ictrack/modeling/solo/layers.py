@@ -9,7 +9,7 @@ from detectron2.layers import Conv2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ictrack.modeling.tracing import is_exported
+from ictrack.modeling.tracing import is_exported, symmetric_range
 from ictrack.modeling.winograd import WinogradConv2d
 
 
@@ -37,8 +37,8 @@ def coordinates(x: Tensor, axes: str = "xy") -> Tensor:
     """
     height, width = x.shape[-2:]
     along = {
-        "x": torch.linspace(-1, 1, width, device=x.device, dtype=x.dtype).expand(height, width),
-        "y": torch.linspace(-1, 1, height, device=x.device, dtype=x.dtype)[:, None].expand(height, width),
+        "x": symmetric_range(width, x).expand(height, width),
+        "y": symmetric_range(height, x)[:, None].expand(height, width),
     }
     return torch.stack([along[axis] for axis in axes])[None]
 
