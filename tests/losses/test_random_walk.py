@@ -42,7 +42,8 @@ def test_gradients_are_the_numeric_ones(sizes, dropout, block_size):
         options = {"edge_dropout": dropout, "block_size": block_size, "generator": generator}
         return random_walk_loss(nodes, temperature=0.5, **options)
 
-    assert torch.autograd.gradcheck(loss, frames)
+    # By products with random vectors, in which a wrong entry shows as well.
+    assert torch.autograd.gradcheck(loss, frames, fast_mode=True)
 
 
 @pytest.mark.parametrize("sizes", [(7, 7, 7), (5, 8, 3, 6)])
