@@ -1,14 +1,12 @@
 """Training videos of YouTube-VIS that are held out: by name, with the classes that COCO has, and out of YouTube-VOS."""
 
 import json
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from detectron2.data import MetadataCatalog
 
+from ictrack.command.main import main
 from ictrack.data.datasets.local_split import write_local_split
 from ictrack.data.datasets.unlabeled_videos import exclude_videos
 from ictrack.structures.categories import YTVIS_2019_CATEGORIES, map_classes
@@ -16,7 +14,6 @@ from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.labels.select import is_held_out
 from ictrack.structures.rle import encode_mask
 
-ROOT = Path(__file__).resolve().parents[2]
 # Of the first forty names, at a share of 0.1: on every machine.
 HELD_OUT = ["0000000004", "000000000a", "0000000014", "000000001a", "0000000026"]
 
@@ -40,9 +37,8 @@ def write(path, num_videos=60, labeled=True):
 
 def test_held_out_videos_and_their_classes(tmp_path):
     names = write(tmp_path / "train.json")
-    command = [sys.executable, "tools/prepare_data.py", "local-split", str(tmp_path / "train.json")]
-    run = subprocess.run([*command, str(tmp_path / "held_out.json"), "--share", "0.5"], cwd=ROOT, capture_output=True)
-    assert run.returncode == 0, run.stderr.decode()
+    files = [str(tmp_path / name) for name in ("train.json", "held_out.json")]
+    assert main(["prepare", "local-split", *files, "--share", "0.5"]) == 0
     split = json.loads((tmp_path / "held_out.json").read_text())
     coco = MetadataCatalog.get("coco_2017_train").thing_classes
     shared = {YTVIS_2019_CATEGORIES[j] for j in map_classes(coco, YTVIS_2019_CATEGORIES).values()}

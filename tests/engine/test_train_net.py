@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from detectron2.utils import comm
+from forked import fork_processes
 from pycocotools import mask as coco_mask
 
 from ictrack.checkpoint.weights_file import load_weights_file
@@ -74,6 +75,11 @@ def run(dataset, output, *extra, flags=(), script="tools/train_net.py"):
     return result.stdout + result.stderr
 
 
+def train(*argv):
+    """Train in this process, or in processes that it starts."""
+    launch_training(parse_training_arguments(["--config-file", str(CONFIG), *argv], prog="train", description=None))
+
+
 def training_lines(output):
     lines = [json.loads(line) for line in (output / "metrics.json").read_text().splitlines()]
     return [line for line in lines if "loss_mask" in line]  # the last evaluation has a line of its own
@@ -82,8 +88,9 @@ def training_lines(output):
 def test_train_resume_and_evaluate(dataset, tmp_path):
     run(dataset, tmp_path, "SOLVER.MAX_ITER", "3", "SOLVER.CHECKPOINT_PERIOD", "2")
     assert (tmp_path / "model_final.pth").exists()
-    log = run(dataset, tmp_path, "SOLVER.MAX_ITER", "5", flags=["--resume"])
-    assert "Starting training from iteration 3" in log
+    options = [*SMALL, *data_options(dataset, tmp_path), "SOLVER.MAX_ITER", "5"]
+    train("--resume", *options)
+    assert "Starting training from iteration 3" in (tmp_path / "log.txt").read_text()
     last = training_lines(tmp_path)[-1]
     assert last["iteration"] == 4
     assert {"loss_category", "loss_mask", "loss_embed_contrast"} <= set(last)
@@ -124,10 +131,11 @@ def train_and_compare_weights(args):
     assert all(torch.isfinite(value).all() for value in first.values() if value.is_floating_point())
 
 
-def test_two_processes_over_gloo_keep_the_same_weights(dataset, tmp_path):
+def test_two_processes_over_gloo_keep_the_same_weights(dataset, tmp_path, monkeypatch):
     """Batches of one still a process: sooner or later one of them has no instance, and nobody may wait for it."""
     options = [*SMALL, *data_options(dataset, tmp_path), "SOLVER.MAX_ITER", "6"]
     args = argparse.Namespace(config_file=str(CONFIG), opts=options)
+    fork_processes(monkeypatch)
     launch_processes(train_and_compare_weights, 2, args=(args,))
 
 
@@ -151,11 +159,7 @@ def test_two_processes_go_on_where_one_stopped(dataset, tmp_path):
     """12 of 16 iterations are 6 of 8; nobody names a port."""
     _, extra = stopped_run(dataset, tmp_path, 1, 12)
     options = [*SMALL, *data_options(dataset, tmp_path), *extra]
-    launch_training(
-        parse_training_arguments(
-            ["--config-file", str(CONFIG), "--num-gpus", "2", "--resume", *options], prog="train", description=None
-        )
-    )
+    train("--num-gpus", "2", "--resume", *options)
     log = (tmp_path / "log.txt").read_text()
     assert "Starting training from iteration 6" in log and "a run with 1 processes, this run has 2" in log
     assert training_lines(tmp_path)[-1]["iteration"] == 7

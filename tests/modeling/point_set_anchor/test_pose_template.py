@@ -1,18 +1,15 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from ictrack.command.main import main
 from ictrack.modeling.point_set_anchor.pose_template import cluster_poses, normalized_poses, write_pose_template
 from ictrack.structures.joints import COCO_17
 from ictrack.structures.json_files import AnnotationError
-
-TOOL = Path(__file__).parents[3] / "tools" / "prepare_data.py"
 
 
 def annotation(points: np.ndarray, visibility: int | np.ndarray = 2, **fields) -> dict:
@@ -83,11 +80,10 @@ def test_too_little_to_cluster():
         cluster_poses(never, 1, seed=0)
 
 
-def test_command(tmp_path):
+def test_command(tmp_path, capsys):
     path = write(tmp_path / "a.json", [annotation(pose(i)) for i in range(5)])
-    command = [sys.executable, str(TOOL), "pose-template", str(path), str(tmp_path / "t.json")]
-    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
-    assert "the mean of 5 poses" in output
+    assert main(["prepare", "pose-template", str(path), str(tmp_path / "t.json")]) == 0
+    assert "the mean of 5 poses" in capsys.readouterr().out
     content = json.loads((tmp_path / "t.json").read_text())
     assert content["joint_set"] == "COCO"
     np.testing.assert_allclose(content["points"], normalized_poses(path, 17).mean(0), atol=1e-6)
