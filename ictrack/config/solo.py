@@ -27,8 +27,13 @@ def add_solo_config(cfg: CN) -> None:
     solo.MASK_FEATURES.CONV_DIM = 128
     # Channels of the mask features and of each filter (SOLOv2; 128 in its light form).
     solo.MASK_FEATURES.OUT_CHANNELS = 256
+    # Whether the convolutions that make them are deformable (SOLOv2's published forms with DCN, but for the light one).
+    solo.MASK_FEATURES.DEFORM = False
     # Number of 3x3 convolutions before the output convolution of the category and the mask tower (SOLO).
     solo.NUM_CONVS = 7
+    # Number of them, at the end of each tower, that are deformable: all in SOLOv2's published forms with DCN, one in
+    # the light ones. Whether they are modulated is MODEL.RESNETS.DEFORM_MODULATED.
+    solo.DEFORM_CONVS = 0
     # Channels of both towers (SOLO).
     solo.CONV_DIM = 256
     # Groups of the towers' GroupNorm (SOLO).

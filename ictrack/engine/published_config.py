@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from math import isqrt
 from pathlib import Path
 from typing import Any
@@ -32,8 +32,13 @@ _LIGHT_DYNAMIC = {
     "INPUT.MIN_SIZE_TEST": 448,
     "INPUT.MAX_SIZE_TEST": 768,
 }
-# SOLOv2's light form has half of its towers' convolutions.
-_LIGHT_DYNAMIC_CONVS = 2
+# The light form with deformable convolutions has other ranges, and larger images where the authors publish it, whose
+# deformable convolutions are not modulated; mmdetection's are.
+_LIGHT_DYNAMIC_DEFORMABLE = {"MODEL.SOLO.SCALE_RANGES": _LIGHT_DECOUPLED["MODEL.SOLO.SCALE_RANGES"]}
+# Numbers of convolutions of the towers of SOLOv2's light forms; others have four.
+_LIGHT_DYNAMIC_CONVS, _LIGHT_DYNAMIC_DEFORMABLE_CONVS = 2, 3
+# Channels of the offsets of 3x3 deformable convolutions, and whether these are modulated.
+_OFFSETS = {18: False, 27: True}
 _COCO_CLASSES = 80
 
 
@@ -100,6 +105,7 @@ def _resnet_settings(weights: Mapping[str, Tensor]) -> dict[str, object]:
     groups = middle.shape[0] // middle.shape[1]
     return {
         "MODEL.BACKBONE.NAME": "build_resnet_fpn_backbone",
+        **_deformable_settings(weights, [f"{prefix}{stage}.0.conv2.offset.weight" for stage in _STAGES]),
         "MODEL.RESNETS.DEPTH": depth,
         "MODEL.RESNETS.OUT_FEATURES": _STAGES,
         "MODEL.RESNETS.NUM_GROUPS": groups,
@@ -108,6 +114,21 @@ def _resnet_settings(weights: Mapping[str, Tensor]) -> dict[str, object]:
         "MODEL.RESNETS.RES2_OUT_CHANNELS": weights[f"{first}conv{3 if is_bottleneck else 2}.weight"].shape[0],
         "MODEL.FPN.IN_FEATURES": _STAGES,
         "MODEL.FPN.OUT_CHANNELS": weights["backbone.fpn_output2.weight"].shape[0],
+    }
+
+
+def _deformable_settings(weights: Mapping[str, Tensor], names: Sequence[str]) -> dict[str, object]:
+    """Settings of a ResNet, of whose stages some may have offsets under the names."""
+    channels = {len(weights[name]) for name in names if name in weights}
+    if not channels:
+        return {}
+    if len(channels) > 1 or not channels <= _OFFSETS.keys():
+        expected = " or ".join(map(str, _OFFSETS))
+        raise CheckpointError(f"deformable convolutions have offsets of {sorted(channels)} channels, not {expected}")
+    return {
+        "MODEL.BACKBONE.NAME": "build_deformable_resnet_fpn_backbone",
+        "MODEL.RESNETS.DEFORM_ON_PER_STAGE": [name in weights for name in names],
+        "MODEL.RESNETS.DEFORM_MODULATED": _OFFSETS[channels.pop()],
     }
 
 
@@ -121,6 +142,8 @@ def _solo_settings(weights: Mapping[str, Tensor]) -> dict[str, object]:
         "MODEL.SOLO.CONV_DIM": conv_dim,
         "MODEL.SOLO.NUM_CONVS": num_convs,
     }
+    if num_deformable := sum(f"head.category_tower.{i}.offset.weight" in weights for i in range(num_convs)):
+        settings["MODEL.SOLO.DEFORM_CONVS"] = num_deformable
     if num_classes == _COCO_CLASSES:
         settings |= {"DATASETS.TRAIN": ("coco_2017_train",), "DATASETS.TEST": ("coco_2017_val",)}
     levels = range(_count(weights, r"head\.mask_outputs(?:_x)?\.(\d+)\."))
@@ -132,12 +155,20 @@ def _solo_settings(weights: Mapping[str, Tensor]) -> dict[str, object]:
         is_light = "head.mask_tower.0.weight" in weights
         kind = {"MODEL.SOLO.MASK_HEAD": "decoupled_light" if is_light else "decoupled", "MODEL.SOLO.NUM_GRIDS": sides}
         return {**settings, **kind, **(_LIGHT_DECOUPLED if is_light else {})}
+    light: dict[str, object] = {}
+    if num_convs == _LIGHT_DYNAMIC_CONVS:
+        light = {**_LIGHT_DYNAMIC}
+    elif num_deformable and num_convs == _LIGHT_DYNAMIC_DEFORMABLE_CONVS:
+        sizes = _LIGHT_DYNAMIC if settings.get("MODEL.RESNETS.DEFORM_MODULATED") else _LIGHT_DECOUPLED
+        light = {**sizes, **_LIGHT_DYNAMIC_DEFORMABLE}
+    if "head.mask_features.output.offset.weight" in weights:
+        settings["MODEL.SOLO.MASK_FEATURES.DEFORM"] = True
     return {
         **settings,
         "MODEL.SOLO.MASK_HEAD": "dynamic",
         "MODEL.SOLO.MASK_FEATURES.CONV_DIM": weights["head.mask_features.levels.0.0.weight"].shape[0],
         "MODEL.SOLO.MASK_FEATURES.OUT_CHANNELS": weights["head.mask_features.output.weight"].shape[0],
-        **(_LIGHT_DYNAMIC if num_convs == _LIGHT_DYNAMIC_CONVS else {}),
+        **light,
     }
 
 

@@ -10,7 +10,7 @@ MODELS = read_models(ROOT / "projects" / "ICTrack" / "model_zoo.csv")
 
 
 def test_every_row_is_whole():
-    assert len(MODELS) == 27
+    assert len(MODELS) == 32
     for model in MODELS:
         assert model["format"] in FORMATS and model["source"].startswith("https://") and model["license"]
         assert bool(model["ap"]) == bool(model["metric"])

@@ -51,6 +51,23 @@ def small_resnet(folder: Path) -> CfgNode:
     return _saved(cfg, build_model(cfg), folder)
 
 
+def small_deformable(folder: Path) -> CfgNode:
+    """SOLOv2 with deformable convolutions everywhere, of random weights."""
+    cfg = tiny_cfg()
+    cfg.MODEL.BACKBONE.NAME = "build_deformable_resnet_fpn_backbone"
+    cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE = [False, True, True, True]
+    cfg.MODEL.RESNETS.DEFORM_MODULATED = True
+    cfg.MODEL.SOLO.MASK_HEAD = "dynamic"
+    cfg.MODEL.SOLO.MASK_FEATURES.DEFORM = True
+    cfg.MODEL.SOLO.NUM_CONVS = cfg.MODEL.SOLO.DEFORM_CONVS = 2
+    torch.manual_seed(0)
+    model = build_model(cfg)
+    for name, parameter in model.named_parameters():
+        if ".offset." in name:
+            torch.nn.init.normal_(parameter, std=0.02)
+    return _saved(cfg, model, folder)
+
+
 def small_poses(folder: Path, *, video: bool = False) -> CfgNode:
     """PointSetAnchor with random weights that finds people everywhere."""
     cfg = pose_config(ENABLED=video)

@@ -18,8 +18,13 @@ TRAINED_NORM = {"MODEL.SOLO.TRAIN_BACKBONE_NORM": True}
 
 
 def tower(published: str, ours: str) -> list[tuple[str, str]]:
-    """Rows of convolutions with GroupNorm, which mmdetection calls conv and gn."""
-    return [(f"{published}.conv.weight", f"{ours}.weight"), (f"{published}.gn.{{leaf}}", f"{ours}.norm.{{leaf}}")]
+    """Rows of convolutions with GroupNorm, which mmdetection calls conv and gn; deformable ones have offsets."""
+    return [
+        (f"{published}.conv.weight", f"{ours}.weight"),
+        (f"{published}.gn.{{leaf}}", f"{ours}.norm.{{leaf}}"),
+        (f"{published}.conv.conv_offset.{{leaf}}", f"{ours}.offset.{{leaf}}"),
+        (f"{published}.conv_offset.{{leaf}}", f"{ours}.offset.{{leaf}}"),  # in early versions
+    ]
 
 
 MMDETECTION = Source(

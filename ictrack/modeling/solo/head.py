@@ -13,7 +13,7 @@ from detectron2.layers import Conv2d, ShapeSpec
 from detectron2.utils.registry import Registry
 from torch import Tensor, nn
 
-from .layers import CoordConv, Tower, resize
+from .layers import NOT_DEFORMED, CoordConv, Deform, DeformableCoordConv, Tower, resize
 
 MASK_HEADS = Registry("MASK_HEADS")
 MASK_HEADS.__doc__ = """
@@ -54,6 +54,7 @@ class SOLOHead(nn.Module, ABC):
         prior_prob: float,
         init_std: float = 0.01,
         coord_gain: float = 1.0,
+        deform: Deform = NOT_DEFORMED,
         **mask_branch: Any,
     ):
         """
@@ -68,11 +69,12 @@ class SOLOHead(nn.Module, ABC):
             prior_prob: Initial probability of a category in a cell, and of a pixel in a mask where a bias sets it.
             init_std: Standard deviation of the initial weights; 0: PyTorch's default initialization.
             coord_gain: Factor on the initial weights of coordinates.
+            deform: Deformable convolutions of each tower.
             mask_branch: Further arguments of :meth:`add_mask_branch`.
         """
         super().__init__()
         self.num_grids = list(num_grids)
-        self.category_tower = Tower(in_channels, conv_dim, num_convs, num_groups)
+        self.category_tower = Tower(in_channels, conv_dim, num_convs, num_groups, deform=deform)
         self.category_output = Conv2d(conv_dim, num_classes, kernel_size=3, padding=1)
         with_prior = self.add_mask_branch(
             in_channels=in_channels,
@@ -80,6 +82,7 @@ class SOLOHead(nn.Module, ABC):
             conv_dim=conv_dim,
             num_convs=num_convs,
             num_groups=num_groups,
+            deform=deform,
             **mask_branch,
         )
         for module in self.modules() if init_std > 0 else ():
@@ -87,7 +90,9 @@ class SOLOHead(nn.Module, ABC):
                 nn.init.normal_(module.weight, std=init_std)
         with torch.no_grad():
             for module in self.modules():
-                if isinstance(module, CoordConv):
+                if isinstance(module, DeformableCoordConv):
+                    module.reset_offset()
+                if isinstance(module, (CoordConv, DeformableCoordConv)) and module.axes:
                     module.weight[:, -len(module.axes) :] *= coord_gain
         for output in (self.category_output, *with_prior):
             nn.init.constant_(output.bias, -math.log((1 - prior_prob) / prior_prob))
@@ -112,11 +117,12 @@ class SOLOHead(nn.Module, ABC):
             "prior_prob": solo.PRIOR_PROB,
             "init_std": solo.INIT_STD,
             "coord_gain": solo.COORD_GAIN,
+            "deform": Deform(solo.DEFORM_CONVS, cfg.MODEL.RESNETS.DEFORM_MODULATED),
         }
 
     @abstractmethod
     def add_mask_branch(
-        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int
+        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int, deform: Deform
     ) -> Sequence[Conv2d]:
         """Make the modules of the mask branch and ``mask_strides``; the arguments are those of the head.
 

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from detectron2.layers import Conv2d
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ictrack.modeling.deformable import DeformableConv2d
 from ictrack.modeling.tracing import is_exported, symmetric_range
 from ictrack.modeling.winograd import WinogradConv2d
+
+
+class Deform(NamedTuple):
+    """Number of deformable convolutions at the end of each tower, and whether they are modulated."""
+
+    num_convs: int
+    modulated: bool
+
+
+NOT_DEFORMED = Deform(0, modulated=False)
 
 
 def resize(x: Tensor, size: Sequence[int]) -> Tensor:
@@ -75,9 +87,42 @@ class CoordConv(WinogradConv2d):
         return self.activation(self.norm(x))
 
 
-def conv_norm_relu(in_channels: int, channels: int, num_groups: int, kernel_size: int = 3, axes: str = "") -> Conv2d:
-    """Convolution without bias, GroupNorm, ReLU; with the coordinates named by ``axes``, a :class:`CoordConv`."""
-    options = {"padding": kernel_size // 2, "bias": False, "norm": nn.GroupNorm(num_groups, channels)}
+class DeformableCoordConv(DeformableConv2d):
+    """Deformable convolution of an input (N, C, H, W) and channels of its :func:`coordinates`, if any."""
+
+    def __init__(self, in_channels: int, *args, axes: str, **kwargs):
+        """
+        Args:
+            in_channels: C, to which the channels of the coordinates are added.
+            axes: Coordinates that are read, "", "x", "y" or "xy".
+            args, kwargs: Those of :class:`DeformableConv2d`.
+        """
+        super().__init__(in_channels + len(axes), *args, **kwargs)
+        self.axes = axes
+
+    def forward(self, x: Tensor, positions: Tensor | None = None) -> Tensor:
+        """See :class:`CoordConv`."""
+        if self.axes:
+            positions = coordinates(x, self.axes) if positions is None else positions
+            x = torch.cat([x, positions.expand(len(x), -1, -1, -1)], dim=1)
+        return super().forward(x)
+
+
+def conv_norm_relu(
+    in_channels: int,
+    channels: int,
+    num_groups: int,
+    kernel_size: int = 3,
+    axes: str = "",
+    deform_modulated: bool | None = None,
+) -> Conv2d:
+    """Convolution without bias, GroupNorm, ReLU; with the coordinates named by ``axes``, a :class:`CoordConv`. With
+    ``deform_modulated`` it is deformable, see :class:`DeformableConv2d`."""
+    options: dict[str, Any] = {"padding": kernel_size // 2, "bias": False, "norm": nn.GroupNorm(num_groups, channels)}
+    if deform_modulated is not None:
+        return DeformableCoordConv(
+            in_channels, channels, kernel_size, axes=axes, modulated=deform_modulated, activation=F.relu_, **options
+        )
     if axes:
         return CoordConv(in_channels, channels, kernel_size, axes=axes, activation=F.relu_, **options)
     kind = WinogradConv2d if kernel_size == 3 else Conv2d
@@ -87,7 +132,15 @@ def conv_norm_relu(in_channels: int, channels: int, num_groups: int, kernel_size
 class Tower(nn.Sequential):
     """Convolutions (3x3, GroupNorm, ReLU), of which the first may know its location."""
 
-    def __init__(self, in_channels: int, channels: int, num_convs: int, num_groups: int, axes: str = ""):
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        num_convs: int,
+        num_groups: int,
+        axes: str = "",
+        deform: Deform = NOT_DEFORMED,
+    ):
         """
         Args:
             in_channels: Channels of the input, without coordinates.
@@ -95,12 +148,14 @@ class Tower(nn.Sequential):
             num_convs: Number of convolutions.
             num_groups: Groups of GroupNorm.
             axes: Coordinates that the first convolution reads: "", "x", "y" or "xy".
+            deform: Which of the convolutions are deformable.
         """
         if num_convs < 1:
             raise ValueError(f"MODEL.SOLO.NUM_CONVS is {num_convs}, must be at least 1")
+        kinds = [deform.modulated if i >= num_convs - deform.num_convs else None for i in range(num_convs)]
         super().__init__(
-            conv_norm_relu(in_channels, channels, num_groups, axes=axes),
-            *(conv_norm_relu(channels, channels, num_groups) for _ in range(num_convs - 1)),
+            conv_norm_relu(in_channels, channels, num_groups, axes=axes, deform_modulated=kinds[0]),
+            *(conv_norm_relu(channels, channels, num_groups, deform_modulated=kind) for kind in kinds[1:]),
         )
 
     def forward(self, x: Tensor, positions: Tensor | None = None) -> Tensor:

@@ -9,6 +9,8 @@ from detectron2.modeling import build_model
 
 from ictrack.checkpoint import CheckpointError, SafeCheckpointer, convert_weights, load_detector_weights
 from ictrack.checkpoint.published import find_source, published_weights
+from ictrack.checkpoint.published.mmdetection import MMDETECTION
+from ictrack.checkpoint.published.wxinlong import WXINLONG
 
 SCHEMES = ["mmdet3", "wxinlong"]
 
@@ -143,3 +145,19 @@ def test_many_problems_are_one_line(solo):
     weights = {**solo, **{f"mask_head.x{index}": torch.from_numpy(np.zeros(1)) for index in range(99)}}
     with pytest.raises(CheckpointError, match=r"mask_head\.x5: unknown and 93 more$"):
         convert_weights(weights)
+
+
+@pytest.mark.parametrize(
+    ("table", "tower"), [(MMDETECTION.table, "mask_head.cls_convs"), (WXINLONG.table, "bbox_head.cate_convs")]
+)
+def test_offsets_of_deformable_convolutions(table, tower):
+    """Under their present names and those of early versions; they are written under the present ones."""
+    ours = {f"{tower}.3.conv": "head.category_tower.3", "backbone.layer3.22.conv2": "backbone.bottom_up.res4.22.conv2"}
+    for published, own in ours.items():
+        assert (
+            table.ours(f"{published}.conv_offset.bias")
+            == table.ours(f"{published}_offset.bias")
+            == f"{own}.offset.bias"
+        )
+        assert table.published(f"{own}.offset.bias") == f"{published}.conv_offset.bias"
+        assert table.ours(f"{published}.weight") == f"{own}.weight"

@@ -11,7 +11,7 @@ from detectron2.layers import Conv2d, ShapeSpec
 from torch import Tensor, nn
 
 from ..head import MASK_HEADS, SOLOHead
-from ..layers import Tower, of_images, resize
+from ..layers import Deform, Tower, of_images, resize
 
 
 class CoordinateMaps(NamedTuple):
@@ -61,10 +61,10 @@ class DecoupledMaskHead(_DecoupledOutputs):
     """Head with one mask tower for columns, which knows x, and one for rows, which knows y."""
 
     def add_mask_branch(
-        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int
+        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int, deform: Deform
     ) -> Sequence[Conv2d]:
-        self.mask_tower_x = Tower(in_channels, conv_dim, num_convs, num_groups, axes="x")
-        self.mask_tower_y = Tower(in_channels, conv_dim, num_convs, num_groups, axes="y")
+        self.mask_tower_x = Tower(in_channels, conv_dim, num_convs, num_groups, axes="x", deform=deform)
+        self.mask_tower_y = Tower(in_channels, conv_dim, num_convs, num_groups, axes="y", deform=deform)
         return self._add_outputs(strides, conv_dim)
 
     def mask_maps(
@@ -79,9 +79,9 @@ class DecoupledLightMaskHead(_DecoupledOutputs):
     """Head with one mask tower for columns and rows, which knows x and y."""
 
     def add_mask_branch(
-        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int
+        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int, deform: Deform
     ) -> Sequence[Conv2d]:
-        self.mask_tower = Tower(in_channels, conv_dim, num_convs, num_groups, axes="xy")
+        self.mask_tower = Tower(in_channels, conv_dim, num_convs, num_groups, axes="xy", deform=deform)
         return self._add_outputs(strides, conv_dim)
 
     def mask_maps(

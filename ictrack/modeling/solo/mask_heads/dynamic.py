@@ -13,7 +13,7 @@ from detectron2.layers import Conv2d, ShapeSpec
 from torch import Tensor, nn
 
 from ..head import MASK_HEADS, SOLOHead
-from ..layers import Tower, conv_norm_relu, coordinates, images_of, resize
+from ..layers import Deform, Tower, conv_norm_relu, coordinates, images_of, resize
 
 
 class MaskFeatures(nn.Module):
@@ -23,7 +23,15 @@ class MaskFeatures(nn.Module):
     coarsest knows its location.
     """
 
-    def __init__(self, in_channels: int, num_features: int, conv_dim: int, out_channels: int, num_groups: int):
+    def __init__(
+        self,
+        in_channels: int,
+        num_features: int,
+        conv_dim: int,
+        out_channels: int,
+        num_groups: int,
+        deform_modulated: bool | None = None,
+    ):
         """
         Args:
             in_channels: Channels of every feature.
@@ -31,14 +39,16 @@ class MaskFeatures(nn.Module):
             conv_dim: Channels of the sum.
             out_channels: E, channels of the result.
             num_groups: Groups of GroupNorm.
+            deform_modulated: Whether the deformable convolutions are modulated; None: none is deformable.
         """
         super().__init__()
+        options: dict[str, Any] = {"num_groups": num_groups, "deform_modulated": deform_modulated}
         self.levels = nn.ModuleList()
         for i in range(num_features):
-            first = conv_norm_relu(in_channels, conv_dim, num_groups, axes="xy" if i == num_features - 1 else "")
-            others = [conv_norm_relu(conv_dim, conv_dim, num_groups) for _ in range(i - 1)]
+            first = conv_norm_relu(in_channels, conv_dim, axes="xy" if i == num_features - 1 else "", **options)
+            others = [conv_norm_relu(conv_dim, conv_dim, **options) for _ in range(i - 1)]
             self.levels.append(nn.Sequential(first, *others))
-        self.output = conv_norm_relu(conv_dim, out_channels, num_groups, kernel_size=1)
+        self.output = conv_norm_relu(conv_dim, out_channels, kernel_size=1, **options)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """(N, E, h, w) of features from fine to coarse, the first (N, C, h, w)."""
@@ -94,6 +104,7 @@ class DynamicMaskHead(SOLOHead):
             "mask_feature_stride": strides[0],
             "mask_feature_dim": solo.MASK_FEATURES.CONV_DIM,
             "filter_dim": solo.MASK_FEATURES.OUT_CHANNELS,
+            "deform_mask_features": solo.MASK_FEATURES.DEFORM,
         }
 
     def add_mask_branch(
@@ -104,24 +115,35 @@ class DynamicMaskHead(SOLOHead):
         conv_dim: int,
         num_convs: int,
         num_groups: int,
+        deform: Deform,
         mask_features: Sequence[str] = (),
         mask_feature_stride: int = 4,
         mask_feature_dim: int = 128,
         filter_dim: int = 256,
+        deform_mask_features: bool = False,
     ) -> Sequence[Conv2d]:
         """
         Args:
-            in_channels, strides, conv_dim, num_convs, num_groups: See :class:`SOLOHead`.
+            in_channels, strides, conv_dim, num_convs, num_groups, deform: See :class:`SOLOHead`.
             mask_features: Backbone features of the mask features, fine to coarse, each of twice the stride.
             mask_feature_stride: Stride of the first.
             mask_feature_dim: Channels of their sum.
             filter_dim: E, channels of mask features and filters.
+            deform_mask_features: Whether the convolutions of the mask features are deformable, modulated like the
+                towers'.
         """
         self.mask_strides = [mask_feature_stride] * len(strides)
         self.mask_feature_names = list(mask_features)
-        self.kernel_tower = Tower(in_channels, conv_dim, num_convs, num_groups, axes="xy")
+        self.kernel_tower = Tower(in_channels, conv_dim, num_convs, num_groups, axes="xy", deform=deform)
         self.kernel_output = Conv2d(conv_dim, filter_dim, kernel_size=3, padding=1)
-        self.mask_features = MaskFeatures(in_channels, len(mask_features), mask_feature_dim, filter_dim, num_groups)
+        self.mask_features = MaskFeatures(
+            in_channels,
+            len(mask_features),
+            mask_feature_dim,
+            filter_dim,
+            num_groups,
+            deform.modulated if deform_mask_features else None,
+        )
         return ()
 
     def filters(self, level: int, x: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from detectron2.layers import Conv2d, ShapeSpec
 from torch import Tensor, nn
 
 from ..head import MASK_HEADS, SOLOHead
-from ..layers import Tower, of_images, resize
+from ..layers import Deform, Tower, of_images, resize
 
 
 class GridMaskHead(SOLOHead):
@@ -18,10 +18,10 @@ class GridMaskHead(SOLOHead):
     S_l^2 cells (row-major), of which only those of the wanted cells are applied."""
 
     def add_mask_branch(
-        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int
+        self, *, in_channels: int, strides: list[int], conv_dim: int, num_convs: int, num_groups: int, deform: Deform
     ) -> Sequence[Conv2d]:
         self.mask_strides = [stride // 2 for stride in strides]
-        self.mask_tower = Tower(in_channels, conv_dim, num_convs, num_groups, axes="xy")
+        self.mask_tower = Tower(in_channels, conv_dim, num_convs, num_groups, axes="xy", deform=deform)
         self.mask_outputs = nn.ModuleList(Conv2d(conv_dim, side * side, kernel_size=1) for side in self.num_grids)
         return list(self.mask_outputs)
 
