@@ -25,6 +25,7 @@ OUTPUTS = (DETECTIONS, RAW)
 _OPSET = 17
 # Sides of the example, at least; maps of all levels then have several cells.
 _EXAMPLE = (130, 200)
+_LARGER = (260, 400)  # of another, whose sides are other multiples of a divisor
 # Smallest sides of a torch-export's images, in multiples of the divisor: torch.export wants more than one row and
 # column in each map, also on a level of twice the divisor's stride.
 _SMALLEST = 3
@@ -130,7 +131,7 @@ def _onnx(graph: Any, example: tuple[Tensor, ...], facts: ExportedModel) -> byte
     if facts.outputs == RAW:
         outputs = graph(*example)
         names = list(outputs)
-        larger = graph(*_example(graph, (2 * _EXAMPLE[0], 2 * _EXAMPLE[1])))
+        larger = graph(*_example(graph, _LARGER))
         for name in names:
             sides = enumerate(zip(outputs[name].shape, larger[name].shape))
             axes[name] = {axis: f"{name}_{axis}" for axis, (one, other) in sides if one != other}
@@ -163,7 +164,14 @@ def _torch_export(graph: Any, example: tuple[Tensor, ...], facts: ExportedModel,
     if any_size:
         height, width = (facts.size_divisibility * Dim(name, min=_SMALLEST) for name in ("rows", "columns"))
         shapes = {name: {2: height, 3: width} if name == "images" else None for name in graph.input_names}
-    program = torch.export.export(graph, example, dynamic_shapes=shapes, strict=False)
+    try:
+        program = torch.export.export(graph, example, dynamic_shapes=shapes, strict=False)
+        if any_size:  # a program may know only the example's size nevertheless, and tell when it is run
+            program.module()(*_example(graph, _LARGER))
+    except Exception as error:  # those of torch.export have no common class
+        sizes = "images of any size; give --size for one" if any_size else "images of this size"
+        message = " ".join(str(error).split())[:200]
+        raise ExportError(f"torch.export cannot record {facts.architecture} for {sizes} ({message})") from error
     buffer = io.BytesIO()
     torch.export.save(program, buffer, extra_files={METADATA_KEY: facts.to_json()})
     return buffer.getvalue()

@@ -33,6 +33,7 @@ from ictrack.engine.video_tracker import VideoTracker
 from ictrack.modeling import mixed_precision
 from ictrack.modeling.build import build_model
 from ictrack.modeling.export import ExportError, exported_graph
+from ictrack.modeling.solo import layers as solo_layers
 from ictrack.structures.exported_model import METADATA_KEY, ExportedModel, ExportedModelError, tracker_config
 
 # Sizes of images, neither of which is the exporter's example.
@@ -196,6 +197,15 @@ def test_a_torch_export_of_one_size(tmp_path):
     compare_raw(graph(*inputs), run(*inputs), (50, 120))
     with pytest.raises((AssertionError, RuntimeError), match="images"):
         run(*raw_inputs(graph, (96, 160), facts.size_divisibility))
+
+
+def test_a_model_that_torch_export_records_for_one_size_only(tmp_path, monkeypatch):
+    monkeypatch.setattr(solo_layers, "symmetric_range", lambda steps, like: torch.linspace(-1, 1, steps))
+    cfg = small_solo(tmp_path)
+    with pytest.raises(ExportError, match="cannot record SOLO for images of any size; give --size"):
+        export_model(cfg, tmp_path / "model.pt2", file_format="torch-export", outputs="raw")
+    assert not (tmp_path / "model.pt2").exists()
+    export_model(cfg, tmp_path / "model.pt2", file_format="torch-export", outputs="raw", size=(50, 120))
 
 
 def test_what_cannot_be_exported(tmp_path):

@@ -8,7 +8,8 @@ import itertools
 import pytest
 import torch
 from detectron2.layers import Conv2d, FrozenBatchNorm2d
-from parity_solo import tiny_cfg
+from exported import small_deformable
+from parity_solo import dataset_dicts, tiny_cfg
 from parity_solo_family import family_cfg
 from torch import nn
 from torch.nn import functional as F
@@ -216,6 +217,16 @@ def test_a_bottleneck_of_a_deformable_resnet():
     y = normalized(plain_deformable(y, block.conv2), block.conv2).relu()
     y = normalized(convolved(y, block.conv3), block.conv3) + normalized(convolved(one, block.shortcut), block.shortcut)
     torch.testing.assert_close(block(x)[0].double(), y.relu(), rtol=0, atol=1e-5)
+
+
+def test_a_training_step_reaches_every_offset(tmp_path):
+    model = build_model(small_deformable(tmp_path)).train()
+    losses = model(dataset_dicts())
+    assert losses and all(x.isfinite() for x in losses.values())
+    sum(losses.values()).backward()
+    offsets = {name: p.grad for name, p in model.named_parameters() if ".offset." in name}
+    assert len(offsets) > 20 and all(g is not None and g.isfinite().all() for g in offsets.values())
+    assert sum(bool(g.any()) for g in offsets.values()) > 20
 
 
 @pytest.mark.parametrize(
