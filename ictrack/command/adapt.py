@@ -46,11 +46,13 @@ def run(argv: Sequence[str]) -> None:
     check_outputs([args.output / "config.yaml"], [args.config_file])
 
     from ictrack.engine.adaptation import adapt
+    from ictrack.engine.idle_memory import keep_freed_memory
     from ictrack.engine.setup import load_config
     from ictrack.model_zoo import get_config_file
 
     from .log import show_log
 
+    keep_freed_memory()
     show_log()
     flags = {
         "MODEL.WEIGHTS": args.weights,

@@ -52,6 +52,7 @@ def choose_model(args: argparse.Namespace) -> ChosenModel:
         return _onnx_model(args)
     from ictrack.checkpoint.weights_file import CheckpointError
     from ictrack.engine.given_detections import detections_config
+    from ictrack.engine.idle_memory import keep_freed_memory
     from ictrack.engine.setup import load_config
     from ictrack.engine.video_tracker import VideoTracker
     from ictrack.model_zoo import config_path, get_config_file
@@ -59,6 +60,7 @@ def choose_model(args: argparse.Namespace) -> ChosenModel:
 
     from .log import show_log
 
+    keep_freed_memory()
     show_log()
     flags = {
         "MODEL.WEIGHTS": args.weights,

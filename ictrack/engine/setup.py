@@ -24,6 +24,7 @@ from ictrack.evaluation.detector_classes import state_detector_classes
 
 from .check_data import quick_findings
 from .config_file import merge_file
+from .idle_memory import keep_freed_memory
 from .mine_tracklets import needs_mining, with_tracklets
 from .trainer import ICTrackTrainer
 
@@ -152,6 +153,7 @@ def check_frozen(cfg: CfgNode) -> None:
 
 def train_or_evaluate(args: argparse.Namespace) -> Any:
     """Train, or evaluate with ``--eval-only``, in one process; returns the results."""
+    keep_freed_memory()
     cfg = setup(args)
     if args.eval_only:
         return ICTrackTrainer.evaluate(cfg, resume=args.resume)

@@ -53,3 +53,28 @@ def test_threads_share_one_heap():
         return done.stdout.count("<heap nr=")
 
     assert heaps("little") == 1 < heaps("as it is")
+
+
+FAULTS = """
+import resource, sys, torch
+if sys.argv[1] == "keeps":
+    from ictrack.engine.idle_memory import keep_freed_memory
+    keep_freed_memory()
+for _ in range(30):  # small blocks come to lie between large ones in the first passes
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(2**24)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other C libraries have other allocators")
+@pytest.mark.parametrize(
+    ("which", "environment", "is_kept"),
+    [("keeps", {}, True), ("as it is", {}, False), ("keeps", {"MALLOC_MMAP_THRESHOLD_": str(2**20)}, False)],
+)
+def test_large_tensors_are_written_where_others_were(which, environment, is_kept):
+    """64 MiB are 16,384 pages; the user's environment goes first."""
+    mine = {key: value for key, value in os.environ.items() if not key.startswith("MALLOC_")}
+    command = [sys.executable, "-c", FAULTS, which]
+    done = subprocess.run(command, env={**mine, **environment}, capture_output=True, text=True, check=True)
+    assert (int(done.stdout) < 100) == is_kept

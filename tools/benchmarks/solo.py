@@ -17,6 +17,7 @@ import torch
 from torch.profiler import ProfilerActivity, profile, record_function
 
 from ictrack.engine.convert_weights import convert_file
+from ictrack.engine.idle_memory import keep_freed_memory
 from ictrack.engine.setup import load_config
 from ictrack.modeling.build import build_model
 from ictrack.modeling.solo import SOLO
@@ -124,6 +125,7 @@ def _recorded(x: torch.Tensor, filters: torch.Tensor) -> torch.Tensor:
 
 def main(folder: Path, config_file: str, repeats: int, overrides: list[str]) -> None:
     torch.set_num_threads(1)
+    keep_freed_memory()
     model = build_model(load_config(config_file, overrides)).eval()
     model.load_state_dict(torch.load(folder / "ours.pth", weights_only=True)["model"])
     arrays = np.load(folder / "image.npz")

@@ -69,14 +69,16 @@ class SOLOSelector:
         self, cells: Tensor, probabilities: MaskProbabilities, mask_size: tuple[int, int]
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Binary masks of cells, their areas in pixels, and their maskness, the mean probability inside."""
-        masks, areas, sums = [], [], []
+        height, width = mask_size
+        masks = torch.empty(len(cells), height * width, dtype=torch.bool, device=cells.device)
+        areas, sums = [], []
         pixels = _CHUNK if cells.device.type == "cpu" else _DEVICE_CHUNK
-        for chunk in cells.split(max(pixels // (mask_size[0] * mask_size[1]), 1)):
+        size = max(pixels // (height * width), 1)
+        for chunk, mask in zip(cells.split(size), masks.split(size)):
             dense = probabilities(chunk).flatten(1)
-            mask = dense > self.mask_thresh
+            torch.gt(dense, self.mask_thresh, out=mask)
             inside = mask.float()  # sums of floats are vectorized, those of booleans are not
-            masks.append(mask)
             areas.append(inside.sum(1))
-            sums.append((dense * inside).sum(1))
+            sums.append(torch.linalg.vecdot(dense, inside))
         area = torch.cat(areas)
-        return torch.cat(masks).view(-1, *mask_size), area, torch.cat(sums) / area.clamp(min=1)
+        return masks.view(-1, height, width), area, torch.cat(sums) / area.clamp(min=1)

@@ -14,6 +14,9 @@ from ictrack.modeling.deformable import DeformableConv2d
 from ictrack.modeling.tracing import is_exported, symmetric_range
 from ictrack.modeling.winograd import WinogradConv2d
 
+# Numbers of the maps that go through a tower together on a CPU: more leave its cache, and are copied for nothing.
+_BATCH = 2**21
+
 
 class Deform(NamedTuple):
     """Number of deformable convolutions at the end of each tower, and whether they are modulated."""
@@ -173,7 +176,7 @@ def images_of(x: Tensor, images: list[int]) -> Tensor:
 def of_images(tower: nn.Module, inputs: list[Tensor], images: list[list[int]]) -> list[list[Tensor]]:
     """Results of a tower that all levels share, only for the given images of each level.
 
-    Maps of one size go through the tower as one batch, and levels that share an input tensor share its result.
+    Small maps of one size go through the tower as one batch, and levels that share an input tensor share its result.
     GroupNorm normalizes each map by itself, so neither changes the result.
 
     Args:
@@ -196,6 +199,9 @@ def of_images(tower: nn.Module, inputs: list[Tensor], images: list[list[int]]) -
         by_size.setdefault(x.shape, []).append(key)
     results: dict[tuple[int, int], Tensor] = {}
     for keys in by_size.values():
-        batch = torch.stack([maps[key] for key in keys])
-        results.update(zip(keys, tower(batch).unbind()))
+        example = maps[keys[0]]
+        size = max(_BATCH // example.numel(), 1) if example.device.type == "cpu" else len(keys)
+        for some in (keys[i : i + size] for i in range(0, len(keys), size)):
+            batch = torch.stack([maps[key] for key in some]) if len(some) > 1 else maps[some[0]][None]
+            results.update(zip(some, tower(batch).unbind()))
     return [[results[id(x), image] for image in level_images] for x, level_images in zip(inputs, images)]

@@ -74,7 +74,8 @@ def paste_masks(
             torch.arange(size, device=device).div_(side, rounding_mode="floor")
             for size, side in zip(output_size, _TILE)
         )
-        pasted = is_full[:, :, column_of][:, row_of]
+        # Bytes are copied in whole rows, booleans one by one.
+        pasted = is_full.view(torch.uint8).index_select(2, column_of).index_select(1, row_of).view(torch.bool)
         tile_size = (rows.outputs.shape[1], columns.outputs.shape[1])
         windows = pasted.unfold(1, tile_size[0], 1).unfold(2, tile_size[1], 1)  # by their first pixel
         row_hits, column_hits = (
