@@ -38,7 +38,7 @@ def keep_freed_memory() -> None:
 
 
 def _set(parameters: dict[int, int]) -> None:
-    if sys.platform == "linux":
-        mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # other C libraries have none
-        for parameter, value in parameters.items() if mallopt is not None else ():
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:  # other C libraries have none
+        for parameter, value in parameters.items():
             mallopt(parameter, value)
