@@ -199,6 +199,7 @@ def test_another_program_is_run(cfg, video, places, tmp_path):
         "assert sys.argv[sys.argv.index('--number_of_animals') + 1] == '2'\n"
         "folder = pathlib.Path(folder, 'session_v', 'trajectories', 'trajectories_csv')\n"
         f"folder.mkdir(parents=True)\nshutil.copy({str(tmp_path / 'places.csv')!r}, folder / 'trajectories.csv')\n"
+        "sys.exit(1)\n"  # as without a network for its statistics
     )
     program.chmod(0o700)
     found, cost = run_rival(program, video, cfg, 2)
