@@ -170,7 +170,8 @@ def compare_raw(expected, found, where):
         assert float((found[key] - value).abs().max()) <= TOLERANCE * scale, (key, where)
 
 
-@pytest.mark.parametrize("name", MODELS)
+# Two heads are one twice, which ONNX files show.
+@pytest.mark.parametrize("name", [name for name in MODELS if not name.endswith("two_heads")])
 @torch.no_grad()
 def test_a_torch_export_equals_the_model_at_any_size(name, tmp_path):
     cfg = MODELS[name](tmp_path)
