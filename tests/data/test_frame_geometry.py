@@ -36,7 +36,7 @@ def test_mapping_by_hand():
     assert mapped(square, 0, 0) == [560, 0] and mapped(square, 90, 90) == [1280, 720]
 
 
-def test_a_turned_window_turns_about_its_centre():
+def test_a_turned_window_turns_about_its_center():
     affine = window_to_source(Window(1, np.pi / 2, False, (0.5, 0.5)), (100, 100), (50, 50))
     assert mapped(affine, 25, 25) == pytest.approx([50, 50])
     assert mapped(affine, 50, 25) == pytest.approx([50, 100])
@@ -94,7 +94,7 @@ def test_the_whole_frame_is_not_resampled():
     assert np.array_equal(apply_window(SourceFrame(frame, 60, 80, 1), affine, (60, 80)), frame)
 
 
-def test_visible_cells_are_those_with_their_centre_in_the_frame():
+def test_visible_cells_are_those_with_their_center_in_the_frame():
     affine = np.array([[1.0, 0, -8], [0, 1, 0]])  # the frame starts at x = 8 of the output, and is 14 wide
     assert visible_cells(affine, (8, 14), (8, 32), 8).tolist() == [[False, True, True, False]]
 

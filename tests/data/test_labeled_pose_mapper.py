@@ -80,9 +80,9 @@ def test_a_mirrored_person_keeps_left_left(record):
     assert keypoints[0, LEFT_KNEE].tolist() == [60 - 18, 20, 1]
 
 
-def test_people_whose_centre_is_outside_and_joints_outside_are_gone(record):
-    """A view of columns 25 to 55: the last person's centre is in it, but not the knee at 55.5; the first one's knee
-    is, but not the centre."""
+def test_people_whose_center_is_outside_and_joints_outside_are_gone(record):
+    """A view of columns 25 to 55: the last person's center is in it, but not the knee at 55.5; the first one's knee
+    is, but not the center."""
     record["annotations"][1]["keypoints"][3 * RIGHT_KNEE] = 27
     record["annotations"][3]["keypoints"][3 * LEFT_KNEE] = 55.5
     instances = one_view(record, crop((40.0, 20.0)))["instances"]
@@ -95,7 +95,7 @@ def test_people_whose_centre_is_outside_and_joints_outside_are_gone(record):
 
 
 def test_joints_outside_can_stay_labeled(record):
-    """Columns 25 to 55: the last person's centre is inside, the knee at 57 is not, nor is anything with the nose."""
+    """Columns 25 to 55: the last person's center is inside, the knee at 57 is not, nor is anything with the nose."""
     record["annotations"][3]["keypoints"][3 * LEFT_KNEE] = 57
     instances = one_view(record, crop((40.0, 20.0)), joints_outside=True)["instances"]
     assert instances.gt_boxes.tensor.tolist() == [[19, 10, 30, 30]]

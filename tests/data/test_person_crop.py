@@ -16,7 +16,7 @@ def square(height=60, width=80, x=40, y=20, side=12):
 
 @pytest.mark.parametrize("scale", [0.37, 0.5, 1.0, 2.0])
 def test_pixels_and_coordinates_agree(scale):
-    """The bright square's centre of mass is where its centre's coordinates go."""
+    """The bright square's center of mass is where its center's coordinates go."""
     crop = CropTransform(scale, (45.0, 27.0), (64, 96), FILL)
     bright = crop.apply_image(square())[..., 0].astype(float)
     bright[bright < 20] = 0  # without the padding
@@ -27,7 +27,7 @@ def test_pixels_and_coordinates_agree(scale):
     assert abs(np.sqrt(mask.sum()) - 12 * scale) < 1  # whole pixels
 
 
-def test_the_centre_comes_to_the_middle_and_what_is_outside_is_filled():
+def test_the_center_comes_to_the_middle_and_what_is_outside_is_filled():
     crop = CropTransform(1.0, (0.0, 0.0), (40, 50), FILL)
     image = crop.apply_image(np.full((60, 80, 3), 200, np.uint8))
     assert image.shape == (40, 50, 3)
@@ -44,7 +44,7 @@ def test_shrinking_averages():
     np.testing.assert_allclose(middle, 50, atol=2)
 
 
-def test_a_random_persons_centre_at_a_scale_relative_to_the_fit():
+def test_a_random_persons_center_at_a_scale_relative_to_the_fit():
     boxes = np.array([[0.0, 0.0, 10.0, 20.0], [50.0, 30.0, 70.0, 50.0]])
     crop = RandomPersonCrop((0.5, 1.5), (120, 160), FILL)
     drawn = [crop.get_transform(square(), boxes) for _ in range(200)]

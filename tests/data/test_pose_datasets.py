@@ -54,7 +54,7 @@ def test_coco(write):
     (record,) = load_coco_keypoints(write(coco_file()), "images")
     assert record["file_name"] == "images/a.jpg" and all(record["annotated_joints"])
     pose, crowd = poses_of([record])
-    assert pose[1].tolist() == [10.5, 101.5, 2] and pose[9].tolist() == [0, 0, 0]  # pixels' centres are at .5
+    assert pose[1].tolist() == [10.5, 101.5, 2] and pose[9].tolist() == [0, 0, 0]  # pixels' centers are at .5
     assert not crowd.any() and record["annotations"][1]["iscrowd"] == 1
     assert [p["category_id"] for p in record["annotations"]] == [0, 0]
 

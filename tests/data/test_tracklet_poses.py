@@ -32,7 +32,7 @@ def pose(**joints):
 
 
 def red(index):
-    """Pose of colour 0 of the scene: its upper corners are the ears, the lower ones the knees."""
+    """Pose of color 0 of the scene: its upper corners are the ears, the lower ones the knees."""
     y, x = np.nonzero(np.abs(scene(index).astype(int) - [30, 30, 220]).max(2) < 60)
     left, top, right, bottom = x.min(), y.min(), x.max() + 1, y.max() + 1
     return pose(

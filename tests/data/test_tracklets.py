@@ -23,12 +23,12 @@ HEIGHT, WIDTH = 64, 96
 
 
 def red(index):
-    """Mask of colour 0 of the scene."""
+    """Mask of color 0 of the scene."""
     return (np.abs(scene(index).astype(int) - [30, 30, 220]).max(2) < 60).astype(np.uint8)
 
 
 def content(names=("a",), num_frames=16, size=(HEIGHT, WIDTH)):
-    """The true tracklet of colour 0 in each video, but for its first frame."""
+    """The true tracklet of color 0 in each video, but for its first frame."""
     videos, annotations = [], []
     for i, name in enumerate(names, start=1):
         files = [f"{name}/{t:05d}.jpg" for t in range(num_frames)]

@@ -1,4 +1,4 @@
-"""Pairs and clips of unlabeled video: which frames, their mapping, colours, and what happens to bad files."""
+"""Pairs and clips of unlabeled video: which frames, their mapping, colors, and what happens to bad files."""
 
 import cv2
 import numpy as np
@@ -154,7 +154,7 @@ def test_cells_beyond_the_edge_are_invalid(records):
     assert (sample["image"][:, padded] == 128).float().mean() > 0.8
 
 
-def test_frames_are_jittered_apart_and_colours_are_not(records):
+def test_frames_are_jittered_apart_and_colors_are_not(records):
     plain, jittered = mapper(), mapper(COLOR_JITTER=0.5, HUE_JITTER=0.1, INTERVAL=[1, 1])
     one_frame = dict(records["folder"], file_names=records["folder"]["file_names"][:1])
     sample, expected = jittered(one_frame), plain(one_frame)
@@ -163,7 +163,7 @@ def test_frames_are_jittered_apart_and_colours_are_not(records):
         assert torch.equal(sample[f"{prefix}colors"], expected["colors"])
 
 
-def test_colour_is_dropped_from_some_frames_but_not_from_the_target(records):
+def test_color_is_dropped_from_some_frames_but_not_from_the_target(records):
     map_video = mapper(GREY_PROB=0.5)
     grey = []
     for _ in range(30):
@@ -177,8 +177,8 @@ def test_colour_is_dropped_from_some_frames_but_not_from_the_target(records):
     assert len(pairs) == 4  # independently
 
 
-def test_lab_colours_by_hand():
-    """White is L 100 without colour, red is Lab (53.24, 80.09, 67.20); black and white make a middle grey."""
+def test_lab_colors_by_hand():
+    """White is L 100 without color, red is Lab (53.24, 80.09, 67.20); black and white make a middle grey."""
     white = lab_colors(np.full((8, 8, 3), 255, np.uint8), 8)[0, 0]
     assert white.tolist() == pytest.approx([(255 - 128) / 128, 0, 0], abs=2e-3)
     red = np.zeros((8, 8, 3), np.uint8)

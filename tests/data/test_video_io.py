@@ -52,7 +52,7 @@ def test_written_video_is_read_back_frame_by_frame(tmp_path):
     assert frames.num_bad_frames == 0
 
 
-def test_colour_order_is_bgr(tmp_path):
+def test_color_order_is_bgr(tmp_path):
     blue = np.zeros((HEIGHT, WIDTH, 3), np.uint8)
     blue[..., 0] = 255
     with VideoWriter(tmp_path / "blue.mp4", 10) as writer:

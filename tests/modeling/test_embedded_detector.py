@@ -114,9 +114,9 @@ def test_ground_truth_is_read_in_the_padded_frame(mask_rcnn, masks):
     maps = torch.stack([cell_column, cell_column.mT], dim=1)
     (places,) = mask_rcnn.locate_ground_truth(mask_rcnn.embedding_head, [instances], (96, 96))
     assert places.gt_index.tolist() == [0, 1] and len(places.gt_ids.unique()) == 2
-    (centres,) = mask_readout([maps], [instance_masks(places, (24, 24))])
+    (centers,) = mask_readout([maps], [instance_masks(places, (24, 24))])
     expected = torch.from_numpy(SQUARES).view(2, 2, 2).mean(dim=1) / 4 - 0.5  # x, y in cells
-    torch.testing.assert_close(centres, expected, atol=0.02 if masks != "polygon" else 0.2, rtol=0)
+    torch.testing.assert_close(centers, expected, atol=0.02 if masks != "polygon" else 0.2, rtol=0)
 
 
 def test_inference_adds_embeddings_read_at_the_predicted_masks(mask_rcnn, backbone_passes):

@@ -72,7 +72,7 @@ def linear_mask_head(shapes, **options):
 
 
 @pytest.mark.parametrize("side", [0, 4, 9])
-def test_cell_readout_is_the_cell_that_holds_the_centre(side):
+def test_cell_readout_is_the_cell_that_holds_the_center(side):
     sides = [side or grid for grid in GRIDS]
     maps = [torch.randn(3, 2, s, s) for s in sides]
     cells, expected = [], []

@@ -29,7 +29,7 @@ def test_heatmaps_are_averaged_to_the_feature():
 
 
 def test_bilinear_reading_by_hand():
-    """A map of stride 4 whose values are the x and y of its cells' centres says where it was read."""
+    """A map of stride 4 whose values are the x and y of its cells' centers says where it was read."""
     x, y = torch.meshgrid(torch.arange(5) * 4 + 2.0, torch.arange(3) * 4 + 2.0, indexing="xy")
     maps = torch.stack([torch.stack([x, y]), torch.stack([x + 100, y])])
     points = [
@@ -40,7 +40,7 @@ def test_bilinear_reading_by_hand():
     assert read.shape == (3, 2, 2)
     torch.testing.assert_close(read[0], torch.tensor([[2, 2], [9.3, 7.1]]))
     torch.testing.assert_close(read[1], torch.tensor([[118.0, 10.0], [104, 4]]))
-    torch.testing.assert_close(read[2], torch.tensor([[102.0, 2.0], [118, 6]]))  # outside the centres: the border's
+    torch.testing.assert_close(read[2], torch.tensor([[102.0, 2.0], [118, 6]]))  # outside the centers: the border's
 
 
 def test_nobody_is_read_with_a_gradient():

@@ -71,7 +71,7 @@ def test_categories(follow, cost):
     assert follow(frames, "SPATIAL.COST", cost, "SPATIAL.SAME_CATEGORY", False) == [[0], [0]]
 
 
-def test_mask_centres_and_areas():
+def test_mask_centers_and_areas():
     centers, areas = _mask_centers(mask((10, 20, 14, 30), (0, 0, 1, 1), (0, 0, 0, 0)).numpy())
     np.testing.assert_allclose(centers, [[12, 25], [0.5, 0.5], [0, 0]])
     assert areas.tolist() == [40, 1, 0]

@@ -39,7 +39,7 @@ def test_mask_is_blended_in_the_color_of_the_identity():
     frame = grey()
     drawn = TrackDrawer(mask_opacity=0.4).draw(frame, instances_of((240, 320), [(100, 80, 200, 180)], [5]))
     expected = 0.6 * 128 + 0.4 * np.array(track_color(5)[::-1])
-    assert np.abs(drawn[110, 120] - expected).max() <= 1  # inside, off the centre
+    assert np.abs(drawn[110, 120] - expected).max() <= 1  # inside, off the center
     assert (frame == 128).all(), "the input is left alone"
     touched = changed(frame, drawn)
     touched[:180, 90:] &= False  # mask, outline and label
@@ -106,7 +106,7 @@ def trail_pixels(drawer, boxes_by_frame):
 def test_trail_shows_where_the_object_was():
     steps = [[(20 + 10 * i, 100, 40 + 10 * i, 120)] for i in range(15)]
     trail = trail_pixels(TrackDrawer(), steps)
-    assert trail[108:113, 32:150].any(axis=0).all(), "from the first centre to the object"
+    assert trail[108:113, 32:150].any(axis=0).all(), "from the first center to the object"
     assert not trail[:100].any() and not trail[125:].any()
 
 

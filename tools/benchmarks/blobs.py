@@ -30,7 +30,7 @@ class YouTubeVISCase:
 
 @dataclass(frozen=True)
 class Blobs:
-    """N wobbly ellipses over T frames: ``box`` (N, T, 4) centre x, y and half width, height; ``phase`` (N,)."""
+    """N wobbly ellipses over T frames: ``box`` (N, T, 4) center x, y and half width, height; ``phase`` (N,)."""
 
     box: np.ndarray
     phase: np.ndarray
@@ -45,8 +45,8 @@ def moving_blobs(rng: np.random.Generator, count: int, case: YouTubeVISCase) -> 
     aspect = np.exp(rng.uniform(-0.5, 0.5, (count, 1, 1)))
     sides = np.concatenate([half * aspect, half / aspect], axis=2) * np.clip(growth, 0.5, 2)
     # A blob that would leave the frame comes back on the other side.
-    centre = (start + speed * frames[None, :, None]) % size
-    return Blobs(np.concatenate([centre, sides], axis=2), rng.uniform(0, 6, count))
+    center = (start + speed * frames[None, :, None]) % size
+    return Blobs(np.concatenate([center, sides], axis=2), rng.uniform(0, 6, count))
 
 
 def runs_of(

@@ -79,13 +79,13 @@ def shrink_masks(masks: Sequence[np.ndarray], windows: np.ndarray, stride: int, 
         size: (h, w) of the result.
     """
     out = np.zeros((len(masks), *size), dtype=bool)
-    centre = ((stride - 1) // 2, stride // 2)
+    center = ((stride - 1) // 2, stride // 2)
     for target, mask, (y0, y1, x0, x1) in zip(out, masks, windows):
         top, left = y0 // stride, x0 // stride
         window = mask[top * stride : y1, left * stride : x1].view(np.uint8)
         count = np.zeros((-(-window.shape[0] // stride), -(-window.shape[1] // stride)), dtype=np.uint8)
-        for row in centre:
-            for col in centre:
+        for row in center:
+            for col in center:
                 samples = window[row::stride, col::stride]
                 count[: samples.shape[0], : samples.shape[1]] += samples
         target[top : top + count.shape[0], left : left + count.shape[1]] = count >= 2

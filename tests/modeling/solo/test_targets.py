@@ -105,15 +105,15 @@ def test_definition(seed, count):
             labels[image, row, col] = classes[image][instance]
         assert torch.equal(targets.categories[level], labels)
 
-        # The centre pixels of a block of the padded mask: at least two of four.
+        # The center pixels of a block of the padded mask: at least two of four.
         cell_masks = targets.instance_masks[level][targets.mask_index[level]]
         assert cell_masks.shape == (len(on_level), padded_size[0] // stride, padded_size[1] // stride)
         for (image, *_, instance), mask in zip(on_level.tolist(), cell_masks):
             padded = np.zeros(padded_size, dtype=int)
             padded[:90, :123] = masks[image][instance]
             blocks = padded.reshape(padded_size[0] // stride, stride, padded_size[1] // stride, stride)
-            centre = slice(stride // 2 - 1, stride // 2 + 1)
-            middle = blocks[:, centre, :, centre]
+            center = slice(stride // 2 - 1, stride // 2 + 1)
+            middle = blocks[:, center, :, center]
             np.testing.assert_array_equal(mask.numpy(), middle.sum(axis=(1, 3)) >= 2)
 
 

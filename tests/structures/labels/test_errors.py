@@ -143,8 +143,8 @@ def test_what_a_target_cannot_hold_is_named_before_anything_is_written(tmp_path)
     assert sum(line.startswith("left out: ") for line in lines) == 3
     with pytest.raises(AnnotationError, match=r"mot cannot hold 1 masks .*; --drop masks"):
         convert("mot")
-    with pytest.raises(AnnotationError, match="'colour' is nothing that is lost"):
-        convert("mot", ["colour"])
+    with pytest.raises(AnnotationError, match="'color' is nothing that is lost"):
+        convert("mot", ["color"])
     with pytest.raises(AnnotationError, match="'yolo9' is no format of labels"):
         convert("yolo9")
     with pytest.raises(FileExistsError):

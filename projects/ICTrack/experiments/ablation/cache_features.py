@@ -32,7 +32,7 @@ from .training_data import MAP_STRIDE
 
 # Cached views of each image; a batch draws some of them.
 NUM_VIEWS = 4
-# Side in pixels of the cells over which backbone taps and colours are averaged for pixel-level objectives.
+# Side in pixels of the cells over which backbone taps and colors are averaged for pixel-level objectives.
 TAP_CELL, COLOR_CELL = 16, 8
 # Detections of a lower score are not kept; no tracker sees them.
 MIN_SCORE = 0.15
@@ -55,17 +55,17 @@ class FeatureExtractor:
         model.embedding_head = self._bank
 
     @torch.no_grad()
-    def views(self, records: Sequence[dict[str, Any]], own_colours: bool = False) -> dict[str, Any]:
+    def views(self, records: Sequence[dict[str, Any]], own_colors: bool = False) -> dict[str, Any]:
         """Features of ``NUM_VIEWS`` augmented views of each image, under "features"; unreadable images are left out.
 
         Args:
             records: Dataset dicts of Detectron2.
-            own_colours: Whether colours are left unjittered.
+            own_colors: Whether colors are left unjittered.
         """
         cfg = self._cfg.clone()
         cfg.defrost()
         cfg.INPUT.NUM_VIEWS = NUM_VIEWS
-        if own_colours:
+        if own_colors:
             cfg.INPUT.COLOR_JITTER = cfg.INPUT.HUE_JITTER = 0.0
         mapper = LabeledImageMapper(cfg, len(records))
         parts = []
@@ -111,7 +111,7 @@ class FeatureExtractor:
 
     def unlabeled(self, dataset: str, gt: dict[str, Any], videos: Sequence[int]) -> dict[str, Any]:
         """Detections and features of unlabeled clips, see :meth:`clips`: "features" of all frames without maps, and
-        "sparse" ones of every ``MAP_STRIDE``-th frame with maps and colours. Only "clips" hold ground truth."""
+        "sparse" ones of every ``MAP_STRIDE``-th frame with maps and colors. Only "clips" hold ground truth."""
         if not videos:
             return {"clips": []}
         clips, maps_of_frames = self._detect(dataset, gt, videos, map_stride=MAP_STRIDE)
@@ -135,7 +135,7 @@ class FeatureExtractor:
             zoom: Smallest and largest magnification; 1 shows the whole frame.
 
         Returns:
-            Features with grid maps, colours and assigned cells; ``ids`` number the detections of all clips.
+            Features with grid maps, colors and assigned cells; ``ids`` number the detections of all clips.
         """
         per_clip = len(sources) // len(clips)
         first = np.cumsum([0, *(len(frame.rles) for clip in clips for frame in clip.frames)])
@@ -231,7 +231,7 @@ class FeatureExtractor:
         maps_of_frames: Sequence[dict[str, Tensor]] | None,
         stride: int = 1,
     ) -> CachedFeatures:
-        """Features of the clips' frames, with maps where these are given, of sparse clips with colours and cells."""
+        """Features of the clips' frames, with maps where these are given, of sparse clips with colors and cells."""
         frames = [frame for clip in clips for frame in clip.frames]
         lengths = [len(clip.frames) for clip in clips]
         sources = torch.tensor(videos).repeat_interleave(torch.tensor(lengths))

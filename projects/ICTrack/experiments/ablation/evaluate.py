@@ -64,8 +64,8 @@ class Measurement:
         spatial = dict(zip(("spatial", "iou"), spatial_methods()))
         if name in spatial:
             return self._measure(spatial[name])
-        if name == "mean_colour":
-            return self._measure(appearance_method(name, "colour"))
+        if name == "mean_color":
+            return self._measure(appearance_method(name, "color"))
         return self.rows(pooled)
 
     def rows(self, features: Mapping[str, Tensor]) -> list[dict[str, Any]]:

@@ -87,7 +87,7 @@ class Row:
 
 
 # Methods without a head; they are the same in both forms.
-PLAIN_METHODS = ("spatial", "iou", "mean_colour", "frozen")
+PLAIN_METHODS = ("spatial", "iou", "mean_color", "frozen")
 
 _IMAGE = "image"  # placeholder for the form's head in IMAGE_HEADS
 _HEADS_OF_METHOD: dict[str, tuple[str, ...]] = {

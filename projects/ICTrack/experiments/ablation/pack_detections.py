@@ -18,7 +18,7 @@ MATCH_IOU = 0.5
 
 
 def pack_clips(clips: Sequence[DetectedClip]) -> list[dict[str, Any]]:
-    """Clips as :meth:`Cache.write` stores them; of their features only "colour" is kept."""
+    """Clips as :meth:`Cache.write` stores them; of their features only "color" is kept."""
     return [
         {
             "video_id": clip.video["id"],
@@ -28,7 +28,7 @@ def pack_clips(clips: Sequence[DetectedClip]) -> list[dict[str, Any]]:
                     "scores": frame.detections.scores,
                     "classes": frame.detections.pred_classes,
                     "counts": [rle["counts"] for rle in frame.rles],
-                    "colour": frame.features["colour"],
+                    "color": frame.features["color"],
                     "gt_index": torch.from_numpy(frame.gt_index),
                     "similarity": torch.from_numpy(frame.similarity),
                 }
@@ -61,7 +61,7 @@ def _unpack_frame(frame: dict[str, Any], size: tuple[int, int]) -> DetectedFrame
     )
     rles = [{"size": list(size), "counts": counts} for counts in frame["counts"]]
     gt_index, similarity = frame["gt_index"].numpy(), frame["similarity"].numpy()
-    return DetectedFrame(detections, rles, {"colour": frame["colour"]}, gt_index, similarity)
+    return DetectedFrame(detections, rles, {"color": frame["color"]}, gt_index, similarity)
 
 
 def true_identities(clips: Sequence[DetectedClip]) -> Tensor:

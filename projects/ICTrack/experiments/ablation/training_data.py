@@ -17,7 +17,7 @@ from .pack_detections import unpack_clips
 MAP_STRIDE = 2
 # Shards of every cached set; processes share them out.
 NUM_SHARDS = 8
-# Set of augmented views of single unlabeled frames -> whether they keep their own colours.
+# Set of augmented views of single unlabeled frames -> whether they keep their own colors.
 AUGMENTED = {"augmented": False, "warped": True}
 # Set of windows onto the unlabeled clips, at half the size at which these are tracked (as in full-scale training) ->
 # windows of a clip, and (smallest, largest) zoom. At zoom 2 objects are as large as where they are tracked.
@@ -51,7 +51,7 @@ class TrainingData:
 
     @cached_property
     def warped(self) -> CachedFeatures:
-        """Augmented views of single unlabeled frames in their own colours, with predicted masks."""
+        """Augmented views of single unlabeled frames in their own colors, with predicted masks."""
         return self._read("warped", with_maps=self._form == "paper")
 
     @cached_property

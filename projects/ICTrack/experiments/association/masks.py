@@ -152,7 +152,7 @@ def detect_clips(
         max_detections: Number of best detections kept of each frame.
 
     Returns:
-        Clips that the loader yields. Their features are those of the bank and "colour", the mean CIELAB colour inside
+        Clips that the loader yields. Their features are those of the bank and "color", the mean CIELAB color inside
         the mask.
     """
     clips = {
@@ -182,7 +182,7 @@ def detect_clips(
             **({"grid_cells": instances.grid_cells} if instances.has("grid_cells") else {}),
         )
         features = bank.split(instances.embeddings)
-        features["colour"] = _mean_colour(inputs[0]["image"], masks)
+        features["color"] = _mean_color(inputs[0]["image"], masks)
         clip.frames.append(DetectedFrame(detections, rles, features, gt_index, similarity))
     return [clip for clip in clips.values() if clip.frames]
 
@@ -316,8 +316,8 @@ def measure(
     }
 
 
-def _mean_colour(image: Tensor, masks: np.ndarray) -> Tensor:
-    """(N, 3) mean CIELAB colour inside each mask, relative to mid-gray, so that cosines compare hues.
+def _mean_color(image: Tensor, masks: np.ndarray) -> Tensor:
+    """(N, 3) mean CIELAB color inside each mask, relative to mid-gray, so that cosines compare hues.
 
     Args:
         image: (3, H, W) uint8 RGB image.

@@ -64,7 +64,7 @@ def methods() -> list[Method]:
     """Methods compared by the quick-start."""
     return [
         *spatial_methods(),
-        appearance_method("mean mask colour", "colour"),
+        appearance_method("mean mask color", "color"),
         appearance_method("frozen backbone features", "frozen"),
         appearance_method("untrained head", "untrained"),
         appearance_method(IMAGE_ONLY, "image"),

@@ -37,7 +37,7 @@ from ictrack.engine.video_run import track_video
 from ictrack.engine.video_tracker import VideoTracker
 from ictrack.visualization.draw_tracks import TrackDrawer
 
-IMAGE_ONLY, OURS, BASELINE = "learnt from stills", "learnt from stills and clips", spatial_methods()[0].name
+IMAGE_ONLY, OURS, BASELINE = "learnt from images", "learnt from images and clips", spatial_methods()[0].name
 # File of the real clip that a published detector tracked before the training, beside the report.
 REAL_CLIP = "real_clip.mp4"
 # Smallest IoU of a track and its object.
@@ -88,7 +88,7 @@ def write_quickstart_report(
         columns = [f"frame {large * column + small * phase}" for column in range(len(shown_clip.frames))]
         caption = (
             f"Every {large}th frame of an evaluation clip, {description}. The same detections in both rows; "
-            "a colour is an identity."
+            "a color is an identity."
         )
         sections.append(Filmstrip(f"Clip {number + 1}: {description}", rows, columns, caption, width=180))
         if len(sections) == 3:

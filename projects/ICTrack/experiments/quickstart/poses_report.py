@@ -77,7 +77,7 @@ def write_pose_report(
         columns = [f"frame {skip * column}" for column in range(len(strip[0].images))]
         caption = (
             f"{every_nth(skip).capitalize()} frame of an evaluation clip, {description}. The same detections in both "
-            "rows; a colour is an identity."
+            "rows; a color is an identity."
         )
         sections.append(Filmstrip(f"Clip {unit + 1}: {description}", strip, columns, caption, width=235))
         if len(sections) == 2:

@@ -1,6 +1,6 @@
 """Characters, photos and clips of ``synthetic/assets/``, decoded once a process.
 
-Colours are BGR. Characters hold premultiplied alpha, so that warping, halving and blurring them leaves no fringe.
+Colors are BGR. Characters hold premultiplied alpha, so that warping, halving and blurring them leaves no fringe.
 """
 
 from __future__ import annotations
@@ -117,8 +117,8 @@ def load_sprite(character: Character) -> Sprite:
     return Sprite(character, _halvings(premultiplied))
 
 
-def recolour(sprite: Sprite, hue: float, tint: Sequence[float]) -> Sprite:
-    """Look-alike in another colour: the hue is turned, or a character with little colour is tinted.
+def recolor(sprite: Sprite, hue: float, tint: Sequence[float]) -> Sprite:
+    """Look-alike in another color: the hue is turned, or a character with little color is tinted.
 
     Args:
         sprite: Character.

@@ -1,7 +1,7 @@
 """Build of ``synthetic/assets/`` from a folder of Fluent Emoji and folders of photos and clips (for maintainers).
 
 This module assigns characters, photos and clips to splits. A *family* (a character in all its poses, its face and
-recoloured twins) is in exactly one split, and so is a photo or a clip.
+recolored twins) is in exactly one split, and so is a photo or a clip.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ ANIMATED = {
     },
 }  # fmt: skip
 
-# File name in the given folders -> split, and the colour (B, G, R) of gray textures.
+# File name in the given folders -> split, and the color (B, G, R) of gray textures.
 PHOTOS: dict[str, tuple[str, tuple[float, float, float] | None]] = {
     "000000000785.jpg": ("train", None),
     "000000128372.jpg": ("train", None),
@@ -238,7 +238,7 @@ def _read_frames(path: Path, side: int) -> list[np.ndarray]:
     outer = [-(-(n + 2) // 4) * 4 for n in inner]
     resized = []
     for frame in frames:
-        # Pillow weights colours by alpha.
+        # Pillow weights colors by alpha.
         small = np.asarray(Image.fromarray(frame[window]).resize(inner, Image.Resampling.LANCZOS))
         padded = np.zeros((outer[1], outer[0], 4), np.uint8)
         top, left = (outer[1] - inner[1]) // 2, (outer[0] - inner[0]) // 2

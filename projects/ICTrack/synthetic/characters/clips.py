@@ -25,7 +25,7 @@ class ClipStyle:
     """Shares and probabilities of a kind of clip."""
 
     animated_share: float = 0.5
-    recoloured_probability: float = 0.4
+    recolored_probability: float = 0.4
     same_family_probability: float = 0.35
     leaves_probability: float = 0.35
     light_drift: float = 0.12
@@ -35,10 +35,10 @@ class Actor:
     """Object of a clip, with all of its movement drawn in advance."""
 
     def __init__(
-        self, rng: np.random.Generator, sprite: Sprite, recoloured: bool, length: int, height: int, width: int,
+        self, rng: np.random.Generator, sprite: Sprite, recolored: bool, length: int, height: int, width: int,
         style: ClipStyle,
     ):  # fmt: skip
-        self.sprite, self.recoloured = sprite, recoloured
+        self.sprite, self.recolored = sprite, recolored
         category = sprite.character.category
         size = float(np.exp(rng.uniform(np.log(MIN_SIZE), np.log(MAX_SIZE))))
         speed = size * rng.uniform(0.03, 0.085)
@@ -66,9 +66,9 @@ class Actor:
         self.frame = np.floor(rng.uniform(0, 36) + np.cumsum(rate * (0.45 + 0.55 * moving))).astype(int)
         self.hop = -0.05 * size * np.abs(gait) * (category in ("person", "animal"))
 
-    def pose(self, time: int, offset: np.ndarray, zoom: float, centre: np.ndarray) -> Pose:
-        """Pose seen by a camera moved by ``offset`` and zoomed about ``centre``."""
-        x, y = (self.path[time] + [0, self.hop[time]] - offset - centre) * zoom + centre
+    def pose(self, time: int, offset: np.ndarray, zoom: float, center: np.ndarray) -> Pose:
+        """Pose seen by a camera moved by ``offset`` and zoomed about ``center``."""
+        x, y = (self.path[time] + [0, self.hop[time]] - offset - center) * zoom + center
         angle = self.yaw[time] + self.yaw_sway[time]
         cos = np.cos(angle)
         return Pose(
@@ -89,7 +89,7 @@ class Clip:
     """Scene over time. Iterate once: (image (H, W, 3) uint8 BGR, [visible mask (H, W) bool of each actor]).
 
     Attributes:
-        characters: (character, whether it is recoloured) of each actor.
+        characters: (character, whether it is recolored) of each actor.
         background: File of the background.
     """
 
@@ -110,11 +110,11 @@ class Clip:
         self.background = background.file
         count = int(rng.integers(MIN_OBJECTS, MAX_OBJECTS + 1))
         cast = draw_cast(
-            rng, characters_of(split), count, style.animated_share, style.recoloured_probability,
+            rng, characters_of(split), count, style.animated_share, style.recolored_probability,
             style.same_family_probability,
         )  # fmt: skip
-        self._actors = [Actor(rng, sprite, recoloured, length, height, width, style) for sprite, recoloured in cast]
-        self.characters: list[tuple[Character, bool]] = [(a.sprite.character, a.recoloured) for a in self._actors]
+        self._actors = [Actor(rng, sprite, recolored, length, height, width, style) for sprite, recolored in cast]
+        self.characters: list[tuple[Character, bool]] = [(a.sprite.character, a.recolored) for a in self._actors]
         # Real clips already have a camera movement.
         self._view = View(rng, background, height, width, CAMERA_REACH if background.kind == "photo" else 0.0)
         self._offset, self._zoom = camera(rng, length, self._view.reach)
@@ -125,11 +125,11 @@ class Clip:
         return self.length
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, list[np.ndarray]]]:
-        centre = np.array([self.width, self.height]) / 2
+        center = np.array([self.width, self.height]) / 2
         for time in range(self.length):
             offset, zoom = self._offset[time], self._zoom[time]
             background = self._view.frame(time, offset, zoom)
-            poses = [actor.pose(time, offset, zoom, centre) for actor in self._actors]
+            poses = [actor.pose(time, offset, zoom, center) for actor in self._actors]
             order = sorted(range(len(poses)), key=lambda i: poses[i].y + 0.4 * poses[i].size)
             lit, masks = compose(background, [(self._actors[i].sprite, poses[i]) for i in order], self._light.at(time))
             by_actor = [masks[order.index(i)] for i in range(len(poses))]

@@ -147,8 +147,8 @@ def _make_still(folder: Path, rng: np.random.Generator, config: SampleConfig, sp
     name = f"{index:06d}.jpg"
     write_jpeg(folder / "images" / name, still.image, int(rng.integers(60, 96)))
     objects = [
-        {**_identity(character, recoloured), **_shape(mask)}
-        for character, recoloured, mask in still.objects
+        {**_identity(character, recolored), **_shape(mask)}
+        for character, recolored, mask in still.objects
         if np.count_nonzero(mask) >= config.min_visible_still
     ]
     image = {"file_name": name, "height": config.height, "width": config.width, "background": still.background}
@@ -186,12 +186,12 @@ def _write_frames(folder: Path, clip: Clip, config: SampleConfig) -> Iterator[li
         yield masks
 
 
-def _identity(character: Character, recoloured: bool) -> Record:
+def _identity(character: Character, recolored: bool) -> Record:
     return {
         "category_id": CATEGORIES.index(character.category) + 1,
         "character": character.key,
         "family": character.family,
-        "recoloured": recoloured,
+        "recolored": recolored,
     }
 
 

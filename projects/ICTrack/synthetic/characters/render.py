@@ -107,12 +107,12 @@ def _placement(sprite: Sprite, pose: Pose) -> Matrix:
     height, width = sprite.character.size
     scale = pose.size / max(height, width)
     cos, sin = np.cos(np.deg2rad(pose.angle)), np.sin(np.deg2rad(pose.angle))
-    centre = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1.0]])
+    center = np.array([[1, 0, -(width - 1) / 2], [0, 1, -(height - 1) / 2], [0, 0, 1.0]])
     bend = np.array([[1, -pose.bend * 0.5, 0], [0, 1, 0], [0, 0, 1.0]])
     stretch = np.diag([scale * pose.width, scale * pose.height, 1.0])
     tilt = np.array([[1, 0, 0], [0, 1, 0], [pose.tilt / pose.size, 0, 1.0]])
     place = np.array([[cos, -sin, pose.x], [sin, cos, pose.y], [0, 0, 1.0]])
-    return place @ tilt @ stretch @ bend @ centre
+    return place @ tilt @ stretch @ bend @ center
 
 
 def _project(matrix: Matrix, sprite: Sprite) -> np.ndarray:
@@ -216,12 +216,12 @@ def illuminate(canvas: np.ndarray, light: Light) -> None:
 
 
 def thumbnail(background: np.ndarray) -> np.ndarray:
-    """(6, 10, 3) float32 brightness and colour of a background."""
+    """(6, 10, 3) float32 brightness and color of a background."""
     return cv2.resize(background, (10, 6), interpolation=cv2.INTER_AREA).astype(np.float32)
 
 
 def ambient_gain(ambient: np.ndarray, center: tuple[float, float], shape: tuple[int, int]) -> np.ndarray:
-    """Factors of blue, green and red that adapt an object to the brightness and colour around it.
+    """Factors of blue, green and red that adapt an object to the brightness and color around it.
 
     Args:
         ambient: Result of :func:`thumbnail`.

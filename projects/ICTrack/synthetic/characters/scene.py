@@ -16,12 +16,12 @@ from .assets import (
     load_clip,
     load_photo,
     load_sprite,
-    recolour,
+    recolor,
 )
 from .motion import smooth_noise
 from .render import Light
 
-# Tints of blue, green and red for look-alikes of characters with little colour.
+# Tints of blue, green and red for look-alikes of characters with little color.
 TINTS = ((0.5, 0.62, 1.0), (1.0, 0.72, 0.5), (0.55, 1.0, 0.62), (1.0, 0.55, 0.9), (0.42, 0.85, 1.0))
 
 
@@ -44,8 +44,8 @@ def draw_character(rng: np.random.Generator, pool: Sequence[Character], animated
 
 
 def draw_look_alike(rng: np.random.Generator, sprite: Sprite) -> Sprite:
-    """Character in a clearly different colour."""
-    return recolour(sprite, rng.uniform(70, 290), TINTS[rng.integers(len(TINTS))])
+    """Character in a clearly different color."""
+    return recolor(sprite, rng.uniform(70, 290), TINTS[rng.integers(len(TINTS))])
 
 
 def draw_cast(
@@ -53,37 +53,37 @@ def draw_cast(
     pool: Sequence[Character],
     count: int,
     animated_share: float,
-    recoloured_probability: float,
+    recolored_probability: float,
     same_family_probability: float,
 ) -> list[tuple[Sprite, bool]]:
-    """(sprite, whether it is recoloured) of ``count`` objects that all look different.
+    """(sprite, whether it is recolored) of ``count`` objects that all look different.
 
     Args:
         rng: Generator.
         pool: Characters.
         count: Number of objects.
         animated_share: See :func:`draw_character`.
-        recoloured_probability: Probability that one object is another one recoloured.
+        recolored_probability: Probability that one object is another one recolored.
         same_family_probability: Probability that otherwise one object is of another one's family.
     """
     cast = [load_sprite(draw_character(rng, pool, animated_share))]
-    recoloured = [False]
+    recolored = [False]
     kind = rng.random()
-    if count > 1 and kind < recoloured_probability:
+    if count > 1 and kind < recolored_probability:
         cast.append(draw_look_alike(rng, cast[0]))
-        recoloured.append(True)
-    elif count > 1 and kind < recoloured_probability + same_family_probability:
+        recolored.append(True)
+    elif count > 1 and kind < recolored_probability + same_family_probability:
         first = cast[0].character
         relatives = [c for c in pool if c.family == first.family and c != first]
         if relatives:
             cast.append(load_sprite(relatives[rng.integers(len(relatives))]))
-            recoloured.append(False)
+            recolored.append(False)
     while len(cast) < count:
         character = draw_character(rng, pool, animated_share)
         if all(character != sprite.character for sprite in cast):
             cast.append(load_sprite(character))
-            recoloured.append(False)
-    return list(zip(cast, recoloured))
+            recolored.append(False)
+    return list(zip(cast, recolored))
 
 
 def draw_light(rng: np.random.Generator, spread: float) -> Light:
@@ -91,7 +91,7 @@ def draw_light(rng: np.random.Generator, spread: float) -> Light:
 
     Args:
         rng: Generator.
-        spread: Spread of exposure and colour temperature; 0 is neutral.
+        spread: Spread of exposure and color temperature; 0 is neutral.
     """
     warm = rng.normal(0, 0.5 * spread)
     gain = np.exp(rng.normal(0, spread)) * np.exp([-warm, rng.normal(0, 0.1 * spread), warm])
@@ -120,7 +120,7 @@ def shade_edge(height: int, width: int, angle: float, offset: float, depth: floa
 
 
 class ChangingLight:
-    """Light of a clip: exposure and colour drift, and in some clips the border of a shade moves."""
+    """Light of a clip: exposure and color drift, and in some clips the border of a shade moves."""
 
     def __init__(self, rng: np.random.Generator, length: int, height: int, width: int, drift: float):
         """
@@ -128,7 +128,7 @@ class ChangingLight:
             rng: Generator.
             length: Number of frames.
             height, width: Size of the image.
-            drift: Drift of the logarithm of the exposure; that of the colour temperature is half of it.
+            drift: Drift of the logarithm of the exposure; that of the color temperature is half of it.
         """
         self._light = draw_light(rng, spread=0.1)
         self._gain = self._light.gain
@@ -189,7 +189,7 @@ class View:
         self._scale = (size / window).min() * (rng.uniform(0.85, 1.0) if self.is_clip else rng.uniform(0.45, 0.95))
         room = (size / self._scale - window) / 2
         self.reach = np.minimum(reach, room)
-        self._centre = size / 2 + rng.uniform(-1, 1, 2) * (room - self.reach) * self._scale
+        self._center = size / 2 + rng.uniform(-1, 1, 2) * (room - self.reach) * self._scale
         self._mirrored = bool(rng.random() < 0.5)
 
     def frame(self, time: int = 0, offset: Sequence[float] = (0.0, 0.0), zoom: float = 1.0) -> np.ndarray:
@@ -202,8 +202,8 @@ class View:
         """
         scale = self._scale / zoom
         sign = -1 if self._mirrored else 1
-        centre = self._centre + np.array([sign * offset[0], offset[1]]) * scale
-        left, top = centre - np.array([self.width - 1, self.height - 1]) * scale / 2
+        center = self._center + np.array([sign * offset[0], offset[1]]) * scale
+        left, top = center - np.array([self.width - 1, self.height - 1]) * scale / 2
         if self.is_clip:
             last = max(len(self._frames) - 1, 1)
             phase = (self._first + time) % (2 * last)

@@ -19,7 +19,7 @@ ANIMATED_SHARE = 0.3
 
 @dataclass
 class Still:
-    """(H, W, 3) uint8 BGR image, and (character, whether it is recoloured, mask) of each object."""
+    """(H, W, 3) uint8 BGR image, and (character, whether it is recolored, mask) of each object."""
 
     image: np.ndarray
     objects: list[tuple[Character, bool, np.ndarray]]
@@ -39,9 +39,9 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
         light.shade = shade_edge(height, width, angle, offset, rng.uniform(0.2, 0.5), rng.uniform(4, 30))
 
     count = int(rng.integers(1, MAX_OBJECTS + 1))
-    cast = draw_cast(rng, pool, count, ANIMATED_SHARE, recoloured_probability=0.2, same_family_probability=0.15)
+    cast = draw_cast(rng, pool, count, ANIMATED_SHARE, recolored_probability=0.2, same_family_probability=0.15)
     placed = []
-    for sprite, recoloured in cast:
+    for sprite, recolored in cast:
         # Objects of crowded images are smaller.
         size = float(rng.uniform(MIN_SIZE, MAX_SIZE if count < 4 else 0.75 * MAX_SIZE))
         tumbles = sprite.character.category == "food" or rng.random() < 0.15
@@ -57,10 +57,10 @@ def make_still(rng: np.random.Generator, split: str, height: int, width: int) ->
             frame=int(rng.integers(sprite.character.frames)),
             velocity=(float(rng.normal(0, 6)), float(rng.normal(0, 3))) if rng.random() < 0.15 else (0.0, 0.0),
         )
-        placed.append((sprite, recoloured, pose))
+        placed.append((sprite, recolored, pose))
     # Objects lower in the image are nearer to the camera.
     placed.sort(key=lambda item: item[2].y + 0.4 * item[2].size)
     lit, masks = compose(view.frame(), [(sprite, pose) for sprite, _, pose in placed], light)
     image = Sensor(rng, height, width, max_noise=7.0, blur_probability=0.3).expose(rng, lit)
-    objects = [(sprite.character, recoloured, mask) for (sprite, recoloured, _), mask in zip(placed, masks)]
+    objects = [(sprite.character, recolored, mask) for (sprite, recolored, _), mask in zip(placed, masks)]
     return Still(image, objects, background.file)

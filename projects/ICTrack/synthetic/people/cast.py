@@ -23,7 +23,7 @@ def draw_people(
         rng: Generator.
         split: "train", "tune" or "val".
         count: Number of people.
-        look_alike_probability: Probability that two of them wear the same clothes in different colours.
+        look_alike_probability: Probability that two of them wear the same clothes in different colors.
         team_probability: Probability that otherwise two of them wear identical clothes.
     """
     outfits = [draw_outfit(rng, split)]

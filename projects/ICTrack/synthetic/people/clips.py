@@ -65,8 +65,8 @@ class Actor:
 
     def figure(self, time: int, offset: np.ndarray, zoom: float) -> Figure:
         """Figure seen by a camera moved by ``offset`` and zoomed about the image's center."""
-        centre = np.array([self._stage.width, self._stage.height]) / 2
-        x, y = (self.ground[time] - offset - centre) * zoom + centre
+        center = np.array([self._stage.width, self._stage.height]) / 2
+        x, y = (self.ground[time] - offset - center) * zoom + center
         stature = self._size * float(self._stage.stature(self.ground[time, 1])) * zoom
         view = Viewpoint((float(x), float(y)), stature, float(self._yaw[time]), self._stage.pitch)
         return draw_figure(self.person, self._points[time], self._heads[time], view)
@@ -200,6 +200,6 @@ class Clip:
     def _placed_prop(self, offset: np.ndarray, zoom: float) -> Prop:
         assert self._prop is not None
         sprite, x, foot, size, mirrored = self._prop
-        centre = np.array([self.width, self.height]) / 2
-        x, foot = (np.array([x, foot]) - offset - centre) * zoom + centre
+        center = np.array([self.width, self.height]) / 2
+        x, foot = (np.array([x, foot]) - offset - center) * zoom + center
         return draw_prop(sprite, float(x), float(foot), size * zoom, mirrored)

@@ -49,12 +49,12 @@ class Head:
 
     Attributes:
         tile: Name of the texture.
-        centre: (3,) center.
+        center: (3,) center.
         axes: (3, 3) left, up and forward half axes as rows, in pixels.
     """
 
     tile: str
-    centre: np.ndarray
+    center: np.ndarray
     axes: np.ndarray
 
     def extent(self) -> np.ndarray:
@@ -99,7 +99,7 @@ def face_points(head: Head) -> dict[str, tuple[np.ndarray, bool]]:
         # Ears and the tip of the nose stick out and can be seen a little from behind.
         limit = -0.12 if out else 0.0
         points[name] = (
-            head.centre + (1 + out) * unit @ head.axes,
+            head.center + (1 + out) * unit @ head.axes,
             bool(normal[2] > limit * np.linalg.norm(normal)),
         )
     return points
@@ -171,35 +171,35 @@ def person_parts(
     parts.append(head)
     left, up, front = axes
     nose = face_points(head)["nose"][0]
-    parts.append(Rod("skin", head.centre + 0.93 * front + 0.12 * up, nose, (0.1 * scale * body.head,) * 2,
+    parts.append(Rod("skin", head.center + 0.93 * front + 0.12 * up, nose, (0.1 * scale * body.head,) * 2,
                      (0.13 * scale * body.head,) * 2))  # fmt: skip
-    parts += _hair(outfit, head.centre, left, up, front, scale * body.head)
+    parts += _hair(outfit, head.center, left, up, front, scale * body.head)
     return parts, head
 
 
 def _hair(
-    outfit: Outfit, centre: np.ndarray, left: np.ndarray, up: np.ndarray, front: np.ndarray, size: float
+    outfit: Outfit, center: np.ndarray, left: np.ndarray, up: np.ndarray, front: np.ndarray, size: float
 ) -> list[Rod | Head]:
     """Parts that stick out of the head: long hair, a bun, the peak of a cap, ears."""
     parts: list[Rod | Head] = []
     if outfit.hair == "long":
-        nape = centre - 0.45 * front - 0.1 * up
+        nape = center - 0.45 * front - 0.1 * up
         parts.append(Rod("hair", nape + 0.4 * up, nape - 1.35 * up - 0.1 * front, (0.72 * size, 0.62 * size),
                          (0.4 * size, 0.25 * size), 0.55, float(np.arctan2(front[0], front[2]))))  # fmt: skip
     elif outfit.hair == "bun":
-        knot = centre - 0.75 * front + 0.75 * up
+        knot = center - 0.75 * front + 0.75 * up
         parts.append(Rod("hair", knot, knot + 0.05 * up, (0.42 * size,) * 2, (0.42 * size,) * 2))
     elif outfit.hair == "ponytail":
-        root = centre - 1.05 * front + 0.35 * up
+        root = center - 1.05 * front + 0.35 * up
         parts.append(Rod("hair", root, root - 1.3 * up - 0.35 * front, (0.3 * size, 0.16 * size),
                          (0.25 * size, 0.2 * size)))  # fmt: skip
     elif outfit.hair == "cap":
         for out, half, thick in ((1.05, 0.62, 0.17), (1.4, 0.4, 0.13)):
-            peak = centre + 0.42 * up + out * front
+            peak = center + 0.42 * up + out * front
             parts.append(Rod("hat", peak + half * left, peak - half * left, (thick * size,) * 2, (thick * size,) * 2))
     if outfit.hair != "long":
         for side in (left, -left):
-            ear = centre + 1.0 * side - 0.02 * up
+            ear = center + 1.0 * side - 0.02 * up
             parts.append(Rod("skin", ear + 0.12 * up, ear - 0.12 * up, (0.15 * size, 0.11 * size),
                              (0.15 * size, 0.12 * size)))  # fmt: skip
     return parts

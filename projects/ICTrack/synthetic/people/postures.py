@@ -32,8 +32,8 @@ class _Posture:
     def __setitem__(self, name: str, value: np.ndarray | float) -> None:
         self.angles[:, FIELD[name]] = value
 
-    def wobble(self, centre: float, size: float, period: float = 25) -> np.ndarray:
-        return centre + size * smooth_noise(self.rng, self.length, period)
+    def wobble(self, center: float, size: float, period: float = 25) -> np.ndarray:
+        return center + size * smooth_noise(self.rng, self.length, period)
 
 
 def _gait(p: _Posture, phase: np.ndarray, swing: float, elbow: float, lift: float) -> None:

@@ -27,7 +27,7 @@ class Layer:
 
     Attributes:
         x, y: Location of the layer's first pixel in the image; may be negative.
-        bgra: (h, w, 4) uint8, colours premultiplied.
+        bgra: (h, w, 4) uint8, colors premultiplied.
         depth: (SUPERSAMPLING * h, SUPERSAMPLING * w) float32 depth of the nearest surface towards the viewer in pixels,
             very low where there is none.
     """
@@ -67,7 +67,7 @@ def _bounds(parts: Sequence[Rod | Head]) -> tuple[np.ndarray, np.ndarray]:
             ends += [part.start[:2], part.end[:2]]
             reaches += [max(*part.widths, *part.caps)] * 2
         else:
-            ends.append(part.centre[:2])
+            ends.append(part.center[:2])
             reaches.append(float(part.extent().max()))
     points, reach = np.array(ends), np.array(reaches)[:, None]
     return (points - reach).min(axis=0), (points + reach).max(axis=0)
@@ -127,14 +127,14 @@ class _Buffers:
         self._write(window, rest > 0, depth, x + around * np.float32(w), y + share * np.float32(h), light)
 
     def draw_head(self, head: Head, atlas: Atlas) -> None:
-        centre = self._to_layer(head.centre)
+        center = self._to_layer(head.center)
         axes = (SUPERSAMPLING * head.axes).astype(np.float32)
-        window = self._window(centre[None, :2], SUPERSAMPLING * float(head.extent().max()))
+        window = self._window(center[None, :2], SUPERSAMPLING * float(head.extent().max()))
         if window is None:
             return
         # Points p of the ellipsoid have |M p| = 1, where M's rows are the axes over their squared lengths.
         inverse = axes / (axes**2).sum(axis=1, keepdims=True)
-        dx, dy = self._xs[:, window[1]] - np.float32(centre[0]), self._ys[window[0]] - np.float32(centre[1])
+        dx, dy = self._xs[:, window[1]] - np.float32(center[0]), self._ys[window[0]] - np.float32(center[1])
         a = float((inverse[:, 2] ** 2).sum())
         flat = [inverse[i, 0] * dx + inverse[i, 1] * dy for i in range(3)]
         b = flat[0] * inverse[0, 2] + flat[1] * inverse[1, 2] + flat[2] * inverse[2, 2]
@@ -147,12 +147,12 @@ class _Buffers:
         down = np.float32(0.5) - np.arcsin(_clip(up, -1, 1)) * np.float32(1 / np.pi)
         size = np.float32(1 / np.sqrt((axes**2).sum() / 3))
         light = (_LIGHT[0] * dx + _LIGHT[1] * dy + _LIGHT[2] * dz) * size
-        self._write(window, root > 0, centre[2] + dz, x + around * np.float32(w), y + down * np.float32(h), light)
+        self._write(window, root > 0, center[2] + dz, x + around * np.float32(w), y + down * np.float32(h), light)
 
     def resolve(self, atlas: Atlas) -> np.ndarray:
         """(h, w, 4) uint8 premultiplied BGRA image."""
         filled = self.depth > _FAR
-        colour = cv2.remap(atlas.image, self._u, self._v, cv2.INTER_LINEAR)
+        color = cv2.remap(atlas.image, self._u, self._v, cv2.INTER_LINEAR)
         # Surfaces with nearer surroundings get less light.
         near = np.where(filled, self.depth, np.float32(0))
         side = 2 * (max(self.depth.shape) // 40) + 3
@@ -160,7 +160,7 @@ class _Buffers:
         nearer = cv2.blur(near, (side, side)) / np.maximum(weight, np.float32(1e-3)) - near
         shade = self._shade * (1 - np.float32(_CONTACT) * np.clip(nearer * np.float32(2.5 / side), 0, 1))
         shade *= filled
-        lit = cv2.multiply(colour, cv2.merge([shade, shade, shade]), dtype=cv2.CV_8U)
+        lit = cv2.multiply(color, cv2.merge([shade, shade, shade]), dtype=cv2.CV_8U)
         layer = cv2.merge([*cv2.split(lit), filled.view(np.uint8) * np.uint8(255)])
         height, width = (length // SUPERSAMPLING for length in self.depth.shape)
         self.depth = np.where(filled, self.depth / SUPERSAMPLING, _FAR)

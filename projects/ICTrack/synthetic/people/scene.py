@@ -102,7 +102,7 @@ def draw_figure(person: Person, points: np.ndarray, head_rotation: np.ndarray, v
         if name in face:
             locations[i], unhidden[i] = face[name]
         else:
-            locations[i] = head.centre + head.axes[1] if name == "head_top" else camera[POINT[name]]
+            locations[i] = head.center + head.axes[1] if name == "head_top" else camera[POINT[name]]
         flesh = _FLESH[name.removeprefix("left_").removeprefix("right_")] * view.stature
         unhidden[i] &= layer.depth_at(locations[i]) - locations[i, 2] <= flesh
     box = _head_box(head, camera[POINT["head_bottom"]])
@@ -110,8 +110,8 @@ def draw_figure(person: Person, points: np.ndarray, head_rotation: np.ndarray, v
 
 
 def _head_box(head: Head, neck: np.ndarray) -> tuple[float, float, float, float]:
-    low = np.minimum(head.centre[:2] - head.extent(), neck[:2])
-    high = np.maximum(head.centre[:2] + head.extent(), neck[:2])
+    low = np.minimum(head.center[:2] - head.extent(), neck[:2])
+    high = np.maximum(head.center[:2] + head.extent(), neck[:2])
     return float(low[0]), float(low[1]), float(high[0] - low[0]), float(high[1] - low[1])
 
 

@@ -139,9 +139,9 @@ class Stage:
             offset: Camera movement in pixels, at most ``reach``.
             zoom: Magnification about the image's center, at least 1.
         """
-        centre = np.array([self.width, self.height]) / 2
+        center = np.array([self.width, self.height]) / 2
         # Pixel centers are at half-integers; the image's (0, 0) is the canvas's ``reach``.
-        shift = centre * (1 - 1 / zoom) + np.array(offset) + self.reach + (1 / zoom - 1) / 2
+        shift = center * (1 - 1 / zoom) + np.array(offset) + self.reach + (1 / zoom - 1) / 2
         matrix = np.array([[1 / zoom, 0, shift[0]], [0, 1 / zoom, shift[1]]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         size = (self.width, self.height)

@@ -1,7 +1,7 @@
 """Looks of people: textures of skin, hair, face and clothes in one atlas.
 
 Textures go once round a part: the middle column is in front, columns to the right are on the person's left, and the top
-row is the start of the part. Colours are BGR. Cloth is cut from photos of a split, or has hues of the split.
+row is the start of the part. Colors are BGR. Cloth is cut from photos of a split, or has hues of the split.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _PATTERN_WEIGHTS = (0.36, 0.2, 0.1, 0.14, 0.1, 0.1)
 _SLEEVES = ("long", "short", "none")
 _TROUSERS = ("long", "shorts")
 
-Colour = np.ndarray
+Color = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -50,15 +50,15 @@ class Outfit:
     Attributes:
         split: Split of photos and hues of the clothes, "train", "tune" or "val".
         shirt, trousers: Cloth.
-        shoe, hat, bag: Colours.
+        shoe, hat, bag: Colors.
         sleeves, legs: Lengths of shirt and trousers.
         front: Front of the shirt: "zip", "print", "buttons" or "plain".
         back: Back of the shirt: "number" or "plain".
         number: Number on the back.
-        trim: Colour of prints, numbers and collars.
+        trim: Color of prints, numbers and collars.
         skirt, backpack: Whether there is one.
         bag_side, watch_side: "left", "right" or "" for none.
-        skin, hair_colour: Colours.
+        skin, hair_color: Colors.
         hair: Haircut, or "cap".
         beard, glasses: Whether there are any.
     """
@@ -66,21 +66,21 @@ class Outfit:
     split: str
     shirt: np.ndarray
     trousers: np.ndarray
-    shoe: Colour
-    hat: Colour
-    bag: Colour
+    shoe: Color
+    hat: Color
+    bag: Color
     sleeves: str
     legs: str
     front: str
     back: str
     number: int
-    trim: Colour
+    trim: Color
     skirt: bool
     backpack: bool
     bag_side: str
     watch_side: str
-    skin: Colour
-    hair_colour: Colour
+    skin: Color
+    hair_color: Color
     hair: str
     beard: bool
     glasses: bool
@@ -99,17 +99,17 @@ def draw_outfit(rng: np.random.Generator, split: str) -> Outfit:
     skin = np.array(_SKINS[rng.integers(len(_SKINS))]) * rng.uniform(0.93, 1.05)
     # Hair must differ from the face.
     hairs = [hair for hair in _HAIRS if np.linalg.norm(np.array(hair) - skin) > _MIN_HAIR_CONTRAST]
-    hair_colour = np.array(hairs[rng.integers(len(hairs))]) * rng.uniform(0.85, 1.1)
-    shirt_colour, trim = split_colour(rng, split), split_colour(rng, split)
+    hair_color = np.array(hairs[rng.integers(len(hairs))]) * rng.uniform(0.85, 1.1)
+    shirt_color, trim = split_color(rng, split), split_color(rng, split)
     cut = _CUTS[rng.choice(len(_CUTS), p=_CUT_WEIGHTS)]
     carries = rng.random()
     return Outfit(
         split=split,
-        shirt=cloth(rng, split, shirt_colour),
+        shirt=cloth(rng, split, shirt_color),
         trousers=_trousers(rng, split),
-        shoe=split_colour(rng, split) if rng.random() < 0.5 else np.full(3, rng.uniform(25, 235)),
-        hat=split_colour(rng, split),
-        bag=split_colour(rng, split) * 0.85,
+        shoe=split_color(rng, split) if rng.random() < 0.5 else np.full(3, rng.uniform(25, 235)),
+        hat=split_color(rng, split),
+        bag=split_color(rng, split) * 0.85,
         sleeves=_SLEEVES[rng.choice(3, p=(0.4, 0.48, 0.12))],
         legs=_TROUSERS[rng.choice(2, p=(0.68, 0.32))],
         front=str(rng.choice(["zip", "print", "buttons", "plain"], p=[0.3, 0.35, 0.2, 0.15])),
@@ -121,7 +121,7 @@ def draw_outfit(rng: np.random.Generator, split: str) -> Outfit:
         bag_side=("left" if rng.random() < 0.5 else "right") if carries > 0.78 else "",
         watch_side=("left" if rng.random() < 0.6 else "right") if rng.random() < 0.5 else "",
         skin=skin,
-        hair_colour=hair_colour,
+        hair_color=hair_color,
         hair=cut,
         beard=bool(cut in ("short", "cap") and rng.random() < 0.3),
         glasses=bool(rng.random() < 0.2),
@@ -151,16 +151,16 @@ def _other_head(rng: np.random.Generator, outfit: Outfit) -> Outfit:
     )  # fmt: skip
 
 
-def split_colour(rng: np.random.Generator, split: str) -> Colour:
-    """(3,) random colour with a hue of the split."""
+def split_color(rng: np.random.Generator, split: str) -> Color:
+    """(3,) random color with a hue of the split."""
     sectors = [s for s in range(_HUE_SECTORS) if _SECTOR_SPLITS[s % len(_SECTOR_SPLITS)] == split]
     hue = (sectors[rng.integers(len(sectors))] + rng.uniform(0.1, 0.9)) * 180 / _HUE_SECTORS
     saturation, value = rng.uniform(90, 235), rng.uniform(90, 240)
     return cv2.cvtColor(np.array([[[hue, saturation, value]]], np.uint8), cv2.COLOR_HSV2BGR)[0, 0].astype(float)
 
 
-def cloth(rng: np.random.Generator, split: str, colour: Colour) -> np.ndarray:
-    """(96, 128, 3) uint8 cloth: a piece of a photo of the split, or a pattern in one or two of its colours."""
+def cloth(rng: np.random.Generator, split: str, color: Color) -> np.ndarray:
+    """(96, 128, 3) uint8 cloth: a piece of a photo of the split, or a pattern in one or two of its colors."""
     height, width = 96, 128
     pattern = _PATTERNS[rng.choice(len(_PATTERNS), p=_PATTERN_WEIGHTS)]
     if pattern == "photo":
@@ -171,7 +171,7 @@ def cloth(rng: np.random.Generator, split: str, colour: Colour) -> np.ndarray:
         patch = cv2.resize(photo[y : y + side, x : x + side], (width // 2, height), interpolation=cv2.INTER_AREA)
         # Mirrored at the middle, so that there is no seam at the back.
         return np.ascontiguousarray(np.hstack([patch[:, ::-1], patch]))
-    second = split_colour(rng, split) if rng.random() < 0.5 else np.full(3, rng.choice([30.0, 235.0]))
+    second = split_color(rng, split) if rng.random() < 0.5 else np.full(3, rng.choice([30.0, 235.0]))
     rows, columns = np.mgrid[0:height, 0:width]
     period = int(rng.choice([8, 16, 32]))
     mixed = {
@@ -181,23 +181,21 @@ def cloth(rng: np.random.Generator, split: str, colour: Colour) -> np.ndarray:
         "checks": (columns % period < period // 2) ^ (rows % period < period // 2),
         "dots": ((columns % 16 - 8) ** 2 + (rows % 16 - 8) ** 2) < rng.uniform(8, 30),
     }[pattern]
-    image = np.where(mixed[..., None], second, colour)
+    image = np.where(mixed[..., None], second, color)
     folds = cv2.resize(rng.normal(0, 1, (height // 12, width // 12)), (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(image * (1 + 0.07 * folds[..., None]), 0, 255).astype(np.uint8)
 
 
 def _trousers(rng: np.random.Generator, split: str) -> np.ndarray:
     if rng.random() < 0.25:
-        return cloth(rng, split, split_colour(rng, split))
-    colour = (
-        split_colour(rng, split) * rng.uniform(0.35, 0.9) if rng.random() < 0.7 else np.full(3, rng.uniform(25, 90))
-    )
+        return cloth(rng, split, split_color(rng, split))
+    color = split_color(rng, split) * rng.uniform(0.35, 0.9) if rng.random() < 0.7 else np.full(3, rng.uniform(25, 90))
     grain = 1 + 0.06 * rng.standard_normal((96, 128, 1), dtype=np.float32)
-    return np.clip(colour.astype(np.float32) * grain, 0, 255).astype(np.uint8)
+    return np.clip(color.astype(np.float32) * grain, 0, 255).astype(np.uint8)
 
 
 def _turn_hue(image: np.ndarray, degrees: float) -> np.ndarray:
-    """Image (H, W, 3) uint8 or colour (3,) with all hues turned; grays are tinted."""
+    """Image (H, W, 3) uint8 or color (3,) with all hues turned; grays are tinted."""
     hsv = cv2.cvtColor(np.atleast_3d(image.reshape(-1, 1, 3) if image.ndim == 1 else image).astype(np.uint8),
                        cv2.COLOR_BGR2HSV)  # fmt: skip
     hsv[..., 0] = (hsv[..., 0].astype(np.int16) + round(degrees / 2)) % 180
@@ -236,8 +234,8 @@ def make_atlas(outfit: Outfit) -> Atlas:
         if outfit.watch_side == side:
             tile(f"{side}_forearm")[24:29] = np.clip(outfit.trim, 0, 255).astype(np.uint8)
     fill("skin", skin)
-    for name, colour in (("shoe", outfit.shoe), ("hat", outfit.hat), ("bag", outfit.bag), ("hair", outfit.hair_colour)):
-        fill(name, np.clip(colour, 0, 255).astype(np.uint8))
+    for name, color in (("shoe", outfit.shoe), ("hat", outfit.hat), ("bag", outfit.bag), ("hair", outfit.hair_color)):
+        fill(name, np.clip(color, 0, 255).astype(np.uint8))
     tile("shoe")[22:] = np.clip(outfit.shoe * 0.5 + 110, 0, 255).astype(np.uint8)  # toe cap
     tile("bag")[12:15] = np.clip(outfit.bag * 0.5, 0, 255).astype(np.uint8)
     tile("head")[:] = _head(outfit, skin)
@@ -286,7 +284,7 @@ def _head(outfit: Outfit, skin: np.ndarray) -> np.ndarray:
     head[:] = skin
     middle = 64
     dark = tuple(float(v) for v in np.clip(outfit.skin * 0.72, 0, 255))
-    hair = tuple(float(v) for v in np.clip(outfit.hair_colour, 0, 255))
+    hair = tuple(float(v) for v in np.clip(outfit.hair_color, 0, 255))
     cv2.ellipse(head, (middle, 48), (11, 3), 0, 0, 360, (70, 60, 165), -1, cv2.LINE_AA)  # mouth
     cv2.ellipse(head, (middle, 41), (5, 2), 0, 0, 360, dark, -1, cv2.LINE_AA)  # below the nose
     if outfit.beard:
@@ -301,14 +299,14 @@ def _head(outfit: Outfit, skin: np.ndarray) -> np.ndarray:
             cv2.ellipse(head, (x, 29), (9, 7), 0, 0, 360, (25, 25, 25), 2, cv2.LINE_AA)
         for x in (middle - 32, middle + 18):
             cv2.line(head, (x, 28), (x + 14, 28), (25, 25, 25), 2)
-    top = outfit.hat if outfit.hair == "cap" else outfit.hair_colour
+    top = outfit.hat if outfit.hair == "cap" else outfit.hair_color
     columns = np.arange(128)
     behind = np.abs(columns - middle) / middle  # 0 in front, 1 at the back
     low = {"short": 46, "cap": 42, "bun": 46, "ponytail": 46, "long": 60}[outfit.hair]
     # Hair line: high over the face, down to the ears, low at the back.
     line = np.interp(behind, [0, 0.3, 0.42, 0.52, 0.62, 1], [13, 15, 22, 26, low, low])
     covered = np.arange(64)[:, None] < line[None]
-    head[covered] = np.clip(outfit.hair_colour, 0, 255).astype(np.uint8)
+    head[covered] = np.clip(outfit.hair_color, 0, 255).astype(np.uint8)
     if outfit.hair == "cap":
         head[np.arange(64)[:, None] < np.minimum(line, np.where(behind < 0.5, 17, 27))[None]] = np.clip(
             top, 0, 255

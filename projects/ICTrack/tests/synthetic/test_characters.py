@@ -72,7 +72,7 @@ def test_assets_of_splits_are_disjoint_and_complete():
         for split, key in keys:
             owners.setdefault(key, set()).add(split)
         assert all(len(splits) == 1 for splits in owners.values())
-    # The first code point is the character; what follows is its skin, sex or colour.
+    # The first code point is the character; what follows is its skin, sex or color.
     points = {(c.key.split("-")[0], c.split) for c in characters if c.category == "person"}
     assert len(points) == len({point for point, _ in points})
     assert len({b.file for b in backgrounds}) == len(backgrounds)
@@ -187,7 +187,7 @@ def test_nearer_object_hides_the_farther_one():
     np.testing.assert_allclose(picture[untouched], 90)
 
 
-def test_pose_places_size_and_centre():
+def test_pose_places_size_and_center():
     sprite = assets.load_sprite(next(c for c in assets.characters_of("val") if c.frames == 1))
     light = render.Light(shadow=0.5, shear=0.0, length=0.3, gain=np.ones(3))
     background = np.full((200, 300, 3), 90, np.uint8)
@@ -201,10 +201,10 @@ def test_pose_places_size_and_centre():
     assert not outside[1][0].any()
 
 
-def test_look_alike_has_the_same_shape_and_another_colour():
+def test_look_alike_has_the_same_shape_and_another_color():
     for character in assets.characters_of("tune"):
         sprite = assets.load_sprite(character)
-        other = assets.recolour(sprite, hue=120.0, tint=(0.5, 0.62, 1.0))
+        other = assets.recolor(sprite, hue=120.0, tint=(0.5, 0.62, 1.0))
         np.testing.assert_array_equal(other.levels[0][..., 3], sprite.levels[0][..., 3])
         opaque = sprite.levels[0][..., 3] > 128
         difference = np.abs(other.levels[0][..., :3].astype(float) - sprite.levels[0][..., :3])[opaque]

@@ -28,7 +28,7 @@ from synthetic.people.wardrobe import (
     _SECTOR_SPLITS,
     draw_outfit,
     look_alike,
-    split_colour,
+    split_color,
     team_mate,
 )
 
@@ -188,12 +188,12 @@ def test_hues_of_splits_are_disjoint():
     rng = np.random.default_rng(0)
     for split in ("train", "tune", "val"):
         for _ in range(100):
-            colour = split_colour(rng, split).astype(np.uint8).reshape(1, 1, 3)
-            hue = float(cv2.cvtColor(colour.astype(np.float32) / 255, cv2.COLOR_BGR2HSV)[0, 0, 0])
+            color = split_color(rng, split).astype(np.uint8).reshape(1, 1, 3)
+            hue = float(cv2.cvtColor(color.astype(np.float32) / 255, cv2.COLOR_BGR2HSV)[0, 0, 0])
             assert _SECTOR_SPLITS[int(hue / 360 * _HUE_SECTORS) % len(_SECTOR_SPLITS)] == split
 
 
-def test_look_alikes_differ_in_colour_and_team_mates_do_not():
+def test_look_alikes_differ_in_color_and_team_mates_do_not():
     for seed in range(10):
         rng = np.random.default_rng(seed)
         outfit = draw_outfit(rng, "val")

@@ -179,7 +179,7 @@ def test_face_lies_on_the_head():
     assert face["nose"][0][0] == pytest.approx(50) and face["nose"][0][2] > 8
     assert face["left_eye"][0][0] == pytest.approx(50 + 7 * np.sin(0.42) * np.cos(0.08))
     assert face["left_eye"][1] and face["nose"][1]
-    turned = Head("a", head.centre, np.diag([-7.0, -10.0, -8.0]))
+    turned = Head("a", head.center, np.diag([-7.0, -10.0, -8.0]))
     assert not face_points(turned)["nose"][1] and not face_points(turned)["left_eye"][1]
     layer = draw_person([head], PLAIN)
     assert layer.depth_at(np.array([50.0, 40.0])) == pytest.approx(8.0, abs=0.1)

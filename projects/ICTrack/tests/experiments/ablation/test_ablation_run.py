@@ -108,15 +108,15 @@ def test_what_is_finished_is_not_made_again(finished, capfd):
     trained = folder / "out" / "seed_3" / "train" / "model_final.pth"
     row = folder / "out" / "seed_3" / "cache" / "rows" / "strong" / "spatial.pt"
     times = trained.stat().st_mtime_ns, row.stat().st_mtime_ns
-    again = run(folder, ["spatial", "mean_colour"])
+    again = run(folder, ["spatial", "mean_color"])
     assert times == (trained.stat().st_mtime_ns, row.stat().st_mtime_ns)
     assert "(1 of 2 rows" in capfd.readouterr().out
     # The new row joins those of the first run, which keep their values.
-    assert [x for x in again if x["method"] != "mean_colour"] == lines
+    assert [x for x in again if x["method"] != "mean_color"] == lines
     assert len(again) == len(lines) + len(SKIPS)
 
 
-def test_frames_without_time_are_learnt_from_in_jittered_and_in_their_own_colours(finished):
+def test_frames_without_time_are_learnt_from_in_jittered_and_in_their_own_colors(finished):
     folder, _ = finished
     lines = run(folder, ["strong:ic+augmented", "strong:ic+warped"])
     assert {"ic+augmented", "ic+warped"} <= {x["method"] for x in lines}

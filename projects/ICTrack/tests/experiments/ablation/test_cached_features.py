@@ -128,7 +128,7 @@ def test_video_objectives_learn_and_leave_out_what_is_on_no_tracklet(objective):
     assert all(parameter.grad.any() for branch in head.branches for parameter in branch.parameters())
 
 
-def test_colours_are_averaged():
+def test_colors_are_averaged():
     known = cached_features(1, 2)
     known.colors = torch.tensor([[1.0, 3.0], [5.0, 7.0]]).expand(2, 3, 2, 2)
     clips = CachedClips(known, torch.tensor([1, 0]), 2, 1)
@@ -148,7 +148,7 @@ def make_clip(num_frames: int = 4) -> DetectedClip:
             scores=torch.tensor([0.9, 0.8, 0.1]), pred_classes=torch.tensor([1, 0, 0]), row=torch.arange(3),
         )  # fmt: skip
         similarity = np.array([[0.9, 0.0, 0.0], [0.0, 0.4, 0.0]])
-        features = {"colour": torch.randn(3, 3)}
+        features = {"color": torch.randn(3, 3)}
         frames.append(
             DetectedFrame(detections, [encode_mask(m) for m in masks], features, np.array([0, 1]), similarity)
         )
@@ -165,7 +165,7 @@ def test_clips_survive_the_cache(tmp_path):
     for old, new in zip(clip.frames, again.frames):
         assert new.rles == old.rles
         assert torch.equal(new.detections.pred_boxes.tensor, old.detections.pred_boxes.tensor)
-        assert torch.equal(new.features["colour"], old.features["colour"])
+        assert torch.equal(new.features["color"], old.features["color"])
         assert np.array_equal(new.similarity, old.similarity) and np.array_equal(new.gt_index, old.gt_index)
 
 

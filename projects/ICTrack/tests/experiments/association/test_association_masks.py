@@ -1,4 +1,4 @@
-"""Two discs that cross while they are not looked at: positions mislead, colours and embeddings do not."""
+"""Two discs that cross while they are not looked at: positions mislead, colors and embeddings do not."""
 
 import numpy as np
 import pytest
@@ -23,7 +23,7 @@ from ictrack.modeling.embedding import EmbeddingHead
 from ictrack.structures.tracks import encode_mask
 
 HEIGHT, WIDTH, LENGTH = 40, 120, 9
-COLOURS = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
+COLORS = np.array([[220, 30, 30], [30, 30, 220]], np.uint8)
 CATEGORIES = [{"id": 1, "name": "disc"}]
 
 
@@ -34,7 +34,7 @@ def disc(frame: int, which: int) -> np.ndarray:
     return (rows - (14 + 12 * which)) ** 2 + (cols - x) ** 2 <= 36
 
 
-class ColourHead(EmbeddingHead):
+class ColorHead(EmbeddingHead):
     """Stands for a trained head: embeds the discs as orthogonal vectors."""
 
     in_features, reads = (), "masks"
@@ -43,7 +43,7 @@ class ColourHead(EmbeddingHead):
         return [torch.eye(2)[: len(x)] for x in instances]
 
 
-class SameHead(ColourHead):
+class SameHead(ColorHead):
     """Stands for a useless head: all alike."""
 
     def embed(self, features, instances, padded_size):
@@ -71,7 +71,7 @@ class DiscDetector(nn.Module):
 def image_of(frame: int) -> torch.Tensor:
     image = np.full((HEIGHT, WIDTH, 3), 128, np.uint8)
     for which in range(2):
-        image[disc(frame, which)] = COLOURS[which]
+        image[disc(frame, which)] = COLORS[which]
     return torch.from_numpy(image.transpose(2, 0, 1).copy())
 
 
@@ -94,7 +94,7 @@ def gt():
 
 @pytest.fixture(scope="module")
 def clip(gt) -> DetectedClip:
-    bank = HeadBank({"trained": ColourHead(), "useless": SameHead()})
+    bank = HeadBank({"trained": ColorHead(), "useless": SameHead()})
     loader = [[{"image": image_of(frame), "video_id": 1, "frame_index": frame}] for frame in range(LENGTH)]
     (clip,) = detect_clips(DiscDetector(bank), bank, loader, gt, min_score=0.1, max_detections=10)
     return clip
@@ -112,15 +112,15 @@ def test_detections_are_filtered_and_matched(clip):
     assert np.diag(frame.similarity).tolist() == [1.0, 1.0]
     assert frame.features["trained"].shape == (2, 2)
     assert frame.features["useless"].shape == (2, 3)
-    colours = frame.features["colour"]
-    assert colours[0, 2] > 0 > colours[1, 2]  # CIELAB b: red is warm, blue is cold
+    colors = frame.features["color"]
+    assert colors[0, 2] > 0 > colors[1, 2]  # CIELAB b: red is warm, blue is cold
 
 
 def test_a_frame_without_detections(gt, cfg):
-    bank = HeadBank({"trained": ColourHead()})
+    bank = HeadBank({"trained": ColorHead()})
     loader = [[{"image": image_of(frame), "video_id": 1, "frame_index": frame}] for frame in range(LENGTH)]
     (clip,) = detect_clips(DiscDetector(bank), bank, loader, gt, min_score=0.99, max_detections=10)
-    assert all(len(frame.detections) == 0 and frame.features["colour"].shape == (0, 3) for frame in clip.frames)
+    assert all(len(frame.detections) == 0 and frame.features["color"].shape == (0, 3) for frame in clip.frames)
     for method in (*spatial_methods(), appearance_method("trained", "trained")):
         assert measure(method, [clip], cfg, (0.5, 0.1), CATEGORIES)["IDF1"] == 0
 
@@ -139,7 +139,7 @@ def test_phases_share_out_all_frames(clip):
     assert all(a["video_id"] == phase.video["id"] for phase in phases for a in phase.annotations)
 
 
-@pytest.mark.parametrize("feature", ["trained", "colour"])
+@pytest.mark.parametrize("feature", ["trained", "color"])
 def test_appearance_survives_the_crossing(clip, cfg, feature):
     sparse = clip.every(8)
     scores = measure(appearance_method(feature, feature), [sparse], cfg, (0.5, 0.1), CATEGORIES)

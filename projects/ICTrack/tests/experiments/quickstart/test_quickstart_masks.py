@@ -41,7 +41,7 @@ def test_the_whole_road(tmp_path, capfd):
     assert list(metrics["health"]) == ["untrained head", "image head", "video head", "both"]
     assert all(0 <= scores["cell_retrieval"] <= 1 for scores in metrics["health"].values())
     assert "Training on unlabeled clips" in report and "cell retrieval@1" in report
-    # What was learnt from stills stays as it was, and the video head has learnt something beside it.
+    # What was learnt from images stays as it was, and the video head has learnt something beside it.
     image, both = (weights(tmp_path / stage / "model_final.pth") for stage in ("train", "video"))
     assert all(torch.equal(value, both[in_pair(name)]) for name, value in image.items())
     assert 2 <= len(list(tmp_path.glob("*.mp4"))) <= 3  # the clips shown, and a real one
