@@ -76,9 +76,10 @@ class SOLOSelector:
         size = max(pixels // (height * width), 1)
         for chunk, mask in zip(cells.split(size), masks.split(size)):
             dense = probabilities(chunk).flatten(1)
-            torch.gt(dense, self.mask_thresh, out=mask)
-            inside = mask.float()  # sums of floats are vectorized, those of booleans are not
+            # Comparisons and sums of floats are vectorized, those of booleans are not.
+            inside = torch.gt(dense, self.mask_thresh, out=torch.empty_like(dense))
+            mask.copy_(inside)
             areas.append(inside.sum(1))
-            sums.append(torch.linalg.vecdot(dense, inside))
+            sums.append((dense * inside).sum(1))
         area = torch.cat(areas)
         return masks.view(-1, height, width), area, torch.cat(sums) / area.clamp(min=1)
