@@ -8,10 +8,10 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import av
 import numpy as np
 from av.video.reformatter import Interpolation
 
+from .codecs import av
 from .frame_stream import DEFAULT_FPS, VideoReadError
 from .image_file import ImageReadError, SourceFrame, list_pages, read_reduced_image, shrink
 from .video_file_stream import best_video_stream, open_container, stated_length

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any
 
-import av
 import numpy as np
 
+from .codecs import av
 from .frame_stream import DEFAULT_FPS, FrameStream, VideoReadError, stem
 
 logger = logging.getLogger(__name__)

@@ -6,12 +6,13 @@ import os
 from contextlib import ExitStack
 from fractions import Fraction
 
-import av
 import cv2
 import numpy as np
 from av.video.reformatter import ColorRange, Colorspace
 
 from ictrack.structures.atomic_file import replacing_path
+
+from .codecs import av
 
 _TIME_BASE = Fraction(1, 90000)  # seconds; all usual frame periods are whole multiples of it
 # Codes of ITU-T H.273: HD is coded in BT.709, smaller images in BT.601 (525 lines).
