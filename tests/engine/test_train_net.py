@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 from detectron2.utils import comm
-from forked import fork_processes
 from pycocotools import mask as coco_mask
 
 from ictrack.checkpoint.weights_file import load_weights_file
@@ -131,11 +130,10 @@ def train_and_compare_weights(args):
     assert all(torch.isfinite(value).all() for value in first.values() if value.is_floating_point())
 
 
-def test_two_processes_over_gloo_keep_the_same_weights(dataset, tmp_path, monkeypatch):
+def test_two_processes_over_gloo_keep_the_same_weights(dataset, tmp_path):
     """Batches of one still a process: sooner or later one of them has no instance, and nobody may wait for it."""
     options = [*SMALL, *data_options(dataset, tmp_path), "SOLVER.MAX_ITER", "6"]
     args = argparse.Namespace(config_file=str(CONFIG), opts=options)
-    fork_processes(monkeypatch)
     launch_processes(train_and_compare_weights, 2, args=(args,))
 
 

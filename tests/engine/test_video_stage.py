@@ -10,7 +10,7 @@ from detectron2.data import DatasetCatalog, MetadataCatalog
 from detectron2.solver import LRMultiplier
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
-from forked import fork_processes, launch_forked
+from forked import launch_forked
 
 from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
 from ictrack.data.datasets.unlabeled_videos import find_videos, register_unlabeled_videos
@@ -171,6 +171,7 @@ def test_adapt_end_to_end(tmp_path, objective):
 
 def train_on_video_and_compare_weights(cfg):
     """What each of two processes runs: nothing is frozen, though the video trains the video head alone."""
+    register_unlabeled_videos(NAME, cfg.DATASETS.REGISTER[0][2:])
     trainer = ICTrackTrainer(with_tracklets(cfg))
     trainer.resume_or_load(resume=False)
     trainer.train()
@@ -178,9 +179,9 @@ def train_on_video_and_compare_weights(cfg):
     assert all(torch.equal(first[key], second[key]) for key in first)
 
 
-def test_two_processes_mine_and_learn_together(stage, tmp_path, monkeypatch):
+def test_two_processes_mine_and_learn_together(stage, tmp_path):
     stage.MODEL.FREEZE = []
-    fork_processes(monkeypatch)
+    stage.DATASETS.REGISTER = [[NAME, "videos", str(tmp_path / "videos")]]
     launch_processes(train_on_video_and_compare_weights, 2, args=(stage,))
     tracklets = read_tracklets(tmp_path / "output" / "tracklets.json", MaskShapes())
     assert sorted(tracklets) == ["a", "b"]
