@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from traceback import clear_frames
 from typing import Any
 
+# Default arguments in this module of PyTorch are the group of the moment at which it is imported, and would keep that
+# group as long as the interpreter. It comes with DistributedDataParallel, so it is imported here, before there is one.
+import torch.distributed.nn  # noqa: F401
 from detectron2.engine import launch
+from detectron2.utils import comm
 from torch import distributed as dist
 
 from .preemption import PREEMPTED
@@ -14,17 +20,19 @@ from .preemption import PREEMPTED
 
 @contextmanager
 def destroyed_group() -> Iterator[None]:
-    """Context after which this process's group is destroyed, also where all processes end with :data:`PREEMPTED`.
+    """Context after which this process's group and its threads are gone, also where all end with :data:`PREEMPTED`.
 
     Threads of gloo keep the tensors of an operation a little longer than it lasts. If one lets go of them while the
     interpreter ends, the process is aborted (SIGABRT) instead of ending with its own status
-    (https://github.com/pytorch/pytorch/pull/179291). After an error the group stays: another process may wait in an
-    operation, for which destroying would wait, too.
+    (https://github.com/pytorch/pytorch/issues/190489). The threads end with the last reference to their group, so
+    whatever in the context refers to a ``DistributedDataParallel`` must be local to it. After an error the group
+    stays: another process may wait in an operation, for which destroying would wait, too.
     """
     try:
         yield
     except SystemExit as end:
         if end.code == PREEMPTED:
+            clear_frames(end.__traceback__)  # their variables refer to the model
             _destroy_group()
         raise
     _destroy_group()
@@ -61,5 +69,9 @@ def _run(main: Callable[..., Any], args: tuple[Any, ...]) -> None:
 
 
 def _destroy_group() -> None:
-    if dist.is_initialized():
-        dist.destroy_process_group()
+    if not dist.is_initialized():
+        return
+    dist.destroy_process_group()
+    comm._LOCAL_PROCESS_GROUP = None
+    comm._get_global_gloo_group.cache_clear()
+    gc.collect()  # a trainer and its model refer to each other

@@ -11,6 +11,7 @@ from detectron2.solver import LRMultiplier
 from detectron2.utils import comm
 from detectron2.utils.env import seed_all_rng
 from forked import launch_forked
+from process_end import note_the_group_at_the_end
 
 from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
 from ictrack.data.datasets.unlabeled_videos import find_videos, register_unlabeled_videos
@@ -169,8 +170,9 @@ def test_adapt_end_to_end(tmp_path, objective):
     assert tracker.model.embedding_head.fusion_weight == 1
 
 
-def train_on_video_and_compare_weights(cfg):
+def train_on_video_and_compare_weights(cfg, folder):
     """What each of two processes runs: nothing is frozen, though the video trains the video head alone."""
+    note_the_group_at_the_end(folder)
     register_unlabeled_videos(NAME, cfg.DATASETS.REGISTER[0][2:])
     trainer = ICTrackTrainer(with_tracklets(cfg))
     trainer.resume_or_load(resume=False)
@@ -182,7 +184,9 @@ def train_on_video_and_compare_weights(cfg):
 def test_two_processes_mine_and_learn_together(stage, tmp_path):
     stage.MODEL.FREEZE = []
     stage.DATASETS.REGISTER = [[NAME, "videos", str(tmp_path / "videos")]]
-    launch_processes(train_on_video_and_compare_weights, 2, args=(stage,))
+    (tmp_path / "ends").mkdir()
+    launch_processes(train_on_video_and_compare_weights, 2, args=(stage, tmp_path / "ends"))
+    assert [json.loads(file.read_text()) for file in (tmp_path / "ends").iterdir()] == [[False, []]] * 2
     tracklets = read_tracklets(tmp_path / "output" / "tracklets.json", MaskShapes())
     assert sorted(tracklets) == ["a", "b"]
 
