@@ -12,7 +12,7 @@ from ictrack.modeling.solo import SOLO, DynamicMaskHead, GridMaskHead, SOLOOutpu
 from ictrack.modeling.solo.inference import SOLOSelector
 from ictrack.modeling.solo.mask_heads.decoupled import CoordinateMaps
 from ictrack.modeling.solo.mask_heads.dynamic import DynamicMaps
-from ictrack.modeling.solo.matrix_nms import decay_factors, mask_iou
+from ictrack.modeling.solo.matrix_nms import decay_factors
 from ictrack.modeling.solo.paste import extents
 
 from .embeddings import Located, dense_maps, embed
@@ -111,10 +111,8 @@ def select(
     kept, order = kept[: selector.nms_pre_topk], order[: selector.nms_pre_topk]
     cell, classes = cell[order], classes[order]
 
-    iou = mask_iou(masks[cell]).triu(diagonal=1)
-    if not selector.nms_class_agnostic:
-        iou = iou * (classes[:, None] == classes)
-    factors = decay_factors(iou, selector.nms_kernel, selector.nms_sigma)
+    groups = torch.zeros_like(classes) if selector.nms_class_agnostic else classes
+    factors = decay_factors(masks[cell], groups, selector.nms_kernel, selector.nms_sigma)
     kept = torch.where(kept > 0, kept * factors, kept)
     kept, order = kept.sort(descending=True)
     kept, order = kept[: selector.max_detections], order[: selector.max_detections]

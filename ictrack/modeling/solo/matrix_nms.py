@@ -10,7 +10,7 @@ from ictrack.modeling.tracing import is_exported
 
 # Number of masks up to which one matrix product is the fastest on a CPU; height and width of the tiles that are faster
 # for more, and rows of their products at a time.
-_FEW = 64
+_FEW = 96
 _TILE = (16, 32)
 _ROWS = 128
 
@@ -43,18 +43,14 @@ def matrix_nms(masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "ga
     """
     if kernel not in ("gaussian", "linear"):
         raise ValueError(f'MODEL.SOLO.NMS_KERNEL is "{kernel}", must be "gaussian" or "linear"')
-    decayed = scores.clone()
-    # Classes do not interact, so each is a small block of its own.
-    order = classes.argsort(stable=True)
-    counts = classes[order].unique_consecutive(return_counts=True)[1]
-    for members in order.split(counts.tolist()) if len(classes) else ():
-        decayed[members] *= decay_factors(mask_iou(masks[members]).triu(diagonal=1), kernel, sigma)
-    return decayed
+    return scores * decay_factors(masks, classes, kernel, sigma) if len(masks) else scores.clone()
 
 
-def decay_factors(iou: Tensor, kernel: str, sigma: float) -> Tensor:
-    """(N,) factors of scores, from the IoU (N, N) of masks with better ones: above the diagonal, 0 elsewhere and where
-    masks are of different classes."""
+def decay_factors(masks: Tensor, classes: Tensor, kernel: str, sigma: float) -> Tensor:
+    """(N,) factors of the scores of :func:`matrix_nms`, N at least 1."""
+    # Overlaps with better masks of the same class are above the diagonal, and all else is 0, which decays nothing. All
+    # classes at once take less time than a product for each, and their number need not leave a GPU.
+    iou = mask_iou(masks).triu(diagonal=1) * (classes[:, None] == classes)
     compensation = iou.max(dim=0).values[:, None]
     if kernel == "gaussian":
         factors = torch.exp(-sigma * (iou.square() - compensation.square()))
