@@ -14,6 +14,7 @@ from forked import launch_forked
 from process_end import note_the_group_at_the_end
 
 from ictrack.checkpoint.weights_file import CheckpointError, load_weights_file
+from ictrack.data.datasets.register_from_config import register_configured_datasets
 from ictrack.data.datasets.unlabeled_videos import find_videos, register_unlabeled_videos
 from ictrack.data.tracklet_shapes import MaskShapes
 from ictrack.data.tracklets import read_tracklets
@@ -173,7 +174,7 @@ def test_adapt_end_to_end(tmp_path, objective):
 def train_on_video_and_compare_weights(cfg, folder):
     """What each of two processes runs: nothing is frozen, though the video trains the video head alone."""
     note_the_group_at_the_end(folder)
-    register_unlabeled_videos(NAME, cfg.DATASETS.REGISTER[0][2:])
+    register_configured_datasets(cfg)
     trainer = ICTrackTrainer(with_tracklets(cfg))
     trainer.resume_or_load(resume=False)
     trainer.train()

@@ -70,6 +70,9 @@ class EmbeddingHead(nn.Module):
         Returns:
             (P, D) embeddings, and (P, 2) int64 (image, index in its instances) of each. Instances with an empty mask or
             without a valid joint have none.
+
+        Raises:
+            NotImplementedError: If the head has nothing to train, as :class:`PooledFeatures`.
         """
         raise NotImplementedError(f"{type(self).__name__} is not trainable")
 
@@ -88,6 +91,9 @@ class EmbeddingHead(nn.Module):
             features: See the class.
             levels: Indices of the ``in_features`` whose resolution the maps have; for a head that reads cells, those
                 levels' own maps. Empty: all.
+
+        Raises:
+            NotImplementedError: If the head has nothing to train.
         """
         raise NotImplementedError(f"{type(self).__name__} is not trainable")
 

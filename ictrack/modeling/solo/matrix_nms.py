@@ -49,7 +49,7 @@ def matrix_nms(masks: Tensor, classes: Tensor, scores: Tensor, kernel: str = "ga
 def decay_factors(masks: Tensor, classes: Tensor, kernel: str, sigma: float) -> Tensor:
     """(N,) factors of the scores of :func:`matrix_nms`, N at least 1."""
     # Overlaps with better masks of the same class are above the diagonal, and all else is 0, which decays nothing. All
-    # classes at once take less time than a product for each, and their number need not leave a GPU.
+    # classes at once take less time than a product for each, and nothing about them has to be read from a GPU.
     iou = mask_iou(masks).triu(diagonal=1) * (classes[:, None] == classes)
     compensation = iou.max(dim=0).values[:, None]
     if kernel == "gaussian":
