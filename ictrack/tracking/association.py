@@ -92,7 +92,8 @@ def bidirectional_softmax(
     dummy_logit: float | None = None,
     detection_counts: np.ndarray | None = None,
     track_counts: np.ndarray | None = None,
-    out: np.ndarray | None = None,
+    work: np.ndarray | None = None,
+    columns: np.ndarray | slice = slice(None),
 ) -> np.ndarray:
     """Mean of the softmax over tracks and the softmax over detections.
 
@@ -108,32 +109,37 @@ def bidirectional_softmax(
         detection_counts, track_counts: (N,) and (M,) number of equals that embeddings cannot distinguish, itself
             included. They count as one in the denominators: five equals would share the 1 of a certain match, and be
             new objects in every frame. None: 1 each.
-        out: (N, M) array for the result, which may be ``logits``; None: a new one.
+        work: (N, M) array for the exponentials, which may be ``logits``; None: a new one.
+        columns: Tracks (K,) whose similarities are returned; all take part in the softmaxes.
 
     Returns:
-        (N, M) similarities in [0, 1].
+        (N, K) similarities in [0, 1].
     """
-    peak, lowest = logits.max(), logits.min()
-    if dummy_logit is not None:
-        peak, lowest = max(peak, dummy_logit), min(lowest, dummy_logit)
+    # Exponentials that are far smaller than the dummy's, which is in all sums, may vanish.
+    peak, lowest = logits.max(), logits.min() if dummy_logit is None else dummy_logit
+    peak = max(peak, lowest)
     track_weights, detection_weights = _weights(track_counts), _weights(detection_counts)
     if peak - lowest > _MAX_SPREAD:
         along_tracks = _softmax(logits, 1, dummy_logit, track_weights)
-        return np.multiply(0.5, along_tracks + _softmax(logits, 0, dummy_logit, detection_weights), out=out)
+        return (0.5 * (along_tracks + _softmax(logits, 0, dummy_logit, detection_weights)))[:, columns]
     # Both softmaxes share the exponentials, and their sums are products with a vector.
-    exponentials = np.subtract(logits, logits.dtype.type(peak), out=out)
-    np.exp(exponentials, out=exponentials)
+    if max(peak, -lowest) > _MAX_SPREAD / 2:
+        logits = np.subtract(logits, logits.dtype.type(peak), out=work)
+    else:
+        peak = 0.0
+    exponentials = np.exp(logits, out=work)
     dummy = 0.0 if dummy_logit is None else math.exp(dummy_logit - peak)
     of_tracks, of_detections = (
         np.ones(length, dtype=logits.dtype) if weights is None else weights.astype(logits.dtype)
         for length, weights in zip(logits.shape[::-1], (track_weights, detection_weights))
     )
-    row_sums, column_sums = exponentials @ of_tracks + dummy, of_detections @ exponentials + dummy
+    row_sums, column_sums = exponentials @ of_tracks + dummy, (of_detections @ exponentials + dummy)[columns]
+    exponentials = exponentials[:, columns]
     if track_weights is None and detection_weights is None:
         exponentials *= _outer_sum(0.5 / row_sums, 0.5 / column_sums)
         return exponentials
     along_tracks = np.minimum(exponentials / row_sums[:, None], 1)
-    return np.multiply(0.5, along_tracks + np.minimum(exponentials / column_sums, 1), out=exponentials)
+    return 0.5 * (along_tracks + np.minimum(exponentials / column_sums, 1))
 
 
 def _outer_sum(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
@@ -173,7 +179,9 @@ def equal_rows(similarity: np.ndarray, largest: float, tolerance: float) -> np.n
         largest: Similarity of equal embeddings: 1 for cosines, 0 for distances.
         tolerance: Largest difference to ``largest`` that counts as equal.
     """
-    return (similarity >= largest - tolerance) | np.eye(len(similarity), dtype=bool)
+    equal = similarity >= largest - tolerance
+    np.fill_diagonal(equal, True)
+    return equal
 
 
 def settle_by_position(

@@ -199,8 +199,9 @@ class ArrayTracker(ABC):
         """What the memory stores besides, (N, ...) by name, of ``rows`` (N,) of the detections."""
 
     @abstractmethod
-    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        """Arrays ``scores`` (N, M) and ``new_scores`` (N,) of association.py, N and M at least 1."""
+    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Arrays ``scores`` (N, K) and ``new_scores`` (N,) of association.py, and the rows (K,) of the memory that may
+        be continued, ascending; N and M at least 1."""
 
     def _compare(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
         """Similarities (N, M) of detections and tracks, each pair's by itself."""
@@ -227,22 +228,20 @@ class ArrayTracker(ABC):
 
     def _identify(self, observed: dict[str, np.ndarray]) -> np.ndarray:
         """Identities (N,) of the observed detections, -1 for none; the memory stores them."""
-        ids = observed["ids"]
-        tracks, contested = np.full(len(ids), -1, dtype=np.int64), np.zeros(len(ids), dtype=bool)
+        ids, scores = observed["ids"], observed["scores"]
+        tracks, gate = np.full(len(ids), -1, dtype=np.int64), np.full(len(ids), self.new_track_score, np.float32)
         if len(self.memory):
-            scores, new_scores = self._affinity(observed)
+            affinity, new_affinity, candidates = self._affinity(observed)
             if self.max_speed:
-                frames = self._frame - self.memory["last_frames"]
-                near = within_reach(observed["boxes"], self.memory["boxes"], self.max_speed * frames)
-                scores = np.where(near, scores, -np.inf)
-            tracks = assign_in_rounds(self.assign, scores, new_scores, observed["scores"] >= self.high_score)
-            contested = contested_rows(scores, new_scores, tracks)
-        matched = np.flatnonzero(tracks >= 0)
-        gate = np.where(contested, self.conflict_new_track_score, self.new_track_score).astype(np.float32)
-        new = np.flatnonzero((tracks < 0) & (observed["scores"] >= gate))
-
-        if len(matched):
+                frames = self._frame - self.memory["last_frames"][candidates]
+                near = within_reach(observed["boxes"], self.memory["boxes"][candidates], self.max_speed * frames)
+                affinity = np.where(near, affinity, -np.inf)
+            chosen = assign_in_rounds(self.assign, affinity, new_affinity, scores >= self.high_score)
+            gate[contested_rows(affinity, new_affinity, chosen)] = self.conflict_new_track_score
+            matched = np.flatnonzero(chosen >= 0)
+            tracks[matched] = candidates[chosen[matched]]
             ids[matched] = self.memory["ids"][tracks[matched]]
+        new = np.flatnonzero((tracks < 0) & (scores >= gate))
         ids[new] = np.arange(self._next_id, self._next_id + len(new))
         self._next_id += len(new)
         self._store(observed, tracks, new)

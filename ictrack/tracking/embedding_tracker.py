@@ -136,11 +136,11 @@ class EmbeddingArrayTracker(ArrayTracker):
         tags, vectors = np.split(embeddings, [self.vector_start], axis=-1)
         return np.concatenate([tags, unit_rows(vectors)], axis=-1)
 
-    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-        similarity = self._similarity(observed)
+    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        similarity, candidates = self._similarity(observed)
         if self.post_processing is None:
-            return similarity, np.full(len(similarity), self.match_threshold, dtype=similarity.dtype)
-        return post_process(
+            return similarity, np.full(len(similarity), self.match_threshold, dtype=similarity.dtype), candidates
+        scores, new_scores = post_process(
             similarity,
             observed["scores"],
             box_iou(observed["boxes"], self.memory["boxes"]),
@@ -148,28 +148,35 @@ class EmbeddingArrayTracker(ArrayTracker):
             threshold=self.match_threshold,
             **self.post_processing,
         )
+        return scores, new_scores, candidates
 
-    def _similarity(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
+    def _similarity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+        """Similarities (N, K) by the softmaxes, and the rows (K,) of the memory that can be continued by them."""
         memory = self.memory
-        compared = self._compare(observed)
+        compared, everything = self._compare(observed), np.arange(len(memory))
         if self.new_object_cosine is None:
             compared *= self.scale
-            return bidirectional_softmax(compared, out=compared)
-        equal_detections = self._equal(observed["embeddings"])
-        # Only tracks that may be continued are compared with each other; the others of a long memory hardly count.
-        near = np.flatnonzero((compared >= self.new_object_cosine).any(axis=0))
-        equal_tracks = self._equal(memory["embeddings"][near])
-        track_counts = np.ones(len(memory), dtype=np.int64)
-        track_counts[near] = equal_tracks.sum(axis=1)
-        counts = equal_detections.sum(axis=1), track_counts
+            return bidirectional_softmax(compared, work=compared), everything
+        # Only tracks that some detection resembles are compared with each other; the others of a long memory hardly
+        # count. Below the dummy's logit both softmaxes are below one half.
+        near = np.flatnonzero(compared.max(axis=0) >= self.new_object_cosine)
+        candidates = near if self.post_processing is None and self.match_threshold >= 0.5 else everything
+        equal_detections, equal_tracks = self._equal(observed["embeddings"]), self._equal(memory["embeddings"][near])
+        some_equal = np.count_nonzero(equal_detections) + np.count_nonzero(equal_tracks) > len(compared) + len(near)
+        detection_counts, track_counts = None, None
+        if some_equal:
+            detection_counts, track_counts = equal_detections.sum(axis=1), np.ones(len(memory), dtype=np.int64)
+            track_counts[near] = equal_tracks.sum(axis=1)
         compared *= self.scale
-        dummy_logit = self.scale * self.new_object_cosine
-        similarity = bidirectional_softmax(compared, dummy_logit, *counts, out=compared)
-        if max(counts[0].max(), counts[1].max()) > 1:
-            similarity[:, near] = settle_by_position(
-                similarity[:, near], equal_detections, equal_tracks, observed["boxes"], memory["boxes"][near]
+        similarity = bidirectional_softmax(
+            compared, self.scale * self.new_object_cosine, detection_counts, track_counts, compared, candidates
+        )
+        if some_equal:
+            columns = np.searchsorted(candidates, near)
+            similarity[:, columns] = settle_by_position(
+                similarity[:, columns], equal_detections, equal_tracks, observed["boxes"], memory["boxes"][near]
             )
-        return similarity
+        return similarity, candidates
 
     def _compare(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
         return self.compare(observed["embeddings"], self.memory["embeddings"])

@@ -35,8 +35,7 @@ class InstancesDetections:
 
 def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
     """Array of a tensor: float32 for any floating type (NumPy has no bfloat16), otherwise the tensor's own type."""
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if tensor.is_floating_point() else tensor).numpy()
+    return (tensor.float() if tensor.is_floating_point() else tensor).numpy(force=True)
 
 
 def select_rows(instances: Instances, rows: np.ndarray) -> Instances:
@@ -60,10 +59,16 @@ def select_rows(instances: Instances, rows: np.ndarray) -> Instances:
 
 
 def with_ids(instances: Instances, rows: np.ndarray, ids: np.ndarray) -> Instances:
-    """Instances of ``rows`` (K,) with ``ids`` (K,) int64 as the LongTensor field `ID`, on the scores' device."""
+    """Instances of ``rows`` (K,) with ``ids`` (K,) int64 as the LongTensor field `ID`, on the scores' device.
+
+    Raises:
+        ValueError: There are more or fewer identities than rows.
+    """
     tracked = select_rows(instances, rows)
     device = tracked.scores.device if tracked.has("scores") else "cpu"
-    tracked.set("ID", torch.as_tensor(ids, dtype=torch.int64, device=device))
+    if len(ids) != len(rows):
+        raise ValueError(f"{len(ids)} identities for {len(rows)} detections")
+    tracked.get_fields()["ID"] = torch.as_tensor(ids, dtype=torch.int64, device=device)
     return tracked
 
 

@@ -21,7 +21,7 @@ def on_one_thread(function: F) -> F:
 
     @wraps(function)
     def limited(*args: Any, **kwargs: Any) -> Any:
-        with _libraries().limit(limits=1, user_api="blas"):
+        with _libraries().limit(limits=1):
             return function(*args, **kwargs)
 
     return cast(F, limited)
@@ -29,4 +29,4 @@ def on_one_thread(function: F) -> F:
 
 @cache
 def _libraries() -> ThreadpoolController:
-    return ThreadpoolController()
+    return ThreadpoolController().select(user_api="blas")

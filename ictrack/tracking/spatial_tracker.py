@@ -120,7 +120,7 @@ class SpatialArrayTracker(ArrayTracker):
             raise TrackerInputError(f"`pred_keypoints` is NaN or infinite in rows {bad}: did training diverge?")
         return keypoints[:, :, :2], keypoints[:, :, 2] > self.min_joint_score
 
-    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         memory = self.memory
         if self.cost == "iou":
             scores, least = self._overlaps(observed), self.min_iou
@@ -133,7 +133,7 @@ class SpatialArrayTracker(ArrayTracker):
                 scores, least = -point_distance(*points) / np.sqrt(areas), -self.max_distance
         if self.same_category:
             scores = np.where(observed["classes"][:, None] == memory["classes"], scores, -np.inf)
-        return scores, np.full(len(scores), least, dtype=scores.dtype)
+        return scores, np.full(len(scores), least, dtype=scores.dtype), np.arange(len(memory))
 
     def _overlaps(self, observed: Mapping[str, np.ndarray]) -> np.ndarray:
         if "masks" in observed:

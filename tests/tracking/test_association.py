@@ -291,17 +291,19 @@ def test_one_exponential_gives_both_softmaxes(monkeypatch, dummy, counted):
     assert shared.dtype == np.float32
 
 
-@pytest.mark.parametrize("max_spread", [association._MAX_SPREAD, 0.0])
+@pytest.mark.parametrize("max_spread", [association._MAX_SPREAD, 22.0, 0.0])
 @pytest.mark.parametrize("counted", [False, True])
-def test_softmax_in_place_is_the_same(monkeypatch, max_spread, counted):
-    monkeypatch.setattr(association, "_MAX_SPREAD", max_spread)
+def test_softmax_in_place_and_of_some_tracks_is_the_same(monkeypatch, max_spread, counted):
     rng = np.random.default_rng(0)
     logits = rng.normal(scale=5, size=(6, 9)).astype(np.float32)
+    assert abs(logits).max() > 22.0 / 2 and np.ptp(logits) < 22.0  # in the second case all logits are shifted
     given, counts = logits.copy(), (rng.integers(1, 4, 6), rng.integers(1, 4, 9)) if counted else ()
     expected = association.bidirectional_softmax(logits, 3.0, *counts)
+    monkeypatch.setattr(association, "_MAX_SPREAD", max_spread)
+    np.testing.assert_allclose(association.bidirectional_softmax(logits, 3.0, *counts), expected, rtol=1e-5)
     np.testing.assert_array_equal(logits, given)
-    assert association.bidirectional_softmax(logits, 3.0, *counts, out=logits) is logits
-    np.testing.assert_array_equal(logits, expected)
+    some = association.bidirectional_softmax(logits, 3.0, *counts, work=logits, columns=np.array([1, 4, 8]))
+    np.testing.assert_allclose(some, expected[:, [1, 4, 8]], rtol=1e-5)
 
 
 def test_logits_far_apart_do_not_underflow():

@@ -6,7 +6,7 @@ import torch
 from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
 
 from ictrack.tracking.detections import ArrayDetections, TrackerInputError, select_detections
-from ictrack.tracking.instances import InstancesDetections, current_detections, select_rows
+from ictrack.tracking.instances import InstancesDetections, current_detections, select_rows, with_ids
 
 
 def with_every_kind_of_field():
@@ -68,6 +68,13 @@ def test_fields_are_columns(wrap, make_detections):
     for rows in ([0, 1], [1]):
         picked = detections.column("pred_masks", np.array(rows))
         assert picked.dtype == bool and np.array_equal(picked, masks[rows].numpy() > 0)
+
+
+def test_identities_are_as_many_as_detections(make_detections):
+    instances = make_detections(scores=[0.9, 0.8])
+    assert with_ids(instances, np.array([1]), np.array([7])).ID.tolist() == [7]
+    with pytest.raises(ValueError, match="1 identities for 2 detections"):
+        with_ids(instances, np.array([0, 1]), np.array([7]))
 
 
 def test_current_detections_drops_rows_of_earlier_frames(make_detections):
