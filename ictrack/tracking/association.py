@@ -136,15 +136,10 @@ def bidirectional_softmax(
     row_sums, column_sums = exponentials @ of_tracks + dummy, (of_detections @ exponentials + dummy)[columns]
     exponentials = exponentials[:, columns]
     if track_weights is None and detection_weights is None:
-        exponentials *= _outer_sum(0.5 / row_sums, 0.5 / column_sums)
+        exponentials *= (0.5 / row_sums)[:, None] + 0.5 / column_sums
         return exponentials
     along_tracks = np.minimum(exponentials / row_sums[:, None], 1)
     return 0.5 * (along_tracks + np.minimum(exponentials / column_sums, 1))
-
-
-def _outer_sum(rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Sums (N, M) of all pairs of two vectors, as a product of matrices, which is faster than NumPy's broadcasting."""
-    return np.stack([rows, np.ones_like(rows)], axis=1) @ np.stack([np.ones_like(columns), columns])
 
 
 def _weights(counts: np.ndarray | None) -> np.ndarray | None:

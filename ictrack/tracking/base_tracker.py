@@ -123,12 +123,11 @@ class ArrayTracker(ABC):
             TrackerInputError: a column is missing or not usable; the tracker's state is then unchanged.
         """
         try:
-            rows = select_detections(detections, self.min_score, self.max_detections)
+            rows, num_left_out = select_detections(detections, self.min_score, self.max_detections)
             observed = self._observe_all(detections, rows) if len(detections) else {}
         except ValueError as error:
             raise TrackerInputError(f"frame {self._frame}: {error}") from error
-        if len(rows) == self.max_detections:
-            self.num_left_out += int((detections.column("scores") >= self.min_score).sum()) - len(rows)
+        self.num_left_out += num_left_out
         ids = self._identify(observed) if len(rows) else rows
         self._frame += 1
         if self.max_age and len(self.memory):

@@ -44,7 +44,7 @@ class Detectron2Tracker(BaseTracker):
 
     def update(self, predictions: Instances) -> Instances:
         """See :meth:`MemoryTracker.update <ictrack.tracking.heads.MemoryTracker.update>`."""
-        rows = select_detections(InstancesDetections(predictions), self.min_score, self.max_detections)
+        rows, _ = select_detections(InstancesDetections(predictions), self.min_score, self.max_detections)
         shown = Instances(predictions.image_size)
         if len(rows):
             index = torch.from_numpy(rows)

@@ -53,19 +53,20 @@ def require_column(detections: Detections, name: str, remedy: str, rows: np.ndar
     return detections.column(name, rows)
 
 
-def select_detections(detections: Detections, min_score: float, max_detections: int) -> np.ndarray:
-    """Rows, ascending, of the best ``max_detections`` detections of score >= ``min_score``; ties go to lower rows.
+def select_detections(detections: Detections, min_score: float, max_detections: int) -> tuple[np.ndarray, int]:
+    """Rows, ascending, of the best ``max_detections`` detections of score >= ``min_score``, and the number of others
+    of such a score; ties go to lower rows.
 
     Raises:
         TrackerInputError: `scores` is missing or not finite.
     """
     if not len(detections):
-        return np.zeros(0, dtype=np.int64)
+        return np.zeros(0, dtype=np.int64), 0
     scores = require_column(detections, "scores", "a tracker needs the detection scores")
     if not np.isfinite(scores).all():
         raise TrackerInputError(f"`scores` is not finite in rows {np.flatnonzero(~np.isfinite(scores)).tolist()}")
     rows = np.flatnonzero(scores >= min_score)
     if len(rows) <= max_detections:
-        return rows
+        return rows, 0
     best = np.argsort(-scores[rows], kind="stable")[:max_detections]
-    return np.sort(rows[best])
+    return np.sort(rows[best]), len(rows) - max_detections

@@ -65,10 +65,10 @@ def with_ids(instances: Instances, rows: np.ndarray, ids: np.ndarray) -> Instanc
         ValueError: There are more or fewer identities than rows.
     """
     tracked = select_rows(instances, rows)
-    device = tracked.scores.device if tracked.has("scores") else "cpu"
     if len(ids) != len(rows):
         raise ValueError(f"{len(ids)} identities for {len(rows)} detections")
-    tracked.get_fields()["ID"] = torch.as_tensor(ids, dtype=torch.int64, device=device)
+    tensor = torch.from_numpy(ids.astype(np.int64, copy=False))
+    tracked.get_fields()["ID"] = tensor.to(tracked.scores.device) if tracked.has("scores") else tensor
     return tracked
 
 

@@ -21,7 +21,10 @@ def on_one_thread(function: F) -> F:
 
     @wraps(function)
     def limited(*args: Any, **kwargs: Any) -> Any:
-        with _libraries().limit(limits=1):
+        libraries = _libraries()
+        if all(library.num_threads == 1 for library in libraries.lib_controllers):
+            return function(*args, **kwargs)
+        with libraries.limit(limits=1):
             return function(*args, **kwargs)
 
     return cast(F, limited)

@@ -41,11 +41,17 @@ def test_no_rows_and_all_rows():
 
 def test_the_best_detections_enter_in_their_order(make_detections):
     detections = InstancesDetections(make_detections(scores=[0.3, 0.9, 0.1, 0.5, 0.9, 0.05]))
-    assert select_detections(detections, 0.1, 10).tolist() == [0, 1, 2, 3, 4]
-    assert select_detections(detections, 0.1, 3).tolist() == [1, 3, 4]
-    assert select_detections(detections, 0.1, 1).tolist() == [1]
-    assert select_detections(InstancesDetections(Instances((4, 5))), 0.1, 1).tolist() == []
-    assert select_detections(ArrayDetections({}), 0.1, 1).tolist() == []
+    for number, best, num_left_out in (
+        (10, [0, 1, 2, 3, 4], 0),
+        (5, [0, 1, 2, 3, 4], 0),
+        (3, [1, 3, 4], 2),
+        (1, [1], 4),
+    ):
+        rows, others = select_detections(detections, 0.1, number)
+        assert rows.tolist() == best and others == num_left_out
+    for nothing in (InstancesDetections(Instances((4, 5))), ArrayDetections({})):
+        rows, others = select_detections(nothing, 0.1, 1)
+        assert rows.tolist() == [] and others == 0
 
 
 def test_scores_are_checked(make_detections):
