@@ -33,18 +33,21 @@ _SPATIAL: dict[str, _Threshold] = {
 }
 
 
-def replayed_threshold(cfg: CfgNode, clips: Sequence[Clip], stride: int, similarities: Separation) -> dict[str, float]:
-    """Configuration key of the tracker's threshold, and the value at which it agrees best with the tracklets.
+def replayed_threshold(
+    cfg: CfgNode, clips: Sequence[Clip], stride: int, similarities: Separation, share: float = 0.0
+) -> dict[str, float]:
+    """Configuration key of the tracker's threshold, and a value with which it agrees well with the tracklets.
 
-    Of the values whose agreement is no more than a standard error, over videos, below the best one, it is that which
-    continues tracks most readily: the footage does not tell them apart, and objects that are partly hidden, which are
-    in no tracklet, look less like themselves.
+    The tracklets do not tell apart the values whose agreement is no more than a standard error, over videos, below the
+    best one.
 
     Args:
         cfg: Configuration with the tracker.
         clips: Clips at the videos' full rate.
         stride: Distance in frames at which they are tracked.
         similarities: Similarities by the tracker, the range of the threshold.
+        share: Which of these values is chosen, from that which continues tracks most readily (0) to that which does so
+            least (1).
     """
     is_spatial = cfg.TRACKER_HEADS.TRACKER_NAME == "SpatialTracker"
     key, value_at = _SPATIAL[cfg.TRACKER_HEADS.SPATIAL.COST] if is_spatial else _COSINE
@@ -55,7 +58,8 @@ def replayed_threshold(cfg: CfgNode, clips: Sequence[Clip], stride: int, similar
         scores.append(np.array([replay(tracker, clip, stride) for clip in clips]))
         logger.info("%s %s: agreement %.2f %%", key, value, 100 * scores[-1][:, 0].sum() / scores[-1][:, 1].sum())
     best = max(scores, key=lambda score: score[:, 0].sum())
-    return {key: next(value for value, score in zip(values, scores) if not is_worse(score, best))}
+    good = [value for value, score in zip(values, scores) if not is_worse(score, best)]
+    return {key: round(good[0] + share * (good[-1] - good[0]), 2)}
 
 
 def is_worse(score: np.ndarray, best: np.ndarray) -> bool:

@@ -5,9 +5,10 @@ import pytest
 import torch
 from detectron2.structures import Boxes, Instances
 
-from ictrack.engine.calibration import calibrate_on
+from ictrack.engine import calibration as calibration_module
+from ictrack.engine.calibration import COSINE_SHARE, calibrate_on
 from ictrack.engine.recognition import CalibrationError, Recognition
-from ictrack.engine.replayed_threshold import is_worse
+from ictrack.engine.replayed_threshold import NEW_OBJECT_COSINE, is_worse
 from ictrack.engine.settings_file import with_settings, write_settings
 from ictrack.engine.setup import load_config
 from ictrack.tracking.separation import Separation
@@ -59,6 +60,17 @@ def test_objects_that_look_different():
     assert 5 < heads.EMBEDDING.SCALE <= 50
     assert heads.MIN_SCORE == heads.NEW_TRACK_SCORE < 0.9
     assert "estimated accuracy: 100.0 % (95 % interval 79.6 to 100.0)" in str(calibration)
+
+
+def test_thresholds_that_are_equally_good(monkeypatch):
+    """Nothing tells thresholds between 0 and 1 apart where cosines are near 0 and near 1."""
+    cosines = []
+    for share in (0.0, 1.0, COSINE_SHARE):
+        monkeypatch.setattr(calibration_module, "COSINE_SHARE", share)
+        cosines.append(calibrate_on(load_config(), footage(of_objects)).settings[NEW_OBJECT_COSINE])
+    lowest, highest, chosen = cosines
+    assert lowest < 0.1 and highest > 0.8
+    assert chosen == pytest.approx(lowest + 0.7 * (highest - lowest), abs=0.006)
 
 
 @pytest.mark.parametrize(
