@@ -1,5 +1,6 @@
 """Every reader on damaged files: a short run of tools/fuzz.py, and its own rules on readers that break them."""
 
+import json
 import logging
 import mmap
 import random
@@ -11,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from fuzzing import run
-from fuzzing.damage import mutate_bytes, mutate_value
+from fuzzing.damage import mutate_bytes, mutate_value, nested
 from fuzzing.readers import CORPUS, READERS, Reader
 from ictrack.structures.json_files import AnnotationError
 
@@ -64,6 +65,12 @@ def test_damage_is_the_same_for_a_seed():
     for damage in (mutate_bytes, mutate_value):
         first, again = ([damage(random.Random(seed), data) for seed in range(20)] for _ in range(2))
         assert first == again and len(set(first)) > 15
+
+
+def test_no_damage_is_too_deep_to_be_written():
+    deep = json.dumps(nested(700)).encode()
+    damaged = [mutate_value(random.Random(seed), deep) for seed in range(40)]
+    assert deep in damaged and len(set(damaged)) > 10
 
 
 def reader(read, **options):
