@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torchvision.ops import deform_conv2d
 
+from .mixed_precision import full_precision
 from .tracing import is_exported
 
 
@@ -41,7 +42,7 @@ class DeformableConv2d(Conv2d):
         """(B, D, h, w) of (B, C, H, W)."""
         taps = self.kernel_size[0] * self.kernel_size[1]
         moved = self.offset(x)
-        with torch.autocast(x.device.type, enabled=False):  # the operator has no half precision on CPUs
+        with full_precision(x.device.type):  # the operator has no half precision on CPUs
             moved = moved.float()
             factors = moved[:, 2 * taps :].sigmoid() if self.modulated else None
             x = self._convolve(x.float(), moved[:, : 2 * taps], factors)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import lru_cache
 
 import torch
@@ -16,7 +17,7 @@ logger = logging.getLogger(__name__)
 _EMULATED = 3.0
 
 
-def autocast(device_type: str, enabled: bool, dtype: torch.dtype | None = None) -> torch.autocast:
+def autocast(device_type: str, enabled: bool, dtype: torch.dtype | None = None) -> AbstractContextManager:
     """Mixed-precision context, without effect where it is not enabled or the hardware lacks it.
 
     Args:
@@ -25,7 +26,17 @@ def autocast(device_type: str, enabled: bool, dtype: torch.dtype | None = None) 
         dtype: ``torch.float16`` or ``torch.bfloat16``; None: :func:`lower_dtype`.
     """
     dtype = dtype or lower_dtype(device_type)
-    return torch.autocast(device_type, dtype=dtype, enabled=enabled and supports(device_type, dtype))
+    if enabled and supports(device_type, dtype):
+        return torch.autocast(device_type, dtype=dtype)
+    return full_precision(device_type)
+
+
+def full_precision(device_type: str) -> AbstractContextManager:
+    """Context without mixed precision.
+
+    It does nothing where there is none: torch.export records what is within an autocast as a graph of its own.
+    """
+    return torch.autocast(device_type, enabled=False) if torch.is_autocast_enabled(device_type) else nullcontext()
 
 
 def lower_dtype(device_type: str) -> torch.dtype:

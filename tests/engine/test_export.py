@@ -47,7 +47,7 @@ MODELS = {
     "solo_cells": partial(small_solo, kind="dynamic", cells=True),
     "solo_two_heads": partial(small_solo, video=True),
     "solo_resnet": small_resnet,
-    "solo_deformable": small_deformable,
+    "solo_deformable": partial(small_deformable, everywhere=False),
     "poses": small_poses,
     "poses_two_heads": partial(small_poses, video=True),
     "boxes": lambda folder: default_model("boxes"),

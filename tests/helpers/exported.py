@@ -47,19 +47,20 @@ def small_solo(folder: Path, kind: str = "grid", *, cells: bool = False, video: 
 def small_resnet(folder: Path) -> CfgNode:
     """SOLO on a ResNet with frozen normalizations, as the published models are, with random weights."""
     cfg = tiny_cfg()
+    cfg.MODEL.SOLO.NUM_CONVS = 2
     torch.manual_seed(0)
     return _saved(cfg, build_model(cfg), folder)
 
 
-def small_deformable(folder: Path) -> CfgNode:
-    """SOLOv2 with deformable convolutions everywhere, of random weights."""
+def small_deformable(folder: Path, *, everywhere: bool = True) -> CfgNode:
+    """SOLOv2 with deformable convolutions, everywhere or at least once in each of its parts, of random weights."""
     cfg = tiny_cfg()
     cfg.MODEL.BACKBONE.NAME = "build_deformable_resnet_fpn_backbone"
-    cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE = [False, True, True, True]
+    cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE = [False, everywhere, everywhere, True]
     cfg.MODEL.RESNETS.DEFORM_MODULATED = True
     cfg.MODEL.SOLO.MASK_HEAD = "dynamic"
     cfg.MODEL.SOLO.MASK_FEATURES.DEFORM = True
-    cfg.MODEL.SOLO.NUM_CONVS = cfg.MODEL.SOLO.DEFORM_CONVS = 2
+    cfg.MODEL.SOLO.NUM_CONVS, cfg.MODEL.SOLO.DEFORM_CONVS = 2, 2 if everywhere else 1
     torch.manual_seed(0)
     model = build_model(cfg)
     for name, parameter in model.named_parameters():

@@ -89,7 +89,7 @@ def plain_video_ap(ground_truth: dict, results: list, *, strict: bool) -> dict[s
     """The 12 numbers, as ``VideoAPResult.summary`` names them."""
     videos = {video["id"]: video for video in ground_truth["videos"]}
     annotations = ground_truth.get("annotations") or []
-    precision: dict[tuple, list] = {}
+    precision: dict[int, list] = {}
     recall: dict[tuple, list] = {}
     for category in sorted(c["id"] for c in ground_truth["categories"]):
         groups = []
@@ -128,23 +128,25 @@ def plain_video_ap(ground_truth: dict, results: list, *, strict: bool) -> dict[s
                         is_out = not low <= found_areas[rank] <= high
                         is_ignored = (g >= 0 and ignored[g]) or (not is_match and is_out)
                         pooled.append((found[rank]["score"], rank, is_match, is_ignored))
-                for limit in (1, 10, 100):
+                for limit in (1, 10, 100) if area == 0 else (100,):
                     entries = sorted((e for e in pooled if e[1] < limit), key=lambda e: -e[0])
                     kept = [e[2] for e in entries if not e[3]]
                     right, wrong = np.cumsum(kept), np.cumsum(np.logical_not(kept))
+                    recall.setdefault((area, limit), []).append(right[-1] / num_truth if kept else 0.0)
+                    if limit < 100:
+                        continue
                     curve = np.zeros(101)
                     if kept:
                         raw = right / (wrong + right + np.spacing(1))
                         reached = right / num_truth
                         curve = np.where(reached >= RECALLS[:, None], raw, 0.0).max(axis=1)
-                    precision.setdefault((area, limit), []).append((threshold, curve.mean()))
-                    recall.setdefault((area, limit), []).append(right[-1] / num_truth if kept else 0.0)
+                    precision.setdefault(area, []).append((threshold, curve.mean()))
 
     def mean(values: list) -> float:
         return float(np.mean(values)) if values else np.nan
 
     def ap(area: int, threshold: float | None = None) -> float:
-        return mean([p for t, p in precision.get((area, 100), []) if threshold is None or t == threshold])
+        return mean([p for t, p in precision.get(area, []) if threshold is None or t == threshold])
 
     return {
         "AP": ap(0),

@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from ictrack.modeling.tracing import area_average, map_extent
 
+from ..mixed_precision import full_precision
+
 
 class KeypointEncoderDecoder(nn.Module):
     """Embedding map of twice a feature's resolution, from the feature and the joints' heatmaps, if any.
@@ -78,7 +80,7 @@ def sample_joints(embedding_map: Tensor, points: list[Tensor], stride: float) ->
         (sum_i N_i, J, D) float32, images in order.
     """
     size = map_extent(embedding_map, stride).to(points[0])
-    with torch.autocast(device_type=embedding_map.device.type, enabled=False):
+    with full_precision(embedding_map.device.type):
         read = [
             F.grid_sample(one[None].float(), (2 * p / size - 1)[None].float(), "bilinear", "border", False)[0]
             for one, p in zip(embedding_map, points)

@@ -14,6 +14,8 @@ from detectron2.structures import BitMasks, Instances, PolygonMasks
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..mixed_precision import full_precision
+
 # Masks read at a time; bounds their float copy (64 MB at 800 x 1333).
 _MASK_BLOCK = 16
 # Fields of Instances with masks, predictions first.
@@ -73,7 +75,7 @@ def mask_readout(maps: Sequence[Tensor], masks: Sequence[Tensor]) -> list[Tensor
     finest = max((m.shape[-2:] for m in maps), key=lambda size: size[0] * size[1])
     pooled: list[list[Tensor]] = [[] for _ in maps]
     # In half precision the weights of a large mask would be subnormal.
-    with torch.autocast(device_type=maps[0].device.type, enabled=False):
+    with full_precision(maps[0].device.type):
         for image, image_masks in enumerate(masks):
             for block in image_masks.split(_MASK_BLOCK):
                 # Full-size masks are reduced to the finest map once, and from there to the coarser ones.

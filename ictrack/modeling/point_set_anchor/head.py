@@ -14,6 +14,7 @@ from torchvision.ops import DeformConv2d, deform_conv2d
 
 from ictrack.modeling.tracing import is_exported
 
+from ..mixed_precision import full_precision
 from .anchors import PoseAnchors
 from .shared_taps import convolve_at
 
@@ -67,7 +68,7 @@ class PointAlignedBranch(nn.Module):
     def forward(self, x: Tensor, offsets: Tensor, is_fixed: bool) -> Tensor:
         """(B, out_channels, H, W) float32 of features (B, C, H, W); for the rest see :func:`deformable_convolution`."""
         x = self.tower(x)
-        with torch.autocast(x.device.type, enabled=False):  # the deformable convolution has no half precision on CPUs
+        with full_precision(x.device.type):  # the deformable convolution has no half precision on CPUs
             x = deformable_convolution(x.float(), offsets, self.aligned.weight, is_fixed=is_fixed)
         return self.output(F.relu(self.norm(x))).float()
 
