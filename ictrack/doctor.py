@@ -55,9 +55,9 @@ def check_torch() -> Finding:
         import torch
     except ImportError as error:
         return Finding("PyTorch", str(error), "pip install torch torchvision, or bash tools/setup_env.sh")
-    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 3):
+    if tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 4):
         return Finding(
-            "PyTorch", torch.__version__, "ICTrack needs PyTorch 2.3 or newer: pip install -U torch torchvision"
+            "PyTorch", torch.__version__, "ICTrack needs PyTorch 2.4 or newer: pip install -U torch torchvision"
         )
     device = f"{torch.cuda.device_count()} GPU" if torch.cuda.is_available() else "CPU only"
     return Finding("PyTorch", f"{torch.__version__}, {device}")

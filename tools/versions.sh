@@ -17,12 +17,12 @@ case "$what" in
   oldest)
     export PIP_CONSTRAINT="$root/tools/oldest.txt"
     # shellcheck disable=SC1091
-    ICTRACK_TORCH="torch==2.3.0 torchvision==0.18.0" source tools/setup_env.sh
+    ICTRACK_TORCH="torch==2.4.0 torchvision==0.19.0" source tools/setup_env.sh
     pip install --quiet --no-compile hypothesis lap motmetrics==1.4.0 "pandas<2.1" "pyarrow<18" pytest pytest-xdist
     # Its metrics need NumPy and SciPy alone; what it asks for beyond is newer than the oldest versions.
     pip install --quiet --no-compile --no-deps trackeval
     set -- tests/losses tests/tracking tests/structures tests/checkpoint tests/evaluation/metrics tests/identities \
-      tests/modeling/solo tests/data tests/visualization tests/exploits
+      tests/modeling/solo tests/modeling/test_{mixed_precision,winograd}.py tests/data tests/visualization tests/exploits
     ;;
   evaluation | oldest-evaluation)
     more=(pyarrow opencv-python-headless)
