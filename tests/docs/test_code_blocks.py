@@ -112,7 +112,8 @@ def world(tmp_path_factory):
     write_published(root / "downloads")
     for split in ("stills_train", "stills_val"):
         write_images(root / "output" / "quickstart" / "sample" / split, num_categories=4)
-    keys = [*SHORT, "MODEL.TIMM.WEIGHTS", "", "MODEL.WEIGHTS", "output/quickstart/model.pth"]
+    keys = [*SHORT, "MODEL.TIMM.NAME", "lcnet_035", "MODEL.TIMM.WEIGHTS", ""]
+    keys += ["MODEL.WEIGHTS", "output/quickstart/model.pth"]
     cfg = load_config(str(ROOT / "configs" / "quickstart" / "solo_lite0_video.yaml"), keys)
     cfg.MODEL.CLASSES = ["person", "animal", "vehicle", "food"]
     (root / "output" / "quickstart" / "config.yaml").write_text(cfg.dump())

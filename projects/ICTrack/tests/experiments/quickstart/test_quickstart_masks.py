@@ -16,12 +16,14 @@ from synthetic.characters.assets import CATEGORIES
 ROOT = Path(__file__).resolve().parents[5]
 CONFIGS = MaskConfigs.in_folder(ROOT / "configs" / "quickstart")
 TINY = SampleConfig(
-    train_stills=8, val_stills=4, unlabeled_clips=1, unlabeled_length=2, tune_clips=1, val_clips=2, clip_length=20
-)
+    height=96, width=160, train_stills=8, val_stills=4, unlabeled_clips=1, unlabeled_length=2, tune_clips=1,
+    val_clips=2, clip_length=17,
+)  # fmt: skip
+SIZE = ["INPUT.CROP_SIZE", "[96, 160]", "INPUT.MIN_SIZE_TEST", "96", "INPUT.UNLABELED.SIZE", "[96, 160]"]
 
 
 def test_the_whole_road(tmp_path, capfd):
-    overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0"]
+    overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0", *SIZE]
     video_overrides = ["ADAPT.MEASURED_PAIRS", "2"]
     run_quickstart(CONFIGS, tmp_path, 3, 2, overrides, video_overrides=video_overrides, sample=TINY, real_frames=9)
 
@@ -47,7 +49,7 @@ def test_the_whole_road(tmp_path, capfd):
     assert 2 <= len(list(tmp_path.glob("*.mp4"))) <= 3  # the clips shown, and a real one
     assert methods()[-1].name in capfd.readouterr().out
     clip, tracks = next((tmp_path / "sample" / "clips_val" / "JPEGImages").iterdir()), tmp_path / "tracks.json"
-    track_alone(tmp_path, clip, "--save-tracks", tracks)
+    track_alone(tmp_path, clip, "--save-tracks", tracks, "--max-frames", "3")
     assert [category["name"] for category in json.loads(tracks.read_text())["categories"]] == list(CATEGORIES)
     names = yaml.safe_load((tmp_path / "config.yaml").read_text())["MODEL"]["CLASSES"]
     assert names == list(CATEGORIES)
