@@ -17,6 +17,7 @@ import numpy as np
 from ..atomic_file import replacing_path
 from ..frame_tracks import VideoInfo
 from ..hdf5_heaps import check_hdf5_heaps
+from ..hdf5_trial import try_hdf5
 from ..json_files import AnnotationError, require
 from ..track_formats.boxes import offset_between
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row
@@ -32,6 +33,7 @@ def read(path: Path) -> list[LabeledVideo]:
 
     def read_file() -> Any:
         check_hdf5_heaps(path)
+        try_hdf5(path)
         return sleap_io.load_slp(str(path), open_videos=False)
 
     return videos_of(load(read_file, path), path)
