@@ -33,7 +33,7 @@ class Road:
     def whole_stage(self, path, frames, scored):
         """Train, resume, evaluate, track. Returns the output folder."""
         output = Path(load_config(str(path)).OUTPUT_DIR)
-        self.run(path)
+        self.run(path, "TEST.EVAL_PERIOD", "0")
         self.run(path, iterations=2, resume=True)
         assert torch.load(output / "model_final.pth", weights_only=True)["iteration"] == 1
         results = self.run(path, "MODEL.WEIGHTS", str(output / "model_final.pth"), eval_only=True)
