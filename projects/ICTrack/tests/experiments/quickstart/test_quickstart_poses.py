@@ -71,7 +71,7 @@ def test_report_and_weights(output):
 
 
 def test_weights_track_a_video_with_the_library_alone(output):
-    track_alone(output, next((output / "sample" / "clips_val" / "images").iterdir()))
+    track_alone(output, next((output / "sample" / "clips_val" / "images").iterdir()), "--max-frames", "3")
 
 
 def test_table_over_seeds(metrics):
