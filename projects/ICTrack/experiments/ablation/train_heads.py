@@ -142,6 +142,6 @@ def purity(mined: Tensor, true: Tensor) -> float:
     known = mined >= 0
     if not known.any():
         return math.nan
-    counts = torch.zeros((int(mined.max()) + 1, int(true.max()) + 2), dtype=torch.int64)
+    counts = torch.zeros((int(mined.max()) + 1, max(int(true.max()), 0) + 2), dtype=torch.int64)
     counts.index_put_((mined[known], true[known] + 1), torch.tensor(1), accumulate=True)
     return float(counts[:, 1:].amax(dim=1).sum() / counts.sum())

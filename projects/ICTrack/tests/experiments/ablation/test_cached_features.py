@@ -201,6 +201,7 @@ def test_mined_tracklets_follow_the_embedding():
     assert mined.tolist() == [0, 1, -1] * 4 + [-1] * 6
     assert purity(mined, true_identities(clips)) == 0.5
     assert np.isnan(purity(torch.tensor([-1]), torch.tensor([0])))
+    assert purity(torch.tensor([0, 0]), torch.tensor([-1, -1])) == 0  # no detection shows a true object
 
 
 def test_rows_name_heads_that_exist():
