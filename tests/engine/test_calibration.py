@@ -70,7 +70,7 @@ def test_thresholds_that_are_equally_good(monkeypatch):
         cosines.append(calibrate_on(load_config(), footage(of_objects)).settings[NEW_OBJECT_COSINE])
     lowest, highest, chosen = cosines
     assert lowest < 0.1 and highest > 0.8
-    assert chosen == pytest.approx(lowest + 0.7 * (highest - lowest), abs=0.006)
+    assert chosen == pytest.approx(lowest + 0.75 * (highest - lowest), abs=0.006)
 
 
 @pytest.mark.parametrize(
