@@ -14,15 +14,36 @@ if TYPE_CHECKING:
 # are old and seldom looked at. JPEG includes MPO.
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "PPM", "GIF")
 _EXIF_ORIENTATION = 0x0112
+# Pixels that a byte of a GIF can stand for: a code of 12 bits is 4095 at most. Where codes are missing, Pillow leaves
+# pixels blank, so that a few bytes could stand for a picture of hundreds of megabytes.
+_GIF_PIXELS_A_BYTE = 4096
 # Orientations that exchange the sides.
 _TURNED = (5, 6, 7, 8)
 
 
 def open_image(source: str | os.PathLike | BinaryIO) -> Image:
-    """Pillow's image of a file, whose pixels are not read yet. Raises as ``PIL.Image.open``."""
+    """Pillow's image of a file, whose pixels are not read yet.
+
+    Raises as ``PIL.Image.open``, and OSError where a GIF has too few bytes for its pixels.
+    """
     from PIL import Image  # only pictures need Pillow
 
-    return Image.open(source, formats=_FORMATS)
+    image = Image.open(source, formats=_FORMATS)
+    if image.format == "GIF":
+        num_bytes = _num_bytes(source)
+        if image.width * image.height > _GIF_PIXELS_A_BYTE * num_bytes:
+            image.close()
+            raise OSError(f"{num_bytes} bytes cannot be {image.width} x {image.height} pixels")
+    return image
+
+
+def _num_bytes(source: str | os.PathLike | BinaryIO) -> int:
+    if isinstance(source, (str, os.PathLike)):
+        return os.stat(source).st_size
+    position = source.tell()
+    size = source.seek(0, os.SEEK_END)
+    source.seek(position)
+    return size
 
 
 def upright_size(path: str | os.PathLike) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from PIL import Image
 from ictrack.data.frame_stream import VideoReadError
 from ictrack.data.image_file import ImageFile, ImageReadError, list_pages, read_image, read_reduced_image
 from ictrack.data.video_io import open_frames
+from ictrack.structures.open_image import open_image
 
 HEIGHT, WIDTH = 24, 32
 
@@ -152,6 +153,20 @@ def test_what_cannot_be_shown_is_refused_by_all_readers_alike(tmp_path, data, re
             read(path)
         messages.append(str(caught.value))
     assert len(set(messages)) == 1 and str(path) in messages[0] and "0x" not in messages[0] and "\n" not in messages[0]
+
+
+def test_a_gif_of_a_few_bytes_is_no_huge_picture(tmp_path):
+    """Pillow leaves pixels blank whose codes are missing."""
+    path = tmp_path / "a.gif"
+    Image.new("L", (2000, 2000), 7).save(path)  # as small as a picture of this size can be
+    assert (read_image(path) == 7).all()
+    Image.new("L", (3, 2)).save(path)
+    data = path.read_bytes()
+    path.write_bytes(data[:6] + struct.pack("<HH", 20000, 5000) + data[10:])
+    with pytest.raises(ImageReadError, match=rf"a\.gif: .*{len(data)} bytes cannot be 20000 x 5000 pixels"):
+        read_image(path)
+    with path.open("rb") as file, pytest.raises(OSError, match="cannot be 20000 x 5000"):
+        open_image(file)
 
 
 def test_a_missing_file_and_a_folder_are_named_once(tmp_path):

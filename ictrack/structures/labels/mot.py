@@ -65,6 +65,7 @@ def _add_info(video: LabeledVideo, path: Path) -> None:
     video.info = VideoInfo(name, height, width, fps, (), ())
     video.folder = str(PurePosixPath(name) / check_safe(section.get("imDir", "img1"), f"{path}: imDir"))
     suffix = section.get("imExt", ".jpg")
+    check_safe(f"{1:06d}{suffix}", f"{path}: imExt")
     video.frames = {index: FrameFacts(f"{index + 1:06d}{suffix}") for index in range(length)}
     beyond = max(video.rows, default=-1) + 1
     require(not length or beyond <= length, video.where, f"has the frame {beyond}, {path.name} states {length} frames")

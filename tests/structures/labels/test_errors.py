@@ -170,3 +170,11 @@ def test_a_name_in_a_description_of_a_sequence_is_told_there(key, tmp_path):
     (tmp_path / "a" / "seqinfo.ini").write_text(f"[Sequence]\n{key}=../b\n")
     with pytest.raises(AnnotationError, match=rf"seqinfo\.ini: {key}: '\.\./b' leaves the folder"):
         LABEL_FORMATS["mot"].read(tmp_path / "a")
+
+
+def test_the_ending_of_pictures_of_a_sequence_is_looked_at(tmp_path):
+    (tmp_path / "a" / "gt").mkdir(parents=True)
+    (tmp_path / "a" / "gt" / "gt.txt").write_text("1,1,1,2,3,4,1,1,1\n")
+    (tmp_path / "a" / "seqinfo.ini").write_text(f"[Sequence]\nseqLength=1\nimExt={'9' * 300}\n")
+    with pytest.raises(AnnotationError, match=r"seqinfo\.ini: imExt: '0000019.* is no name of a file"):
+        LABEL_FORMATS["mot"].read(tmp_path / "a")
