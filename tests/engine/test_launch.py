@@ -7,7 +7,6 @@ import logging
 import pytest
 from coco_squares import content_of
 from detectron2.utils import comm
-from forked import fork_processes
 from torch.multiprocessing import ProcessRaisedException
 
 from ictrack.engine import launch as launching
@@ -97,8 +96,7 @@ def fail(args: argparse.Namespace) -> None:
     ("kind", "error", "message"),
     [("mistake", TrainingError, "^of a process$"), ("fault", ProcessRaisedException, "Error")],
 )
-def test_what_is_heard_of_a_process(kind, error, message, capfd, monkeypatch):
-    fork_processes(monkeypatch)
+def test_what_is_heard_of_a_process(kind, error, message, capfd):
     args = arguments("--num-gpus", "2", "--eval-only", "MODEL.DEVICE", "cpu", "DATASETS.TEST", "()")
     args.kind = kind
     with pytest.raises(error, match=message):
