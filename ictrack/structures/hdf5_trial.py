@@ -52,11 +52,12 @@ def _read_all(path: str) -> None:
     import h5py
 
     def read(_: str, item: Any) -> None:
-        for key in item.attrs:
-            with suppress(Exception):
-                item.attrs[key]
-        if isinstance(item, h5py.Dataset) and item.nbytes <= _MAX_BYTES:
-            with suppress(Exception):
+        with suppress(Exception):
+            for key in item.attrs:
+                with suppress(Exception):
+                    item.attrs[key]
+        with suppress(Exception):
+            if isinstance(item, h5py.Dataset) and item.nbytes <= _MAX_BYTES:
                 item[()]
 
     with suppress(Exception), h5py.File(path) as file:
