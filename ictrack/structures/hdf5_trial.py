@@ -35,17 +35,20 @@ def try_hdf5(path: Path) -> None:
         assert process.stdin is not None and process.stdout is not None
         timer = threading.Timer(_SECONDS, process.kill)
         timer.start()
-        with suppress(BrokenPipeError):
-            process.stdin.write(json.dumps(str(path.absolute())).encode() + b"\n")
-            process.stdin.flush()
-        answer = process.stdout.readline()
-        timer.cancel()
-        if not answer:
-            _started.clear()
-            process.kill()
-            process.wait()
-            process.stdout.close()
-            raise ValueError("it is damaged: the HDF5 library cannot read it to its end")
+        answer = b""
+        try:
+            with suppress(BrokenPipeError):
+                process.stdin.write(json.dumps(str(path.absolute())).encode() + b"\n")
+                process.stdin.flush()
+            answer = process.stdout.readline()
+        finally:  # also after Ctrl-C: a late answer must not be taken for that of the next file
+            timer.cancel()
+            if not answer:
+                _started.clear()
+                process.kill()
+                process.communicate()
+    if not answer:
+        raise ValueError("it is damaged: the HDF5 library cannot read it to its end")
 
 
 def _read_all(path: str) -> None:

@@ -158,7 +158,7 @@ class EmbeddingArrayTracker(ArrayTracker):
             compared *= self.scale
             return bidirectional_softmax(compared, work=compared), everything
         # Only tracks that some detection resembles are compared with each other; the others of a long memory hardly
-        # count. Below the dummy's logit both softmaxes are below one half.
+        # count. Below the dummy's logit both softmaxes are below one half, or hardly above it among equals.
         near = np.flatnonzero(compared.max(axis=0) >= self.new_object_cosine)
         candidates = near if self.post_processing is None and self.match_threshold >= 0.5 else everything
         equal_detections, equal_tracks = self._equal(observed["embeddings"]), self._equal(memory["embeddings"][near])
