@@ -22,6 +22,7 @@ from .describe import describe
 from .hidden_files import is_hidden
 from .json_runs import load_with_packed_runs
 
+_PROCESS = os.getpid()
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 # Errors of zipfile and its decompressors on damaged, encrypted or unknown archives.
 ZIP_ERRORS = (
@@ -120,7 +121,9 @@ def no_garbage_collection() -> Iterator[None]:
         yield
     finally:
         if was_enabled:
-            if gc.get_freeze_count() == 0:
+            # What a process froze when it was forked (data/codecs.py) stays frozen. It may be millions of objects, and
+            # counting them would take longer than to read a file.
+            if os.getpid() == _PROCESS and gc.get_freeze_count() == 0:
                 # The new objects count as old at once, so that the next search for young garbage passes them over.
                 gc.freeze()
                 gc.unfreeze()

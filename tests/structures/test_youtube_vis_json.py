@@ -2,6 +2,7 @@ import copy
 import gc
 import gzip
 import json
+import os
 
 import pytest
 from pycocotools import mask as mask_util
@@ -107,3 +108,17 @@ def test_garbage_collection_is_as_before(enabled):
         assert gc.isenabled() == enabled
     finally:
         (gc.enable if before else gc.disable)()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked there")
+def test_what_was_frozen_at_a_fork_stays_so_and_is_not_counted(monkeypatch):
+    process = os.fork()
+    if not process:
+        gc.freeze()
+        frozen = gc.get_freeze_count()
+        monkeypatch.setattr(gc, "get_freeze_count", lambda: os._exit(2))
+        with no_garbage_collection():
+            pass
+        monkeypatch.undo()
+        os._exit(0 if gc.get_freeze_count() >= frozen > 0 else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
