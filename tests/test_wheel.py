@@ -7,6 +7,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 
 import pytest
+from quick_python import run_python
 
 import ictrack
 
@@ -46,11 +47,11 @@ def test_what_it_holds(wheel):
 def test_it_works_where_nothing_else_of_the_project_is(wheel, tmp_path):
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path)
-    program = (
+    program = tmp_path / "program.py"
+    program.write_text(
         "import ictrack.engine.video_tracker, ictrack.modeling.point_set_anchor.anchors as anchors\n"
         f"assert ictrack.__file__.startswith({str(tmp_path)!r})\n"
         "print(anchors.DEFAULT_TEMPLATE.is_file())"
     )
-    command = [sys.executable, "-W", "ignore", "-c", program]
-    done = subprocess.run(command, cwd=tmp_path, env={"PYTHONPATH": str(tmp_path)}, capture_output=True, text=True)
+    done = run_python(program, cwd=tmp_path, env={})
     assert done.stdout.split() == ["True"], done.stderr

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from quick_python import run_python
 
 from ictrack.command import benchmark
 from ictrack.command.main import COMMANDS, main
@@ -63,8 +64,7 @@ def test_every_command_has_help_with_an_example(name, capsys, monkeypatch):
 @pytest.mark.parametrize("name", TOOLS)
 def test_a_tool_is_its_command(name, capsys, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
-    command = [sys.executable, str(ROOT / "tools" / f"{name}.py"), "--help"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)
+    done = run_python(ROOT / "tools" / f"{name}.py", "--help")
     assert done.stdout == text_of_help(capsys, TOOLS[name])
 
 

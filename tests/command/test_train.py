@@ -2,29 +2,25 @@
 
 import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from coco_squares import content_of
+from quick_python import run_python
 
-ROOT = Path(__file__).resolve().parents[2]
 COMMAND = ["-m", "ictrack", "train"]
 PAGE = ["projects/ICTrack/train_net.py"]
 
 
 def run(tmp_path, program, *options):
     command = [
-        sys.executable, *program, *options, "MODEL.META_ARCHITECTURE", "SOLO", "MODEL.DEVICE", "cpu",
+        *program, *options, "MODEL.META_ARCHITECTURE", "SOLO", "MODEL.DEVICE", "cpu",
         "DATASETS.REGISTER", str([["squares", "coco", str(tmp_path / "instances.json"), str(tmp_path)]]),
         "DATASETS.TRAIN", "('squares',)", "DATASETS.TEST", "()", "OUTPUT_DIR", str(tmp_path / "out"),
         "DATALOADER.NUM_WORKERS", "0", "MODEL.BACKBONE.NAME", "build_resnet_fpn_backbone", "MODEL.SOLO.CONV_DIM", "32",
         "MODEL.RESNETS.OUT_FEATURES", "['res2','res3','res4','res5']", "MODEL.FPN.IN_FEATURES",
         "['res2','res3','res4','res5']",
     ]  # fmt: skip
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    result = run_python(*command, env={**os.environ, "OMP_NUM_THREADS": "1"}, forks=True)
     assert result.returncode == 1 and "Traceback" not in result.stdout + result.stderr
     *others, line = result.stderr.strip().splitlines()
     assert not any("error" in other.lower() for other in others)

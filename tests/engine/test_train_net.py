@@ -3,8 +3,6 @@
 import argparse
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -12,7 +10,9 @@ import numpy as np
 import pytest
 import torch
 from detectron2.utils import comm
+from forked import fork_processes
 from pycocotools import mask as coco_mask
+from quick_python import run_python
 
 from ictrack.checkpoint.weights_file import load_weights_file
 from ictrack.data.datasets.register_from_config import register_configured_datasets
@@ -67,9 +67,8 @@ def data_options(dataset, output):
 
 def run(dataset, output, *extra, flags=(), script="tools/train_net.py"):
     options = [*SMALL, *data_options(dataset, output), *extra]
-    command = [sys.executable, script, "--config-file", str(CONFIG), *flags, *options]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    result = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    command = [script, "--config-file", str(CONFIG), *flags, *options]
+    result = run_python(*command, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
     return result.stdout + result.stderr
 
@@ -153,8 +152,9 @@ def stopped_run(dataset, output, world_size, iterations, *options):
     return cfg, extra
 
 
-def test_two_processes_go_on_where_one_stopped(dataset, tmp_path):
+def test_two_processes_go_on_where_one_stopped(dataset, tmp_path, monkeypatch):
     """12 of 16 iterations are 6 of 8; nobody names a port."""
+    fork_processes(monkeypatch)
     _, extra = stopped_run(dataset, tmp_path, 1, 12)
     options = [*SMALL, *data_options(dataset, tmp_path), *extra]
     train("--num-gpus", "2", "--resume", *options)

@@ -1,13 +1,12 @@
 """The example of a detector of one's own, on a detector that is small enough for a test."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import torch
 from coco_squares import content_of, write_squares
 from color_detector import scene
+from quick_python import run_python
 
 from ictrack.data.video_io import open_frames
 from ictrack.data.video_writer import VideoWriter
@@ -30,11 +29,11 @@ def test_trains_a_step_and_tracks(tmp_path):
         for index in range(3):
             writer.write(scene(index))
     output = tmp_path / "tracks.mp4"
-    command = [
-        sys.executable, "-W", "ignore", EXAMPLE, "--annotations", tmp_path / "instances.json", "--images", tmp_path,
+    done = run_python(
+        EXAMPLE, "--annotations", tmp_path / "instances.json", "--images", tmp_path,
         "--input", tmp_path / "clip.mp4", "--output", output, *SMALL, "OUTPUT_DIR", tmp_path / "output",
-    ]  # fmt: skip
-    done = subprocess.run(list(map(str, command)), cwd=tmp_path, capture_output=True, text=True)
+        cwd=tmp_path,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     with open_frames(output) as frames:
         assert sum(1 for _ in frames) == 3

@@ -53,8 +53,11 @@ def small_resnet(folder: Path) -> CfgNode:
 
 
 def small_deformable(folder: Path, *, everywhere: bool = True) -> CfgNode:
-    """SOLOv2 with deformable convolutions, everywhere or at least once in each of its parts, of random weights."""
+    """SOLOv2 with deformable convolutions, everywhere, or once in each of its parts, on two levels."""
     cfg = tiny_cfg()
+    if not everywhere:
+        cfg.MODEL.SOLO.IN_FEATURES, cfg.MODEL.SOLO.STRIDES = ["p3", "p5"], [8, 32]
+        cfg.MODEL.SOLO.NUM_GRIDS, cfg.MODEL.SOLO.SCALE_RANGES = [10, 6], [[1, 96], [64, 512]]
     cfg.MODEL.BACKBONE.NAME = "build_deformable_resnet_fpn_backbone"
     cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE = [False, everywhere, everywhere, True]
     cfg.MODEL.RESNETS.DEFORM_MODULATED = True

@@ -7,24 +7,21 @@ import subprocess
 import sys
 from pathlib import Path
 
+from quick_python import run_python
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def run_alone(*command: str | Path) -> subprocess.CompletedProcess:
-    """``python *command`` with ``ictrack`` on the path, but neither ``experiments`` nor ``synthetic``."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    return subprocess.run(
-        [sys.executable, "-W", "ignore", *map(str, command)], env=environment, capture_output=True, text=True
-    )
 
 
 def track_alone(output: Path, clip: Path, *flags: str | Path) -> None:
     """Track a clip by the ``config.yaml`` that a quick-start left in ``output``."""
-    assert run_alone("-c", "import synthetic").returncode == run_alone("-c", "import experiments").returncode == 1
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    for name in ("synthetic", "experiments"):
+        command = [sys.executable, "-c", f"import {name}"]
+        assert subprocess.run(command, env=environment, stderr=subprocess.DEVNULL).returncode == 1
     drawn = output / "alone.mp4"
-    done = run_alone(
+    done = run_python(
         ROOT / "tools" / "track_video.py", "--config-file", output / "config.yaml", "--input", clip,
-        "--output", drawn, *flags,
+        "--output", drawn, *flags, env=environment,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "cannot be read" not in done.stderr + done.stdout  # its data sets are found from any folder

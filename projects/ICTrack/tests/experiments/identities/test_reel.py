@@ -1,14 +1,13 @@
 """Videos whose objects leave and return, made of two clips of two squares each."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+from quick_python import run_python
 
 from experiments.identities.reel import ReelScore, make_reel, score_reel
 from ictrack.identities import Tracklet
@@ -86,16 +85,11 @@ def test_score_by_hand(tmp_path):
 
 def test_the_command(tmp_path):
     annotations = write_clips(tmp_path / "clips")
-    command = [
-        sys.executable,
-        PROJECT / "identify_reel.py",
-        "--annotations",
-        annotations,
-        "--output",
-        tmp_path / "reel",
-    ]
-    more = ["--images", tmp_path / "clips", "--iterations", "40", "--passes", "3"]
-    done = subprocess.run([*command, *more], capture_output=True, text=True, check=True)
+    done = run_python(
+        PROJECT / "identify_reel.py", "--annotations", annotations, "--output", tmp_path / "reel", "--images",
+        tmp_path / "clips", "--iterations", "40", "--passes", "3",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
     # Four objects in three visits of two: it finds that there are four, and which is which.
     assert "8 returns, 8 with the old number, 0 with another one" in done.stdout.splitlines()[-1], done.stdout
     assert (tmp_path / "reel" / "identities" / "tracks.json").is_file()

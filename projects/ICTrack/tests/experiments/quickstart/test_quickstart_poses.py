@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from forked import fork_processes
 from library_alone import track_alone
 
 from experiments.association.poses import unit_scores
@@ -29,10 +30,11 @@ VIDEO = ["MODEL.VIDEO_EMBEDDING.OBJECTIVE", "random_walk", "INPUT.UNLABELED.SIZE
 @pytest.fixture(scope="module")
 def output(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pose_quickstart")
-    run_pose_quickstart(
-        PoseConfigs.in_folder(CONFIGS), folder / "run", 3, 2, OVERRIDES,
-        video_overrides=VIDEO, sample=TINY,
-    )  # fmt: skip
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        fork_processes(monkeypatch)
+        run_pose_quickstart(
+            PoseConfigs.in_folder(CONFIGS), folder / "run", 3, 2, OVERRIDES, video_overrides=VIDEO, sample=TINY
+        )
     return folder / "run"
 
 
