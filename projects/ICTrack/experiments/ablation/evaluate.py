@@ -88,7 +88,7 @@ class Measurement:
     def _measure_skip(self, method: Method, skip: int) -> dict[str, Any]:
         start = time.process_time()
         tuning = [part for parts in self._parts["tune", skip] for part in parts]
-        threshold, min_score = tune(method, tuning, self._cfg, MIN_SCORES)
+        (threshold, min_score), _ = tune(method, tuning, self._cfg, MIN_SCORES)
         tracker = method.tracker(self._cfg, threshold, min_score)
         results: list[dict[str, Any]] = []
         videos = self._parts["val", skip]

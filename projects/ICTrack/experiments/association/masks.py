@@ -265,14 +265,16 @@ def idf1_of(sequences: Iterable[TrackedSequence]) -> float:
 
 def tune(
     method: Method, clips: Sequence[DetectedClip], cfg: CfgNode, min_scores: Sequence[float]
-) -> tuple[float, float]:
-    """(threshold, smallest detection score) of highest IDF1 on ``clips``."""
+) -> tuple[tuple[float, float], float]:
+    """(threshold, smallest detection score) of highest IDF1 on ``clips``, and that IDF1 as a fraction."""
 
     def idf1(setting: tuple[float, float]) -> float:
         tracker = method.tracker(cfg, *setting)
         return idf1_of(tracked_sequence(clip, track_clip(clip, method.feature, tracker)) for clip in clips)
 
-    return max(itertools.product(method.candidates, min_scores), key=idf1)
+    scores = {setting: idf1(setting) for setting in itertools.product(method.candidates, min_scores)}
+    best = max(scores, key=lambda setting: scores[setting])
+    return best, scores[best]
 
 
 def measure(

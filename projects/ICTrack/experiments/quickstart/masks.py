@@ -7,10 +7,12 @@ import json
 import math
 import os
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -258,19 +260,43 @@ def _compare(
     categories = read_ground_truth(MetadataCatalog.get(f"ictrack_sample_clips_val_skip{SKIPS[0]}").json_file)[
         "categories"
     ]
-    jobs = [(skip, method) for skip in SKIPS for method in methods()]
-    measured = {}
-    for skip, method in jobs[comm.get_rank() :: comm.get_world_size()]:
-        step = skip // SKIPS[0]
-        tuning, measuring = (
-            [part for clip in clips for part in clip.all_phases(step)] for clips in (tune_clips, val_clips)
-        )
-        setting = tune(method, tuning, cfg, MIN_SCORES)
-        measured[skip, method.name] = measure(method, measuring, cfg, setting, categories)
+    rank, world_size = comm.get_rank(), comm.get_world_size()
+
+    def sparse(clips: Sequence[DetectedClip], skip: int) -> list[DetectedClip]:
+        return [part for clip in clips for part in clip.all_phases(skip // SKIPS[0])]
+
+    tuned = {
+        (skip, method.name, min_score): tune(method, sparse(tune_clips, skip), cfg, [min_score])
+        for skip, method, min_score in list(product(SKIPS, methods(), MIN_SCORES))[rank::world_size]
+    }
+    tuned = {key: value for part in comm.all_gather(tuned) for key, value in part.items()}
+    settings = shared_settings(tuned)
+    measured = {
+        (skip, method.name): measure(method, sparse(val_clips, skip), cfg, settings[skip, method.name], categories)
+        for skip, method in list(product(SKIPS, methods()))[rank::world_size]
+    }
     everything = {key: value for part in comm.gather(measured) for key, value in part.items()}
     return {
         str(skip): {method.name: everything[skip, method.name] for method in methods()} for skip in SKIPS if everything
     }
+
+
+def shared_settings(
+    tuned: Mapping[tuple[int, str, float], tuple[tuple[float, float], float]],
+) -> dict[tuple[int, str], tuple[float, float]]:
+    """(skip, method) -> (threshold, smallest detection score).
+
+    The methods of a skip share the score, that of the highest mean IDF1: so they associate the same detections, and
+    chance in the tuning of one method does not decide about them.
+
+    Args:
+        tuned: (skip, method, smallest detection score) -> result of :func:`tune`.
+    """
+    totals: dict[tuple[int, float], float] = defaultdict(float)
+    for (skip, _, score), (_, idf1) in tuned.items():
+        totals[skip, score] += idf1
+    best = {skip: max(MIN_SCORES, key=lambda score: totals[skip, score]) for skip, _ in totals}
+    return {(skip, name): setting for (skip, name, score), (setting, _) in tuned.items() if score == best[skip]}
 
 
 def _tracking_config(cfg: CfgNode, scores: dict[str, Any]) -> CfgNode:

@@ -151,15 +151,15 @@ def test_appearance_survives_the_crossing(clip, cfg, feature):
 def test_position_does_not(clip, cfg):
     sparse = clip.every(8)
     for method in spatial_methods():
-        setting = tune(method, [sparse], cfg, [0.1])
+        setting, _ = tune(method, [sparse], cfg, [0.1])
         assert measure(method, [sparse], cfg, setting, CATEGORIES)["IDF1"] <= 0.5
 
 
 def test_tuning_takes_the_best_setting(clip, cfg):
     """At full rate both discs move 10 pixels of 12 a frame: only a generous distance follows them."""
     method = spatial_methods()[0]
-    setting = tune(method, [clip], cfg, [0.1])
-    assert measure(method, [clip], cfg, setting, CATEGORIES)["IDF1"] == 1.0
+    setting, idf1 = tune(method, [clip], cfg, [0.1])
+    assert measure(method, [clip], cfg, setting, CATEGORIES)["IDF1"] == idf1 == 1.0
     too_close = measure(method, [clip], cfg, (0.25, 0.1), CATEGORIES)
     assert too_close["IDF1"] < 0.5
 

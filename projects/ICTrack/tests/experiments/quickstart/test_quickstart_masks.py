@@ -6,9 +6,17 @@ from pathlib import Path
 import pytest
 import torch
 import yaml
+from forked import fork_processes
 from library_alone import track_alone
 
-from experiments.quickstart.masks import SKIPS, MaskConfigs, methods, processes_that_share, run_quickstart
+from experiments.quickstart.masks import (
+    SKIPS,
+    MaskConfigs,
+    methods,
+    processes_that_share,
+    run_quickstart,
+    shared_settings,
+)
 from ictrack.engine.setup import load_config
 from synthetic.characters import SampleConfig
 from synthetic.characters.assets import CATEGORIES
@@ -22,7 +30,8 @@ TINY = SampleConfig(
 SIZE = ["INPUT.CROP_SIZE", "[96, 160]", "INPUT.MIN_SIZE_TEST", "96", "INPUT.UNLABELED.SIZE", "[96, 160]"]
 
 
-def test_the_whole_road(tmp_path, capfd):
+def test_the_whole_road(tmp_path, capfd, monkeypatch):
+    fork_processes(monkeypatch)
     overrides = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "4", "DATALOADER.NUM_WORKERS", "0", *SIZE]
     video_overrides = ["ADAPT.MEASURED_PAIRS", "2"]
     run_quickstart(CONFIGS, tmp_path, 3, 2, overrides, video_overrides=video_overrides, sample=TINY, real_frames=9)
@@ -36,6 +45,7 @@ def test_the_whole_road(tmp_path, capfd):
             0 <= scores["IDF1"] <= 1 and len(scores["IDF1_per_clip"]) == 2 * int(skip) // SKIPS[0]
             for scores in rows.values()
         )
+        assert len({scores["min_score"] for scores in rows.values()}) == 1
     report = (tmp_path / "report.html").read_text()
     for method in methods():
         assert method.name in report
@@ -60,6 +70,22 @@ def test_as_many_processes_as_can_share_all_batches(most, expected):
     """Stage 1 has 8 views of 4 stills in a batch, stage 2 has 8 pairs of frames."""
     cfgs = (load_config(CONFIGS.image, []), load_config(CONFIGS.video, []))
     assert processes_that_share(most, *cfgs) == expected
+
+
+def test_methods_of_a_skip_share_the_score_that_is_best_for_most():
+    tuned = {
+        (4, "position", 0.2): ((1.0, 0.2), 0.30),
+        (4, "position", 0.3): ((2.0, 0.3), 0.40),
+        (4, "appearance", 0.2): ((0.5, 0.2), 0.55),
+        (4, "appearance", 0.3): ((0.6, 0.3), 0.50),
+        (8, "position", 0.2): ((3.0, 0.2), 0.30),
+        (8, "position", 0.3): ((4.0, 0.3), 0.20),
+    }
+    assert shared_settings(tuned) == {
+        (4, "position"): (2.0, 0.3),
+        (4, "appearance"): (0.6, 0.3),
+        (8, "position"): (3.0, 0.2),
+    }
 
 
 def weights(path):
