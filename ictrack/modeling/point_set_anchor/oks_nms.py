@@ -8,6 +8,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+# Poses that are looked at first, in multiples of the number that is kept.
+_BEST = 4
+
 
 def oks(squared_distances: Tensor, sigmas: Tensor, areas: Tensor) -> Tensor:
     """(..., J) similarity of each joint.
@@ -34,19 +37,42 @@ def oks_nms(
         threshold: OKS (mean over all joints) with a better kept pose above which a pose is suppressed.
         max_detections: Largest number of poses kept.
     """
-    remaining = scores.argsort(descending=True, stable=True)
+    order = scores.argsort(descending=True, stable=True)
+    kept = order[:0]
+    # Where the best are enough, the others are not even compared.
+    for block in order.tensor_split([_BEST * max_detections]):
+        if len(kept) == max_detections:
+            break
+        block = _unlike(kept, block, points, areas, sigmas, threshold)
+        kept = torch.cat([kept, _greedy(block, points, areas, sigmas, threshold, max_detections - len(kept))])
+    return kept
+
+
+def _unlike(kept: Tensor, indices: Tensor, points: Tensor, areas: Tensor, sigmas: Tensor, threshold: float) -> Tensor:
+    """Those of ``indices`` that no pose of ``kept`` suppresses; for the rest see :func:`oks_nms`."""
+    if not len(kept):
+        return indices
+    poses, pose_areas = _by_coordinate(points[indices]), areas[indices]
+    alive = torch.ones_like(indices, dtype=torch.bool)
+    for pose, area in zip(_by_coordinate(points[kept]).split(1, dim=1), areas[kept].split(1)):
+        alive &= _similarity(poses, pose_areas, pose, area, sigmas) <= threshold
+    return indices[alive]
+
+
+def _greedy(
+    remaining: Tensor, points: Tensor, areas: Tensor, sigmas: Tensor, threshold: float, max_detections: int
+) -> Tensor:
+    """Those of ``remaining``, ordered by falling score, that are kept; for the rest see :func:`oks_nms`."""
     kept: list[Tensor] = []
     # Removing poses synchronizes with the device, so it is done after 1, 2, 4, ... kept poses.
     steps = 1
     while len(remaining) and len(kept) < max_detections:
-        poses, pose_areas = points[remaining], areas[remaining]
+        poses, pose_areas = _by_coordinate(points[remaining]), areas[remaining]
         alive = torch.ones_like(remaining, dtype=torch.bool)
         for _ in range(min(steps, max_detections - len(kept), len(remaining))):
             best = alive.byte().argmax().view(1)  # the first one alive; -1 is kept if there is none
             kept.append(torch.where(alive[best], remaining[best], -1))
-            squared = (poses - poses[best]).square().sum(-1)
-            similarity = oks(squared, sigmas, (pose_areas + pose_areas[best]) / 2).mean(1)
-            alive &= similarity <= threshold
+            alive &= _similarity(poses, pose_areas, poses[:, best], pose_areas[best], sigmas) <= threshold
             alive.index_fill_(0, best, False)
         remaining = remaining[alive]
         steps *= 2
@@ -54,3 +80,14 @@ def oks_nms(
         return remaining
     indices = torch.cat(kept)
     return indices[indices >= 0]
+
+
+def _by_coordinate(points: Tensor) -> Tensor:
+    """(2, N, J) of (N, J, 2), in which x and y are added faster."""
+    return points.permute(2, 0, 1).contiguous()
+
+
+def _similarity(poses: Tensor, areas: Tensor, pose: Tensor, area: Tensor, sigmas: Tensor) -> Tensor:
+    """(N,) OKS, the mean over joints, of poses (2, N, J) and areas (N,) with one pose (2, 1, J) and its area (1,)."""
+    dx, dy = poses - pose
+    return oks(dx * dx + dy * dy, sigmas, (areas + area) / 2).mean(1)

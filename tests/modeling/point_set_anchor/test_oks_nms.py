@@ -56,3 +56,5 @@ def test_kept_are_dissimilar_and_dropped_are_similar_to_a_better_one(seed, count
         better = [j for j in kept if scores[j] > scores[i]]
         most = max((similarity(i, j) for j in better), default=0.0)
         assert most <= threshold + 1e-6 if i in kept else most > threshold - 1e-6
+    for few in range(count):  # of which the first are looked at before the others
+        assert oks_nms(points, scores, areas, SIGMAS, threshold, few).tolist() == kept[:few]

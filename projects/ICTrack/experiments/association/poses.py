@@ -226,11 +226,11 @@ class PoseStudy:
         self._tuning = [(clip, clip.gt) for clip in tune_clips]
         self._measuring = [(clip, clip.gt) for clip in val_clips]
 
-    def tune(self, method: Method) -> PoseSetting:
-        """Setting for the tuning clips: the threshold of highest IDF1 at a middle detection score, then the detection
-        score of highest IDF1 at this threshold, then the joint score of highest MOTA.
+    def tune(self, method: Method) -> tuple[float, dict[float, float]]:
+        """Threshold of highest IDF1 on the tuning clips at a middle detection score, and detection score -> IDF1, a
+        fraction, at this threshold.
 
-        The two are chosen one after the other, since all pairs of them would take thrice as long.
+        They are chosen one after the other, since all pairs of them would take thrice as long.
         """
 
         def idf1(threshold: float, min_score: float) -> float:
@@ -239,7 +239,10 @@ class PoseStudy:
 
         middle = self._min_scores[len(self._min_scores) // 2]
         threshold = max(method.candidates, key=lambda threshold: idf1(threshold, middle))
-        min_score = max(self._min_scores, key=lambda min_score: idf1(threshold, min_score))
+        return threshold, {min_score: idf1(threshold, min_score) for min_score in self._min_scores}
+
+    def setting(self, method: Method, threshold: float, min_score: float) -> PoseSetting:
+        """Setting with the joint score of highest MOTA on the tuning clips."""
         tracks = self._track(method, self._tuning, threshold, min_score)
 
         def mota(min_joint_score: float) -> float:

@@ -7,7 +7,6 @@ import json
 import math
 import os
 import time
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass
@@ -36,6 +35,7 @@ from experiments.association.masks import (
     spatial_methods,
     tune,
 )
+from experiments.association.shared_scores import shared_scores
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.unlabeled_videos import find_videos
@@ -270,33 +270,15 @@ def _compare(
         for skip, method, min_score in list(product(SKIPS, methods(), MIN_SCORES))[rank::world_size]
     }
     tuned = {key: value for part in comm.all_gather(tuned) for key, value in part.items()}
-    settings = shared_settings(tuned)
-    measured = {
-        (skip, method.name): measure(method, sparse(val_clips, skip), cfg, settings[skip, method.name], categories)
-        for skip, method in list(product(SKIPS, methods()))[rank::world_size]
-    }
+    scores = shared_scores({key: idf1 for key, (_, idf1) in tuned.items()})
+    measured = {}
+    for skip, method in list(product(SKIPS, methods()))[rank::world_size]:
+        setting, _ = tuned[skip, method.name, scores[skip]]
+        measured[skip, method.name] = measure(method, sparse(val_clips, skip), cfg, setting, categories)
     everything = {key: value for part in comm.gather(measured) for key, value in part.items()}
     return {
         str(skip): {method.name: everything[skip, method.name] for method in methods()} for skip in SKIPS if everything
     }
-
-
-def shared_settings(
-    tuned: Mapping[tuple[int, str, float], tuple[tuple[float, float], float]],
-) -> dict[tuple[int, str], tuple[float, float]]:
-    """(skip, method) -> (threshold, smallest detection score).
-
-    The methods of a skip share the score, that of the highest mean IDF1: so they associate the same detections, and
-    chance in the tuning of one method does not decide about them.
-
-    Args:
-        tuned: (skip, method, smallest detection score) -> result of :func:`tune`.
-    """
-    totals: dict[tuple[int, float], float] = defaultdict(float)
-    for (skip, _, score), (_, idf1) in tuned.items():
-        totals[skip, score] += idf1
-    best = {skip: max(MIN_SCORES, key=lambda score: totals[skip, score]) for skip, _ in totals}
-    return {(skip, name): setting for (skip, name, score), (setting, _) in tuned.items() if score == best[skip]}
 
 
 def _tracking_config(cfg: CfgNode, scores: dict[str, Any]) -> CfgNode:

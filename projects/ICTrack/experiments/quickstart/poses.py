@@ -31,6 +31,7 @@ from experiments.association.poses import (
     spatial_pose_methods,
     tag_method,
 )
+from experiments.association.shared_scores import shared_scores
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.data.build import build_video_test_loader
 from ictrack.data.datasets.posetrack import posetrack_files
@@ -284,11 +285,19 @@ def _study(cfg: CfgNode, clips: Mapping[str, Sequence[PoseClip]], skip: int) -> 
 
 def _compare(studies: Mapping[int, PoseStudy]) -> dict[str, dict[str, dict[str, Any]]]:
     """Skip -> method -> scores, on the main process; all processes share the work."""
-    jobs = [(skip, method) for skip in studies for method in methods()]
+    jobs = [(skip, method) for skip in studies for method in methods()][comm.get_rank() :: comm.get_world_size()]
+    tuned = {(skip, method.name): studies[skip].tune(method) for skip, method in jobs}
+    scores = shared_scores({
+        (skip, name, score): idf1
+        for part in comm.all_gather(tuned)
+        for (skip, name), (_, idf1s) in part.items()
+        for score, idf1 in idf1s.items()
+    })  # fmt: skip
     measured = {}
-    for skip, method in jobs[comm.get_rank() :: comm.get_world_size()]:
-        study = studies[skip]
-        measured[skip, method.name] = study.measure(method, study.tune(method))
+    for skip, method in jobs:
+        threshold, _ = tuned[skip, method.name]
+        setting = studies[skip].setting(method, threshold, scores[skip])
+        measured[skip, method.name] = studies[skip].measure(method, setting)
     everything = {key: value for part in comm.gather(measured) for key, value in part.items()}
     return {
         str(skip): {method.name: everything[skip, method.name] for method in methods()}

@@ -146,8 +146,9 @@ def _summary(metrics: Mapping[str, Any], ours: str) -> list[str]:
     better = "no lower" if multi["AP"] >= single["AP"] else "**lower**"
     paragraphs = [
         "All methods track **the same detections** of clips whose clothes and scenery were in no training image. "
-        "Each method's thresholds were chosen on a separate set of clips, with equally many tries. The people are "
-        "synthetic, over real scenery: no score here says anything about PoseTrack.",
+        "Each method's thresholds, and one smallest detection score for all of them, were chosen on a separate set of "
+        "clips, with equally many tries. The people are synthetic, over real scenery: no score here says anything "
+        "about PoseTrack.",
         f"On unseen images the detector has an OKS-AP of **{single['AP']:.3f}** (AP50 {single['AP50']:.3f}). With "
         f"several scales it is {better}: {multi['AP']:.3f}.",
         f"The tracks of every frame that was looked at were written as a PoseTrack submission, with "

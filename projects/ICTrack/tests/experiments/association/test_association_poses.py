@@ -38,5 +38,8 @@ def test_joints_of_a_low_score_are_left_out_where_they_are_wrong():
     clip = pose_clip(scores)
     for frame in clip.frames:
         frame.detections.pred_keypoints[:, 5:, 0] += 500
-    setting = study_of(clip).tune(METHOD)
+    study = study_of(clip)
+    threshold, idf1 = study.tune(METHOD)
+    assert threshold in METHOD.candidates and list(idf1) == [0.1]
+    setting = study.setting(METHOD, threshold, max(idf1))
     assert setting.min_joint_score == JOINT_SCORES[3] == 0.3

@@ -9,14 +9,7 @@ import yaml
 from forked import fork_processes
 from library_alone import track_alone
 
-from experiments.quickstart.masks import (
-    SKIPS,
-    MaskConfigs,
-    methods,
-    processes_that_share,
-    run_quickstart,
-    shared_settings,
-)
+from experiments.quickstart.masks import SKIPS, MaskConfigs, methods, processes_that_share, run_quickstart
 from ictrack.engine.setup import load_config
 from synthetic.characters import SampleConfig
 from synthetic.characters.assets import CATEGORIES
@@ -70,22 +63,6 @@ def test_as_many_processes_as_can_share_all_batches(most, expected):
     """Stage 1 has 8 views of 4 stills in a batch, stage 2 has 8 pairs of frames."""
     cfgs = (load_config(CONFIGS.image, []), load_config(CONFIGS.video, []))
     assert processes_that_share(most, *cfgs) == expected
-
-
-def test_methods_of_a_skip_share_the_score_that_is_best_for_most():
-    tuned = {
-        (4, "position", 0.2): ((1.0, 0.2), 0.30),
-        (4, "position", 0.3): ((2.0, 0.3), 0.40),
-        (4, "appearance", 0.2): ((0.5, 0.2), 0.55),
-        (4, "appearance", 0.3): ((0.6, 0.3), 0.50),
-        (8, "position", 0.2): ((3.0, 0.2), 0.30),
-        (8, "position", 0.3): ((4.0, 0.3), 0.20),
-    }
-    assert shared_settings(tuned) == {
-        (4, "position"): (2.0, 0.3),
-        (4, "appearance"): (0.6, 0.3),
-        (8, "position"): (3.0, 0.2),
-    }
 
 
 def weights(path):

@@ -47,6 +47,7 @@ def test_every_method_is_measured(metrics):
     assert list(metrics["skips"]) == [str(skip) for skip in SKIPS]
     for rows in metrics["skips"].values():
         assert list(rows) == [method.name for method in methods()]
+        assert len({scores["min_score"] for scores in rows.values()}) == 1
         for scores in rows.values():
             total = np.sum(scores["counts"], axis=0)
             assert len(scores["counts"]) == TINY.val_clips and total[3:].any()
