@@ -50,7 +50,7 @@ def oks_nms(
 
 def _unlike(kept: Tensor, indices: Tensor, points: Tensor, areas: Tensor, sigmas: Tensor, threshold: float) -> Tensor:
     """Those of ``indices`` that no pose of ``kept`` suppresses; for the rest see :func:`oks_nms`."""
-    if not len(kept):
+    if not len(kept) or not len(indices):
         return indices
     poses, pose_areas = _by_coordinate(points[indices]), areas[indices]
     alive = torch.ones_like(indices, dtype=torch.bool)
