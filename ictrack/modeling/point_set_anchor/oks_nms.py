@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# Poses that are looked at first, in multiples of the number that is kept.
-_BEST = 4
+# Number of poses that are compared first, in multiples of the largest number kept.
+_FIRST_BLOCK = 4
 
 
 def oks(squared_distances: Tensor, sigmas: Tensor, areas: Tensor) -> Tensor:
@@ -40,7 +40,7 @@ def oks_nms(
     order = scores.argsort(descending=True, stable=True)
     kept = order[:0]
     # Where the best are enough, the others are not even compared.
-    for block in order.tensor_split([_BEST * max_detections]):
+    for block in order.tensor_split([_FIRST_BLOCK * max_detections]):
         if len(kept) == max_detections:
             break
         block = _unlike(kept, block, points, areas, sigmas, threshold)

@@ -230,7 +230,7 @@ class PoseStudy:
         """Threshold of highest IDF1 on the tuning clips at a middle detection score, and detection score -> IDF1, a
         fraction, at this threshold.
 
-        They are chosen one after the other, since all pairs of them would take thrice as long.
+        The scores are tried at one threshold alone, since all pairs would take thrice as long.
         """
 
         def idf1(threshold: float, min_score: float) -> float:
