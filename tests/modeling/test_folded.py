@@ -9,6 +9,7 @@ from torch import nn
 
 from ictrack.modeling.backbone import TimmBackbone
 from ictrack.modeling.backbone.folded import FoldedForward
+from ictrack.modeling.winograd import WinogradConv2d
 
 X = torch.randn(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
 
@@ -27,6 +28,10 @@ def random_model(name):
 def assert_same(model, expected):
     for ours, theirs in zip(model(X), expected):
         torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-4 * float(theirs.abs().max()))
+
+
+def winograd_channels(model):
+    return {m.out_channels for m in model.forward._copy.modules() if isinstance(m, WinogradConv2d)}
 
 
 def num_norms(model):
@@ -48,6 +53,7 @@ def test_changed_weights_are_seen():
     model = random_model("resnet18")
     model.forward = FoldedForward(model)
     model(X)
+    assert winograd_channels(model) == {256, 512}
     other = random_model("resnet18")
     other.load_state_dict({key: value * 1.1 for key, value in other.state_dict().items()})
     model.load_state_dict(other.state_dict())

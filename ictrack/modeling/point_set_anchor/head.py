@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torchvision.ops import DeformConv2d, deform_conv2d
 
 from ictrack.modeling.tracing import is_exported
+from ictrack.modeling.winograd import WinogradConv2d
 
 from ..mixed_precision import full_precision
 from .anchors import PoseAnchors
@@ -47,7 +48,7 @@ class PointAlignedBranch(nn.Module):
         super().__init__()
         self.tower = nn.Sequential(
             *(
-                Conv2d(
+                WinogradConv2d(
                     in_channels if i == 0 else conv_dim,
                     conv_dim,
                     kernel_size=3,

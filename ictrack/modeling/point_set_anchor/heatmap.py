@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ictrack.modeling.processes import shared_count
+from ictrack.modeling.winograd import WinogradConv2d
 
 
 class HeatmapHead(nn.Module):
@@ -36,7 +37,7 @@ class HeatmapHead(nn.Module):
         self.min_probability = min_probability
         self.heatmap, self.offset = (
             nn.Sequential(
-                Conv2d(
+                WinogradConv2d(
                     in_channels, conv_dim, 3, padding=1, bias=False, norm=get_norm(norm, conv_dim), activation=F.relu
                 ),
                 nn.ConvTranspose2d(conv_dim, conv_dim, 4, stride=2, padding=1, bias=False),
