@@ -1,5 +1,6 @@
 """Settings shared by all tests: one thread a process, fixed seeds."""
 
+import gc
 import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -21,6 +22,11 @@ except ImportError:
 else:  # a busy machine is no fault of the code
     hypothesis.settings.register_profile("ictrack", deadline=None)
     hypothesis.settings.load_profile("ictrack")
+
+
+def pytest_collection_finish():
+    """Let garbage be looked for seldom: each time it is among the objects of thousands of tests."""
+    gc.set_threshold(50_000, 20, 100)
 
 
 @pytest.fixture(autouse=True)

@@ -58,6 +58,7 @@ def small_deformable(folder: Path, *, everywhere: bool = True) -> CfgNode:
     if not everywhere:
         cfg.MODEL.SOLO.IN_FEATURES, cfg.MODEL.SOLO.STRIDES = ["p3", "p5"], [8, 32]
         cfg.MODEL.SOLO.NUM_GRIDS, cfg.MODEL.SOLO.SCALE_RANGES = [10, 6], [[1, 96], [64, 512]]
+        cfg.MODEL.SOLO.MASK_FEATURES.IN_FEATURES = ["p2", "p3"]
     cfg.MODEL.BACKBONE.NAME = "build_deformable_resnet_fpn_backbone"
     cfg.MODEL.RESNETS.DEFORM_ON_PER_STAGE = [False, everywhere, everywhere, True]
     cfg.MODEL.RESNETS.DEFORM_MODULATED = True

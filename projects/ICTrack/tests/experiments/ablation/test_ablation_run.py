@@ -38,7 +38,7 @@ HEAD = ["SOLVER.MAX_ITER", "2", "SOLVER.IMS_PER_BATCH", "16", "SOLVER.WARMUP_ITE
 OVERRIDES = {
     "detector": [
         "SOLVER.MAX_ITER",
-        "25",
+        "12",
         "SOLVER.IMS_PER_BATCH",
         "8",
         "DATALOADER.NUM_WORKERS",
