@@ -11,14 +11,18 @@ from ictrack.modeling.tracing import is_exported
 
 # Fewer channels gain little or nothing: transforms are bound by memory.
 _MIN_CHANNELS = 192
-# Tiles of 2 x 2 pixels that are computed together: what is made of them stays in a CPU's cache.
+# Tiles of 2 x 2 pixels that are computed together: what is made of them stays in the cache of a core.
 _TILES_AT_ONCE = 256
 
 
 def pays_off(x: Tensor, weight: Tensor) -> bool:
-    """Whether :func:`winograd` takes less time than a plain convolution of (N, C, H, W) by a weight (D, C, h, w)."""
+    """Whether :func:`winograd` takes less time than a plain convolution of (N, C, H, W) by a weight (D, C, h, w).
+
+    On several threads it does not: each of its many steps waits for all of them.
+    """
     return (
-        weight.shape[2:] == (3, 3)
+        torch.get_num_threads() == 1
+        and weight.shape[2:] == (3, 3)
         and min(weight.shape[:2]) >= _MIN_CHANNELS
         and x.device.type == "cpu"
         and x.dtype == weight.dtype == torch.float32

@@ -29,7 +29,7 @@ def test_rounding_is_that_of_a_convolution():
     assert (winograd(x, transform_filters(weight)) - exact).abs().max() < 1e-5
 
 
-def test_where_it_pays_off():
+def test_where_it_pays_off(monkeypatch):
     x, weight = torch.zeros(1, 256, 12, 12), torch.zeros(256, 256, 3, 3)
     assert not pays_off(x, weight)
     with torch.no_grad():
@@ -38,6 +38,8 @@ def test_where_it_pays_off():
         assert not pays_off(x.double(), weight.double())
         with torch.autocast("cpu", torch.bfloat16):
             assert not pays_off(x, weight)
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 2)
+        assert not pays_off(x, weight)
 
 
 def test_plain_convolutions_that_gain_are_replaced():
