@@ -11,6 +11,7 @@ import lzma
 import math
 import os
 import struct
+import time
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -22,7 +23,8 @@ from .describe import describe
 from .hidden_files import is_hidden
 from .json_runs import load_with_packed_runs
 
-_PROCESS = os.getpid()
+# Seconds without garbage collection that make a count of all frozen objects worth its time.
+_LONG_SECONDS = 0.5
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 # Errors of zipfile and its decompressors on damaged, encrypted or unknown archives.
 ZIP_ERRORS = (
@@ -115,15 +117,15 @@ def read_unpacked(file: IO[bytes] | gzip.GzipFile, packed_bytes: int, name: str)
 @contextmanager
 def no_garbage_collection() -> Iterator[None]:
     """Context without garbage collection, which takes half of the time where millions of small objects are made."""
-    was_enabled = gc.isenabled()
+    was_enabled, start = gc.isenabled(), time.perf_counter()
     gc.disable()
     try:
         yield
     finally:
         if was_enabled:
-            # What a process froze when it was forked (data/codecs.py) stays frozen. It may be millions of objects, and
-            # counting them would take longer than to read a file.
-            if os.getpid() == _PROCESS and gc.get_freeze_count() == 0:
+            # What a program has frozen, perhaps millions of objects before a fork (data/codecs.py), stays frozen; to
+            # count them may take longer than to read a small file.
+            if time.perf_counter() - start >= _LONG_SECONDS and gc.get_freeze_count() == 0:
                 # The new objects count as old at once, so that the next search for young garbage passes them over.
                 gc.freeze()
                 gc.unfreeze()

@@ -2,12 +2,12 @@ import copy
 import gc
 import gzip
 import json
-import os
 
 import pytest
 from pycocotools import mask as mask_util
 from tiny_video_dataset import ground_truth
 
+from ictrack.structures import json_files
 from ictrack.structures.json_files import AnnotationError, no_garbage_collection, read_json
 from ictrack.structures.youtube_vis_json import normalize_segmentations, polygons_to_rle, read_ground_truth
 
@@ -110,15 +110,26 @@ def test_garbage_collection_is_as_before(enabled):
         (gc.enable if before else gc.disable)()
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no processes are forked there")
-def test_what_was_frozen_at_a_fork_stays_so_and_is_not_counted(monkeypatch):
-    process = os.fork()
-    if not process:
-        gc.freeze()
-        frozen = gc.get_freeze_count()
-        monkeypatch.setattr(gc, "get_freeze_count", lambda: os._exit(2))
-        with no_garbage_collection():
-            pass
-        monkeypatch.undo()
-        os._exit(0 if gc.get_freeze_count() >= frozen > 0 else 1)
-    assert os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]) == 0
+def test_frozen_objects_are_counted_after_a_long_time_only(monkeypatch):
+    counts = []
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: counts.append(1) or 1)
+    with no_garbage_collection():
+        pass
+    assert not counts
+    monkeypatch.setattr(json_files, "_LONG_SECONDS", 0)
+    with no_garbage_collection():
+        pass
+    assert counts == [1]
+
+
+def generation_of(wanted):
+    return next(number for number in range(3) if any(x is wanted for x in gc.get_objects(generation=number)))
+
+
+@pytest.mark.parametrize("frozen", [0, 1])
+def test_what_was_read_is_old_unless_something_is_frozen(frozen, monkeypatch):
+    monkeypatch.setattr(json_files, "_LONG_SECONDS", 0)
+    monkeypatch.setattr(gc, "get_freeze_count", lambda: frozen)
+    with no_garbage_collection():
+        content = [[]]
+    assert generation_of(content) == (0 if frozen else 2)
