@@ -16,7 +16,7 @@ from ictrack.evaluation.reports.tables import to_json
 from ictrack.evaluation.reports.tao import tao_report
 from ictrack.structures.json_files import AnnotationError
 
-NUM_MUTANTS = 150
+NUM_MUTANTS = 100
 
 
 def check(score, *files):

@@ -12,7 +12,7 @@ from ictrack.evaluation.submission import read_results, validate_youtube_vis
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.youtube_vis_json import read_ground_truth
 
-NUM_MUTANTS = 2000
+NUM_MUTANTS = 1000
 NUM_BATCHES = 8
 
 
