@@ -18,6 +18,9 @@ def add_tracker_config(cfg: CN) -> None:
     trk.NEW_TRACK_SCORE = 0.3
     # Smallest score of a detection that starts a track after losing its track to a better one (inferred).
     trk.CONFLICT_NEW_TRACK_SCORE = 0.5
+    # Largest IoU of a detection that starts a track with one that continues a track, or starts one with a better score;
+    # 1: no limit.
+    trk.NEW_TRACK_MAX_OVERLAP = 1.0
     # Frames without a match after which a track ends; 0: never.
     trk.MAX_AGE = 0
     # Score from which detections choose their tracks first, as in ByteTrack; 0: all choose at once.

@@ -1,4 +1,5 @@
-"""Rules of :class:`.base_tracker.ArrayTracker` around an assignment: who chooses first, and which tracks are in reach.
+"""Rules of :class:`.base_tracker.ArrayTracker` around an assignment: who chooses first, which tracks are in
+reach, and which detections are far enough from others to start one.
 
 Shapes: N detections, M tracks.
 """
@@ -9,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .overlap import box_area
+from .overlap import box_area, box_iou
 
 # Function of scores (N, M) and new_scores (N,) that returns columns (N,); see :mod:`.assignment`.
 Assign = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -45,3 +46,25 @@ def within_reach(boxes: np.ndarray, last_boxes: np.ndarray, reach: np.ndarray) -
     centers, last_centers = ((x[:, :2] + x[:, 2:]) / 2 for x in (boxes, last_boxes))
     distance = np.linalg.norm(centers[:, None] - last_centers, axis=2)
     return distance <= reach * np.sqrt(box_area(last_boxes))
+
+
+def rows_apart(
+    rows: np.ndarray, is_taken: np.ndarray, boxes: np.ndarray, scores: np.ndarray, max_overlap: float
+) -> np.ndarray:
+    """Those of ``rows`` that overlap with no taken detection, and with no better one of those returned.
+
+    Args:
+        rows: (K,) rows of detections, ascending.
+        is_taken: (N,) bool, of no row in ``rows``.
+        boxes: (N, 4) XYXY boxes.
+        scores: (N,) detection scores; of equal ones the first is the better.
+        max_overlap: Largest IoU that does not count as an overlap.
+    """
+    rows = rows[(box_iou(boxes[rows], boxes[is_taken]) <= max_overlap).all(axis=1)]
+    by_score = rows[np.argsort(-scores[rows], kind="stable")]
+    apart = box_iou(boxes[by_score], boxes[by_score]) <= max_overlap
+    kept: list[int] = []
+    for number in range(len(by_score)):
+        if apart[number, kept].all():
+            kept.append(number)
+    return np.sort(by_score[kept])

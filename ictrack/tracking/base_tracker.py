@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .assignment import assign_in_score_order, contested_rows
-from .assignment_rules import assign_in_rounds, within_reach
+from .assignment_rules import assign_in_rounds, rows_apart, within_reach
 from .class_votes import ClassVotes
 from .detections import Detections, TrackerInputError, require_column, select_detections
 from .memory_bank import MemoryBank
@@ -42,7 +42,10 @@ class ArrayTracker(ABC):
        (ByteTrack, arXiv 2110.06864) detections of at least this score choose first, the others among the tracks that
        are left. With ``max_speed``, a track that is too far away for the frames since it was seen cannot be continued.
     4. A detection without an acceptable track starts one if its score is >= ``new_track_score``; one that lost all its
-       acceptable tracks to better detections, if its score is >= ``conflict_new_track_score``. Others are dropped.
+       acceptable tracks to better detections, if its score is >= ``conflict_new_track_score``. None starts one whose
+       box has an IoU above ``new_track_max_overlap`` with that of a detection that continues a track, or starts one
+       with a better score: a detector that finds half of an object beside the whole would split its identity. Others
+       are dropped.
     5. The memory stores the newest box, category and score of a matched track and the columns of :meth:`_merge`;
        tracks that have not been matched for ``max_age`` frames are dropped (0: never). With ``class_voting``,
        detections get the class for which their track's scores sum up to most.
@@ -63,6 +66,7 @@ class ArrayTracker(ABC):
         new_track_score: float,
         conflict_new_track_score: float,
         max_age: int,
+        new_track_max_overlap: float = 1.0,
         high_score: float = 0.0,
         max_speed: float = 0.0,
         class_voting: bool = False,
@@ -70,6 +74,7 @@ class ArrayTracker(ABC):
         """
         Args:
             min_score, max_detections, new_track_score, conflict_new_track_score, max_age: See the class.
+            new_track_max_overlap: Largest IoU of a new track's box with others of its frame; 1: no limit.
             high_score: Score from which detections choose first; 0: all at once.
             max_speed: Largest distance of a detection's center to its track's last one, in square roots of the area of
                 the track's last box, for each frame since; 0: no limit.
@@ -79,11 +84,16 @@ class ArrayTracker(ABC):
             raise ValueError(f"TRACKER_HEADS.MAX_DETECTIONS must be at least 1, not {max_detections}")
         if max_age < 0:
             raise ValueError(f"TRACKER_HEADS.MAX_AGE must be a number of frames, or 0 to keep tracks, not {max_age}")
+        if not 0 <= new_track_max_overlap <= 1:
+            raise ValueError(
+                f"TRACKER_HEADS.NEW_TRACK_MAX_OVERLAP must be an IoU between 0 and 1, not {new_track_max_overlap}"
+            )
         self.min_score = min_score
         self.max_detections = max_detections
         self.new_track_score = new_track_score
         self.conflict_new_track_score = conflict_new_track_score
         self.max_age = max_age
+        self.new_track_max_overlap = new_track_max_overlap
         self.high_score = high_score
         self.max_speed = max_speed
         self.class_voting = class_voting
@@ -99,6 +109,7 @@ class ArrayTracker(ABC):
             "new_track_score": heads.NEW_TRACK_SCORE,
             "conflict_new_track_score": heads.CONFLICT_NEW_TRACK_SCORE,
             "max_age": heads.MAX_AGE,
+            "new_track_max_overlap": heads.NEW_TRACK_MAX_OVERLAP,
             "high_score": heads.HIGH_SCORE,
             "max_speed": heads.MAX_SPEED,
             "class_voting": heads.CLASS_VOTING,
@@ -241,6 +252,8 @@ class ArrayTracker(ABC):
             tracks[matched] = candidates[chosen[matched]]
             ids[matched] = self.memory["ids"][tracks[matched]]
         new = np.flatnonzero((tracks < 0) & (scores >= gate))
+        if self.new_track_max_overlap < 1:
+            new = rows_apart(new, tracks >= 0, observed["boxes"], scores, self.new_track_max_overlap)
         ids[new] = np.arange(self._next_id, self._next_id + len(new))
         self._next_id += len(new)
         self._store(observed, tracks, new)

@@ -36,6 +36,16 @@ def test_boxes(tmp_path):
     assert open_frames(tmp_path / "out.mp4").length == 8
 
 
+def test_a_whole_clip_has_one_identity_for_each_who_is_in_it(tmp_path):
+    # The dog leaves and returns, and the detector finds half of it beside the whole.
+    arguments = ["--stride", "8", "--device", "cpu", "--save-tracks", str(tmp_path / "out.json")]
+    assert main(["track", "--input", str(CLIPS / "dog_and_woman.mp4"), *arguments]) == 0
+    tracks = json.loads((tmp_path / "out.json").read_text())
+    (person,), (dog,) = lengths(tracks, "person"), lengths(tracks, "dog")
+    assert person >= 30 and dog >= 25
+    assert len(tracks["annotations"]) == person + dog
+
+
 def test_only_some_classes(tmp_path):
     assert track("dog_and_woman.mp4", tmp_path, "--classes", "dog", "cat") == 0
     tracks = json.loads((tmp_path / "out.json").read_text())

@@ -1,4 +1,4 @@
-"""Options of all trackers beyond the paper: a first pass of high scores, a limit of speed, voted classes."""
+"""Options of all trackers beyond the paper: a first pass of high scores, limits of speed and overlap, voted classes."""
 
 import io
 
@@ -56,6 +56,28 @@ def test_a_limit_of_speed_holds_for_the_spatial_tracker(make_cfg, make_detection
     tracker.update(make_detections(boxes=[box(10)]))
     assert ids(tracker.update(make_detections(boxes=[box(25)]))) == [1]
     assert ids(tracker.update(make_detections(boxes=[box(30)]))) == [1]
+
+
+def test_half_of_an_object_starts_no_track_beside_the_whole(make_cfg, make_detections):
+    # Boxes of side 20, 5 pixels apart: an IoU of 15 / 25 = 0.6; 10 pixels apart: 1 / 3.
+    tracker = EmbeddingTracker(make_cfg("NEW_TRACK_MAX_OVERLAP", 0.5))
+    tracker.update(make_detections([RIGHT], boxes=[box(10)]))
+    tracked = tracker.update(make_detections([UP, RIGHT], boxes=[box(15), box(10)], scores=[0.95, 0.4], rows=[0, 1]))
+    assert (ids(tracked), tracked.rows) == ([0], [1])
+    assert ids(tracker.update(make_detections([UP, RIGHT], boxes=[box(20), box(10)]))) == [1, 0]
+    # A track that has begun goes on, however much it overlaps.
+    assert ids(tracker.update(make_detections([UP, RIGHT], boxes=[box(11), box(10)]))) == [1, 0]
+
+
+@pytest.mark.parametrize("tracker_class", [EmbeddingTracker, SpatialTracker])
+def test_of_new_tracks_that_overlap_the_best_begins(make_cfg, make_detections, tracker_class):
+    # The second overlaps with the better first, and the third with the second alone.
+    tracker = tracker_class(make_cfg("NEW_TRACK_MAX_OVERLAP", 0.5))
+    found = make_detections(
+        [RIGHT, UP, [-1.0, 0.0]], boxes=[box(10), box(15), box(20)], scores=[0.9, 0.8, 0.7], rows=[0, 1, 2]
+    )
+    tracked = tracker.update(found)
+    assert (ids(tracked), tracked.rows) == ([0, 1], [0, 2])
 
 
 def test_classes_are_voted(make_cfg, make_detections):

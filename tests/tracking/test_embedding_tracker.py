@@ -203,7 +203,13 @@ class TestInput:
 
     @pytest.mark.parametrize(
         ("key", "value"),
-        [("MAX_DETECTIONS", 0), ("MAX_AGE", -1), ("EMBEDDING.MOMENTUM", 1.5), ("EMBEDDING.ASSIGNMENT", "best")],
+        [
+            ("MAX_DETECTIONS", 0),
+            ("MAX_AGE", -1),
+            ("NEW_TRACK_MAX_OVERLAP", 1.5),
+            ("EMBEDDING.MOMENTUM", 1.5),
+            ("EMBEDDING.ASSIGNMENT", "best"),
+        ],
     )
     def test_impossible_configurations_are_refused(self, make_tracker, key, value):
         with pytest.raises(ValueError, match=key):
@@ -216,6 +222,12 @@ class TestInput:
 
 def dot(a, b):
     return sum(x * y for x, y in zip(a, b))
+
+
+def interval_iou(one, other):  # of boxes of equal height
+    (a, b), (x, y) = one, other
+    common = max(0.0, min(b, y) - max(a, x))
+    return common / ((b - a) + (y - x) - common)
 
 
 class ReferenceTracker:
@@ -237,9 +249,7 @@ class ReferenceTracker:
             return sim, emb.MATCH_THRESHOLD
         log = math.log if post.FORM == "log" else float
         c = post.ALPHA * log(detections[n]["score"])
-        (a, b), (x, y) = detections[n]["x"], self.tracks[m]["x"]  # boxes of equal height: IoU is that of intervals
-        common = max(0.0, min(b, y) - max(a, x))
-        iou = common / ((b - a) + (y - x) - common)
+        iou = interval_iou(detections[n]["x"], self.tracks[m]["x"])
         same = post.GAMMA * (detections[n]["class"] == self.tracks[m]["class"])
         new = 0 if post.FORM == "fixed" else c + post.GAMMA
         return log(sim) + c + post.BETA * iou + same, log(emb.MATCH_THRESHOLD) + new
@@ -267,10 +277,15 @@ class ReferenceTracker:
                     n, holder[m] = holder.get(m), n
                 waiting += [] if n is None else [n]
         result = {n: m for m, n in holder.items()}
-        for n, d in detections.items():
+        taken, limit = dict(result), heads.NEW_TRACK_MAX_OVERLAP
+        for n, d in sorted(detections.items(), key=lambda item: -item[1]["score"]):
             gate = heads.CONFLICT_NEW_TRACK_SCORE if wanted.get(n) else heads.NEW_TRACK_SCORE
-            if n not in result and d["score"] >= gate:
-                result[n], self.next_id = self.next_id, self.next_id + 1
+            overlaps = [interval_iou(d["x"], detections[other]["x"]) for other in taken]
+            if n not in result and d["score"] >= gate and all(iou <= limit for iou in overlaps):
+                taken[n] = None
+                self.doubt = min([self.doubt] + [abs(iou - limit) for iou in overlaps])
+        for n in sorted(set(taken) - set(result)):
+            result[n], self.next_id = self.next_id, self.next_id + 1
         for n, m in result.items():
             w, z = heads.EMBEDDING.MOMENTUM, detections[n]["z"]
             if m in self.tracks:
@@ -289,6 +304,7 @@ def configuration(draw):
     heads = cfg.TRACKER_HEADS
     heads.MAX_DETECTIONS = draw(st.sampled_from([2, 5]))
     heads.MAX_AGE = draw(st.sampled_from([0, 1, 2]))
+    heads.NEW_TRACK_MAX_OVERLAP = draw(st.sampled_from([0.3, 1.0]))
     heads.EMBEDDING.SCALE = draw(st.sampled_from([3.0, 10.0]))
     heads.EMBEDDING.DUMMY = draw(st.booleans())
     heads.EMBEDDING.MATCH_THRESHOLD = draw(st.sampled_from([0.2, 0.5]))

@@ -39,12 +39,13 @@ MakeUpdate = Callable[[int, int], Update]
 OURS: dict[str, list[Any]] = {
     "default": [],
     "default, no motion limit": ["MAX_SPEED", 0.0],
+    "default, new tracks anywhere": ["NEW_TRACK_MAX_OVERLAP", 1.0],
     "default, high scores first": ["HIGH_SCORE", 0.4],
     "default, no box overlap": ["POST_PROCESSING.ENABLED", False],
     "paper's form": [
         "EMBEDDING.ASSIGNMENT", "score_order", "EMBEDDING.MOMENTUM", 0.7, "EMBEDDING.SCALE", 10.0,
         "EMBEDDING.NEW_OBJECT_COSINE", 0.5, "EMBEDDING.MATCH_THRESHOLD", 0.5, "POST_PROCESSING.ENABLED", False,
-        "MAX_SPEED", 0.0, "MAX_AGE", 0,
+        "MAX_SPEED", 0.0, "MAX_AGE", 0, "NEW_TRACK_MAX_OVERLAP", 1.0,
     ],
     "spatial distance": ["TRACKER_NAME", "SpatialTracker"],
     "box IoU": ["TRACKER_NAME", "SpatialTracker", "SPATIAL.COST", "iou"],
