@@ -14,7 +14,7 @@ class FrameResize:
 
     Attributes:
         min_size: Length of the shorter side, in pixels; 0: frames stay as they are.
-        max_size: Largest length of the longer side.
+        max_size: Largest length of the longer side; 0: no limit.
     """
 
     min_size: int
@@ -26,7 +26,7 @@ class FrameResize:
             return height, width
         scale = self.min_size / min(height, width)
         sides = (float(self.min_size), scale * width) if height < width else (scale * height, float(self.min_size))
-        if max(sides) > self.max_size:
+        if 0 < self.max_size < max(sides):
             shrinking = self.max_size / max(sides)
             sides = (sides[0] * shrinking, sides[1] * shrinking)
         return int(sides[0] + 0.5), int(sides[1] + 0.5)

@@ -24,8 +24,8 @@ def merge_file(cfg: CfgNode, path: str) -> None:
         ValueError: A file is too large, or nested too deeply, or its aliases (``*name``) make it so.
         AssertionError, KeyError, OSError: As CfgNode.merge_from_file.
     """
-    _CheckedNode.load_yaml_with_base(path, allow_unsafe=False)
-    cfg.merge_from_file(path, allow_unsafe=False)
+    if _CheckedNode.load_yaml_with_base(path, allow_unsafe=False):
+        cfg.merge_from_file(path, allow_unsafe=False)
 
 
 class _CheckedNode(CfgNode):
@@ -42,7 +42,7 @@ class _CheckedNode(CfgNode):
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None and _num_values(root, {}) > _MAX_VALUES:
             raise ValueError(f"{filename} has aliases that stand for more than {_MAX_VALUES} values")
-        return io.StringIO(text)
+        return io.StringIO(text if root is not None else "{}")  # comments alone
 
 
 def _num_values(node: yaml.Node, known: dict[int, int]) -> int:

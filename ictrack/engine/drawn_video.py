@@ -10,11 +10,12 @@ import numpy as np
 
 from ictrack.data.frame_stream import FrameStream
 from ictrack.data.video_writer import VideoWriter
+from ictrack.structures.stage_clock import StageClock
 from ictrack.visualization.draw_tracks import TrackDrawer, legible_scale
 from ictrack.visualization.live_window import LiveWindow
 
 from .frame_tracker import FrameTracker
-from .pipeline import Sink, StageClock
+from .pipeline import Sink
 
 # A frame, BGR uint8 (H, W, 3), its tracks (see FrameArrays.of), and the time in seconds from which it is shown.
 Picture = tuple[np.ndarray, Any, float]

@@ -15,9 +15,10 @@ from ictrack.data.frame_stream import FrameStream, VideoReadError
 from ictrack.data.video_io import open_frames
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.joints import JointSet
+from ictrack.structures.stage_clock import StageClock
 
 from .frame_tracks import to_frame_tracks
-from .pipeline import Prefetcher, StageClock
+from .pipeline import Prefetcher
 
 logger = logging.getLogger(__name__)
 
@@ -29,10 +30,7 @@ class FrameTracker(ABC):
         tracker: Tracker of the current video, with ``num_left_out`` and ``state_dict`` where it has them; None before
             the first frame.
         num_frames: Number of frames of the current video so far, including unreadable ones.
-        embedding_head: Part of the detector whose method ``embed`` is timed as a stage; None: there is none.
     """
-
-    embedding_head: Any = None
 
     def __init__(
         self,
@@ -153,7 +151,7 @@ class FrameTracker(ABC):
         Args:
             frame: BGR uint8 (H, W, 3).
             index: 0-based index of the frame, greater than the last one's.
-            clock: Clock of the stages "detect", which waits for the device, and "track".
+            clock: Clock of the stages "detect", which waits for the device, in it "embed", and "track".
             record: What the detector is told of the frame, see :meth:`FrameStream.frame_record`.
 
         Returns:
@@ -164,6 +162,8 @@ class FrameTracker(ABC):
         with clock("detect"):
             detections = self.detect(frame, record)
         with clock("track"):
+            if hasattr(self.tracker, "go_on_to"):  # Detectron2's own trackers count their calls
+                self.tracker.go_on_to(index)
             tracks = self._identify(detections)
         self.num_frames = index + 1
         return tracks

@@ -1,4 +1,4 @@
-"""Stages that overlap in threads, with bounded queues between them, and the seconds that each takes.
+"""Stages that overlap in threads, with bounded queues between them.
 
 Decoding, encoding and most of PyTorch's and OpenCV's work release Python's lock. The caller's thread is the middle of
 the pipeline: it takes items from a :class:`Prefetcher` and puts results into :class:`Sink` s, so that Ctrl-C, which
@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import queue
 import threading
-import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Generic, TypeVar
+
+from ictrack.structures.stage_clock import StageClock
 
 from .channel import Channel
 
@@ -23,50 +23,6 @@ T = TypeVar("T")
 DEPTH = 2
 # Seconds after which a waiting thread looks whether it is to end.
 _PATIENCE = 0.1
-
-
-class StageClock:
-    """Seconds by stage of a pipeline; each stage runs in one thread at a time.
-
-    The time of a stage within another one of the same thread counts for the inner one only.
-    """
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._within = threading.local()
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Context whose time is added to a stage."""
-        outer, self._within.inner = getattr(self._within, "inner", 0.0), 0.0
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            elapsed = time.perf_counter() - start
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + elapsed - self._within.inner
-            self._within.inner = outer + elapsed
-
-    @contextmanager
-    def timing(self, owner: object, method: str, stage: str) -> Iterator[None]:
-        """Context in which the calls of an object's method are a stage; without such a method, nothing happens."""
-        function = getattr(owner, method, None)
-        if not callable(function):
-            yield
-            return
-
-        def timed(*arguments: Any, **options: Any) -> Any:
-            with self(stage):
-                return function(*arguments, **options)
-
-        setattr(owner, method, timed)  # hides the class's method
-        try:
-            yield
-        finally:
-            delattr(owner, method)
-
-    def __str__(self) -> str:
-        return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
 
 
 class Prefetcher(Generic[T]):

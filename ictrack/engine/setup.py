@@ -60,10 +60,13 @@ def load_config(config_file: str = "", overrides: Sequence[str] = ()) -> CfgNode
 
 def _merge_all(cfg: CfgNode, config_file: str, overrides: Sequence[str]) -> None:
     """Merge a file ("": none) and KEY VALUE pairs into a configuration, in place."""
-    known = _keys(cfg)
+    before = _values(cfg)
     if config_file:
-        _merge(lambda: merge_file(cfg, config_file), config_file, known)
-    _merge(lambda: cfg.merge_from_list(list(overrides)), "command line", known)
+        _merge(lambda: merge_file(cfg, config_file), config_file, list(before))
+    _merge(lambda: cfg.merge_from_list(list(overrides)), "command line", list(before))
+    emptied = [key for key, value in _values(cfg).items() if value is None and before[key] is not None]
+    if emptied:  # which the type checks let pass
+        raise ConfigError(f"{', '.join(emptied)}: has no value, such as {before[emptied[0]]!r}")
 
 
 def _zoo_config(name: str) -> CfgNode:
@@ -173,13 +176,19 @@ def _check_device(name: str) -> None:
     count = torch.cuda.device_count()
     if device.type == "cuda" and (device.index or 0) >= count:
         raise ConfigError(f"MODEL.DEVICE {name!r}: this machine has {count} GPUs")
+    if device.type not in ("cpu", "cuda"):
+        try:
+            torch.zeros(1, device=device)
+        except RuntimeError as error:
+            raise ConfigError(f"MODEL.DEVICE {name!r} does not work here: {str(error).splitlines()[0]}") from error
 
 
-def _keys(node: CfgNode, prefix: str = "") -> list[str]:
-    keys = []
+def _values(node: CfgNode, prefix: str = "") -> dict[str, Any]:
+    """Values by their full keys."""
+    values = {}
     for key, value in node.items():
-        keys += _keys(value, f"{prefix}{key}.") if isinstance(value, CfgNode) else [f"{prefix}{key}"]
-    return keys
+        values.update(_values(value, f"{prefix}{key}.") if isinstance(value, CfgNode) else {f"{prefix}{key}": value})
+    return values
 
 
 def _merge(merge: Any, source: str, known: list[str]) -> None:

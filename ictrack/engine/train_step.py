@@ -131,7 +131,8 @@ class TrainStep(SimpleTrainer):
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         super().load_state_dict(state_dict)
-        self._scaler.load_state_dict(state_dict["grad_scaler"])
+        if "grad_scaler" in state_dict:  # not from Detectron2's own trainers
+            self._scaler.load_state_dict(state_dict["grad_scaler"])
         self._skipped = state_dict.get("skipped", 0)
         for detector, value in zip(_dense_detectors(self.model), state_dict.get("loss_normalizers", [])):
             if value is not None:

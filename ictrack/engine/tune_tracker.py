@@ -21,6 +21,7 @@ from torch import nn
 from ictrack.checkpoint.safe_checkpointer import SafeCheckpointer
 from ictrack.checkpoint.weights_file import CheckpointError
 from ictrack.structures.rle import encode_mask
+from ictrack.tracking import plain_instances
 
 from .settings_file import with_settings, write_settings
 from .trainer import ICTrackTrainer
@@ -177,7 +178,7 @@ def _detections(
     """Record of each frame without the image, and its detections on the CPU, with run-length masks ("rles")."""
     for inputs in loader:
         for frame, output in zip(inputs, model(inputs)):
-            instances = output["instances"]
+            instances = plain_instances(output["instances"])
             instances = instances[instances.scores >= min_score].to("cpu")
             kept = Instances(instances.image_size, **instances.get_fields())
             if kept.has("pred_masks"):

@@ -20,13 +20,14 @@ from ictrack.structures.atomic_file import remove_stale_parts
 from ictrack.structures.command_line import OutputError, check_outputs
 from ictrack.structures.frame_arrays import FrameArrays
 from ictrack.structures.frame_tracks import FrameTracks
+from ictrack.structures.stage_clock import StageClock
 from ictrack.visualization.crop_gallery import CropGallery
 from ictrack.visualization.live_window import LiveWindow
 
 from .drawn_video import DrawnVideo, Picture
 from .frame_tracker import FrameTracker
 from .frame_tracks import to_frame_tracks
-from .pipeline import Prefetcher, Sink, StageClock
+from .pipeline import Prefetcher, Sink
 from .saved_tracks import SavedTracks
 
 logger = logging.getLogger(__name__)
@@ -136,7 +137,6 @@ def track_video(
             with (
                 run,
                 tracker.warning_of_left_out(frames.name),
-                clock.timing(tracker.embedding_head, "embed", "embed"),
                 Prefetcher(frames, clock, "decode", frames.stop) as numbered,
             ):
                 for index, frame in tqdm(numbered, frames.name, total, unit=" frames", disable=not progress):

@@ -23,7 +23,8 @@ from ictrack.modeling.given_detections import given_detections
 from ictrack.modeling.mixed_precision import autocast
 from ictrack.structures.categories import class_indices
 from ictrack.structures.joints import JointSet, configured_joints, joint_set_of
-from ictrack.tracking import build_tracker, current_detections
+from ictrack.tracking import build_tracker, current_detections, plain_instances
+from ictrack.tracking.instances import select_rows
 
 from .frame_tracker import FrameTracker
 
@@ -62,7 +63,7 @@ class VideoTracker(FrameTracker):
             model: Any Detectron2 detector; it is put into evaluation mode.
             make_tracker: Function from a video's (height, width) to its tracker.
             min_size: Size to which the shorter side of frames is resized; 0: no resizing.
-            max_size: Largest longer side after resizing.
+            max_size: Largest longer side after resizing; 0: no limit.
             image_format: Channel order of the detector's input, "BGR" or "RGB".
             amp: Whether to run the detector in mixed precision where the hardware has it.
             class_names, category_ids, joints, min_joint_score: See :class:`FrameTracker`.
@@ -74,7 +75,6 @@ class VideoTracker(FrameTracker):
             class_names=class_names, category_ids=category_ids, joints=joints, min_joint_score=min_joint_score
         )
         self.model = model.eval()
-        self.embedding_head = getattr(model, "embedding_head", None)
         self.make_tracker = make_tracker
         self.resize = FrameResize(min_size, max_size)
         self.image_format = image_format
@@ -162,10 +162,19 @@ class VideoTracker(FrameTracker):
         tensor = torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
         device = next((parameter.device for parameter in self.model.parameters()), torch.device("cpu"))
         with autocast(device.type, self.amp):
-            found = self.model([{**(record or {}), "image": tensor, "height": height, "width": width}])[0]["instances"]
+            output = self.model([{**(record or {}), "image": tensor, "height": height, "width": width}])[0]
+        if "instances" not in output:
+            raise ValueError(f"{type(self.model).__name__} finds no instances: its output has {sorted(output)}")
+        found = plain_instances(output["instances"])
+        if found.image_size != (height, width):
+            raise ValueError(
+                f"{type(self.model).__name__} returned Instances of an image of {found.image_size}, the frame is "
+                f"{(height, width)}: it must scale them to the input's height and width"
+            )
         if self.classes is None:
             return found
-        return found[torch.isin(found.pred_classes, self.classes.to(found.pred_classes.device))]
+        wanted = torch.isin(found.pred_classes, self.classes.to(found.pred_classes.device))
+        return select_rows(found, wanted.nonzero().squeeze(1).numpy(force=True))
 
 
 def stated_classes(model: nn.Module) -> list[str] | None:

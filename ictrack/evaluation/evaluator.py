@@ -11,7 +11,7 @@ from detectron2.evaluation import DatasetEvaluator
 from detectron2.structures import Instances
 from detectron2.tracking import BaseTracker
 
-from ictrack.tracking import build_tracker, current_detections
+from ictrack.tracking import build_tracker, current_detections, plain_instances
 from ictrack.tracking.heads import MemoryTracker
 
 TrackerFactory = Callable[[int, int], BaseTracker]
@@ -64,7 +64,11 @@ class VideoEvaluator(DatasetEvaluator):
             ):
                 raise ValueError(f"{describe(frame)} came out of order; use build_video_test_loader")
             self._num_frames += 1
-            instances = self._select(frame, output["instances"])
+            try:
+                found = plain_instances(output["instances"])
+            except ValueError as error:
+                raise ValueError(f"{describe(frame)}: {error}") from error
+            instances = self._select(frame, found)
             if not isinstance(self._tracker, MemoryTracker):  # a MemoryTracker filters on the device first
                 instances = instances.to("cpu")
             self._record(frame, current_detections(self._tracker.update(instances)).to("cpu"))

@@ -19,7 +19,8 @@ def attach_embedding_head(detector: nn.Module, cfg: CfgNode) -> EmbeddedDetector
 
     Args:
         detector: Module with Detectron2's inputs and outputs and with ``device``; with ``backbone``, too, unless
-            ``cfg.MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE`` names another.
+            ``cfg.MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE`` names another, and then with ``preprocess_image`` if the
+            head is to be trained beside the frozen detector or on video.
         cfg: Configuration with ICTrack's keys; of the model, ``MODEL.EMBEDDING``, ``MODEL.VIDEO_EMBEDDING``,
             ``MODEL.EMBEDDED_DETECTOR.FEATURES``, ``MODEL.FREEZE`` and ``INPUT.FORMAT`` (the detector's channel order)
             are read.

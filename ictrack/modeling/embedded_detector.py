@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -10,6 +11,8 @@ import torch
 from detectron2.config import CfgNode, configurable
 from detectron2.modeling import META_ARCH_REGISTRY
 from torch import Tensor, nn
+
+from ictrack.structures.stage_clock import stage_within
 
 from .box_masks import BoxMaskHead
 from .detector_base import TrackableDetector
@@ -120,7 +123,9 @@ class EmbeddedDetector(TrackableDetector):
         read = [
             pad_instances(y["instances"], padded_size, x["image"].shape[-2:]) for x, y in zip(batched_inputs, outputs)
         ]
-        for y, embeddings in zip(outputs, self.embedding_head.embed(features, read, padded_size)):
+        with stage_within("embed"):
+            found = self.embedding_head.embed(features, read, padded_size)
+        for y, embeddings in zip(outputs, found):
             y["instances"].embeddings = embeddings
         return outputs
 
@@ -140,7 +145,9 @@ class EmbeddedDetector(TrackableDetector):
     def _detect(self, batched_inputs: list[dict]) -> tuple[Any, dict[str, Tensor], tuple[int, int]]:
         """Outputs of the detector, features for the embedding head, and (H, W) of their padded input."""
         if self.feature_backbone is not None:
-            return (self.detector(batched_inputs), *self.extract_features([x["image"] for x in batched_inputs]))
+            outputs = self.detector(batched_inputs)
+            with stage_within("embed"):
+                return (outputs, *self.extract_features([x["image"] for x in batched_inputs]))
         with _backbone_pass(self.detector.backbone) as passes:
             outputs = self.detector(batched_inputs)
         if len(passes) != 1:
@@ -152,6 +159,12 @@ class EmbeddedDetector(TrackableDetector):
         """Features of images (C, h, w) for the embedding head, and (H, W) of the padded input."""
         if self.feature_backbone is not None:
             return self.feature_backbone(images)
+        if not hasattr(self.detector, "preprocess_image"):
+            raise ValueError(
+                f"{type(self.detector).__name__} has no preprocess_image(batched_inputs), without which its "
+                "embedding head can neither be trained beside the frozen detector nor on video, unless "
+                "MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE names a backbone of its own"
+            )
         batch = self.detector.preprocess_image([{"image": image} for image in images]).tensor
         return self.detector.backbone(batch), (batch.shape[-2], batch.shape[-1])
 
@@ -165,18 +178,24 @@ class EmbeddedDetector(TrackableDetector):
         }
         if not own.keys() & weights.keys():
             weights.update(own)
-        for name in self.detector.state_dict():
-            if prefix + name in weights:
-                weights[f"{prefix}detector.{name}"] = weights.pop(prefix + name)
+        bare, full = self.detector.state_dict().keys(), self.state_dict().keys()
+        # A detector that wraps another one as its ``detector`` has names that are also names of this model.
+        is_full = any(f"{prefix}detector.{name}" in weights for name in bare if f"detector.{name}" not in bare)
+        names = [name for name in bare if prefix + name in weights and not (is_full and name in full)]
+        weights.update({f"{prefix}detector.{name}": weights.pop(prefix + name) for name in names})
 
 
 @contextmanager
 def _backbone_pass(backbone: nn.Module) -> Iterator[list[tuple[tuple[int, int], dict[str, Tensor]]]]:
-    """List that collects ((H, W) of the input, output features) of every pass through ``backbone``."""
+    """List that collects ((H, W) of the input, output features) of every pass of this thread through ``backbone``."""
     passes: list[tuple[tuple[int, int], dict[str, Tensor]]] = []
-    handle = backbone.register_forward_hook(
-        lambda _module, inputs, output: passes.append((tuple(inputs[0].shape[-2:]), output))
-    )
+    thread = threading.get_ident()  # another one may track another video by the same model
+
+    def collect(_module: nn.Module, inputs: tuple[Tensor, ...], output: dict[str, Tensor]) -> None:
+        if threading.get_ident() == thread:
+            passes.append(((inputs[0].shape[-2], inputs[0].shape[-1]), output))
+
+    handle = backbone.register_forward_hook(collect)
     try:
         yield passes
     finally:

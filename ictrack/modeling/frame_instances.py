@@ -12,7 +12,11 @@ from ictrack.structures.frame_tracks import FrameTracks
 
 def to_instances(frame: FrameTracks, size: tuple[int, int]) -> Instances:
     """Detections of a frame of ``size`` (H, W) on the CPU: ``scores``, ``pred_classes``, ``pred_boxes`` and, where
-    there are any, ``ID``, ``pred_masks`` (N, H, W) bool and ``pred_keypoints`` (N, J, 3)."""
+    there are any, ``ID``, ``pred_masks`` (N, H, W) bool and ``pred_keypoints`` (N, J, 3).
+
+    Raises:
+        ValueError: A mask is of another size.
+    """
     instances = Instances(size)
     instances.scores = torch.from_numpy(frame.scores.astype(np.float32))
     instances.pred_classes = torch.from_numpy(frame.classes)
@@ -20,6 +24,9 @@ def to_instances(frame: FrameTracks, size: tuple[int, int]) -> Instances:
     if frame.ids is not None:
         instances.ID = torch.from_numpy(frame.ids)
     if frame.rles is not None:
+        wrong = [tuple(rle["size"]) for rle in frame.rles if tuple(rle["size"]) != size]
+        if wrong:
+            raise ValueError(f"frame {frame.index}: a mask of {wrong[0]} pixels, the frame is {size}")
         masks = [mask_util.decode(rle).view(bool) for rle in frame.rles]
         instances.pred_masks = torch.from_numpy(np.stack(masks) if masks else np.zeros((0, *size), dtype=bool))
     if frame.keypoints is not None:

@@ -33,7 +33,7 @@ class OnnxDetector(FeaturelessDetector):
     ``MODEL.EMBEDDED_DETECTOR.FEATURES.BACKBONE``.
 
     Attributes:
-        class_names: Names of the classes, as the file says; None if it does not.
+        class_names: Names of the classes, as the file or else the configuration says; None if neither does.
     """
 
     @configurable
@@ -49,6 +49,7 @@ class OnnxDetector(FeaturelessDetector):
         nms_thresh: float = 0.6,
         nms_class_agnostic: bool = False,
         max_detections: int = 100,
+        class_names: Sequence[str] | None = None,
     ) -> None:
         """
         Args:
@@ -61,6 +62,7 @@ class OnnxDetector(FeaturelessDetector):
             nms_thresh: IoU with a better box of the class above which a box is suppressed; not with "boxes".
             nms_class_agnostic: Whether boxes of all classes suppress each other.
             max_detections: Number of best detections that are kept.
+            class_names: Names of the classes of a file that does not say them.
 
         Raises:
             ValueError: ``layout`` is none of ``LAYOUTS``.
@@ -69,7 +71,7 @@ class OnnxDetector(FeaturelessDetector):
         if layout and layout not in LAYOUTS:
             raise ValueError(f"MODEL.ONNX.LAYOUT {layout!r} is none of {', '.join(LAYOUTS)}")
         self.session = session
-        self.class_names = session.facts.class_names
+        self.class_names = session.facts.class_names or class_names
         self.layout = layout
         self.size = session.facts.input_size or (int(size[0]), int(size[1]))
         self.divisor = divisor
@@ -94,6 +96,7 @@ class OnnxDetector(FeaturelessDetector):
             "nms_thresh": onnx.NMS_THRESH_TEST,
             "nms_class_agnostic": onnx.NMS_CLASS_AGNOSTIC,
             "max_detections": cfg.TEST.DETECTIONS_PER_IMAGE,
+            "class_names": list(cfg.MODEL.CLASSES) or None,
         }
 
     def _detect(self, record: dict[str, Any]) -> Instances:

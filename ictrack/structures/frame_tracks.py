@@ -84,7 +84,8 @@ class FrameTracks:
     time: float | None = None
 
     def __post_init__(self) -> None:
-        """Raise ValueError if lengths or shapes differ, a number is not finite, or an identity is there twice."""
+        """Raise ValueError if lengths or shapes differ, a number is not finite, a class is negative, or an identity is
+        there twice."""
         num = len(self.scores)
         for name in ("classes", "boxes", "ids", "rles", "keypoints"):
             field = getattr(self, name)
@@ -98,6 +99,8 @@ class FrameTracks:
             field = getattr(self, name)
             if field is not None and not np.isfinite(field).all():
                 raise ValueError(f"frame {self.index}: {name} that are NaN or infinite")
+        if (self.classes < 0).any():
+            raise ValueError(f"frame {self.index}: classes must be indices, not {self.classes.tolist()}")
         if self.ids is not None and len(np.unique(self.ids)) < num:
             raise ValueError(f"frame {self.index}: an identity is twice in the frame ({self.ids.tolist()})")
 

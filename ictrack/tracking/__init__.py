@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from .heads import EmbeddingTracker as EmbeddingTracker
     from .heads import SpatialTracker as SpatialTracker
     from .instances import current_detections as current_detections
+    from .instances import plain_instances as plain_instances
     from .spatial_tracker import SpatialArrayTracker as SpatialArrayTracker
 
 _MODULE_OF = {
@@ -28,6 +29,7 @@ _MODULE_OF = {
     "TrackerInputError": "detections",
     "build_tracker": "build",
     "current_detections": "instances",
+    "plain_instances": "instances",
 }
 __all__ = sorted(_MODULE_OF)
 __getattr__ = lazy_names(__name__, _MODULE_OF)

@@ -11,7 +11,7 @@ import numpy as np
 from .assignment import assign_in_score_order, contested_rows
 from .assignment_rules import assign_in_rounds, rows_apart, within_reach
 from .class_votes import ClassVotes
-from .detections import Detections, TrackerInputError, require_column, select_detections
+from .detections import Detections, TrackerInputError, require_column, require_finite, select_detections
 from .memory_bank import MemoryBank
 from .one_thread import on_one_thread
 
@@ -55,6 +55,8 @@ class ArrayTracker(ABC):
     Identities count from 0 in the order of the rows and are never reused before :meth:`reset`.
     """
 
+    # What detections and tracks are compared by.
+    compares: str
     # Function of scores (N, M) and new_scores (N,) that returns columns (N,); see assignment.py.
     assign = staticmethod(assign_in_score_order)
 
@@ -88,6 +90,8 @@ class ArrayTracker(ABC):
             raise ValueError(
                 f"TRACKER_HEADS.NEW_TRACK_MAX_OVERLAP must be an IoU between 0 and 1, not {new_track_max_overlap}"
             )
+        if max_speed < 0:
+            raise ValueError(f"TRACKER_HEADS.MAX_SPEED must be a distance, or 0 for no limit, not {max_speed}")
         self.min_score = min_score
         self.max_detections = max_detections
         self.new_track_score = new_track_score
@@ -140,17 +144,24 @@ class ArrayTracker(ABC):
             raise TrackerInputError(f"frame {self._frame}: {error}") from error
         self.num_left_out += num_left_out
         ids = self._identify(observed) if len(rows) else rows
-        self._frame += 1
-        if self.max_age and len(self.memory):
-            fresh = self._frame - self.memory["last_frames"] <= self.max_age
-            if not fresh.all():
-                self.memory.keep(fresh)
-                self._votes.keep(self.memory["ids"])
+        self.go_on_to(self._frame + 1)
         identified = ids >= 0
         rows, ids, classes = rows[identified], ids[identified], None
         if self.class_voting and len(rows):
             classes = self._votes.vote(ids, observed["classes"][identified], observed["scores"][identified])
         return Identified(rows, ids, classes)
+
+    def go_on_to(self, frame: int) -> None:
+        """Say that the next frame is the one with the given 0-based index; frames between count as empty.
+
+        Frames that could not be read count for ``max_speed`` and ``max_age``.
+        """
+        self._frame = max(self._frame, frame)
+        if self.max_age and len(self.memory):
+            fresh = self._frame - self.memory["last_frames"] <= self.max_age
+            if not fresh.all():
+                self.memory.keep(fresh)
+                self._votes.keep(self.memory["ids"])
 
     @on_one_thread
     def follow(self, detections: Detections, ids: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -182,6 +193,7 @@ class ArrayTracker(ABC):
         """
         tracks = {f"memory.{name}": values for name, values in self.memory.state_dict().items()}
         return {
+            "compares": np.array(self.compares),
             "next_id": np.array(self._next_id),
             "frame": np.array(self._frame),
             "votes": self._votes.state(),
@@ -192,11 +204,13 @@ class ArrayTracker(ABC):
         """Restore a :meth:`state_dict`, or the ``NpzFile`` of a saved one.
 
         Raises:
-            ValueError: a key is missing, or columns do not fit together.
+            ValueError: a key is missing, it is of another tracker, or columns do not fit together.
         """
-        missing = {"next_id", "frame", "votes"} - set(state)
+        missing = {"compares", "next_id", "frame", "votes"} - set(state)
         if missing:
             raise ValueError(f"not the state of a tracker: it lacks {sorted(missing)}")
+        if str(state["compares"]) != self.compares:
+            raise ValueError(f"the state of a tracker that compares {state['compares']}, not {self.compares}")
         memory = MemoryBank()
         memory.load_state_dict(
             {name[len("memory.") :]: np.asarray(state[name]) for name in state if name.startswith("memory.")}
@@ -225,11 +239,15 @@ class ArrayTracker(ABC):
     def _observe_all(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
         needs_boxes = "a tracker needs boxes (the tight boxes of masks will do)"
         classes = require_column(detections, "pred_classes", "a tracker needs the predicted categories", rows)
+        boxes = require_column(detections, "pred_boxes", needs_boxes, rows)
+        if boxes.shape[1:] != (4,):
+            raise TrackerInputError(f"`pred_boxes` has the shape {boxes.shape}, must be (N, 4) XYXY")
+        require_finite(boxes, "pred_boxes", rows)
         observed = {
             "ids": np.full(len(rows), -1, dtype=np.int64),
             "scores": detections.column("scores", rows),
             "classes": classes.astype(np.int64),
-            "boxes": require_column(detections, "pred_boxes", needs_boxes, rows),
+            "boxes": boxes,
             "last_frames": np.full(len(rows), self._frame, dtype=np.int64),
             **self._observe(detections, rows),
         }

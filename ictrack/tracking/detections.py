@@ -53,6 +53,14 @@ def require_column(detections: Detections, name: str, remedy: str, rows: np.ndar
     return detections.column(name, rows)
 
 
+def require_finite(values: np.ndarray, name: str, rows: np.ndarray) -> None:
+    """Raise :class:`TrackerInputError` unless the values (N, ...) of a column in ``rows`` (N,) are finite."""
+    finite = np.isfinite(values)
+    if not finite.all():
+        bad = rows[~finite.reshape(len(rows), -1).all(axis=1)].tolist()
+        raise TrackerInputError(f"`{name}` is NaN or infinite in rows {bad}: did training diverge?")
+
+
 def select_detections(detections: Detections, min_score: float, max_detections: int) -> tuple[np.ndarray, int]:
     """Rows, ascending, of the best ``max_detections`` detections of score >= ``min_score``, and the number of others
     of such a score; ties go to lower rows.

@@ -20,7 +20,7 @@ from .association import (
     unit_rows,
 )
 from .base_tracker import ArrayTracker
-from .detections import Detections, TrackerInputError, require_column
+from .detections import Detections, TrackerInputError, require_column, require_finite
 from .overlap import box_iou
 
 ASSIGNMENTS = {"score_order": assign_in_score_order, "hungarian": assign_optimally}
@@ -51,6 +51,8 @@ class EmbeddingArrayTracker(ArrayTracker):
     normalization. With a video head beside them, an embedding is a tag and then the video head's vector: the similarity
     is the mean of minus the tags' distance and the vectors' cosine, and only the vectors are normalized.
     """
+
+    compares = "embeddings"
 
     def __init__(
         self,
@@ -113,6 +115,8 @@ class EmbeddingArrayTracker(ArrayTracker):
     def _observe(self, detections: Detections, rows: np.ndarray) -> dict[str, np.ndarray]:
         remedy = "set MODEL.EMBEDDING.NAME, or choose a TRACKER_HEADS.TRACKER_NAME that works without them"
         embeddings = require_column(detections, "embeddings", remedy, rows)
+        if embeddings.ndim not in (2, 3):
+            raise TrackerInputError(f"`embeddings` has the shape {embeddings.shape}, must be (N, D) or (N, P, D)")
         if self.vector_start == 1 and embeddings.shape[-1] < 3:
             raise TrackerInputError(
                 f"`embeddings` of {embeddings.shape[-1]} numbers are no tag and vector, as "
@@ -123,9 +127,7 @@ class EmbeddingArrayTracker(ArrayTracker):
                 "`embeddings` are single numbers, whose cosine is 1 or -1: "
                 "set TRACKER_HEADS.EMBEDDING.SIMILARITY distance"
             )
-        if not np.isfinite(embeddings).all():
-            bad = rows[~np.isfinite(embeddings).reshape(len(rows), -1).all(axis=1)].tolist()
-            raise TrackerInputError(f"`embeddings` is NaN or infinite in rows {bad}: did training diverge?")
+        require_finite(embeddings, "embeddings", rows)
         return {"embeddings": self._normalized(embeddings)}
 
     def _normalized(self, embeddings: np.ndarray) -> np.ndarray:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
-from detectron2.structures import Instances
+from detectron2.structures import Boxes, Instances
 
 from .detections import TrackerInputError
 
@@ -12,7 +14,8 @@ from .detections import TrackerInputError
 class InstancesDetections:
     """Fields of ``Instances`` as the columns of :class:`Detections <ictrack.tracking.detections.Detections>`.
 
-    `pred_boxes` are Boxes, `pred_masks` a tensor (N, H, W) or BitMasks. Instances without any field count as empty.
+    `pred_boxes` are Boxes, `pred_masks` a tensor (N, H, W) or BitMasks, others tensors, arrays or lists. Instances
+    without any field count as empty.
     """
 
     def __init__(self, instances: Instances) -> None:
@@ -33,9 +36,36 @@ class InstancesDetections:
         return _to_numpy(value) if everything else _to_numpy(value)[rows]
 
 
-def _to_numpy(tensor: torch.Tensor) -> np.ndarray:
-    """Array of a tensor: float32 for any floating type (NumPy has no bfloat16), otherwise the tensor's own type."""
+def _to_numpy(values: Any) -> np.ndarray:
+    """Array of a tensor, array or list: float32 for any floating type (NumPy has no bfloat16), otherwise its own."""
+    tensor = torch.as_tensor(values)
     return (tensor.float() if tensor.is_floating_point() else tensor).numpy(force=True)
+
+
+def plain_instances(instances: Instances) -> Instances:
+    """Detections of any detector as the rest of the library reads them; the same Instances where nothing is to be done.
+
+    `pred_masks` are a bool tensor (N, H, W) in place of BitMasks or of masks of numbers (more than one half). Instances
+    without any field, as a detector may return where it found nothing, get empty `pred_boxes`, `scores` and
+    `pred_classes`.
+
+    Raises:
+        ValueError: masks are not of the image's size.
+    """
+    fields = instances.get_fields()
+    if not fields:
+        empty = torch.zeros(0)
+        return Instances(
+            instances.image_size, pred_boxes=Boxes(torch.zeros(0, 4)), scores=empty, pred_classes=empty.long()
+        )
+    masks = getattr(fields.get("pred_masks"), "tensor", fields.get("pred_masks"))
+    if masks is not None and tuple(masks.shape[1:]) != instances.image_size:
+        raise ValueError(f"`pred_masks` has the shape {tuple(masks.shape)} in an image of {instances.image_size}")
+    if masks is None or (masks is fields["pred_masks"] and masks.dtype == torch.bool):
+        return instances
+    plain = Instances(instances.image_size)
+    plain.get_fields().update(fields, pred_masks=masks if masks.dtype == torch.bool else masks > 0.5)
+    return plain
 
 
 def select_rows(instances: Instances, rows: np.ndarray) -> Instances:

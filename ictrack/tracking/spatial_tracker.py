@@ -10,7 +10,7 @@ from pycocotools import mask as coco_mask
 from pycocotools.cocoeval import Params
 
 from .base_tracker import ArrayTracker
-from .detections import Detections, TrackerInputError, require_column
+from .detections import Detections, TrackerInputError, require_column, require_finite
 from .overlap import box_area, box_iou, mask_iou, point_distance, pose_oks
 
 COSTS = ("distance", "iou", "oks")
@@ -57,6 +57,7 @@ class SpatialArrayTracker(ArrayTracker):
         if cost not in COSTS:
             raise ValueError(f"TRACKER_HEADS.SPATIAL.COST {cost!r} is none of {COSTS}")
         self.cost = cost
+        self.compares = f"positions by {cost}"
         self.max_distance = max_distance
         self.min_iou = min_iou
         self.min_oks = min_oks
@@ -115,9 +116,7 @@ class SpatialArrayTracker(ArrayTracker):
     def _joints(self, detections: Detections, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Joints (N, J, 2) in pixels, and whether they are valid, (N, J)."""
         keypoints = require_column(detections, "pred_keypoints", "OKS compares poses", rows)
-        if not np.isfinite(keypoints).all():
-            bad = rows[~np.isfinite(keypoints).all(axis=(1, 2))].tolist()
-            raise TrackerInputError(f"`pred_keypoints` is NaN or infinite in rows {bad}: did training diverge?")
+        require_finite(keypoints, "pred_keypoints", rows)
         return keypoints[:, :, :2], keypoints[:, :, 2] > self.min_joint_score
 
     def _affinity(self, observed: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

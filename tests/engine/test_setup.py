@@ -89,6 +89,24 @@ def test_missing_and_malformed_files(tmp_path):
         load_config(str(path))
 
 
+def test_a_key_without_a_value_is_named(tmp_path):
+    (tmp_path / "empty.yaml").write_text("TRACKER_HEADS:\n  MIN_SCORE:\n")
+    with pytest.raises(ConfigError, match=r"TRACKER_HEADS\.MIN_SCORE: has no value, such as 0\.1"):
+        load_config(str(tmp_path / "empty.yaml"))
+    with pytest.raises(ConfigError, match=r"SOLVER\.IMS_PER_BATCH: has no value, such as 16"):
+        load_config(overrides=["SOLVER.IMS_PER_BATCH", "None"])
+
+
+def test_comments_alone_change_nothing(tmp_path):
+    (tmp_path / "comments.yaml").write_text("# nothing yet\n")
+    assert load_config(str(tmp_path / "comments.yaml")) == load_config()
+
+
+def test_a_device_that_is_not_here_is_named():
+    with pytest.raises(ConfigError, match=r"MODEL\.DEVICE 'mps' does not work here: "):
+        load_config(overrides=["MODEL.DEVICE", "mps"])
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 import weakref
 from dataclasses import replace
 
@@ -10,7 +11,10 @@ import numpy as np
 import pytest
 import torch
 from color_detector import COLORS, ColorDetector, scene
+from color_model import color_config
 from detectron2.config import get_cfg
+from detectron2.modeling import build_model
+from detectron2.structures import BitMasks, Boxes, Instances
 from pycocotools import mask as mask_util
 
 from ictrack.config import add_ictrack_config
@@ -108,6 +112,100 @@ def test_other_trackers_run(tmp_path, name):
     for _, instances in tracked:
         assert instances.ID.dtype == torch.int64
         assert len(set(instances.ID.tolist())) == len(instances) > 0
+
+
+def found_by(make_instances):
+    """Detector that returns what a function of (height, width) makes."""
+
+    class Detector(ColorDetector):
+        def forward(self, batched_inputs):
+            return [{"instances": make_instances((x["height"], x["width"]))} for x in batched_inputs]
+
+    return make_video_tracker("SpatialTracker", model=Detector(), classes=[0], min_size=32)
+
+
+def square(size, **fields):
+    fields = {"scores": torch.ones(1), "pred_classes": torch.zeros(1, dtype=torch.int64), **fields}
+    return Instances(size, pred_boxes=Boxes(torch.tensor([[4.0, 4.0, 20.0, 20.0]])), **fields)
+
+
+def test_detections_of_any_kind(tmp_path):
+    folder = write_images(tmp_path / "walk", range(3))
+    kinds = {
+        "nothing": lambda size: Instances(size),
+        "bit masks": lambda size: square(size, pred_masks=BitMasks(torch.ones(1, *size, dtype=torch.bool))),
+        "soft masks": lambda size: square(size, pred_masks=torch.full((1, *size), 0.7)),
+        "lists": lambda size: square(size, names=["a"]),
+    }
+    for name, make_instances in kinds.items():
+        summary = track_video(found_by(make_instances), folder, tmp_path / "out.mp4", save_tracks=tmp_path / "out.csv")
+        assert (summary.frames, summary.detections) == (3, 0 if name == "nothing" else 3)
+
+
+def test_detections_at_another_scale_are_refused():
+    for make_instances, message in (
+        (lambda size: square((32, 48)), r"an image of \(32, 48\), the frame is \(64, 96\)"),
+        (lambda size: square(size, pred_masks=torch.ones(1, 32, 48)), r"`pred_masks` has the shape \(1, 32, 48\)"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            found_by(make_instances).detect(scene(0))
+
+
+def test_a_detector_of_no_instances_is_named():
+    class Semantic(ColorDetector):
+        def forward(self, batched_inputs):
+            return [{"sem_seg": torch.zeros(2, 64, 96)} for _ in batched_inputs]
+
+    with pytest.raises(ValueError, match=r"Semantic finds no instances: its output has \['sem_seg'\]"):
+        make_video_tracker(model=Semantic()).detect(scene(0))
+
+
+def test_no_limit_of_the_longer_side():
+    tracker = make_video_tracker(min_size=128)
+    tracker.detect(scene(0))
+    assert tracker.model.seen == [(3, 128, 192)]
+
+
+def test_unreadable_frames_count_as_empty_ones(tmp_path):
+    """An object that comes back after 15 frames far from where it was, within the limit of motion."""
+    ids = []
+    for name in ("empty", "broken"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for index in range(17):
+            picture = scene(0) if index in (0, 16) else np.full_like(scene(0), 90)
+            cv2.imwrite(str(folder / f"{index:05d}.png"), np.roll(picture, 24 if index else 0, axis=1))
+            if name == "broken" and 0 < index < 16:
+                (folder / f"{index:05d}.png").write_bytes(b"damaged")
+        tracker = make_video_tracker()
+        tracker.make_tracker = speed_limited
+        ids.append([instances.ID.tolist() for _, instances in tracker.run(folder) if len(instances)])
+    assert ids[0] == ids[1] and len(ids[0]) == 2 and ids[0][0] == ids[0][1]
+
+
+def speed_limited(height, width):
+    cfg = get_cfg()
+    add_ictrack_config(cfg)
+    cfg.TRACKER_HEADS.MAX_SPEED = 0.5
+    return build_tracker(cfg, height, width)
+
+
+def test_two_videos_at_once_by_one_model(tmp_path):
+    folders = [write_images(tmp_path / name) for name in ("one", "other")]
+    model = build_model(color_config()).eval()
+    wait = threading.Barrier(2, timeout=60)
+    model.detector.backbone.register_forward_pre_hook(lambda *_: (wait.wait(), None)[1])  # all in step
+    trackers = [make_video_tracker(model=model) for _ in folders]
+    threads = [
+        threading.Thread(target=track_video, args=(tracker, folder), kwargs={"save_tracks": f"{folder}.json"})
+        for tracker, folder in zip(trackers, folders)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    saved = [json.loads((tmp_path / f"{name}.json").read_text()) for name in ("one", "other")]
+    assert saved[0]["annotations"] == saved[1]["annotations"] and saved[0]["annotations"]
 
 
 def test_two_chunks_equal_the_whole(tmp_path):

@@ -233,7 +233,7 @@ def test_detections_without_masks_of_the_frame_are_an_error(dataset, tmp_path):
     def shrink(instances):
         instances.pred_masks = instances.pred_masks[:, ::2]
 
-    with pytest.raises(ValueError, match="masks are 24 x 64, the frame is 48 x 64"):
+    with pytest.raises(ValueError, match=r"`pred_masks` has the shape \(2, 24, 64\) in an image of \(48, 64\)"):
         feed(evaluator, frame(7, 0), change=shrink)
 
 

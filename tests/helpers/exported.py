@@ -89,7 +89,9 @@ def small_boxes(folder: Path, *overrides: object) -> CfgNode:
     """Default model of `ictrack track`, small and with random weights, which finds something everywhere."""
     keys = ["MODEL.WEIGHTS", "", "MODEL.DEVICE", "cpu", "MODEL.TIMM.NAME", "lcnet_035", "MODEL.TIMM.WEIGHTS", "",
             "MODEL.TIMM.STATISTICS", "", "MODEL.NANODET.WIDTHS", [4, 8, 16, 32], "MODEL.NANODET.DEPTHS", [1, 1, 1, 1],
-            "MODEL.NANODET.CONV_DIM", 8, "TEST.DETECTIONS_PER_IMAGE", 12]  # fmt: skip
+            "MODEL.NANODET.CONV_DIM", 8, "TEST.DETECTIONS_PER_IMAGE", 12,
+            # Random features are all but constant, so that rounding would decide: positions do.
+            "TRACKER_HEADS.POST_PROCESSING.BETA", 5.0]  # fmt: skip
     cfg = load_config(str(get_config_file("boxes")), [*keys, *overrides])
     torch.manual_seed(0)
     model = build_model(cfg)

@@ -250,6 +250,68 @@ def test_other_meta_architecture_by_name():
     assert detections[0]["instances"].embeddings.shape == (7, 24)
 
 
+class Wrapper(nn.Module):
+    """A detector whose only part has the name that an EmbeddedDetector gives its own, and which has nothing else."""
+
+    def __init__(self, detector):
+        super().__init__()
+        self.detector, self.backbone, self.device = detector, detector.backbone, detector.device
+
+    def forward(self, batched_inputs):
+        return self.detector(batched_inputs)
+
+
+def test_weights_of_a_detector_that_wraps_another_load(mask_rcnn):
+    model = EmbeddedDetector(
+        detector=Wrapper(copy.deepcopy(mask_rcnn.detector)), embedding_head=mask_rcnn.embedding_head
+    )
+    bare = Wrapper(mask_rcnn.detector).state_dict()
+    full = {name: x + 1 for name, x in model.state_dict().items()}
+    for weights, prefix in ((full, ""), (bare, "detector.")):
+        result = model.load_state_dict(dict(weights), strict=False)
+        assert result.unexpected_keys == []
+        assert all(name.startswith("embedding_head.") for name in result.missing_keys)
+        loaded = model.state_dict()
+        assert all(torch.equal(loaded[prefix + name], x) for name, x in weights.items())
+
+
+def test_a_detector_without_preprocessing_is_told_where_it_is_needed(mask_rcnn):
+    model = EmbeddedDetector(detector=Wrapper(mask_rcnn.detector), embedding_head=mask_rcnn.embedding_head)
+    with torch.no_grad():
+        (output,) = model.eval()([{"image": torch.zeros(3, 64, 64, dtype=torch.uint8)}])
+    assert output["instances"].has("embeddings")
+    with pytest.raises(ValueError, match=r"Wrapper has no preprocess_image\(batched_inputs\)"):
+        model.extract_features([torch.zeros(3, 64, 64)])
+
+
+class Fieldless(nn.Module):
+    """A detector that finds nothing, and says no more."""
+
+    def __init__(self, detector):
+        super().__init__()
+        self.backbone, self.device, self.preprocess_image = (
+            detector.backbone,
+            detector.device,
+            detector.preprocess_image,
+        )
+
+    def forward(self, batched_inputs):
+        self.backbone(self.preprocess_image(batched_inputs).tensor)
+        return [{"instances": Instances((x["height"], x["width"]))} for x in batched_inputs]
+
+
+def test_instances_without_fields_are_none(mask_rcnn):
+    model = EmbeddedDetector(detector=Fieldless(mask_rcnn.detector), embedding_head=mask_rcnn.embedding_head).eval()
+    with torch.no_grad():
+        (output,) = model([{"image": torch.zeros(3, 64, 64, dtype=torch.uint8), "height": 32, "width": 32}])
+    assert output["instances"].embeddings.shape == (0, 24)
+
+
+def test_instances_without_boxes_and_masks_are_told():
+    with pytest.raises(ValueError, match=r"reads masks or boxes, instances have only \['scores'\]"):
+        instance_masks(Instances((8, 8), scores=torch.ones(1)), (4, 4))
+
+
 class TwoPassDetector(nn.Module):
     """A detector that runs its backbone twice, as test-time augmentation does."""
 

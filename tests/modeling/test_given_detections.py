@@ -50,6 +50,19 @@ def record(index, **more):
     return {"image": torch.zeros(3, *SIZE), "height": SIZE[0], "width": SIZE[1], "frame_index": index, **more}
 
 
+@pytest.mark.parametrize(
+    ("answer", "message"),
+    [
+        ([[8, 8, 22, 22, 0.9, -1]], r"frame 3: classes must be indices, not \[-1\]"),
+        (frame_of_arrays(3, [[8, 8, 22, 22]], masks=np.ones((1, 32, 32))), r"frame 3: a mask of \(32, 32\) pixels"),
+    ],
+    ids=["class", "mask"],
+)
+def test_impossible_answers_of_a_function_are_errors_of_their_frame(answer, message):
+    with pytest.raises(ValueError, match=message):
+        GivenDetections(lambda frame: answer, ["car"]).eval()([record(3)])
+
+
 def test_instances_of_a_frame(results):
     model = GivenDetections(read_detections(results)).eval()
     (output,) = model([record(2)])

@@ -139,6 +139,14 @@ def test_images_keep_their_proportions():
     assert (fitted[7:12] == 0).all() and (fitted[:7] == 114).all() and (fitted[13:] == 114).all()
 
 
+def test_classes_of_the_configuration_stand_for_names_that_a_file_lacks(tmp_path):
+    file = tiny_onnx.write_color_detector(tmp_path / "colors.onnx", names="")
+    options = ["MODEL.DEVICE", "cpu", "MODEL.META_ARCHITECTURE", "OnnxDetector", "MODEL.ONNX.FILE", str(file)]
+    for classes, expected in ((["red", "green", "blue"], ["red", "green", "blue"]), ([], None)):
+        model = build_model(load_config(overrides=[*options, "MODEL.CLASSES", str(classes)]))
+        assert model.class_names == expected
+
+
 def test_embeddings_are_added(file):
     cfg = load_config(
         str(config_path("onnx_detector.yaml")),

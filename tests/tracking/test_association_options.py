@@ -50,6 +50,17 @@ def test_a_jump_starts_a_new_track(make_cfg, make_detections):
     assert ids(tracker.update(make_detections([RIGHT], boxes=[box(55)]))) == [0]
 
 
+def test_frames_that_are_passed_over_count(make_cfg, make_detections):
+    # As above; and a track that was last seen two frames ago has ended with MAX_AGE 1.
+    for max_age, expected in ((0, [0]), (2, [0]), (1, [1])):
+        tracker = EmbeddingTracker(make_cfg("MAX_SPEED", 2.0, "MAX_AGE", max_age))
+        tracker.update(make_detections([RIGHT], boxes=[box(10)]))
+        tracker.go_on_to(2)
+        tracker.go_on_to(1)  # never back
+        assert ids(tracker.update(make_detections([RIGHT], boxes=[box(55)]))) == expected
+        assert tracker.state_dict()["frame"] == 3
+
+
 def test_a_limit_of_speed_holds_for_the_spatial_tracker(make_cfg, make_detections):
     cfg = make_cfg("MAX_SPEED", 0.5, "SPATIAL.MAX_DISTANCE", 5.0)
     tracker = SpatialTracker(cfg)

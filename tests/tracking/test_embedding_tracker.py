@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from ictrack.config import add_ictrack_config
-from ictrack.tracking import EmbeddingTracker, TrackerInputError
+from ictrack.tracking import EmbeddingTracker, SpatialTracker, TrackerInputError
 from ictrack.tracking.build import build_tracker
 
 # Unit vectors of the plane, by degrees.
@@ -196,6 +196,11 @@ class TestInput:
             (make_detections([UP, [float("nan"), 0.0]]), r"frame 1: `embeddings` is NaN or infinite in rows \[1\]"),
             (make_detections([[1.0, 0.0, 0.0]]), r"frame 1: .*\(3,\).*\(2,\)"),
             (Instances((100, 200), scores=torch.ones(1)), "frame 1: .*`pred_classes`"),
+            (
+                make_detections([UP], boxes=[[0.0, 0.0, float("nan"), 9.0]]),
+                r"`pred_boxes` is NaN or infinite in rows \[0\]",
+            ),
+            (make_detections([0.5, 0.5]), r"frame 1: `embeddings` has the shape \(2,\), must be \(N, D\)"),
         ):
             with pytest.raises(TrackerInputError, match=message):
                 tracker.update(frame)
@@ -206,6 +211,7 @@ class TestInput:
         [
             ("MAX_DETECTIONS", 0),
             ("MAX_AGE", -1),
+            ("MAX_SPEED", -1.0),
             ("NEW_TRACK_MAX_OVERLAP", 1.5),
             ("EMBEDDING.MOMENTUM", 1.5),
             ("EMBEDDING.ASSIGNMENT", "best"),
@@ -214,6 +220,19 @@ class TestInput:
     def test_impossible_configurations_are_refused(self, make_tracker, key, value):
         with pytest.raises(ValueError, match=key):
             make_tracker(key, value)
+
+    def test_embeddings_may_be_arrays_or_lists(self, make_tracker, make_detections):
+        tracker = make_tracker()
+        for embeddings in (np.array([RIGHT, UP]), [RIGHT, UP], torch.tensor([RIGHT, UP]).bfloat16()):
+            found = make_detections(scores=[0.9, 0.9])
+            found.set("embeddings", embeddings)
+            assert ids(tracker.update(found)) == [0, 1]
+
+    def test_the_state_of_another_tracker_is_refused(self, make_tracker, make_cfg, make_detections):
+        spatial = SpatialTracker(make_cfg())
+        spatial.update(make_detections([RIGHT]))
+        with pytest.raises(ValueError, match="compares positions by distance, not embeddings"):
+            make_tracker().load_state_dict(spatial.state_dict())
 
     def test_a_state_that_is_none_is_refused(self, make_tracker):
         with pytest.raises(ValueError, match="next_id"):

@@ -1,5 +1,9 @@
 """Products of a tracker run on one thread, and those of others on as many as before."""
 
+import os
+import subprocess
+import sys
+
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
@@ -38,3 +42,45 @@ def test_after_an_error(two_threads):
     with pytest.raises(ValueError):
         fail()
     assert num_threads() == {2}
+
+
+_TWO_THREADS = """
+import threading
+import numpy
+from threadpoolctl import threadpool_info
+from ictrack.tracking.one_thread import on_one_thread
+
+def num_threads():
+    return {x["num_threads"] for x in threadpool_info() if x["user_api"] == "blas"}
+
+entered, may_leave = threading.Barrier(2, timeout=60), threading.Event()
+
+@on_one_thread
+def stay(leaves_first):
+    entered.wait()
+    if not leaves_first:
+        assert may_leave.wait(60)
+    print(num_threads(), flush=True)
+
+assert num_threads() == {2}
+first, second = (threading.Thread(target=stay, args=(leaves_first,)) for leaves_first in (True, False))
+first.start()
+second.start()
+first.join()
+may_leave.set()
+second.join()
+print(num_threads())
+"""
+
+
+def test_in_two_threads_that_overlap():
+    """In a process that has two threads from its beginning: OpenBLAS heeds other threads only then."""
+    two = {"OPENBLAS_NUM_THREADS": "2", "OMP_NUM_THREADS": "2"}
+    finished = subprocess.run(
+        [sys.executable, "-c", _TWO_THREADS],
+        env={**os.environ, **two, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert finished.stdout.split("\n")[:3] == ["{1}", "{1}", "{2}"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from detectron2.structures import BitMasks, Instances, PolygonMasks
+from detectron2.structures import BitMasks, Boxes, Instances, PolygonMasks
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -103,6 +103,8 @@ def pad_instances(
     input_height, input_width = image_size or instances.image_size
     padded = (round(padded_size[0] * height / input_height), round(padded_size[1] * width / input_width))
     result = Instances(padded)
+    if not instances.get_fields():  # as a detector may return where it found nothing
+        result.pred_boxes = Boxes(torch.zeros(0, 4))
     for name, field in instances.get_fields().items():
         if name in MASK_FIELDS:
             masks = _bit_masks(field, height, width)
@@ -116,8 +118,10 @@ def instance_masks(instances: Instances, size: Sequence[int]) -> Tensor:
     for name in MASK_FIELDS:
         if instances.has(name):
             return instances.get(name)
-    boxes = instances.pred_boxes if instances.has("pred_boxes") else instances.gt_boxes
-    return box_masks(boxes.tensor, instances.image_size, size)
+    for name in ("pred_boxes", "gt_boxes"):
+        if instances.has(name):
+            return box_masks(instances.get(name).tensor, instances.image_size, size)
+    raise ValueError(f"an embedding head reads masks or boxes, instances have only {sorted(instances.get_fields())}")
 
 
 def _bit_masks(masks: Tensor | BitMasks | PolygonMasks, height: int, width: int) -> Tensor:

@@ -17,6 +17,7 @@ from ictrack.modeling.detector_base import TrackableDetector
 from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head, instance_ids
 from ictrack.modeling.freezing import frozen_parts
 from ictrack.structures.joints import JointSet, joint_set
+from ictrack.structures.stage_clock import stage_within
 
 from .anchors import (
     DEFAULT_TEMPLATE,
@@ -332,7 +333,9 @@ class PointSetAnchor(TrackableDetector):
         ]
         if self.embedding_head is not None:
             read = [Instances(padded_size, pred_keypoints=pose) for pose in keypoints]
-            for result, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
+            with stage_within("embed"):
+                found = self.embedding_head.embed(features, read, padded_size)
+            for result, embeddings in zip(results, found):
                 result.embeddings = embeddings
         return results
 

@@ -15,6 +15,7 @@ from ictrack.modeling.backbone.affine_norm import train_norms
 from ictrack.modeling.detector_base import TrackableDetector
 from ictrack.modeling.embedding import EmbeddingHead, build_embedding_head
 from ictrack.modeling.freezing import frozen_parts
+from ictrack.structures.stage_clock import stage_within
 
 from .build import head_from_config, selector_from_config, training_from_config
 from .grid import grid_cells
@@ -239,7 +240,9 @@ class SOLO(TrackableDetector):
             read.append(Instances(padded_size, pred_masks=low_resolution, grid_cells=result.grid_cells))
         if self.embedding_head is not None:
             features = self.level_inputs.embedding_features(outputs.features, outputs.inputs)
-            for result, embeddings in zip(results, self.embedding_head.embed(features, read, padded_size)):
+            with stage_within("embed"):
+                found = self.embedding_head.embed(features, read, padded_size)
+            for result, embeddings in zip(results, found):
                 result.embeddings = embeddings
         return results
 

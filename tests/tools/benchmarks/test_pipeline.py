@@ -3,8 +3,8 @@
 import pytest
 
 from benchmarks.pipeline import benchmark_pipeline, cost_of_a_frame, pipeline_table
-from ictrack.engine.pipeline import StageClock
 from ictrack.engine.video_run import TrackingSummary
+from ictrack.structures.stage_clock import StageClock
 
 
 def summary(frames, seconds, **stages):
