@@ -139,7 +139,8 @@ class VideoTracker(FrameTracker):
         if self._num_tracked < self._num_given:
             logger.warning(
                 f"{self._num_given - self._num_tracked} of {self._num_given} given detections were not tracked: they "
-                "score less than TRACKER_HEADS.MIN_SCORE or, where they continue no track, than NEW_TRACK_SCORE"
+                "score less than TRACKER_HEADS.MIN_SCORE or, where they continue no track, than NEW_TRACK_SCORE, or "
+                "overlap there with one that does by more than NEW_TRACK_MAX_OVERLAP"
             )
         self._num_given = self._num_tracked = 0
         given.end_video(is_complete=is_complete)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -14,6 +12,7 @@ from torch import Tensor, nn
 
 from ictrack.structures.stage_clock import stage_within
 
+from .backbone_pass import backbone_pass
 from .box_masks import BoxMaskHead
 from .detector_base import TrackableDetector
 from .embedding import EmbeddingHead, build_embedding_head, pad_instances
@@ -148,7 +147,7 @@ class EmbeddedDetector(TrackableDetector):
             outputs = self.detector(batched_inputs)
             with stage_within("embed"):
                 return (outputs, *self.extract_features([x["image"] for x in batched_inputs]))
-        with _backbone_pass(self.detector.backbone) as passes:
+        with backbone_pass(self.detector.backbone) as passes:
             outputs = self.detector(batched_inputs)
         if len(passes) != 1:
             raise RuntimeError(f"{type(self.detector).__name__} ran its backbone {len(passes)} times, expected once")
@@ -183,20 +182,3 @@ class EmbeddedDetector(TrackableDetector):
         is_full = any(f"{prefix}detector.{name}" in weights for name in bare if f"detector.{name}" not in bare)
         names = [name for name in bare if prefix + name in weights and not (is_full and name in full)]
         weights.update({f"{prefix}detector.{name}": weights.pop(prefix + name) for name in names})
-
-
-@contextmanager
-def _backbone_pass(backbone: nn.Module) -> Iterator[list[tuple[tuple[int, int], dict[str, Tensor]]]]:
-    """List that collects ((H, W) of the input, output features) of every pass of this thread through ``backbone``."""
-    passes: list[tuple[tuple[int, int], dict[str, Tensor]]] = []
-    thread = threading.get_ident()  # another one may track another video by the same model
-
-    def collect(_module: nn.Module, inputs: tuple[Tensor, ...], output: dict[str, Tensor]) -> None:
-        if threading.get_ident() == thread:
-            passes.append(((inputs[0].shape[-2], inputs[0].shape[-1]), output))
-
-    handle = backbone.register_forward_hook(collect)
-    try:
-        yield passes
-    finally:
-        handle.remove()
