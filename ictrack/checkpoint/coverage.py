@@ -69,9 +69,13 @@ def check_coverage(
     needed = [part for part in detector if part == "backbone" or not backbone_only]
     lacking = [part for part in needed if filled[part] < MIN_SHARE * total[part]]
     if lacking:
+        shapes = [
+            f" ({name} is {found}, the model's {own})" for name, found, own in wrong_shapes if part_of(name) in lacking
+        ]
+        kind = "of another architecture" + (f", or for other classes{shapes[0]}" if shapes else "")
         raise CheckpointError(
-            f"is of another architecture: it leaves the model's {' and '.join(lacking)} as it is (tensors set: "
-            f"{counts}); set MODEL.ALLOW_PARTIAL_WEIGHTS True to load it nevertheless"
+            f"is {kind}: it leaves the model's {' and '.join(lacking)} as it is (tensors set: {counts}); "
+            "set MODEL.ALLOW_PARTIAL_WEIGHTS True to load it nevertheless"
         )
     problems = [f"{name} is {found}, the model's {own}" for name, found, own in wrong_shapes if is_embedding(name)]
     empty = [part for part in total if (is_embedding(part) or part == _BOX_MASKS) and not filled[part]]
