@@ -69,10 +69,11 @@ def check_coverage(
     needed = [part for part in detector if part == "backbone" or not backbone_only]
     lacking = [part for part in needed if filled[part] < MIN_SHARE * total[part]]
     if lacking:
-        shapes = [
-            f" ({name} is {found}, the model's {own})" for name, found, own in wrong_shapes if part_of(name) in lacking
-        ]
-        kind = "of another architecture" + (f", or for other classes{shapes[0]}" if shapes else "")
+        kind = "of another architecture"
+        for name, found, own in wrong_shapes:
+            if part_of(name) in lacking:
+                kind = f"of another architecture, or for other classes ({name} is {found}, the model's {own})"
+                break
         raise CheckpointError(
             f"is {kind}: it leaves the model's {' and '.join(lacking)} as it is (tensors set: {counts}); "
             "set MODEL.ALLOW_PARTIAL_WEIGHTS True to load it nevertheless"

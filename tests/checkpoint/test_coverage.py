@@ -139,3 +139,11 @@ def test_arrays_in_every_protocol_of_pickle(protocol, tmp_path):
     (tmp_path / "zoo.pkl").write_bytes(pickle.dumps({"model": arrays}, protocol))
     read = load_weights_file(tmp_path / "zoo.pkl")["model"]
     assert all(np.array_equal(read[name], x) for name, x in arrays.items())
+
+
+def test_a_part_of_another_shape_alone_may_be_for_other_classes():
+    names, shapes = ["backbone.weight", "head.weight"], [("head.weight", (4, 16), (6, 16))]
+    with pytest.raises(
+        CheckpointError, match=r"other classes \(head\.weight is \(4, 16\), the model's \(6, 16\)\)"
+    ):
+        check_coverage(names, [], shapes, [])
