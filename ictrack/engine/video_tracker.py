@@ -80,7 +80,7 @@ class VideoTracker(FrameTracker):
         self.image_format = image_format
         self.amp = amp
         self.classes = None if classes is None else torch.tensor(sorted(classes))
-        self._num_given = self._num_tracked = 0
+        self._num_found, self._num_tracked, self._best_score = 0, 0, 0.0
 
     @classmethod
     def from_config(cls, cfg: CfgNode, *, amp: bool = False, classes: Sequence[str] = ()) -> VideoTracker:
@@ -123,35 +123,39 @@ class VideoTracker(FrameTracker):
         )
 
     def start(self, size: tuple[int, int], state: Mapping[str, np.ndarray] | None = None) -> None:
-        self._num_given = self._num_tracked = 0
+        self._num_found, self._num_tracked, self._best_score = 0, 0, 0.0
         self.end_video(is_complete=False)  # of a video that was not read to its end
         super().start(size, state)
 
     def end_video(self, *, is_complete: bool) -> None:
-        """Compare given detections with the video's frames, see :meth:`FrameTracker.end_video`.
+        """Tell given detections that were not tracked, or that all of a detector's own were not, and compare given ones
+        with the video's frames; see :meth:`FrameTracker.end_video`.
 
         Raises:
             AnnotationError: The detections of a file are none of this video's.
         """
         given = given_detections(self.model)
-        if given is None:
-            return
-        if self._num_tracked < self._num_given:
+        num_missing = self._num_found - self._num_tracked
+        # Of a detector's own, many score too little; that all do is news.
+        if num_missing and (given is not None or not self._num_tracked):
             logger.warning(
-                f"{self._num_given - self._num_tracked} of {self._num_given} given detections were not tracked: they "
-                "score less than TRACKER_HEADS.MIN_SCORE or, where they continue no track, than NEW_TRACK_SCORE, or "
-                "overlap there with one that does by more than NEW_TRACK_MAX_OVERLAP"
+                f"{num_missing} of {self._num_found} detections were not tracked: they score less than "
+                "TRACKER_HEADS.MIN_SCORE or, where they continue no track, than NEW_TRACK_SCORE, or overlap there with "
+                f"one that does by more than NEW_TRACK_MAX_OVERLAP; the best scores {self._best_score:.2f}"
             )
-        self._num_given = self._num_tracked = 0
-        given.end_video(is_complete=is_complete)
+        self._num_found, self._num_tracked, self._best_score = 0, 0, 0.0
+        if given is not None:
+            given.end_video(is_complete=is_complete)
 
     def _new_tracker(self, size: tuple[int, int]) -> BaseTracker:
         return self.make_tracker(*size)
 
     def _identify(self, detections: Instances) -> Instances:
         tracks = current_detections(self.tracker.update(detections)).to("cpu")
-        self._num_given += len(detections)
+        self._num_found += len(detections)
         self._num_tracked += len(tracks)
+        if len(detections) and detections.has("scores"):
+            self._best_score = max(self._best_score, float(detections.scores.max()))
         return tracks
 
     @torch.no_grad()

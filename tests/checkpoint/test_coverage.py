@@ -143,7 +143,5 @@ def test_arrays_in_every_protocol_of_pickle(protocol, tmp_path):
 
 def test_a_part_of_another_shape_alone_may_be_for_other_classes():
     names, shapes = ["backbone.weight", "head.weight"], [("head.weight", (4, 16), (6, 16))]
-    with pytest.raises(
-        CheckpointError, match=r"other classes \(head\.weight is \(4, 16\), the model's \(6, 16\)\)"
-    ):
+    with pytest.raises(CheckpointError, match=r"other classes \(head\.weight is \(4, 16\), the model's \(6, 16\)\)"):
         check_coverage(names, [], shapes, [])

@@ -171,7 +171,7 @@ def test_detections_that_score_too_little_are_counted(world, caplog):
     (world / "d.csv").write_text("frame,x0,y0,x1,y1,score\n0,8,8,22,22,0.9\n0,68,26,82,40,0.05\n1,68,26,82,40,0.15\n")
     with caplog.at_level(logging.WARNING):
         assert track("--input", "clip.mp4", "--detections", "d.csv", "--save-tracks", "t.csv") == 0
-    assert "2 of 3 given detections were not tracked: they score less than TRACKER_HEADS.MIN_SCORE" in caplog.text
+    assert "2 of 3 detections were not tracked: they score less than TRACKER_HEADS.MIN_SCORE" in caplog.text
 
 
 def test_a_file_without_detections_is_said(world, caplog):

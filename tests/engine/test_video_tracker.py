@@ -142,6 +142,16 @@ def test_detections_of_any_kind(tmp_path):
         assert (summary.frames, summary.detections) == (3, 0 if name == "nothing" else 3)
 
 
+@pytest.mark.parametrize(("best", "is_told"), [(0.28, True), (0.9, False)])
+def test_it_is_told_that_all_detections_score_too_little(tmp_path, caplog, best, is_told):
+    scores = iter((0.25, best, 0.2))
+    tracker = found_by(lambda size: square(size, scores=torch.tensor([next(scores)])))
+    with caplog.at_level(logging.WARNING):
+        track_video(tracker, write_images(tmp_path / "walk", range(3)), save_tracks=tmp_path / "out.csv")
+    assert ("3 of 3 detections were not tracked" in caplog.text) is is_told
+    assert ("the best scores 0.28" in caplog.text) is is_told
+
+
 def test_detections_at_another_scale_are_refused():
     for make_instances, message in (
         (lambda size: square((32, 48)), r"an image of \(32, 48\), the frame is \(64, 96\)"),
