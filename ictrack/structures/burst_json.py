@@ -16,9 +16,17 @@ from typing import Any
 import numpy as np
 
 from .describe import describe
-from .federated_video import FederatedGroundTruth, FederatedVideo, FrameObjects, ObjectTable
+from .federated_video import (
+    UNCOUNTED,
+    UNKNOWN,
+    FederatedGroundTruth,
+    FederatedVideo,
+    FrameObjects,
+    ObjectTable,
+    Warn,
+)
 from .json_files import index_by_id, is_finite, require
-from .tao_json import category_ids, is_id, merged_categories, of_videos, seen_categories
+from .tao_json import category_ids, is_id, merged_categories, seen_categories
 from .youtube_vis_json import normalize_segmentations
 
 # TAO's categories that stand for others, where a file has no categories, and those that are not scored; as TrackEval.
@@ -39,19 +47,28 @@ def burst_ground_truth(content: Mapping[str, Any], path: str | Path) -> Federate
     entries = [entry for entry in _entries(content, path) if entry.category not in _NOT_SCORED]
     order = {(entry.video, entry.picture): entry.frame_index for entry in entries}
     ordered = sorted(order, key=lambda key: (key[0], order[key]))
-    table = _table(entries, {key: i for i, key in enumerate(ordered)}, merged)
-    objects = table.by_picture(len(ordered))
+    counted = {key: i for i, key in enumerate(ordered)}
+    table = _table(entries, counted, merged)
     sequences = content["sequences"]
     frames: list[list[FrameObjects]] = [[] for _ in sequences]
-    pictures = {}
-    for (video, picture), found in zip(ordered, objects):
-        pictures[f"{_name(sequences[video])}/{picture}"] = (video, len(frames[video]))
+    for (video, _), found in zip(ordered, table.by_picture(len(ordered))):
         frames[video].append(found)
+    names = list(map(_name, sequences))
+    first: dict[str, int] = {}
+    for i, name in enumerate(names):
+        require(first.setdefault(name, i) == i, f"{path}: sequences[{i}]", f"{describe(name)} is there twice")
+    pictures = {
+        (name, picture): (name, counted.get((video, picture), UNCOUNTED))
+        for video, (name, sequence) in enumerate(zip(names, sequences))
+        for picture in sequence["annotated_image_paths"]
+    }
     videos = [
         FederatedVideo(
             _name(sequence),
             len(sequence["annotated_image_paths"]),
-            *(category_ids(sequence, key, f"{path}: sequences[{i}]") for key in ("neg", "not_exhaustive")),
+            category_ids(sequence, "neg", f"{path}: sequences[{i}]"),
+            category_ids(sequence, "not_exhaustive", f"{path}: sequences[{i}]"),
+            (sequence["height"], sequence["width"]),
         )
         for i, sequence in enumerate(sequences)
     ]
@@ -59,6 +76,7 @@ def burst_ground_truth(content: Mapping[str, Any], path: str | Path) -> Federate
         videos,
         frames,
         {key: name for key, name in seen_categories(table.classes, listed).items() if key not in _NOT_SCORED},
+        frozenset(listed),
         merged,
         pictures,
         has_masks=True,
@@ -66,7 +84,7 @@ def burst_ground_truth(content: Mapping[str, Any], path: str | Path) -> Federate
     )
 
 
-def burst_results(content: Any, path: str | Path, gt: FederatedGroundTruth) -> list[list[FrameObjects]]:
+def burst_results(content: Any, path: str | Path, gt: FederatedGroundTruth, warn: Warn) -> list[list[FrameObjects]]:
     """Objects of each video and each of its frames in ``gt``, of the content of a results file.
 
     Raises AnnotationError, with file and JSON path, if it is wrong.
@@ -74,13 +92,18 @@ def burst_results(content: Any, path: str | Path, gt: FederatedGroundTruth) -> l
     require(isinstance(content, dict), str(path), "results must be an object with sequences")
     split = str(content.get("split", gt.split))
     require(split == gt.split, f"{path}: split", f"{describe(split)} is not the ground truth's, {describe(gt.split)}")
-    numbers = {key: i for i, key in enumerate(gt.pictures)}
     entries = list(_entries(content, path))
-    names = [_name(sequence) for sequence in content["sequences"]]
-    by_key = {
-        (entry.video, entry.picture): numbers.get(f"{names[entry.video]}/{entry.picture}", -1) for entry in entries
-    }
-    return of_videos(_table(entries, by_key, gt.merged), gt)
+    sizes = {video.name: video.size for video in gt.videos}
+    names = list(map(_name, content["sequences"]))
+    for i, (name, sequence) in enumerate(zip(names, content["sequences"])):
+        size = (sequence["height"], sequence["width"])
+        expected = sizes.get(name, size)
+        text = f"{describe(name)} has height and width {size}, in the ground truth {expected}"
+        require(size == expected, f"{path}: sequences[{i}]", text)
+    unknown = (None, UNKNOWN)
+    keys = {(entry.video, entry.picture) for entry in entries}
+    positions = {key: gt.pictures.get((names[key[0]], key[1]), unknown)[1] for key in keys}
+    return gt.by_frame(_table(entries, positions, gt.merged), warn)
 
 
 @dataclass(frozen=True)

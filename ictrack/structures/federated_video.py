@@ -13,6 +13,11 @@ from .rle import RLE
 
 # Results of a picture beyond these, by score, do not count; TAO's.
 MAX_DETECTIONS = 300
+# In place of a picture's position: a picture without objects, which does not count, and one that there is not.
+UNCOUNTED, UNKNOWN = -1, -2
+
+# Function of a message and a place that notes odd results that can be scored.
+Warn = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
@@ -42,12 +47,14 @@ class FederatedVideo:
         num_frames: Number of its pictures.
         negative: Category ids of which there is no object in the video.
         not_exhaustive: Category ids of which not every object is annotated.
+        size: Height and width of its masks; None for boxes.
     """
 
     name: str
     num_frames: int
     negative: frozenset[int]
     not_exhaustive: frozenset[int]
+    size: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +65,10 @@ class FederatedGroundTruth:
         videos: (V,) videos.
         frames: (V,) objects of each picture that has some, in the order of frames. Other pictures do not count.
         categories: Name by id of the K categories that have objects.
+        listed: Ids of all categories; empty where the file lists none.
         merged: Category id that stands for another one.
-        pictures: Video's index and position in its ``frames``, by the picture's id or name.
+        pictures: Video's id or name, and position among all pictures of ``frames`` or ``UNCOUNTED``, by the picture's
+            id or name.
         has_masks: Whether shapes are masks.
         split: Name of the split in pictures' names (BURST).
     """
@@ -67,10 +76,22 @@ class FederatedGroundTruth:
     videos: Sequence[FederatedVideo]
     frames: Sequence[Sequence[FrameObjects]]
     categories: dict[int, str]
+    listed: frozenset[int]
     merged: dict[int, int]
-    pictures: dict[Any, tuple[int, int]]
+    pictures: dict[Any, tuple[Any, int]]
     has_masks: bool
     split: str = ""
+
+    def by_frame(self, table: ObjectTable, warn: Warn) -> list[list[FrameObjects]]:
+        """Results, whose pictures are numbered as in ``pictures``, by video and frame."""
+        for row in np.flatnonzero(table.pictures == UNKNOWN).tolist():
+            warn("a picture that the ground truth lacks; the result does not count", table.where(row))
+        if self.listed:
+            for row in np.flatnonzero(~np.isin(table.classes, list(self.listed))).tolist():
+                warn("a category that the ground truth lacks", table.where(row))
+        limits = np.cumsum([0, *map(len, self.frames)]).tolist()
+        objects = table.by_picture(limits[-1])
+        return [objects[start:end] for start, end in zip(limits[:-1], limits[1:])]
 
 
 @dataclass(frozen=True)
@@ -78,7 +99,7 @@ class ObjectTable:
     """N objects of any pictures, in a file's order.
 
     Attributes:
-        pictures: (N,) index of each object's picture; -1 for pictures that do not count.
+        pictures: (N,) position of each object's picture, ``UNCOUNTED`` or ``UNKNOWN``.
         ids, classes: (N,) int64.
         scores: (N,) float64.
         shapes: Boxes (N, 4) or N RLEs.

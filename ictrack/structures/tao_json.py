@@ -2,19 +2,28 @@
 
 A ground truth has ``videos`` {id, name, neg_category_ids, not_exhaustive_category_ids}, ``images`` {id, video_id,
 frame_index}, ``categories`` {id, name, and merged: [{id}, ...]} and ``annotations`` {image_id, track_id, category_id,
-bbox [x, y, w, h]}; results are a list of {image_id, track_id, category_id, score, bbox}.
+bbox [x, y, w, h]}; results are a list of {image_id, track_id, category_id, score, bbox}. Both may have the ``video_id``
+of the picture.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from .describe import describe
-from .federated_video import FederatedGroundTruth, FederatedVideo, FrameObjects, ObjectTable
+from .federated_video import (
+    UNCOUNTED,
+    UNKNOWN,
+    FederatedGroundTruth,
+    FederatedVideo,
+    FrameObjects,
+    ObjectTable,
+    Warn,
+)
 from .json_files import AnnotationError, index_by_id, is_finite, is_whole, require
 
 _MAX_ID = 2**62  # a float below it that is whole becomes the same int64
@@ -40,55 +49,65 @@ def tao_ground_truth(content: Mapping[str, Any], path: str | Path) -> FederatedG
     with_objects = {image for image in of_entries if is_whole(image) and image in images}
     position = {video: i for i, video in enumerate(videos)}
     ordered = sorted(with_objects, key=lambda i: (position[images[i]["video_id"]], images[i]["frame_index"]))
-    table = tao_table(annotations, f"{where}annotations", {image: i for i, image in enumerate(ordered)}, merged)
-    known = {*categories, *merged.values()}
+    counted = {image: i for i, image in enumerate(ordered)}
+    pictures = {key: (image["video_id"], counted.get(key, UNCOUNTED)) for key, image in images.items()}
+    table = tao_table(annotations, f"{where}annotations", pictures, merged)
     for row, category in enumerate(table.classes.tolist()):
-        require(category in known, f"{table.where(row)}.category_id", f"there is no category {category}")
-    objects = table.by_picture(len(ordered))
+        require(category in categories, f"{table.where(row)}.category_id", f"there is no category {category}")
+        image = annotations[row]["image_id"]
+        require(image in images, f"{table.where(row)}.image_id", f"there is no picture {describe(image)}")
+    for row in of_other_videos(annotations, pictures):
+        video = describe(annotations[row]["video_id"])
+        require(False, f"{table.where(row)}.video_id", f"{video} is not the video of its picture")
     frames: list[list[FrameObjects]] = [[] for _ in videos]
-    pictures = {}
-    for image, found in zip(ordered, objects):
-        index = position[images[image]["video_id"]]
-        pictures[image] = (index, len(frames[index]))
-        frames[index].append(found)
+    for image, found in zip(ordered, table.by_picture(len(ordered))):
+        frames[position[images[image]["video_id"]]].append(found)
     num_frames = np.bincount([position[image["video_id"]] for image in images.values()], minlength=len(videos))
     return FederatedGroundTruth(
         [
             FederatedVideo(
                 str(facts.get("name", number)),
                 int(num_frames[i]),
-                *(category_ids(facts, key, f"{where}videos[{i}]") for key in ("neg", "not_exhaustive")),
+                category_ids(facts, "neg", f"{where}videos[{i}]"),
+                category_ids(facts, "not_exhaustive", f"{where}videos[{i}]"),
             )
             for i, (number, facts) in enumerate(videos.items())
         ],
         frames,
         seen_categories(table.classes, categories),
+        frozenset(categories),
         merged,
         pictures,
         has_masks=False,
     )
 
 
-def tao_results(content: Any, path: str | Path, gt: FederatedGroundTruth) -> list[list[FrameObjects]]:
+def tao_results(content: Any, path: str | Path, gt: FederatedGroundTruth, warn: Warn) -> list[list[FrameObjects]]:
     """Objects of each video and each of its frames in ``gt``, of the content of a results file.
 
     Raises AnnotationError, with file and JSON path, if it is wrong.
     """
     require(isinstance(content, list), str(path), "results must be a list of {image_id, track_id, ...}")
-    table = tao_table(content, f"{path}: ", {key: i for i, key in enumerate(gt.pictures)}, gt.merged, with_scores=True)
-    return of_videos(table, gt)
+    table = tao_table(content, f"{path}: ", gt.pictures, gt.merged, with_scores=True)
+    for row in of_other_videos(content, gt.pictures):
+        warn("video_id is not the video of its picture, which counts", table.where(row))
+    return gt.by_frame(table, warn)
 
 
-def of_videos(table: ObjectTable, gt: FederatedGroundTruth) -> list[list[FrameObjects]]:
-    """Objects of a table by video and frame, where pictures are numbered as in ``gt.pictures``."""
-    objects = table.by_picture(len(gt.pictures))
-    # Pictures are listed video by video, and frame by frame.
-    limits = np.cumsum([0, *map(len, gt.frames)]).tolist()
-    return [objects[start:end] for start, end in zip(limits[:-1], limits[1:])]
+def of_other_videos(entries: Sequence[Mapping[str, Any]], pictures: Mapping[int, tuple[int, int]]) -> Iterator[int]:
+    """Rows of the checked entries whose ``video_id``, if there is one, is not that of their picture."""
+    for row, entry in enumerate(entries):
+        picture = pictures.get(entry["image_id"])
+        if picture is not None and entry.get("video_id", picture[0]) != picture[0]:
+            yield row
 
 
 def tao_table(
-    entries: Sequence[Any], path: str, pictures: Mapping[int, int], merged: Mapping[int, int], with_scores: bool = False
+    entries: Sequence[Any],
+    path: str,
+    pictures: Mapping[int, tuple[int, int]],
+    merged: Mapping[int, int],
+    with_scores: bool = False,
 ) -> ObjectTable:
     """Checked entries {image_id, track_id, category_id, bbox} as a table."""
 
@@ -109,8 +128,9 @@ def tao_table(
                 f"must be a number, not {describe(entry.get('score'))}",
             )
     classes = [merged.get(entry["category_id"], entry["category_id"]) for entry in entries]
+    unknown = (None, UNKNOWN)
     return ObjectTable(
-        np.array([pictures.get(entry["image_id"], -1) for entry in entries], dtype=np.int64),
+        np.array([pictures.get(entry["image_id"], unknown)[1] for entry in entries], dtype=np.int64),
         np.array([entry["track_id"] for entry in entries], dtype=np.int64),
         np.array(classes, dtype=np.int64),
         np.array([entry["score"] if with_scores else 1.0 for entry in entries], dtype=float),

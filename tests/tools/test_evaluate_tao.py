@@ -60,6 +60,16 @@ def changed(case, edit):
             lambda gt, r: gt["annotations"][0].update(category_id=99),
             "annotations[0].category_id: there is no",
         ),
+        (
+            tao_case,
+            lambda gt, r: gt["annotations"][2].update(image_id=9999),
+            "gt.json: annotations[2].image_id: there is no picture 9999",
+        ),
+        (
+            tao_case,
+            lambda gt, r: gt["annotations"][2].update(video_id=11),
+            "gt.json: annotations[2].video_id: 11 is not the video of its picture",
+        ),
         (tao_case, lambda gt, r: gt["categories"][0].update(id=10**30), "gt.json: categories: category 1000000000"),
         (tao_case, lambda gt, r: r[0].update(track_id=10**30), "results.json: [0].track_id: must be an integer"),
         (tao_case, lambda gt, r: gt.pop("images"), "gt.json: images: must be a list"),
@@ -67,6 +77,16 @@ def changed(case, edit):
             burst_case,
             lambda gt, r: r.update(split="test"),
             "results.json: split: 'test' is not the ground truth's, 'val'",
+        ),
+        (
+            burst_case,
+            lambda gt, r: r["sequences"][1].update(width=90, height=60),
+            "results.json: sequences[1]: 'set/video1' has height and width (60, 90), in the ground truth (120, 160)",
+        ),
+        (
+            burst_case,
+            lambda gt, r: gt["sequences"].append(gt["sequences"][1]),
+            "gt.json: sequences[4]: 'set/video1' is there twice",
         ),
         (burst_case, lambda gt, r: r["sequences"][0].pop("width"), "results.json: sequences[0].width: must be of the"),
         (
@@ -86,6 +106,43 @@ def test_broken_files(tmp_path, make, edit, message):
     gt, results = write_case(tmp_path, case)
     last = len(case[1]) - 1
     assert message.replace("{last}", str(last)) in error_line("tao", "--gt", gt, "--results", results)
+
+
+def rename_pictures(gt, results):
+    sequence = next(s for s in results["sequences"] if sum(map(len, s["segmentations"])))
+    sequence["annotated_image_paths"] = [f"other/{path}" for path in sequence["annotated_image_paths"]]
+
+
+def listed_categories(gt, results):
+    gt["categories"] = [{"id": number, "name": f"thing {number}"} for number in (1, 2, 3, 5)]
+    gt["sequences"] = [s for s in gt["sequences"] if 8 not in s["track_category_ids"].values()]
+
+
+@pytest.mark.parametrize(
+    ("make", "edit", "places", "message"),
+    [
+        (tao_case, lambda gt, r: r[3].update(image_id=9999), "[3]", "a picture that the ground truth lacks; the"),
+        (tao_case, lambda gt, r: [e.update(image_id=-1) for e in r[:9]], "[2] and 6 more", "a picture that the ground"),
+        (tao_case, lambda gt, r: r[3].update(category_id=99), "[3]", "a category that the ground truth lacks"),
+        (tao_case, lambda gt, r: r[3].update(video_id=12), "[3]", "video_id is not the video of its picture"),
+        (burst_case, lambda gt, r: r["sequences"][1].update(seq_name="x"), " more", "a picture that the ground truth"),
+        (burst_case, rename_pictures, "sequences[0].segmentations[", "a picture that the ground truth lacks; the"),
+        (burst_case, listed_categories, ".segmentations[", "a category that the ground truth lacks"),
+    ],
+)
+def test_what_does_not_fit_the_ground_truth_is_counted_in_warnings(tmp_path, make, edit, places, message):
+    paths = write_case(tmp_path, changed(make(0), edit))
+    lines = [line for line in tao_report(*paths)["warnings"] if message in line]
+    assert len(lines) == 1 and str(paths[1]) in lines[0] and places in lines[0].split(": a ")[0]
+
+
+def test_pictures_without_objects_and_right_videos_are_no_warnings(tmp_path):
+    gt, results = tao_case(0)
+    of_picture = {image["id"]: image["video_id"] for image in gt["images"]}
+    with_videos = [{**entry, "video_id": of_picture[entry["image_id"]]} for entry in results]
+    assert {entry["image_id"] for entry in results} - {entry["image_id"] for entry in gt["annotations"]}
+    assert tao_report(*write_case(tmp_path, (gt, with_videos)))["warnings"] == []
+    assert tao_report(*write_case(tmp_path, burst_case(0)))["warnings"] == []
 
 
 def test_results_of_another_form(tmp_path):

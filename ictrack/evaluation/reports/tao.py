@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
 
 from ictrack.structures.burst_json import burst_ground_truth, burst_results
 from ictrack.structures.federated_video import FederatedGroundTruth, FederatedVideo, FrameObjects
@@ -15,6 +16,7 @@ from ictrack.structures.json_files import AnnotationError, read_json
 from ictrack.structures.tao_json import tao_ground_truth, tao_results
 
 from ..metrics.association.counts import AssociationCounts, count_sequence
+from ..metrics.data_warnings import DataWarnings
 from ..metrics.tao.teta import ROW_LENGTH, teta_counts, teta_scores
 from ..metrics.tao.video import VideoObjects
 from .association import SHOWN_RATIOS, association_rows
@@ -56,7 +58,8 @@ def tao_report(
         AnnotationError: a file cannot be scored; the message has the file and the JSON path.
         OSError: a file cannot be opened.
     """
-    gt, pred = _read(gt_path, pred_path)
+    warnings = DataWarnings()
+    gt, pred = _read(gt_path, pred_path, warnings)
     names = list(gt.categories.values())
     if len(set(names)) < len(names):  # a name may stand for several classes
         names = [f"{name} ({number})" for number, name in gt.categories.items()]
@@ -65,15 +68,17 @@ def tao_report(
     counts = AssociationCounts(len(gt.videos), association, names)
     teta = _TetaRows(len(names))
     count = partial(_count, gt.has_masks, frozenset(position), association, "teta" in metrics)
-    with shared_map(workers) as each:
-        for video, (by_class, rows) in enumerate(each(count, list(zip(gt.videos, gt.frames, pred)))):
+    with shared_map(workers) as share:
+        for video, (by_class, rows) in enumerate(share(count, list(zip(gt.videos, gt.frames, pred)))):
             for number, one in by_class.items():
                 counts.add(video, one, position[number])
             for number, row in rows.items():
                 teta.add(video, position[number], row)
     report: dict[str, Any] = {"shapes": "masks" if gt.has_masks else "boxes"}
     if "teta" in metrics:
-        report["teta"] = teta.scores() | {"per_category": dict(zip(names, map(teta_scores, teta.by_class())))}
+        each = {key: values.tolist() for key, values in teta_scores(teta.by_class()).items()}
+        by_name = {name: {key: values[i] for key, values in each.items()} for i, name in enumerate(names)}
+        report["teta"] = teta.scores() | {"per_category": by_name}
     for name, result in counts.results().items():
         report[name] = {
             **result.total,
@@ -85,7 +90,11 @@ def tao_report(
         one = {f"teta.{key}": value for key, value in teta.scores(weights).items()} if "teta" in metrics else {}
         return {**one, **counts.resample(weights)}
 
-    return {**report, "warnings": [], **report_intervals(statistic, len(gt.videos), "video", bootstrap, seed)}
+    return {
+        **report,
+        "warnings": warnings.lines(),
+        **report_intervals(statistic, len(gt.videos), "video", bootstrap, seed),
+    }
 
 
 def tao_tables(report: Mapping[str, Any], *, by_category: bool = False) -> str:
@@ -124,21 +133,17 @@ class _TetaRows:
 
     def by_class(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Counts (K, ROW_LENGTH) summed over videos, each of which counts ``weights`` (V,) times; None: once."""
-        rows = np.array(self._rows).reshape(-1, ROW_LENGTH)
-        if weights is not None:
-            rows = rows * weights[self._videos][:, None]
-        total = np.zeros((self._num_classes, ROW_LENGTH))
-        np.add.at(total, self._classes, rows)
-        return total
+        ones = np.ones(len(self._rows)) if weights is None else weights[self._videos].astype(float)
+        of_class = csr_array((ones, (self._classes, np.arange(len(ones)))), (self._num_classes, len(ones)))
+        return of_class @ np.array(self._rows).reshape(-1, ROW_LENGTH)
 
     def scores(self, weights: np.ndarray | None = None) -> dict[str, float]:
         """Means of the scores over classes with objects, and sums of the counts."""
         total = self.by_class(weights)
-        each = [teta_scores(row) for row in total if row.any()] or [teta_scores(np.zeros(ROW_LENGTH))]
-        return {
-            key: float((np.sum if "_" in key else np.mean)([one[key] for one in each]))  # Loc_TP and so on are counts
-            for key in each[0]
-        }
+        seen = total.any(axis=1)
+        each = teta_scores(total[seen] if seen.any() else np.zeros((1, ROW_LENGTH)))
+        # Loc_TP and so on are counts.
+        return {key: float(np.sum(values) if "_" in key else np.mean(values)) for key, values in each.items()}
 
 
 def _count(
@@ -153,7 +158,9 @@ def _count(
     return by_class, teta_counts(objects, categories) if with_teta else {}
 
 
-def _read(gt_path: str | Path, pred_path: str | Path) -> tuple[FederatedGroundTruth, Sequence[Sequence[FrameObjects]]]:
+def _read(
+    gt_path: str | Path, pred_path: str | Path, warnings: DataWarnings
+) -> tuple[FederatedGroundTruth, Sequence[Sequence[FrameObjects]]]:
     gt_path, pred_path = _only_file(gt_path), _only_file(pred_path)
     gt = read_json(gt_path)
     if not isinstance(gt, dict):
@@ -161,9 +168,9 @@ def _read(gt_path: str | Path, pred_path: str | Path) -> tuple[FederatedGroundTr
     results = read_json(pred_path)
     if "sequences" in gt:
         truth = burst_ground_truth(gt, gt_path)
-        return truth, burst_results(results, pred_path, truth)
+        return truth, burst_results(results, pred_path, truth, warnings.add)
     truth = tao_ground_truth(gt, gt_path)
-    return truth, tao_results(results, pred_path, truth)
+    return truth, tao_results(results, pred_path, truth, warnings.add)
 
 
 def _only_file(path: str | Path) -> Path:

@@ -8,7 +8,7 @@ class, but assigned to one of another, is no false positive of the first.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container
 
 import numpy as np
 
@@ -57,27 +57,27 @@ def teta_counts(objects: VideoObjects, categories: Container[int]) -> dict[int, 
     return {category: np.concatenate(list(one.values())) for category, one in counts.items()}
 
 
-def teta_scores(row: np.ndarray) -> dict[str, float]:
-    """TETA, LocA, AssocA, ClsA, and recalls and precisions, as fractions; with the counts, means over their alphas."""
+def teta_scores(rows: np.ndarray) -> dict[str, np.ndarray]:
+    """Scores (...) of counts (..., ROW_LENGTH): TETA, LocA, AssocA, ClsA, and recalls and precisions, as fractions;
+    with the counts, means over their alphas."""
     split = len(LOCATION_COUNTS) * _NUM_LEVELS
-    counts: Mapping[str, np.ndarray] = {
-        **dict(zip(LOCATION_COUNTS, row[:split].reshape(-1, _NUM_LEVELS))),
-        **dict(zip(CLASS_COUNTS, row[split:].reshape(-1, _NUM_CLASS_LEVELS))),
+    # By name, (..., alphas) each.
+    counts = {
+        name: values
+        for names, part in ((LOCATION_COUNTS, rows[..., :split]), (CLASS_COUNTS, rows[..., split:]))
+        for name, values in zip(names, np.split(part, len(names), axis=-1))
     }
     scores = {}
     for name in ("Loc", "Cls"):
         true, missed, wrong = (counts[f"{name}_{kind}"] for kind in ("TP", "FN", "FP"))
-        scores[f"{name}A"] = float(np.mean(true / np.maximum(1, true + missed + wrong)))
-        scores[f"{name}Re"] = float(np.mean(true / np.maximum(1, true + missed)))
-        scores[f"{name}Pr"] = float(np.mean(true / np.maximum(1, true + wrong)))
+        scores[f"{name}A"] = true / np.maximum(1, true + missed + wrong)
+        scores[f"{name}Re"] = true / np.maximum(1, true + missed)
+        scores[f"{name}Pr"] = true / np.maximum(1, true + wrong)
     for name in ("AssocA", "AssocRe", "AssocPr"):
-        scores[name] = float(np.mean(counts[f"{name}_sum"] / np.maximum(1, counts["Loc_TP"])))
-    whole = [name for name in (*LOCATION_COUNTS, *CLASS_COUNTS) if not name.endswith("_sum")]
-    return {
-        "TETA": (scores["LocA"] + scores["AssocA"] + scores["ClsA"]) / 3,
-        **scores,
-        **{name: float(np.mean(counts[name])) for name in whole},
-    }
+        scores[name] = counts[f"{name}_sum"] / np.maximum(1, counts["Loc_TP"])
+    scores |= {name: counts[name] for name in (*LOCATION_COUNTS, *CLASS_COUNTS) if not name.endswith("_sum")}
+    means = {name: values.mean(axis=-1) for name, values in scores.items()}
+    return {"TETA": (means["LocA"] + means["AssocA"] + means["ClsA"]) / 3, **means}
 
 
 def _zeros() -> dict[str, np.ndarray]:
