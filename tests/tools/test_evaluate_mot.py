@@ -70,6 +70,53 @@ def test_layouts(tud):
     assert one["sequences"] == {name: expected["sequences"][name]}
 
 
+def zipped(folder, path, prefix=""):
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*.*")):
+            archive.write(file, prefix + str(file.relative_to(folder)))
+    return path
+
+
+def test_a_zip_scores_as_its_folder(tmp_path):
+    """With the sequences' lengths, and other texts beside the ground truth."""
+    lengths = write_mot_case(tmp_path, seed=1)
+    for name, length in lengths.items():
+        (tmp_path / "gt" / name / "det").mkdir()
+        (tmp_path / "gt" / name / "det" / "det.txt").write_text("1,-1,0,0,5,5,1\n")
+        (tmp_path / "gt" / name / "gt" / "labels.txt").write_text("person\n")
+        (tmp_path / "gt" / name / "seqinfo.ini").write_text(f"[Sequence]\nseqLength={length + 20}\n")
+    (tmp_path / "gt" / "labels.txt").write_text("person\n")
+    expected, _ = report(tmp_path, "mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results")
+    assert expected["combined"]["clear"]["CLR_Frames"] > sum(lengths.values())
+    for gt in (
+        zipped(tmp_path / "gt", tmp_path / "whole.zip"),
+        zipped(tmp_path / "gt", tmp_path / "inner.zip", "MOT/train/"),
+        zipped(tmp_path / "gt", tmp_path / "without_suffix"),
+    ):
+        assert report(tmp_path, "mot", "--gt", gt, "--results", tmp_path / "results")[0] == expected
+        with zipfile.ZipFile(gt, "a") as archive:  # the test set's, without ground truth
+            archive.writestr("MOT/test/SEQ-09/det/det.txt", "1,-1,0,0,5,5,1\n")
+        assert report(tmp_path, "mot", "--gt", gt, "--results", tmp_path / "results")[0] == expected
+    results = tmp_path / "results" / "data" / "SEQ-00.txt"
+    results.write_text(f"{lengths['SEQ-00'] + 21},1,0,0,5,5,1\n")
+    message = f"SEQ-00.txt: line 1: a frame beyond the sequence's {lengths['SEQ-00'] + 20}"
+    assert message in error_line("mot", "--gt", tmp_path / "whole.zip", "--results", tmp_path / "results")
+    with zipfile.ZipFile(tmp_path / "inner.zip", "a") as archive:
+        archive.writestr("MOT/test/SEQ-00/gt.txt", "")
+    assert "sequence SEQ-00 is in " in error_line(
+        "mot", "--gt", tmp_path / "inner.zip", "--results", tmp_path / "results"
+    )
+
+
+def test_what_the_official_kit_writes_beside_the_results(tmp_path):
+    write_mot_case(tmp_path, seed=1)
+    arguments = ("mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results")
+    expected, _ = report(tmp_path, *arguments)
+    (tmp_path / "results" / "pedestrian_summary.txt").write_text("HOTA\n1\n")
+    (tmp_path / "results" / "data" / "labels.txt").write_text("person\n")
+    assert report(tmp_path, *arguments)[0] == expected
+
+
 def test_bootstrap_and_workers(tmp_path):
     write_mot_case(tmp_path, seed=1, num_sequences=5)
     arguments = ("mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results", "--bootstrap", "50")

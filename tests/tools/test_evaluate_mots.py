@@ -11,6 +11,7 @@ from PIL import Image
 from ictrack.command.evaluate import MOTS_BENCHMARKS
 from ictrack.command.main import main
 from ictrack.evaluation.metrics.mot_challenge.masks import BENCHMARKS
+from ictrack.evaluation.submission import validate_mots
 
 
 def test_scores_and_tables(tmp_path):
@@ -42,6 +43,18 @@ def test_some_of_the_sequences(tmp_path):
     every, _ = report(tmp_path, *arguments)
     some, _ = report(tmp_path, *arguments, "--sequences", "0001")
     assert some["sequences"] == {"0001": every["sequences"]["0001"]}
+
+
+def test_what_is_converted_can_be_scored(tmp_path):
+    """With names of classes in labels.txt."""
+    write_mots_case(tmp_path, seed=0)
+    (tmp_path / "gt" / "labels.txt").write_text("car\nperson\n")
+    converted = tmp_path / "converted"
+    convert = ["prepare", "convert", "--from", "mots", "--to", "mots", str(tmp_path / "gt"), str(converted)]
+    assert main(convert) == 0 and (converted / "labels.txt").is_file()
+    ours, result = report(tmp_path, "mots", "--gt", converted, "--results", tmp_path / "gt")
+    assert ours["combined"]["hota"]["HOTA"] == pytest.approx(1) and result.stderr == ""
+    assert {problem.severity for problem in validate_mots(converted, converted)} == {"warning"}  # of ignored regions
 
 
 @pytest.mark.parametrize(

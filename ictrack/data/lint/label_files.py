@@ -15,6 +15,7 @@ from ictrack.structures.labels import LABEL_FORMATS
 from ictrack.structures.labels.frames import folders_of_videos, listed_frames, picture_path
 from ictrack.structures.mot_text import parse_mot
 from ictrack.structures.mots_text import parse_mots_line
+from ictrack.structures.sequence_texts import SUFFIX, is_sequence_text
 from ictrack.structures.track_formats.masks import checked_rles
 from ictrack.structures.track_formats.rows import LabeledVideo, Row
 
@@ -57,8 +58,8 @@ def _parts(path: Path, name: str) -> list[Path]:
         return [folder for folder in folders if any(folder.glob(pattern))] or [path]
     if name == "mot" and (sequences := [folder for folder in folders if (folder / "gt" / "gt.txt").is_file()]):
         return sequences
-    suffix = ".xml" if name == "cvat" else ".txt"
-    return sorted(file for file in path.glob(f"*{suffix}") if file.name != "labels.txt") or [path]
+    files = sorted(path.glob("*.xml") if name == "cvat" else filter(is_sequence_text, path.glob(f"*{SUFFIX}")))
+    return files or [path]
 
 
 def _read(path: Path, name: str, defects: Defects) -> list[LabeledVideo]:

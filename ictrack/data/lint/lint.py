@@ -14,6 +14,7 @@ from ictrack.structures.hidden_files import is_hidden
 from ictrack.structures.json_files import AnnotationError, read_json
 from ictrack.structures.labels.frames import folders_of_videos
 from ictrack.structures.open_image import open_image
+from ictrack.structures.sequence_texts import SUFFIX, is_sequence_text
 
 from ..image_file import IMAGE_SUFFIXES
 from ..video_list import VIDEO_SUFFIXES
@@ -105,8 +106,8 @@ def _format_of_folder(path: Path) -> str:
                 return "labelme"
             if folder == path:
                 return JSON
-    for file in sorted(path.glob("*.txt")) + sorted(path.glob("*.xml")):
-        if not is_hidden(file.name) and file.name != "labels.txt":
+    for file in sorted(filter(is_sequence_text, path.glob(f"*{SUFFIX}"))) + sorted(path.glob("*.xml")):
+        if not is_hidden(file.name):
             # A text of words, such as README.txt, says nothing of the files beside it.
             with suppress(AnnotationError):
                 return guess_format(file)

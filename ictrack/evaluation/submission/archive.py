@@ -15,7 +15,14 @@ from typing import IO
 
 from ictrack.structures.atomic_file import replacing
 from ictrack.structures.hidden_files import is_hidden
-from ictrack.structures.json_files import MAX_UNPACKED_BYTES, ZIP_ERRORS, AnnotationError, read_unpacked, require
+from ictrack.structures.json_files import (
+    MAX_UNPACKED_BYTES,
+    ZIP_ERRORS,
+    AnnotationError,
+    is_zip,
+    read_unpacked,
+    require,
+)
 
 _ENCRYPTED = 0x1
 _COPY_BYTES = 2**20
@@ -122,14 +129,14 @@ class Archive:
 
 
 def open_submission(path: str | Path) -> Folder | Archive:
-    """Context manager of the files of a folder, of a ``.zip``, or of a single file.
+    """Context manager of the files of a folder, of a zip of any name, or of a single file.
 
     Raises:
         AnnotationError: the zip is damaged or unsafe, see :class:`Archive`.
         OSError: there is no such file or folder.
     """
     path = Path(path)
-    return Archive(path) if path.suffix.lower() == ".zip" and not path.is_dir() else Folder(path)
+    return Archive(path) if not path.is_dir() and is_zip(path) else Folder(path)
 
 
 def write_archive(path: str | Path, files: Iterable[tuple[str, Path]]) -> Path:

@@ -10,11 +10,10 @@ from ictrack.structures.atomic_file import replacing
 from ictrack.structures.json_files import AnnotationError, require
 from ictrack.structures.mots_text import MOTSObject, mots_line, parse_mots_line, without_overlaps
 from ictrack.structures.rle import RLE
+from ictrack.structures.sequence_texts import is_sequence_text
 
 from .archive import Archive, Folder, open_submission
 from .problem import Problem, error
-
-SUFFIX = ".txt"
 
 
 class MOTSWriter:
@@ -89,7 +88,7 @@ def read_mots(path: str | Path) -> dict[str, list[MOTSObject]]:
 
 def text_files(submission: Archive | Folder) -> dict[str, str]:
     """Names of files by sequence; in a zip they may lie in a folder."""
-    return {PurePosixPath(name).stem: name for name in submission.names if name.endswith(SUFFIX)}
+    return {PurePosixPath(name).stem: name for name in filter(is_sequence_text, submission.names)}
 
 
 def parse_mots(data: bytes) -> Iterator[tuple[int, MOTSObject] | Problem]:

@@ -1,26 +1,27 @@
 """Text files of MOTChallenge's and KITTI's layouts, one a sequence, in folders and zips.
 
-A ground truth has ``<sequence>/gt/gt.txt`` beside ``<sequence>/seqinfo.ini``, or ``<sequence>/gt.txt``, or
-``<sequence>.txt``, or is a zip of these; results have ``<sequence>.txt``, also in a folder ``data``.
+A ground truth has ``<sequence>/gt/gt.txt`` or ``<sequence>/gt.txt`` or ``<sequence>.txt``, and may have
+``<sequence>/seqinfo.ini``; results have ``<sequence>.txt``, also in a folder ``data``. Either may be a zip.
 """
 
 from __future__ import annotations
 
 import configparser
 import fnmatch
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from ictrack.structures.hidden_files import is_hidden
-from ictrack.structures.json_files import is_zip, require
+from ictrack.structures.json_files import AnnotationError, is_zip, require
+from ictrack.structures.sequence_texts import SUFFIX, is_sequence_text
 
-from .archive import open_submission
+from .archive import Archive, Folder, open_submission
 
-SUFFIX = ".txt"
 _RESULTS_FOLDER = "data"
 _INFO = "seqinfo.ini"
-_GROUND_TRUTH = ("gt/gt.txt", "gt.txt")
+# Ground truth in the folder of a sequence: in this folder, or directly there.
+_GT_FOLDER, _GT_FILE = "gt", "gt.txt"
 
 
 @dataclass(frozen=True)
@@ -46,23 +47,22 @@ def read_ground_truth_files(path: str | Path) -> dict[str, SequenceFile]:
         OSError: there is no such file or folder.
     """
     path = Path(path)
-    if not path.is_dir():
-        return _read_all(path, _sequence_of_member, "holds no ground truth, <sequence>/gt/gt.txt or <sequence>.txt")
-    alone = _ground_truth_in(path)
-    found = {path.resolve().name: alone} if alone else {}
-    for child in sorted(path.iterdir()) if not alone else ():
-        if is_hidden(child.name):
-            continue
-        inner = _ground_truth_in(child) if child.is_dir() else child if child.suffix == SUFFIX else None
-        if inner is not None:
-            name = child.name if child.is_dir() else child.stem
-            require(name not in found, str(inner), f"sequence {name} is in {found.get(name)}, too")
-            found[name] = inner
-    require(bool(found), str(path), "holds no ground truth, <sequence>/gt/gt.txt or <sequence>.txt")
-    return {
-        name: SequenceFile(str(file), file.read_bytes(), _length(path if alone else path / name))
-        for name, file in sorted(found.items())
-    }
+    with open_submission(path) as files:
+        members = _members_of(path) if path.is_dir() else files.names
+        folders = _sequence_folders(members)
+        alone = path.resolve().name if path.is_dir() else path.stem
+        found: dict[str, tuple[PurePosixPath, str]] = {}
+        for folder, member in (*folders.items(), *_loose_texts(members, folders)):
+            name = folder.name or alone
+            if name in found:
+                other = files.where(found[name][1])
+                raise AnnotationError(f"{files.where(member)}: sequence {name} is in {other}, too")
+            found[name] = (folder, member)
+        require(bool(found), str(path), "holds no ground truth, <sequence>/gt/gt.txt or <sequence>.txt")
+        return {
+            name: SequenceFile(files.where(member), files.read(member), _length(files, members, str(folder / _INFO)))
+            for name, (folder, member) in sorted(found.items())
+        }
 
 
 def read_result_files(
@@ -79,15 +79,24 @@ def read_result_files(
     path, names = Path(path), list(names)
     if path.is_file() and not is_zip(path) and len(names) == 1:
         return {names[0]: SequenceFile(str(path), path.read_bytes())}, []
-    if path.is_dir() and not any(path.glob(f"*{SUFFIX}")) and (path / _RESULTS_FOLDER).is_dir():
-        path = path / _RESULTS_FOLDER
-    files = _read_all(path, _stem, f"holds no {SUFFIX} file", names)
-    missing = [name for name in names if name not in files]
-    require(not missing, str(path), f"there is no {missing[0] if missing else ''}{SUFFIX} ({len(missing)} missing)")
-    with open_submission(path) as submission:
-        unknown = sorted({_stem(name) for name in submission.names if name.endswith(SUFFIX)} - {*names, *others})
-    warnings = [f"{path}: {name}{SUFFIX}: the ground truth has no such sequence; it is not scored" for name in unknown]
-    return {name: files[name] for name in names}, warnings
+    inner = path / _RESULTS_FOLDER
+    if inner.is_dir() and not any((path / f"{name}{SUFFIX}").is_file() for name in names):
+        path = inner
+    with open_submission(path) as files:
+        found: dict[str, str] = {}
+        for member in filter(is_sequence_text, files.names):
+            name = PurePosixPath(member).stem
+            if name in names and name in found:
+                other = files.where(found[name])
+                raise AnnotationError(f"{files.where(member)}: sequence {name} is in {other}, too")
+            found[name] = member
+        missing = [name for name in names if name not in found]
+        require(not missing, str(path), f"there is no {missing[0] if missing else ''}{SUFFIX} ({len(missing)} missing)")
+        unknown = sorted(found.keys() - {*names, *others})
+        return (
+            {name: SequenceFile(files.where(found[name]), files.read(found[name])) for name in names},
+            [f"{path}: {name}{SUFFIX}: the ground truth has no such sequence; it is not scored" for name in unknown],
+        )
 
 
 def chosen(names: Iterable[str], patterns: Sequence[str], path: str | Path) -> list[str]:
@@ -101,48 +110,42 @@ def chosen(names: Iterable[str], patterns: Sequence[str], path: str | Path) -> l
     return [name for name in names if not patterns or any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)]
 
 
-def _ground_truth_in(folder: Path) -> Path | None:
-    """Ground truth of the only sequence of a folder."""
-    return next((folder / name for name in _GROUND_TRUTH if (folder / name).is_file()), None)
+def _members_of(path: Path) -> list[str]:
+    """Names of the files of a folder that a ground truth may consist of."""
+    children = [child for child in sorted(path.iterdir()) if not is_hidden(child.name)]
+    inner = [child / name for child in children for name in (Path(_GT_FOLDER, _GT_FILE), _GT_FILE, _INFO)]
+    return [file.relative_to(path).as_posix() for file in (*children, *inner) if file.is_file()]
 
 
-def _read_all(
-    path: Path, sequence_of: Callable[[str], str], if_none: str, only: Iterable[str] | None = None
-) -> dict[str, SequenceFile]:
-    found: dict[str, SequenceFile] = {}
-    with open_submission(path) as submission:
-        for member in sorted(submission.names):
-            name = sequence_of(member)
-            if not member.endswith(SUFFIX) or (only is not None and name not in only):
-                continue
-            where = submission.where(member)
-            require(name not in found, where, f"sequence {name} is there twice")
-            found[name] = SequenceFile(where, submission.read(member))
-    require(bool(found) or only is not None, str(path), if_none)
+def _sequence_folders(members: Iterable[str]) -> dict[PurePosixPath, str]:
+    """Ground truth's file by folder of a sequence."""
+    found: dict[PurePosixPath, str] = {}
+    # The deeper first, which is that in the folder ``gt``.
+    for member in sorted(members, key=lambda member: -member.count("/")):
+        path = PurePosixPath(member)
+        if path.name == _GT_FILE:
+            found.setdefault(path.parent.parent if path.parent.name == _GT_FOLDER else path.parent, member)
     return found
 
 
-def _stem(member: str) -> str:
-    return PurePosixPath(member).stem
+def _loose_texts(members: Iterable[str], folders: Mapping[PurePosixPath, str]) -> Iterator[tuple[PurePosixPath, str]]:
+    """Texts of other sequences, which lie beside the folders of sequences, and the folders that these would have."""
+    beside = {folder.parent for folder in folders} - folders.keys()
+    for member in filter(is_sequence_text, members):
+        path = PurePosixPath(member)
+        if not folders or path.parent in beside:
+            yield path.with_suffix(""), member
 
 
-def _sequence_of_member(member: str) -> str:
-    """Sequence of a ground truth's member of a zip: ``MOT17-02/gt/gt.txt`` and ``MOT17-02.txt`` are MOT17-02's."""
-    for tail in _GROUND_TRUTH:
-        if member.endswith(f"/{tail}"):
-            return PurePosixPath(member.removesuffix(f"/{tail}")).name
-    return _stem(member)
-
-
-def _length(folder: Path) -> int | None:
-    path = folder / _INFO
-    if not path.is_file():
+def _length(files: Archive | Folder, members: Iterable[str], info: str) -> int | None:
+    """Number of frames that a ``seqinfo.ini`` says; None if it is not there."""
+    if info not in members:
         return None
     parser = configparser.ConfigParser(interpolation=None)
     try:
-        parser.read_string(path.read_text(encoding="utf-8-sig"))
+        parser.read_string(files.read(info).decode("utf-8-sig"))
         length = int(parser["Sequence"]["seqLength"])
     except (configparser.Error, KeyError, ValueError):
         length = 0
-    require(length > 0, str(path), "must say seqLength, a number of frames, in a section [Sequence]")
+    require(length > 0, files.where(info), "must say seqLength, a number of frames, in a section [Sequence]")
     return length

@@ -10,17 +10,17 @@ from ..atomic_file import replacing
 from ..describe import describe
 from ..json_files import require
 from ..mots_text import IGNORE_CLASS
+from ..sequence_texts import CLASSES_FILE
 from ..track_formats.fields import TrackFormatError
 from ..track_formats.mots import IGNORED
 from ..track_formats.rows import LabeledVideo
 
-FILE_NAME = "labels.txt"
 _MAX_NUMBER = 100_000
 
 
 def read_class_names(folder: Path) -> dict[int, str]:
     """Names by number; empty without a file. Raises AnnotationError if it is no text."""
-    path = folder / FILE_NAME
+    path = folder / CLASSES_FILE
     if not path.is_file():
         return {}
     try:
@@ -44,8 +44,8 @@ def write_class_names(folder: Path, names: Mapping[int, str], default: Callable[
         return
     last = max(names, default=0)
     if last > _MAX_NUMBER or min(names, default=1) < 1 or any("\n" in name for name in names.values()):
-        raise TrackFormatError(f"{folder / FILE_NAME}: cannot hold the classes {describe(dict(names))}")
-    with replacing(folder / FILE_NAME) as file:
+        raise TrackFormatError(f"{folder / CLASSES_FILE}: cannot hold the classes {describe(dict(names))}")
+    with replacing(folder / CLASSES_FILE) as file:
         file.write("".join(f"{names.get(number, '')}\n" for number in range(1, last + 1)).encode())
 
 

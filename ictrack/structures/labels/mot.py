@@ -16,6 +16,7 @@ from ..atomic_file import new_folder, replacing
 from ..frame_tracks import VideoInfo
 from ..json_files import AnnotationError, require
 from ..safe_names import check_safe
+from ..sequence_texts import SUFFIX, is_sequence_text
 from ..track_formats.boxes import to_xywh
 from ..track_formats.mot import NO_VISIBILITY, read_labels
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row, class_name
@@ -36,7 +37,7 @@ def read(path: Path) -> list[LabeledVideo]:
         sequences = [folder for folder in (path, *folders_of_videos(path)) if (folder / _TEXT).is_file()]
         if sequences:
             return [_sequence(folder) for folder in sequences]
-    return [read_labels(file) for file in files_of_videos(path, (".txt",)) if file.name != "labels.txt"]
+    return [read_labels(file) for file in files_of_videos(path, (SUFFIX,)) if is_sequence_text(file)]
 
 
 def _sequence(folder: Path) -> LabeledVideo:

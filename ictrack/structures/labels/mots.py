@@ -6,9 +6,10 @@ from pathlib import Path
 
 from ..atomic_file import new_folder, replacing
 from ..mots_text import IGNORE_CLASS, MOTSObject, mots_line
+from ..sequence_texts import SUFFIX, is_sequence_text
 from ..track_formats.mots import default_class_name, read_labels
 from ..track_formats.rows import LabeledVideo, Row
-from .classes_file import FILE_NAME, mots_names, mots_numbers, name_classes, read_class_names, write_class_names
+from .classes_file import mots_names, mots_numbers, name_classes, read_class_names, write_class_names
 from .frames import files_of_videos
 from .label_set import LabelSet
 
@@ -18,7 +19,7 @@ IGNORED_ID = IGNORE_CLASS * 1000
 
 def read(path: Path) -> list[LabeledVideo]:
     """Videos of a folder of files, or of one file."""
-    files = [file for file in files_of_videos(path, (".txt",)) if file.name != FILE_NAME]
+    files = [file for file in files_of_videos(path, (SUFFIX,)) if is_sequence_text(file)]
     videos = [read_labels(file) for file in files]
     for video, file in zip(videos, files):
         name_classes(video, read_class_names(file.parent))
