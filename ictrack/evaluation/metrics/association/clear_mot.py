@@ -48,6 +48,7 @@ def clear_counts(sequence: TrackedSequence) -> dict[str, float]:
     step = np.cumsum(has_both)[matches.frame[order]] if len(matches) else matches.frame
     goes_on = np.diff(matches.gt[order]) == 0
     true_positives = float(len(matches))
+    length = len(sequence) if sequence.length is None else sequence.length
     return {
         "CLR_TP": true_positives,
         "CLR_FN": float(sequence.gt_frames.sum()) - true_positives,
@@ -57,7 +58,7 @@ def clear_counts(sequence: TrackedSequence) -> dict[str, float]:
         "PT": partly_tracked,
         "ML": sequence.num_gt - mostly_tracked - partly_tracked,
         "Frag": float(np.count_nonzero(goes_on & (np.diff(step) > 1))),
-        "CLR_Frames": float(len(sequence)) if sequence.num_gt and sequence.num_pred else 0.0,
+        "CLR_Frames": float(length) if sequence.num_gt and sequence.num_pred else 0.0,
         "MOTP_sum": float(matches.similarity.sum()),
     }
 

@@ -54,6 +54,7 @@ class TrackedSequence:
         similarity: Similarities in [0, 1], (G_t, D_t) for each frame.
         num_gt: Number of ground-truth tracks that are in some frame.
         num_pred: Number of predicted tracks that are in some frame.
+        length: Number of frames of the video, of which those without objects may be missing here; None: none is.
     """
 
     gt_ids: Sequence[np.ndarray]
@@ -61,6 +62,7 @@ class TrackedSequence:
     similarity: Sequence[np.ndarray]
     num_gt: int
     num_pred: int
+    length: int | None = None
 
     @classmethod
     def of_pairs(

@@ -20,7 +20,7 @@ from ictrack.structures.json_files import require
 from ictrack.structures.mot_text import MOTRows, duplicate_ids
 
 from ..association.overlap import box_iou, match
-from ..association.relabel import sequence_of_ids
+from ..association.relabel import rows_by_frame, sequence_of_ids
 from ..association.tracked_sequence import TrackedSequence
 
 PEDESTRIAN = 1
@@ -57,7 +57,7 @@ BENCHMARKS = {
 
 
 def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTBenchmark) -> TrackedSequence:
-    """Boxes of one video that count, and their IoU.
+    """Boxes of one video that count, and their IoU, of the frames that have rows.
 
     Args:
         gt, pred: Rows of the ground truth and of the results.
@@ -94,7 +94,8 @@ def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTB
         pred.refuse(pred_classes > PEDESTRIAN, "only pedestrians are scored, class 1")
 
     gt_ids, pred_ids, similarity = [], [], []
-    for in_gt, in_pred in zip(_by_frame(gt.frames, length), _by_frame(pred.frames, length)):
+    frames = np.union1d(gt.frames, pred.frames)
+    for in_gt, in_pred in zip(rows_by_frame(gt.frames, frames), rows_by_frame(pred.frames, frames)):
         iou = box_iou(gt.boxes[in_gt], pred.boxes[in_pred])
         stays = np.ones(len(in_pred), dtype=bool)
         if is_distractor[in_gt].any():
@@ -103,10 +104,4 @@ def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTB
         gt_ids.append(gt.ids[in_gt][counts[in_gt]])
         pred_ids.append(pred.ids[in_pred][stays])
         similarity.append(iou[counts[in_gt]][:, stays])
-    return sequence_of_ids(gt_ids, pred_ids, similarity)
-
-
-def _by_frame(frames: np.ndarray, length: int) -> list[np.ndarray]:
-    """Rows of each of the frames 1 ... length, in their order."""
-    order = np.argsort(frames, kind="stable")
-    return np.split(order, np.searchsorted(frames[order], np.arange(2, length + 1)))
+    return sequence_of_ids(gt_ids, pred_ids, similarity, length)

@@ -20,7 +20,7 @@ from ictrack.structures.rle import RLE
 from ictrack.structures.youtube_vis_json import normalize_segmentations
 
 from ..association.assignment import linear_sum_assignment
-from ..association.relabel import sequence_of_ids
+from ..association.relabel import rows_by_frame, sequence_of_ids
 from ..association.tracked_sequence import TrackedSequence
 
 _EPS = np.finfo(float).eps
@@ -111,7 +111,7 @@ def checked_rows(rows: MOTSRows) -> MOTSRows:
 
 
 def mots_sequence(gt: MOTSRows, pred: MOTSRows, length: int | None, first_frame: int, class_id: int) -> TrackedSequence:
-    """Masks of one video and class that count, and their IoU.
+    """Masks of one video and class that count, and their IoU, of the frames that have masks.
 
     Args:
         gt, pred: Rows of :func:`checked_rows`.
@@ -132,12 +132,13 @@ def mots_sequence(gt: MOTSRows, pred: MOTSRows, length: int | None, first_frame:
             )
     if length is None:
         length = max(int(rows.frames.max(initial=first_frame - 1)) for rows in (gt, pred)) - first_frame + 1
-    ignored = _members(gt, gt.ignored, first_frame, length)
+    frames = np.union1d(gt.frames, pred.frames)
+    ignored = _members(gt, gt.ignored, frames)
     gt_ids, pred_ids, similarity = [], [], []
     for t, (in_gt, in_pred) in enumerate(
         zip(
-            _members(gt, (gt.classes == class_id) & ~gt.ignored, first_frame, length),
-            _members(pred, pred.classes == class_id, first_frame, length),
+            _members(gt, (gt.classes == class_id) & ~gt.ignored, frames),
+            _members(pred, pred.classes == class_id, frames),
         )
     ):
         _check_sizes(gt, pred, np.concatenate([in_gt, ignored[t]]), in_pred)
@@ -151,7 +152,7 @@ def mots_sequence(gt: MOTSRows, pred: MOTSRows, length: int | None, first_frame:
         gt_ids.append(gt.ids[in_gt])
         pred_ids.append(pred.ids[in_pred][stays])
         similarity.append(iou[:, stays])
-    return sequence_of_ids(gt_ids, pred_ids, similarity)
+    return sequence_of_ids(gt_ids, pred_ids, similarity, length)
 
 
 def mask_iou(gt: MOTSRows, in_gt: np.ndarray, pred: MOTSRows, in_pred: np.ndarray) -> np.ndarray:
@@ -172,12 +173,10 @@ def _take(rows: MOTSRows, index: Sequence[int] | np.ndarray) -> list[Any]:
     return [rows.rles[i] for i in np.asarray(index, dtype=np.int64).tolist()]
 
 
-def _members(rows: MOTSRows, wanted: np.ndarray, first_frame: int, length: int) -> list[np.ndarray]:
-    """Rows where the mask ``wanted`` is true, of each frame, in their order."""
-    order = np.flatnonzero(wanted)
-    order = order[np.argsort(rows.frames[order], kind="stable")]
-    limits = np.searchsorted(rows.frames[order], np.arange(first_frame + 1, first_frame + length))
-    return np.split(order, limits) if length else []
+def _members(rows: MOTSRows, wanted: np.ndarray, frames: np.ndarray) -> list[np.ndarray]:
+    """Rows where the mask ``wanted`` is true, of each of the frames, in their order."""
+    members = np.flatnonzero(wanted)
+    return [members[part] for part in rows_by_frame(rows.frames[members], frames)]
 
 
 def _check_overlap(rows: MOTSRows, members: list[int], areas: np.ndarray) -> None:

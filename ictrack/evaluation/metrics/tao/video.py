@@ -51,7 +51,7 @@ class VideoObjects:
         return sorted({*found.tolist(), *self.video.negative})
 
     def sequence_of(self, category: int) -> TrackedSequence:
-        """Objects of a class that count, and their IoU; as long as the video."""
+        """Objects of a class that count, and their IoU."""
         gt_ids, pred_ids, similarity = [], [], []
         for gt, pred, iou in zip(self.gt, self.pred, self.iou):
             in_gt, in_pred = gt.classes == category, pred.classes == category
@@ -63,11 +63,7 @@ class VideoObjects:
             gt_ids.append(gt.ids[in_gt])
             pred_ids.append(pred.ids[in_pred][stays])
             similarity.append(iou[:, stays])
-        for _ in range(self.video.num_frames - len(self.gt)):  # frames without objects, of which nothing counts
-            gt_ids.append(np.zeros(0, dtype=np.int64))
-            pred_ids.append(np.zeros(0, dtype=np.int64))
-            similarity.append(np.zeros((0, 0)))
-        return sequence_of_ids(gt_ids, pred_ids, similarity)
+        return sequence_of_ids(gt_ids, pred_ids, similarity, self.video.num_frames)
 
 
 def _iou(gt: FrameObjects, pred: FrameObjects, has_masks: bool) -> np.ndarray:

@@ -2,6 +2,7 @@ import pytest
 from mot_case import official_mot, write_mot_case
 from trackeval_kit import METRICS, assert_report_equal, official_scores
 
+from ictrack.evaluation.metrics.association.clear_mot import clear_counts
 from ictrack.evaluation.metrics.mot_challenge.boxes import BENCHMARKS, mot_sequence
 from ictrack.evaluation.reports.mot import mot_report
 from ictrack.structures.json_files import AnnotationError
@@ -77,6 +78,13 @@ def test_world_coordinates_of_mot15_are_no_classes():
 
 
 def test_without_a_length_the_last_frame_of_either_file_ends_the_sequence():
-    assert len(sequence(["2,1,0,0,9,9,1,1,1"], ["4,1,0,0,9,9,1"])) == 4
-    assert len(sequence(["2,1,0,0,9,9,1,1,1"], [], length=6)) == 6
+    assert sequence(["2,1,0,0,9,9,1,1,1"], ["4,1,0,0,9,9,1"]).length == 4
+    assert sequence(["2,1,0,0,9,9,1,1,1"], [], length=6).length == 6
     assert sequence([], []).num_gt == 0
+
+
+def test_frames_without_boxes_take_no_memory():
+    found = sequence(["1,1,0,0,9,9,1,1,1"], ["1,1,0,0,9,9,1", "2000000000,1,0,0,9,9,1"])
+    assert (len(found), found.length) == (2, 2_000_000_000)
+    counts = clear_counts(found)
+    assert (counts["CLR_TP"], counts["CLR_FP"], counts["CLR_Frames"]) == (1, 1, 2e9)

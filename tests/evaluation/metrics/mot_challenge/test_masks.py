@@ -99,7 +99,9 @@ def test_ignored_regions_may_overlap_and_share_an_identity():
 
 def test_frames_and_sizes_are_those_of_the_sequence():
     gt, pred = rows((1, 1, 2, box(0, 0)), where="GT"), rows((4, 1, 2, box(0, 0)))
-    assert len(mots_sequence(gt, pred, None, 1, 2)) == 4
+    assert mots_sequence(gt, pred, None, 1, 2).length == 4
+    late = mots_sequence(gt, rows((999_999_999, 1, 2, box(0, 0))), None, 0, 2)  # takes no memory
+    assert (len(late), late.length) == (2, 1_000_000_000)
     with pytest.raises(AnnotationError, match="FILE: line 1: frame 4 is none of the sequence's, which are 1 to 3"):
         mots_sequence(gt, pred, 3, 1, 2)
     with pytest.raises(AnnotationError, match="FILE: line 1: frame 0 is none of the sequence's, which are 1"):
