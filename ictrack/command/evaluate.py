@@ -32,8 +32,8 @@ count), class; frames count from 1. Scores are those of TrackEval."""
 
 _MOTS_FILES = """\
 Text: <sequence>.txt or <sequence>/gt/gt.txt, rows of frame, id, class, height, width, RLE. Pictures, of the ground
-truth or of results: <sequence>/<frame>.png, 16-bit, class * 1000 + number. Class 10 is a region in which nothing was
-annotated. Scores are those of TrackEval; MOTSA, sMOTSA and MODSA are its MOTA, sMOTA and MODA of masks."""
+truth or of results: a folder of <sequence>/<frame>.png, 16-bit, class * 1000 + number. Class 10 is a region in which
+nothing was annotated. Scores are those of TrackEval; MOTSA, sMOTSA and MODSA are its MOTA, sMOTA and MODA of masks."""
 
 
 def run(argv: Sequence[str]) -> int:

@@ -109,7 +109,10 @@ def test_good_results_have_no_problems(tmp_path, truth):
         (["1 1 2 20 30 550\n"], "error: R/0002.txt: line 1: the runs of counts do not add up to 20 x 30"),
         (["1 1 2 20 30 a\u20acc\n"], "error: R/0002.txt: line 1: the RLE holds a character"),
         (["1 1 2 0 30 abc\n"], "error: R/0002.txt: line 1: size must be positive, not [0, 30]"),
-        ([line(0, 1, 2, box(0, 0))], "error: R/0002.txt: line 1: frame 0 is none of the sequence's, which are 1"),
+        (
+            [line(0, 1, 2, box(0, 0))],
+            "error: R/0002.txt: line 1: frame 0 is none of the sequence's, which count from 1",
+        ),
         ([line(1, 1, 2, box(0, 0, size=(30, 20)))], "error: R/0002.txt: line 1: size [30, 20] is not that of"),
         ([line(1, 1, 5, box(0, 0))], "warning: R/0002.txt: line 1: class 5 is none of the ground truth's"),
         ([line(1, 1, 2, box(0, 0)), line(2, 1, 1, box(0, 0))], "warning: R/0002.txt: line 2: class 1 is none of"),

@@ -1,17 +1,21 @@
 """The command line on MOTS's text and pictures, and on broken files."""
 
 import json
+import shutil
+import zipfile
 
 import numpy as np
 import pytest
 from evaluate_command import error_line, report
-from mots_case import write_mots_case
+from mots_case import SIZE, write_mots_case
 from PIL import Image
 
 from ictrack.command.evaluate import MOTS_BENCHMARKS
 from ictrack.command.main import main
 from ictrack.evaluation.metrics.mot_challenge.masks import BENCHMARKS
+from ictrack.evaluation.reports.mots import mots_report
 from ictrack.evaluation.submission import validate_mots
+from ictrack.structures.json_files import AnnotationError
 
 
 def test_scores_and_tables(tmp_path):
@@ -55,6 +59,57 @@ def test_what_is_converted_can_be_scored(tmp_path):
     ours, result = report(tmp_path, "mots", "--gt", converted, "--results", tmp_path / "gt")
     assert ours["combined"]["hota"]["HOTA"] == pytest.approx(1) and result.stderr == ""
     assert {problem.severity for problem in validate_mots(converted, converted)} == {"warning"}  # of ignored regions
+
+
+def test_pictures_give_the_length_of_a_sequence(tmp_path, capsys):
+    lengths = write_mots_case(tmp_path, seed=0, pictures=True)
+    for name, length in lengths.items():
+        blank = Image.fromarray(np.zeros(SIZE, dtype=np.uint16))
+        blank.save(tmp_path / "png" / name / f"{length + 20:06d}.png")
+        (tmp_path / "text" / name / "gt").mkdir(parents=True)
+        shutil.copy(tmp_path / "gt" / f"{name}.txt", tmp_path / "text" / name / "gt" / "gt.txt")
+        (tmp_path / "text" / name / "seqinfo.ini").write_text(f"[Sequence]\nseqLength={length + 20}\n")
+    for benchmark, num_classes in (("MOTSChallenge", 1), ("generic", 2)):
+        text, pictures = (
+            mots_report(tmp_path / gt, tmp_path / "results", benchmark=benchmark) for gt in ("text", "png")
+        )
+        assert text == pictures
+        assert text["combined"]["clear"]["CLR_Frames"] == num_classes * (sum(lengths.values()) + 40)
+    path = tmp_path / "results" / "data" / "0000.txt"
+    path.write_text(f"{lengths['0000'] + 21} {path.read_text().split(maxsplit=1)[1]}")
+    with pytest.raises(AnnotationError, match=f"line 1: frame {lengths['0000'] + 21} is none of the sequence's, which"):
+        mots_report(tmp_path / "png", tmp_path / "results")
+
+
+def test_a_zip_of_pictures_must_be_unpacked(tmp_path):
+    write_mots_case(tmp_path, seed=0)
+    with zipfile.ZipFile(tmp_path / "png.zip", "w") as archive:
+        archive.writestr("0000/000001.png", "")
+    line = error_line("mots", "--gt", tmp_path / "png.zip", "--results", tmp_path / "results")
+    assert line == f"error: {tmp_path / 'png.zip'}: pictures are read from a folder: unpack the zip"
+
+
+def test_results_that_are_a_frame_late_or_early(tmp_path):
+    write_mots_case(tmp_path / "from0", seed=0, first_frame=0)
+    write_mots_case(tmp_path / "from1", seed=0, first_frame=1)
+    from0, from1 = tmp_path / "from0", tmp_path / "from1"
+
+    def warnings(gt, results, benchmark):
+        return mots_report(gt / "gt", results / "results", benchmark=benchmark)["warnings"]
+
+    late = (
+        f"{from1 / 'results'}: frames seem to count from 1, the ground truth's from 0: results may be scored in the wr"
+    )
+    for benchmark in ("KITTI-MOTS", "generic"):
+        assert warnings(from0, from0, benchmark) == []
+        (line,) = warnings(from0, from1, benchmark)
+        assert line.startswith(late)
+    (line,) = warnings(from1, from0, "generic")
+    assert "frames seem to count from 0, the ground truth's from 1" in line
+    assert warnings(from1, from1, "generic") == []
+    for path in (from0 / "results" / "data").iterdir():  # a tracker that begins with the second frame
+        path.write_text("".join(line for line in path.open() if not line.startswith("0 ")))
+    assert warnings(from0, from0, "KITTI-MOTS") == []
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ictrack.structures.json_files import AnnotationError, require
+from ictrack.structures.json_files import AnnotationError, is_zip, require
+from ictrack.structures.mots_png import SUFFIX as PICTURE_SUFFIX
 from ictrack.structures.mots_png import png_sequences, read_png_masks
 from ictrack.structures.mots_text import IGNORE_CLASS, MOTSObject
+from ictrack.structures.sequence_texts import is_sequence_text
 
 from ..metrics.association.counts import AssociationCounts, count_sequence
 from ..metrics.mot_challenge.masks import (
@@ -22,6 +25,7 @@ from ..metrics.mot_challenge.masks import (
     classes_of,
     mots_sequence,
 )
+from ..submission.archive import open_submission
 from ..submission.mots import parse_mots
 from ..submission.problem import Problem
 from ..submission.sequence_files import SequenceFile, chosen, read_ground_truth_files, read_result_files
@@ -68,6 +72,9 @@ def mots_report(
     every, lengths = _read_ground_truth(gt_path)
     gt = {name: every[name] for name in chosen(every, sequences, gt_path)}
     pred, warnings = _read_results(pred_path, gt, every)
+    if _seem_shifted(gt, pred):
+        text = f"frames seem to count from {_first_of(pred)}, the ground truth's from {_first_of(gt)}"
+        warnings.append(f"{pred_path}: {text}: results may be scored in the wrong frames")
     rules = BENCHMARKS[benchmark]
     classes = classes_of(list(gt.values()), rules)
     items = [(gt[name], pred[name], lengths.get(name)) for name in gt]
@@ -108,17 +115,39 @@ def _count(
     item: _Item, rules: MOTSBenchmark, classes: Mapping[str, int], metrics: Sequence[str]
 ) -> dict[str, dict[str, np.ndarray]]:
     gt, pred, length = checked_rows(item[0]), checked_rows(item[1]), item[2]
-    first = rules.first_frame
-    if first is None:
-        first = min(1, *(int(rows.frames.min(initial=1)) for rows in (gt, pred)))
+    first = min(1, gt.first_frame, pred.first_frame) if rules.first_frame is None else rules.first_frame
+    if gt.pictures is not None:
+        length = gt.pictures[1] + 1 - first
     return {
         name: count_sequence(mots_sequence(gt, pred, length, first, number), metrics)
         for name, number in classes.items()
     }
 
 
+def _seem_shifted(gt: Mapping[str, MOTSRows], pred: Mapping[str, MOTSRows]) -> bool:
+    """Whether only one of ground truth and results has a frame 0, and the other, from 1 on, ends later somewhere."""
+    from_zero, from_one = sorted((gt, pred), key=_first_of)
+    starts = _first_of(from_zero), _first_of(from_one)
+    return starts == (0, 1) and any(from_one[name].last_frame > from_zero[name].last_frame for name in gt)
+
+
+def _first_of(sequences: Mapping[str, MOTSRows]) -> int:
+    return min(rows.first_frame for rows in sequences.values())
+
+
+def _pictures_in(path: str | Path) -> dict[str, list[Path]]:
+    """Pictures by sequence of a folder; none for text. Raises AnnotationError if they are in a zip."""
+    if Path(path).is_file() and is_zip(path):
+        with open_submission(path) as files:
+            are_pictures = not any(map(is_sequence_text, files.names)) and any(
+                name.endswith(PICTURE_SUFFIX) for name in files.names
+            )
+        require(not are_pictures, str(path), "pictures are read from a folder: unpack the zip")
+    return png_sequences(path)
+
+
 def _read_ground_truth(path: str | Path) -> tuple[dict[str, MOTSRows], dict[str, int | None]]:
-    pictures = png_sequences(path)
+    pictures = _pictures_in(path)
     if pictures:
         return {name: _of_pictures(files) for name, files in pictures.items()}, {}
     files = read_ground_truth_files(path)
@@ -128,7 +157,7 @@ def _read_ground_truth(path: str | Path) -> tuple[dict[str, MOTSRows], dict[str,
 def _read_results(
     path: str | Path, names: Iterable[str], others: Iterable[str]
 ) -> tuple[dict[str, MOTSRows], list[str]]:
-    pictures = png_sequences(path)
+    pictures = _pictures_in(path)
     if not pictures:
         files, warnings = read_result_files(path, names, others)
         return {name: _of_text(file) for name, file in files.items()}, warnings
@@ -149,7 +178,8 @@ def _of_text(file: SequenceFile) -> MOTSRows:
 
 def _of_pictures(files: Sequence[Path]) -> MOTSRows:
     objects = [(path.name, item) for path in files for item in read_png_masks(path)]
-    return _rows(str(files[0].parent), [name for name, _ in objects], [item for _, item in objects])
+    rows = _rows(str(files[0].parent), [name for name, _ in objects], [item for _, item in objects])
+    return replace(rows, pictures=(int(files[0].stem), int(files[-1].stem)))
 
 
 def _rows(where: str, places: Sequence[str], objects: Sequence[MOTSObject]) -> MOTSRows:

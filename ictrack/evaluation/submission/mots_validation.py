@@ -71,8 +71,8 @@ def _file_problems(
         number, item = found
         where = f"line {number}"
         if item.frame < first_frame or (frames is not None and item.frame not in frames):
-            last = f" to {frames[-1]}" if frames else ""
-            yield error(where, f"frame {item.frame} is none of the sequence's, which are {first_frame}{last}")
+            known = f"are {first_frame} to {frames[-1]}" if frames else f"count from {first_frame}"
+            yield error(where, f"frame {item.frame} is none of the sequence's, which {known}")
         if sizes and tuple(item.rle["size"]) not in sizes:
             yield error(where, f"size {item.rle['size']} is not that of the ground truth, {list(min(sizes))}")
         if classes and item.class_id not in classes:

@@ -19,7 +19,19 @@ def listed_frames(video: LabeledVideo) -> list[int]:
 
 def picture_name(video: LabeledVideo, index: int) -> str:
     """Name of a frame's picture without folder, or the one that it would have."""
-    return video.facts(index).file_name or f"{index:05d}.jpg"
+    return video.facts(index).file_name or (_kitti_name(index) if video.first_number == 0 else f"{index:05d}.jpg")
+
+
+def first_number(video: LabeledVideo) -> int:
+    """Number of the first frame in MOTS: 0 if the labels were read from files that count so, or the pictures are called
+    as KITTI's, ``000000.png`` and so on; or else 1."""
+    names = {index: facts.file_name for index, facts in video.frames.items() if facts.file_name}
+    is_kitti = bool(names) and all(name == _kitti_name(index) for index, name in names.items())
+    return 0 if is_kitti or video.first_number == 0 else 1
+
+
+def _kitti_name(index: int) -> str:
+    return f"{index:06d}.png"
 
 
 def picture_path(video: LabeledVideo, index: int) -> str:

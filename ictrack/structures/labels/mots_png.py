@@ -14,7 +14,7 @@ from ..track_formats.mots import default_class_name
 from ..track_formats.mots_png import read_labels
 from ..track_formats.rows import LabeledVideo, Row
 from .classes_file import mots_names, mots_numbers, name_classes, read_class_names, write_class_names
-from .frames import listed_frames, picture_name
+from .frames import first_number, listed_frames
 from .label_set import LabelSet
 from .mots import IGNORED_ID
 
@@ -36,11 +36,12 @@ def write(path: Path, labels: LabelSet) -> None:
     with new_folder(path) as part:
         for video in labels.videos:
             size = (video.info.height, video.info.width)
-            for index, number in _frame_numbers(video).items():
+            first = first_number(video)
+            for index in listed_frames(video):
                 picture = np.zeros(size, dtype=np.uint16)
                 for row in video.rows.get(index, ()):
                     picture[mask_util.decode(row.rle).astype(bool)] = _value(row, numbers)
-                write_png_masks(part / video.info.name / f"{number:06d}.png", picture)
+                write_png_masks(part / video.info.name / f"{index + first:06d}.png", picture)
         write_class_names(part, mots_names(labels.categories, numbers), default_class_name)
 
 
@@ -49,11 +50,3 @@ def _value(row: Row, numbers: dict[int, int]) -> int:
         return IGNORED_ID
     assert row.track_id is not None
     return OBJECTS_PER_CLASS * numbers[int(row.category)] + row.track_id
-
-
-def _frame_numbers(video: LabeledVideo) -> dict[int, int]:
-    """Number of each frame's picture: from 0, as KITTI MOTS counts, if the pictures are called so, or else from 1."""
-    frames = listed_frames(video)
-    stems = [Path(picture_name(video, index)).stem for index in frames]
-    first = 0 if all(stem.isdigit() and int(stem) == index for stem, index in zip(stems, frames)) else 1
-    return {index: index + first for index in frames}

@@ -1,8 +1,9 @@
 """MOTS text: a line ``frame id class height width rle`` for each mask, see :mod:`ictrack.structures.mots_text`.
 
-Frames and identities count from 1 in the file and from 0 here. Classes are those of MOTSChallenge and KITTI MOTS: 1 for
-"car", 2 for "person" or "pedestrian"; others are 11 and so on, which the official evaluation passes over. A pixel of
-several masks goes to the one of the highest score. Scores, boxes and poses are not held.
+Frames and identities count from 1 in the file and from 0 here; frames that are read count from 0 in the file, too, if
+one of the data set's is 0, as in KITTI MOTS. Classes are those of MOTSChallenge and KITTI MOTS: 1 for "car", 2 for
+"person" or "pedestrian"; others are 11 and so on, which the official evaluation passes over. A pixel of several masks
+goes to the one of the highest score. Scores, boxes and poses are not held.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..atomic_file import replacing
@@ -66,30 +68,40 @@ def separate_masks(
 
 def read(path: str | os.PathLike) -> list[VideoTracks]:
     """The file's one video. Regions in which nothing was annotated are left out. Raises as :func:`read_labels`."""
-    return [read_labels(path).tracks()]
+    return [video.tracks() for video in read_labels([Path(path)])]
 
 
-def read_labels(path: str | os.PathLike) -> LabeledVideo:
-    """The file's objects; regions in which nothing was annotated are crowds.
+def read_labels(paths: Sequence[Path]) -> list[LabeledVideo]:
+    """Objects of a data set's files, one a video; regions in which nothing was annotated are crowds.
 
     Raises:
         AnnotationError: a line is wrong; the message has file and line.
-        OSError: the file cannot be opened.
+        OSError: a file cannot be opened.
     """
+    read = [_read_items(path) for path in paths]
+    first = 0 if any(item.frame == 0 for items, _ in read for item in items) else 1
+    videos = []
+    for path, (items, places) in zip(paths, read):
+        shifted = [replace(item, frame=item.frame - first, track_id=item.track_id - 1) for item in items]
+        video = video_of(path, shifted, places)
+        video.first_number = first
+        videos.append(video)
+    return videos
+
+
+def _read_items(path: Path) -> tuple[list[MOTSObject], list[str]]:
+    """Masks with the numbers of the file, and their places."""
     items, places = [], []
-    with Path(path).open("rb") as file:
+    with path.open("rb") as file:
         for number, line in enumerate(file, 1):
             if not line.strip():
                 continue
             try:
-                item = split_mots_line(line)
-                if item.frame < 1:
-                    raise ValueError("frames count from 1")
+                items.append(split_mots_line(line))
             except ValueError as error:
                 raise AnnotationError(f"{path}: line {number}: {error}") from None
-            items.append(MOTSObject(item.frame - 1, item.track_id - 1, item.class_id, item.rle))
             places.append(f"{path}: line {number}")
-    return video_of(path, items, places)
+    return items, places
 
 
 def default_class_name(class_id: int) -> str:

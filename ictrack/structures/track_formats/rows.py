@@ -92,6 +92,7 @@ class LabeledVideo:
         rows: Objects by frame index.
         folder: Folder of its pictures, relative to that of all pictures; None: the video's name.
         left_out: Numbers of what the reader cannot hold, in words.
+        first_number: Number of the first frame where the file counts frames: 0 in KITTI MOTS.
     """
 
     where: str
@@ -101,6 +102,7 @@ class LabeledVideo:
     rows: dict[int, list[Row]] = field(default_factory=dict)
     folder: str | None = None
     left_out: Counter[str] = field(default_factory=Counter)
+    first_number: int = 1
 
     def add(self, index: int, row: Row) -> None:
         """Append an object to a frame."""

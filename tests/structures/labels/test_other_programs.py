@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from mots_case import write_mots_case
 from PIL import Image
 
 from ictrack.structures.detections import read_detections
@@ -167,3 +168,27 @@ def test_stills_of_labelme_differ_in_size(tmp_path):
     assert [x["segmentation"] for x in again] == [x["segmentation"] for x in found["annotations"]]
     with pytest.raises(AnnotationError, match=r"stills: .*one size, but [ac]\.jpg has 30 x 20 .* b\.jpg has 25 x 40"):
         read_detections(tmp_path / "stills", "labelme")
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_mots_keeps_the_number_of_the_first_frame(tmp_path, first):
+    """KITTI counts frames from 0, MOTSChallenge from 1, in text and in pictures; also by way of COCO's JSON."""
+    write_mots_case(tmp_path, seed=0, first_frame=first, pictures=True)
+    # A sequence of KITTI's whose first frame has no object.
+    second = tmp_path / "gt" / "0001.txt"
+    drop = ("id-numbers",)
+    second.write_text("".join(line for line in second.open() if int(line.split()[0]) > first))
+    for number, (source, folder) in enumerate((("mots", "gt"), ("mots-png", "png"))):
+        ways = {way: tmp_path / f"{number}-{way}" for way in ("mots", "mots-png", "coco")}
+        for way, target in ways.items():
+            list(convert_labels(tmp_path / folder, source, target, way, drop=drop))
+        for way in ("mots", "mots-png"):
+            list(convert_labels(ways["coco"], "coco", tmp_path / f"{number}-coco-{way}", way, drop=drop))
+        for text in (ways["mots"], tmp_path / f"{number}-coco-mots"):
+            found = {path.name: path.read_text() for path in text.glob("0*.txt")}
+            numbers = [int(lines.split()[0]) for _, lines in sorted(found.items())]
+            assert numbers == [first, first + 1 if source == "mots" else first]
+        for pictures in (ways["mots-png"], tmp_path / f"{number}-coco-mots-png"):
+            for name in ("0000", "0001"):
+                names = sorted(path.name for path in (pictures / name).iterdir())
+                assert names == sorted(path.name for path in (tmp_path / "png" / name).iterdir())

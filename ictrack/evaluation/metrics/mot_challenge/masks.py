@@ -60,6 +60,7 @@ class MOTSRows:
         frames, ids, classes: (N,) int64 numbers as in the file.
         ignored: (N,) bool, regions of a ground truth in which nothing was annotated.
         rles: (N,) encodings; after :func:`checked_rows` such as pycocotools compares.
+        pictures: Numbers of the first and of the last picture, which may have no mask; None for text.
     """
 
     where: str
@@ -69,9 +70,20 @@ class MOTSRows:
     classes: np.ndarray
     ignored: np.ndarray
     rles: Sequence[RLE]
+    pictures: tuple[int, int] | None = None
 
     def __len__(self) -> int:
         return len(self.places)
+
+    @property
+    def first_frame(self) -> int:
+        """Number of the first frame with a picture or a mask; 1 if there is none."""
+        return self.pictures[0] if self.pictures else min(self.frames.tolist(), default=1)
+
+    @property
+    def last_frame(self) -> int:
+        """Number of the last frame with a picture or a mask; 0 if there is none."""
+        return self.pictures[1] if self.pictures else max(self.frames.tolist(), default=0)
 
     def place(self, row: int) -> str:
         return f"{self.where}: {self.places[row]}"
@@ -126,10 +138,11 @@ def mots_sequence(gt: MOTSRows, pred: MOTSRows, length: int | None, first_frame:
         wrong = (rows.frames < first_frame) | (length is not None and rows.frames >= first_frame + (length or 0))
         if wrong.any():
             row = int(np.argmax(wrong))
-            last = "" if length is None else f" to {first_frame + length - 1}"
-            raise AnnotationError(
-                f"{rows.place(row)}: frame {rows.frames[row]} is none of the sequence's, which are {first_frame}{last}"
+            known = (
+                f"count from {first_frame}" if length is None else f"are {first_frame} to {first_frame + length - 1}"
             )
+            text = f"frame {rows.frames[row]} is none of the sequence's, which {known}"
+            raise AnnotationError(f"{rows.place(row)}: {text}")
     if length is None:
         length = max(int(rows.frames.max(initial=first_frame - 1)) for rows in (gt, pred)) - first_frame + 1
     frames = np.union1d(gt.frames, pred.frames)

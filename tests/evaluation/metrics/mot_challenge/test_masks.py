@@ -104,7 +104,7 @@ def test_frames_and_sizes_are_those_of_the_sequence():
     assert (len(late), late.length) == (2, 1_000_000_000)
     with pytest.raises(AnnotationError, match="FILE: line 1: frame 4 is none of the sequence's, which are 1 to 3"):
         mots_sequence(gt, pred, 3, 1, 2)
-    with pytest.raises(AnnotationError, match="FILE: line 1: frame 0 is none of the sequence's, which are 1"):
+    with pytest.raises(AnnotationError, match="FILE: line 1: frame 0 is none of the sequence's, which count from 1"):
         mots_sequence(gt, rows((0, 1, 2, box(0, 0))), None, 1, 2)
     with pytest.raises(
         AnnotationError, match=r"FILE: line 1: size \[9, 9\] is not that of the ground truth, \[20, 30\]"
