@@ -163,6 +163,22 @@ def test_broken_files(tmp_path, file, content, message):
     assert message in error_line("mot", "--gt", tmp_path / "gt", "--results", tmp_path / "results")
 
 
+def test_scores_in_place_of_marks_are_a_warning(tmp_path):
+    rows = "".join(
+        f"{frame},1,0,0,10,10,{mark},1,1\n" for frame, mark in enumerate((0.9, 1, 0.5, 0, 1.5, -0.2, 0.1), 1)
+    )
+    for folder in ("gt", "results"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "A.txt").write_text(rows)
+    gt = tmp_path / "gt" / "A.txt"
+    for workers in (1, 2):
+        ours, result = report(tmp_path, "mot", "--gt", tmp_path / "gt", "--results", gt, "--workers", workers)
+        assert (ours["combined"]["clear"]["CLR_TP"], ours["combined"]["clear"]["CLR_FP"]) == (2, 5)
+        places = f"{gt}: line 1, {gt}: line 3, {gt}: line 6 and 1 more"
+        text = "a mark that is not whole is cut off to 0, and the box does not count; is it a score?"
+        assert ours["warnings"] == [f"{places}: {text}"] and result.stderr == f"warning: {places}: {text}\n"
+
+
 def test_no_ground_truth(tmp_path):
     (tmp_path / "empty").mkdir()
     assert "/empty: holds no ground truth" in error_line("mot", "--gt", tmp_path / "empty", "--results", tmp_path)

@@ -7,10 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ictrack.structures.mot_text import parse_mot
+from ictrack.structures.mot_text import MOTRows, parse_mot
 
 from ..metrics.association.tracked_sequence import TrackedSequence
-from ..metrics.mot_challenge.boxes import BENCHMARKS, MOTBenchmark, mot_sequence
+from ..metrics.data_warnings import DataWarnings
+from ..metrics.mot_challenge.boxes import BENCHMARKS, MOTBenchmark, lost_marks, mot_sequence
 from ..submission.sequence_files import SequenceFile, chosen, read_ground_truth_files, read_result_files
 from .sequences import METRICS, count_all, intervals_of, scores_of, sequence_table
 
@@ -51,12 +52,17 @@ def mot_report(
     files = read_ground_truth_files(gt_path)
     gt = {name: files[name] for name in chosen(files, sequences, gt_path)}
     pred, warnings = read_result_files(pred_path, gt, others=files)
-    pairs = [(gt[name], pred[name]) for name in gt]
-    counts = count_all(partial(_sequence, rules=BENCHMARKS[benchmark]), pairs, metrics, workers)
+    items = [(parse_mot(file.data, file.where), pred[name], file.length) for name, file in gt.items()]
+    marks = DataWarnings()
+    for rows, *_ in items:
+        for row in lost_marks(rows).tolist():
+            text = "a mark that is not whole is cut off to 0, and the box does not count; is it a score?"
+            marks.add(text, f"{rows.where}: line {rows.lines[row]}")
+    counts = count_all(partial(_sequence, rules=BENCHMARKS[benchmark]), items, metrics, workers)
     return {
         "benchmark": benchmark,
         **scores_of(list(gt), counts),
-        "warnings": warnings,
+        "warnings": warnings + marks.lines(),
         **intervals_of(counts, len(gt), bootstrap, seed),
     }
 
@@ -66,6 +72,6 @@ def mot_table(report: Mapping[str, Any]) -> str:
     return f"Boxes, rules of {report['benchmark']}\n{sequence_table(report, report['intervals'], {})}"
 
 
-def _sequence(pair: tuple[SequenceFile, SequenceFile], rules: MOTBenchmark) -> TrackedSequence:
-    gt, pred = pair
-    return mot_sequence(parse_mot(gt.data, gt.where), parse_mot(pred.data, pred.where), gt.length, rules)
+def _sequence(item: tuple[MOTRows, SequenceFile, int | None], rules: MOTBenchmark) -> TrackedSequence:
+    gt, pred, length = item
+    return mot_sequence(gt, parse_mot(pred.data, pred.where), length, rules)

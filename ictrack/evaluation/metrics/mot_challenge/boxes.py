@@ -5,7 +5,7 @@ of MOT15, MOT16, MOT17 and MOT20, with which DanceTrack and SportsMOT are scored
 
 1. results are assigned to all boxes of the ground truth, of IoU >= 0.5 and with the highest sum of IoU; those assigned
    to a distractor (a person on a vehicle, a static person, a reflection, ...) do not count;
-2. of the ground truth pedestrians count that are not marked with 0.
+2. of the ground truth pedestrians count that are not marked with 0; marks are cut off to whole numbers.
 
 A benchmark without distractors has no first step, and all boxes that are not marked with 0 count.
 """
@@ -78,7 +78,7 @@ def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTB
     if marks is None:
         require(len(gt) == 0, gt.where, "rows of a ground truth need a seventh number, 0 for boxes that do not count")
         marks = np.zeros(0)
-    counts = marks.astype(np.int64) != 0
+    counts = _whole(marks) != 0
     is_distractor = np.zeros(len(gt), dtype=bool)
     if benchmark.distractors:
         classes = gt.classes()
@@ -105,3 +105,13 @@ def mot_sequence(gt: MOTRows, pred: MOTRows, length: int | None, benchmark: MOTB
         pred_ids.append(pred.ids[in_pred][stays])
         similarity.append(iou[counts[in_gt]][:, stays])
     return sequence_of_ids(gt_ids, pred_ids, similarity, length)
+
+
+def lost_marks(gt: MOTRows) -> np.ndarray:
+    """Rows (K,) of a ground truth whose mark is not 0, but cut off to it."""
+    marks = np.zeros(len(gt)) if gt.scores is None else gt.scores
+    return np.flatnonzero((marks != 0) & (_whole(marks) == 0))
+
+
+def _whole(marks: np.ndarray) -> np.ndarray:
+    return marks.astype(np.int64)
