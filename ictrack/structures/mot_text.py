@@ -16,6 +16,8 @@ import numpy as np
 from .describe import describe
 from .json_files import require
 
+# Folder of the pictures in that of a sequence.
+PICTURES_FOLDER = "img1"
 # Numbers that every row has: frame, id, x, y, w, h.
 MIN_FIELDS = 6
 # Largest frame number or identity: a float holds it exactly, and so does an index.

@@ -113,7 +113,7 @@ WRONG_SIZE = encode_mask(np.eye(WIDTH, HEIGHT, dtype=bool))
         (without(1, "score"), "[1].score: must be a finite number, not None"),
         (change(0, video_id=8), "[0].video_id: there is no video 8"),
         (change(0, video_id="7"), "[0].video_id: there is no video '7'"),
-        (change(0, category_id=1), "[0].category_id: there is no category 1"),
+        (change(0, category_id="9"), "[0].category_id: must be an integer, not '9'"),
         (without(0, "segmentations"), "[0].segmentations: must be a list with one entry a frame"),
         (change(0, segmentations=[MASK]), "[0].segmentations: has 1 entries, the video 3 frames"),
         (
@@ -159,10 +159,20 @@ def test_all_problems_are_found():
     assert str(empty).endswith(" (video 2 'clip2', track 1)")
 
 
-def test_duplicate_ids_are_an_error_and_copies_a_warning(tmp_path, caplog):
+def test_what_the_official_tool_passes_over_is_a_warning():
     results = [{**good_results()[0], "id": 3}, {**good_results()[1], "id": 3}, {**good_results()[0], "id": 3}]
-    problems = [problem for problem in find_problems(results, ground_truth()) if problem.severity == "error"]
-    assert problems == [Problem("error", "[2].id", "3 is the id of [0] in the same video")]
+    results += [{**good_results()[0], "id": "a"}, *change(0, category_id=10**30)[:1]]
+    problems = list(find_problems(results, ground_truth()))
+    for problem in (
+        Problem("warning", "[2].id", "3 is the id of [0] in the same video"),
+        Problem("warning", "[3].id", "must be an integer, not 'a'"),
+        Problem("warning", "[4].category_id", f"there is no category {10**30}; it is not scored"),
+    ):
+        assert problem in problems
+    assert {problem.severity for problem in problems} == {"warning"}
+
+
+def test_copies_are_a_warning(tmp_path, caplog):
     path = tmp_path / "results.json"
     path.write_text(json.dumps(good_results() * 2))
     assert len(read_results(path, ground_truth())) == 4

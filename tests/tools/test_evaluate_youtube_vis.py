@@ -119,6 +119,18 @@ def test_packed_files(tmp_path):
     assert {**packed, "warnings": []} == {**expected, "warnings": []}
 
 
+def test_a_warning_names_the_file_of_each_place(tmp_path):
+    truth, results = files("vis_tiny_basic_s0")
+    content = read_json(results)
+    for entry in content[:4]:
+        entry["category_id"] = 99
+    path = tmp_path / "some.json"
+    path.write_text(json.dumps(content))
+    ours, _ = report(tmp_path, "ytvis", "--gt", truth, "--results", path)
+    places = ", ".join(f"{path}: [{i}].category_id" for i in range(3))
+    assert f"{places} and 1 more: a category that the ground truth lacks; not scored" in ours["warnings"]
+
+
 def test_nothing_found_is_scored(tmp_path):
     (tmp_path / "empty.json").write_text("[]")
     ours, _ = report(tmp_path, "ytvis", "--gt", files("vis_tiny_basic_s0")[0], "--results", tmp_path / "empty.json")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,9 @@ from .intervals import report_intervals
 from .tables import Interval, are_equal, format_count, format_percent, format_table
 
 __all__ = ["METRICS", "PROTOCOLS", "report_of", "youtube_vis_report", "youtube_vis_tables"]
+
+# Beginning of a JSON path of the results, or of the ground truth, in a list of paths.
+_JSON_PATH = re.compile(r"(?:^|(?<=, ))(?:results(?=\[)|(annotations|videos|categories)(?=[\[.:]))")
 
 
 def youtube_vis_report(
@@ -102,12 +106,9 @@ def youtube_vis_tables(report: Mapping[str, Any], *, by_category: bool = False) 
 
 
 def _with_file(message: str, gt_path: str | Path, pred_path: str | Path) -> str:
-    """Message that begins with a JSON path, with the name of its file in front."""
-    if message.startswith("results["):
-        return f"{pred_path}: {message[len('results') :]}"
-    if message.startswith(("annotations", "videos", "categories")):
-        return f"{gt_path}: {message}"
-    return f"{pred_path}: {message}"
+    """Message that begins with JSON paths, with the names of their files in front of each."""
+    named = _JSON_PATH.sub(lambda path: f"{gt_path}: {path[1]}" if path[1] else f"{pred_path}: ", message)
+    return f"{pred_path}: {message}" if named == message else named
 
 
 def _precision_table(report: Mapping[str, Any]) -> str:

@@ -93,19 +93,22 @@ def find_problems(results: Any, gt: dict[str, Any]) -> Iterator[Problem]:
         if not is_finite(score):
             yield error(f"{where}.score", f"must be a finite number, not {describe(score)}")
             is_known = False
-        if not is_whole(category_id) or category_id not in categories:
-            yield error(f"{where}.category_id", f"there is no category {describe(category_id)}")
+        if not is_whole(category_id):
+            yield error(f"{where}.category_id", f"must be an integer, not {describe(category_id)}")
+            is_known = False
+        elif category_id not in categories:
+            yield warning(f"{where}.category_id", f"there is no category {describe(category_id)}; it is not scored")
             is_known = False
         if not is_whole(video_id) or video_id not in videos:
             yield error(f"{where}.video_id", f"there is no video {describe(video_id)}")
             continue
         track_id = result.get("id")
-        if "id" in result:
+        if "id" in result:  # which the official tool replaces by numbers of its own
             if not is_int(track_id):
-                yield error(f"{where}.id", f"must be an integer, not {describe(track_id)}")
+                yield warning(f"{where}.id", f"must be an integer, not {describe(track_id)}")
             elif seen.setdefault((video_id, track_id), i) != i:
                 first = seen[video_id, track_id]
-                yield error(f"{where}.id", f"{describe(track_id)} is the id of [{first}] in the same video")
+                yield warning(f"{where}.id", f"{describe(track_id)} is the id of [{first}] in the same video")
         name = f"video {describe(video_id)} {describe(video_name(videos[video_id]))}"
         track = describe(track_id) if is_int(track_id) else i
         has_errors = False

@@ -15,6 +15,7 @@ import numpy as np
 from ..atomic_file import new_folder, replacing
 from ..frame_tracks import VideoInfo
 from ..json_files import AnnotationError, require
+from ..mot_text import PICTURES_FOLDER
 from ..safe_names import check_safe
 from ..sequence_texts import SUFFIX, is_sequence_text
 from ..track_formats.boxes import to_xywh
@@ -64,7 +65,7 @@ def _add_info(video: LabeledVideo, path: Path) -> None:
     require(bool(good), str(path), "imHeight, imWidth, seqLength and frameRate must be numbers of usual size")
     name = check_safe(section.get("name", video.info.name), f"{path}: name")
     video.info = VideoInfo(name, height, width, fps, (), ())
-    video.folder = str(PurePosixPath(name) / check_safe(section.get("imDir", "img1"), f"{path}: imDir"))
+    video.folder = str(PurePosixPath(name) / check_safe(section.get("imDir", PICTURES_FOLDER), f"{path}: imDir"))
     suffix = section.get("imExt", ".jpg")
     check_safe(f"{1:06d}{suffix}", f"{path}: imExt")
     video.frames = {index: FrameFacts(f"{index + 1:06d}{suffix}") for index in range(length)}
@@ -107,7 +108,7 @@ def _description(video: LabeledVideo) -> str:
     suffix = Path(picture_name(video, frames[0] if frames else 0)).suffix
     values = {
         "name": video.info.name,
-        "imDir": "img1",
+        "imDir": PICTURES_FOLDER,
         "frameRate": _number(video.info.fps or 30),
         "seqLength": max(frames, default=-1) + 1,
         "imWidth": video.info.width,

@@ -13,6 +13,7 @@ from ..coco_json import MIN_POLYGON, read_coco
 from ..describe import describe
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, is_finite, is_int, is_whole, read_json, require
+from ..mot_text import PICTURES_FOLDER
 from ..natural_order import natural_key
 from ..posetrack_json import ignore_regions
 from ..youtube_vis_json import polygons_to_rle
@@ -26,7 +27,8 @@ _EXTRA_KEYS = ("score", "track_id", "attributes", "keypoint_scores", "segmentati
 
 
 def read(path: str | os.PathLike, images: str | os.PathLike | None = None) -> list[VideoTracks]:
-    """Videos of a file of annotations, or of a results file: one of each folder of images.
+    """Videos of a file of annotations, or of a results file: one of each folder of images, whose name it has, or that
+    of the sequence's folder in MOTChallenge's layout.
 
     The frames of a video are its images in the order of ``frame_index``, where they have it, or else in the natural
     order of their names. In a results file without images, ``image_id`` is the frame index. An identity is an
@@ -92,7 +94,9 @@ def _videos(path: object, content: dict[str, Any], rows: Sequence[tuple[int, Row
         is_stated = all(map(is_int, stated)) and len(set(stated)) == len(stated)
         if not is_stated:
             images = sorted(images, key=lambda image: natural_key(image["file_name"]))
-        name = PurePosixPath(folder).name or Path(str(path)).stem
+        parts = PurePosixPath(folder).parts
+        of_sequence = parts[:-1] if parts[-1:] == (PICTURES_FOLDER,) else parts
+        name = (of_sequence or parts or (Path(str(path)).stem,))[-1]
         info = VideoInfo(name, images[0]["height"], images[0]["width"], 0.0, (), (), joints)
         video = LabeledVideo(str(path), info, categories, folder=folder)
         for position, image in enumerate(images):

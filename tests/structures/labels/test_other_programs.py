@@ -97,8 +97,7 @@ def test_a_folder_of_motchallenge(tmp_path):
     assert [image["file_name"] for image in content["images"]] == [f"MOT16-02/img1/{i:06d}.jpg" for i in range(1, 5)]
     assert {image["width"] for image in content["images"]} == {1920}
     list(convert_labels(tmp_path / "a.json", "coco", tmp_path / "b", "mot"))
-    name = next((tmp_path / "b").iterdir()).name
-    assert (tmp_path / "b" / name / "gt" / "gt.txt").read_text() == (
+    assert (tmp_path / "b" / "MOT16-02" / "gt" / "gt.txt").read_text() == (
         "1,7,10.5,20,30,40,1,1,0.25\n3,7,11,20,30,40,0,3,1\n"
     )
 
