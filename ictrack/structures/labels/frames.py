@@ -9,12 +9,20 @@ from ..hidden_files import is_hidden
 from ..json_files import require
 from ..track_formats.rows import LabeledVideo
 
+# Bound of the number of frames, so that a damaged number of a frame cannot fill the memory.
+MAX_FRAMES = 10_000_000
 
-def listed_frames(video: LabeledVideo) -> list[int]:
-    """Indices of the frames of which there are pictures, or else of all up to the last with an object."""
+
+def listed_frames(video: LabeledVideo) -> Sequence[int]:
+    """Indices, ascending, of the frames of which there are pictures, or else of all up to the last with an object.
+
+    Raises AnnotationError if that are more than ``MAX_FRAMES``.
+    """
     if any(facts.file_name for facts in video.frames.values()):
         return video.indices()
-    return list(range(max(video.indices(), default=-1) + 1))
+    length = max(video.indices(), default=-1) + 1
+    require(length <= MAX_FRAMES, video.where, f"has a frame {length}, more than {MAX_FRAMES}")
+    return range(length)
 
 
 def picture_name(video: LabeledVideo, index: int) -> str:

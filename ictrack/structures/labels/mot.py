@@ -22,14 +22,12 @@ from ..track_formats.boxes import to_xywh
 from ..track_formats.mot import NO_VISIBILITY, read_labels
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row, class_name
 from .classes_file import name_classes, read_class_names, write_class_names
-from .frames import files_of_videos, folders_of_videos, listed_frames, picture_name
+from .frames import MAX_FRAMES, files_of_videos, folders_of_videos, listed_frames, picture_name
 from .label_set import LabelSet
 
 _TEXT = Path("gt", "gt.txt")
 _INFO = "seqinfo.ini"
 _SECTION = "Sequence"
-# Bound of the stated number of frames, so that a damaged one cannot fill the memory.
-_MAX_FRAMES = 10_000_000
 
 
 def read(path: Path) -> list[LabeledVideo]:
@@ -61,7 +59,7 @@ def _add_info(video: LabeledVideo, path: Path) -> None:
     except (configparser.Error, KeyError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise AnnotationError(f"{path}: not a MOTChallenge sequence's description: {reason}") from None
-    good = min(height, width, length) >= 0 and length < _MAX_FRAMES and np.isfinite(fps)
+    good = min(height, width, length) >= 0 and length <= MAX_FRAMES and np.isfinite(fps)
     require(bool(good), str(path), "imHeight, imWidth, seqLength and frameRate must be numbers of usual size")
     name = check_safe(section.get("name", video.info.name), f"{path}: name")
     video.info = VideoInfo(name, height, width, fps, (), ())
@@ -110,7 +108,7 @@ def _description(video: LabeledVideo) -> str:
         "name": video.info.name,
         "imDir": PICTURES_FOLDER,
         "frameRate": _number(video.info.fps or 30),
-        "seqLength": max(frames, default=-1) + 1,
+        "seqLength": frames[-1] + 1 if frames else 0,
         "imWidth": video.info.width,
         "imHeight": video.info.height,
         "imExt": suffix,

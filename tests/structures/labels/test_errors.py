@@ -112,6 +112,13 @@ def test_a_missing_file(tmp_path, name):
     assert not (tmp_path / "out").exists()
 
 
+def test_a_number_of_a_frame_in_the_billions(tmp_path):
+    (tmp_path / "a.txt").write_text("1,1,1,2,3,4\n2000000000,1,1,2,3,4\n")
+    with pytest.raises(AnnotationError, match=r"a\.txt: has a frame 2000000000, more than 10000000"):
+        list(convert_labels(tmp_path / "a.txt", "mot", tmp_path / "out", "mot"))
+    assert not (tmp_path / "out").exists()
+
+
 def test_bad_pictures(tmp_path):
     folder = tmp_path / "in" / "a"
     folder.mkdir(parents=True)
