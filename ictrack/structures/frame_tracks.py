@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .categories import class_name
+from .frame_numbers import Numbering
 from .rle import RLE
 
 
@@ -115,7 +116,9 @@ class VideoTracks:
     Attributes:
         info: Facts about the video.
         frames: Frames in ascending order; those without detections may be missing.
+        numbering: Where their indices come from.
     """
 
     info: VideoInfo
     frames: list[FrameTracks]
+    numbering: Numbering = Numbering.STATED

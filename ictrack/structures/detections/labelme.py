@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from ..describe import describe
+from ..frame_numbers import frame_indices
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, is_finite, is_int, read_json, require
@@ -27,7 +28,6 @@ from ..rle import MAX_PIXELS
 from ..safe_names import check_safe
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row
 from ..youtube_vis_json import polygons_to_rle
-from .frame_numbers import frame_indices
 
 SUFFIX = ".json"
 UNTRACKED, CROWD, OCCLUDED = "untracked", "crowd", "occluded"
@@ -82,11 +82,11 @@ def read_labels(path: str | os.PathLike, *, tracks_by_label: bool = False) -> La
     if path.is_dir():
         files = sorted(file for file in path.iterdir() if file.suffix.lower() == SUFFIX and not is_hidden(file.name))
     require(bool(files), str(path), f"holds no {SUFFIX} files")
-    indices = frame_indices([file.stem for file in files])
-    video = LabeledVideo(str(path), VideoInfo(path.stem, 0, 0, 0.0, (), ()))
+    indices, numbering = frame_indices([file.name for file in files])
+    video = LabeledVideo(str(path), VideoInfo(path.stem, 0, 0, 0.0, (), ()), numbering=numbering)
     found: list[tuple[int, Path, _Object]] = []
-    for file in files:
-        data, index = read_json(file), indices[file.stem]
+    for file, index in zip(files, indices):
+        data = read_json(file)
         try:
             size, name = _image(data)
             objects = _objects(data, video)

@@ -91,7 +91,7 @@ def _read_videos(folder: Path, name: str) -> list[VideoTracks]:
     for file in _files_of_videos(folder):
         read = FORMATS[name].read(file)
         if len(read) == 1 and file.parent == folder:
-            read = [VideoTracks(replace(read[0].info, name=file.stem), read[0].frames)]
+            read = [replace(read[0], info=replace(read[0].info, name=file.stem))]
         videos += read
     return videos
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..describe import describe
+from ..frame_numbers import frame_indices
 from ..frame_tracks import FrameTracks
 from ..hidden_files import is_hidden
 from ..json_files import AnnotationError, require
@@ -22,7 +23,6 @@ from ..track_formats.fields import MAX_CLASSES
 from ..track_formats.joint_names import joint_names
 from ..track_formats.masks import checked_rles, tight_boxes
 from ..youtube_vis_json import polygons_to_rle
-from .frame_numbers import frame_indices
 from .source import DetectionSource, VideoDetections
 
 SUFFIX = ".txt"
@@ -79,8 +79,8 @@ class YoloDetections(VideoDetections):
             num_joints: Number of joints of poses.
         """
         self.name = name
-        indices = frame_indices([file.stem for file in lines])
-        self._lines = {indices[file.stem]: (file, of_file) for file, of_file in lines.items() if of_file}
+        indices, self.numbering = frame_indices([file.name for file in lines], ultralytics=True)
+        self._lines = {index: (file, of_file) for index, (file, of_file) in zip(indices, lines.items()) if of_file}
         self.file_names = {index: file.name for index, (file, _) in self._lines.items()}
         self._kind = kind
         self._num_joints = num_joints

@@ -11,10 +11,10 @@ import numpy as np
 
 from ..coco_json import MIN_POLYGON, read_coco
 from ..describe import describe
+from ..frame_numbers import Numbering, frame_indices
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, is_finite, is_int, is_whole, read_json, require
 from ..mot_text import PICTURES_FOLDER
-from ..natural_order import natural_key
 from ..posetrack_json import ignore_regions
 from ..youtube_vis_json import polygons_to_rle
 from .joint_names import joint_names
@@ -30,8 +30,8 @@ def read(path: str | os.PathLike, images: str | os.PathLike | None = None) -> li
     """Videos of a file of annotations, or of a results file: one of each folder of images, whose name it has, or that
     of the sequence's folder in MOTChallenge's layout.
 
-    The frames of a video are its images in the order of ``frame_index``, where they have it, or else in the natural
-    order of their names. In a results file without images, ``image_id`` is the frame index. An identity is an
+    The index of a frame is its image's ``frame_index``, where all have it, or else that of its name, see
+    :func:`frame_indices`. In a results file without images, ``image_id`` is the frame index. An identity is an
     annotation's ``track_id``, or that of its ``attributes``. Crowds are left out.
 
     Args:
@@ -90,20 +90,20 @@ def _videos(path: object, content: dict[str, Any], rows: Sequence[tuple[int, Row
         by_image.setdefault(image_id, []).append(row)
     videos = []
     for (folder, _), images in groups.items():
-        stated = [image.get("frame_index") for image in images]
-        is_stated = all(map(is_int, stated)) and len(set(stated)) == len(stated)
-        if not is_stated:
-            images = sorted(images, key=lambda image: natural_key(image["file_name"]))
+        indices, numbering = [image.get("frame_index") for image in images], Numbering.STATED
+        if not all(map(is_int, indices)) or len(set(indices)) < len(indices):
+            indices, numbering = frame_indices([image["file_name"] for image in images])
+        ordered = sorted(zip(indices, images), key=lambda pair: int(pair[0]))
+        first = ordered[0][1]
         parts = PurePosixPath(folder).parts
         of_sequence = parts[:-1] if parts[-1:] == (PICTURES_FOLDER,) else parts
         name = (of_sequence or parts or (Path(str(path)).stem,))[-1]
-        info = VideoInfo(name, images[0]["height"], images[0]["width"], 0.0, (), (), joints)
-        video = LabeledVideo(str(path), info, categories, folder=folder)
-        for position, image in enumerate(images):
-            index = int(image["frame_index"]) if is_stated else position
-            video.frames[index] = _facts(image)
+        info = VideoInfo(name, first["height"], first["width"], 0.0, (), (), joints)
+        video = LabeledVideo(str(path), info, categories, folder=folder, numbering=numbering)
+        for index, image in ordered:
+            video.frames[int(index)] = _facts(image)
             for row in by_image.get(image["id"], ()):
-                video.add(index, row)
+                video.add(int(index), row)
         videos.append(video)
     return videos
 

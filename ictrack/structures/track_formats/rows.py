@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from ..frame_numbers import Numbering
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
 from ..rle import RLE
@@ -93,6 +94,7 @@ class LabeledVideo:
         folder: Folder of its pictures, relative to that of all pictures; None: the video's name.
         left_out: Numbers of what the reader cannot hold, in words.
         first_number: Number of the first frame where the file counts frames: 0 in KITTI MOTS.
+        numbering: Where the frame indices come from.
     """
 
     where: str
@@ -103,6 +105,7 @@ class LabeledVideo:
     folder: str | None = None
     left_out: Counter[str] = field(default_factory=Counter)
     first_number: int = 1
+    numbering: Numbering = Numbering.STATED
 
     def add(self, index: int, row: Row) -> None:
         """Append an object to a frame."""
@@ -168,7 +171,7 @@ class LabeledVideo:
                 raise AnnotationError(f"{self.where}: frame {index}: {error}") from None
             facts = self.facts(index)
             frames.append(replace(frame, file_name=facts.file_name, time=facts.time))
-        return VideoTracks(info, frames)
+        return VideoTracks(info, frames, self.numbering)
 
     def _is_complete(self, rows: list[Row], name: str) -> bool:
         present = sum(getattr(row, name) is not None for row in rows)

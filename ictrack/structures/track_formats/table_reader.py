@@ -1,8 +1,8 @@
 """Reader of tables of detections, ours and others'.
 
 It takes columns in any order and case: the frame as ``frame``, ``frame_index``, ``frame_id`` (0-based), or else the
-name of its image as ``file_name``, ``filename``, ``image`` (frames are then in the natural order of the names); the box
-as ``x0, y0, x1, y1``, ``xmin, ymin, xmax, ymax``, ``x1, y1, x2, y2``, or by its top left corner ``x, y, w, h`` and ``x,
+name of its image as ``file_name``, ``filename``, ``image`` (the index is then that of the name, see
+:func:`.frame_indices`); the box as ``x0, y0, x1, y1``, ``xmin, ymin, xmax, ymax``, ``x1, y1, x2, y2``, or by its top left corner ``x, y, w, h`` and ``x,
 y, width, height``; and, where there are any, ``score``, ``confidence`` or ``conf``; ``category``, ``class``, ``label``,
 ``class_name``, ``class_id`` or ``category_id``; ``track_id``, ``id`` or ``track``; ``time``; joints and masks as in
 :mod:`.table`.
@@ -19,9 +19,9 @@ from typing import Any
 import numpy as np
 
 from ..describe import describe
+from ..frame_numbers import Numbering, frame_indices
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
-from ..natural_order import natural_key
 from ..rle import RLE
 from .rows import LabeledVideo, Row, facts_of
 from .table import JOINT_PARTS, MASK_COLUMNS
@@ -59,8 +59,9 @@ def video_of(
         AnnotationError: a column is missing, or a value is wrong; the message has the place.
     """
     table = _Table(path, header)
-    names = sorted({table.name(entry) for _, entry in entries} - {""}, key=natural_key)
-    index_of = {name: index for index, name in enumerate(names)}
+    names = sorted({table.name(entry) for _, entry in entries} - {""})
+    indices, numbering = frame_indices(names)
+    index_of = dict(zip(names, indices))
     video = LabeledVideo(str(path), VideoInfo(Path(path).stem, 0, 0, 0.0, (), ()))
     frame_names, times = {}, {}
     for place, entry in entries:
@@ -75,6 +76,7 @@ def video_of(
         video.add(index, table.row(entry, place))
     video.info = VideoInfo(Path(path).stem, *table.size, 0.0, (), (), tuple(table.joints))
     video.frames = facts_of(frame_names, times)
+    video.numbering = Numbering.STATED if table.has("frame") else numbering
     return video.tracks()
 
 
