@@ -33,7 +33,6 @@ class FrameStream(ABC):
         files: Files of the source, which an output must not replace.
         pixel_aspect: Width of a pixel divided by its height, as the source is to be shown.
         num_bad_frames: Number of unreadable frames so far; they are left out, the others keep their index.
-        is_part: Whether only some of the video's frames are given.
         is_live: Whether the source cannot be read again from its beginning: a camera, or a network stream.
         wanted: Function of a frame's index, called in ascending order, that tells whether the stream must give this
             frame; it may give others nevertheless.
@@ -48,12 +47,20 @@ class FrameStream(ABC):
     pixel_aspect: Fraction = Fraction(1)
     num_bad_frames: int = 0
     is_live: bool = False
-    is_part: bool = False
     wanted: Callable[[int], bool] | None = None
 
     @abstractmethod
     def __iter__(self) -> Iterator[tuple[int, np.ndarray]]:
         """Yield (0-based frame index, BGR uint8 array (H, W, 3)); the index of an unreadable frame is skipped."""
+
+    @property
+    def whole(self) -> FrameStream:
+        """Stream of the whole video, which this one is a part of."""
+        return self
+
+    def whole_index(self, index: int) -> int:
+        """Index of a frame in the whole video."""
+        return index
 
     def frame_name(self, index: int) -> str:
         """File name of a frame in a folder of the video's frames."""

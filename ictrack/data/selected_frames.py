@@ -33,10 +33,8 @@ def position(text: str) -> Position:
 class SelectedFrames(FrameStream):
     """Frames of a stream from ``start`` on and before ``end``, every ``stride``-th, numbered from 0.
 
-    Times count from the first of them; names of frames are the stream's own.
+    Times count from the first of them; names and records of frames are those of the whole video.
     """
-
-    is_part = True
 
     def __init__(
         self, frames: FrameStream, *, start: Position = 0, end: Position | None = None, stride: int = 1
@@ -72,6 +70,13 @@ class SelectedFrames(FrameStream):
                 yield (index - self._first) // self._stride, frame
         if is_empty:
             raise VideoReadError(f"{self.name}: has no frame in the part that was asked for")
+
+    @property
+    def whole(self) -> FrameStream:
+        return self._frames.whole
+
+    def whole_index(self, index: int) -> int:
+        return self._frames.whole_index(self._index_of(index))
 
     def frame_name(self, index: int) -> str:
         return self._frames.frame_name(self._index_of(index))

@@ -100,23 +100,24 @@ class FrameTracker(ABC):
                 self.start(size)
             elif size != self._size:
                 raise VideoReadError(f"{frames.name}: frames of {size} cannot continue a video of {self._size} pixels")
-            first = self.num_frames
+            first, whole, is_complete = self.num_frames, frames.whole, frames.whole is frames and not self.num_frames
             with (
                 self.warning_of_left_out(frames.name),
                 Prefetcher(frames, StageClock(), "decode", frames.stop) as numbered,
             ):
                 for index, frame in numbered:
                     if max_frames is not None and index >= max_frames:
+                        is_complete = False
                         break
                     record = frames.frame_record(index)
                     record["frame_index"] += first
                     tracks = self.track(frame, first + index, record=record)
                     if recorder is not None:
-                        name, seconds = frames.frame_name(index), first / frames.fps + frames.frame_time(index)
-                        recorder(to_frame_tracks(tracks, first + index, file_name=name, time=seconds))
+                        number, name = frames.whole_index(index), frames.frame_name(index)
+                        seconds = first / whole.fps + whole.frame_time(number)
+                        recorder(to_frame_tracks(tracks, first + number, file_name=name, time=seconds))
                     yield frame, tracks
-                else:
-                    self.end_video(is_complete=not first and not frames.is_part)
+                self.end_video(is_complete=is_complete)
 
     def start(self, size: tuple[int, int], state: Mapping[str, np.ndarray] | None = None) -> None:
         """Begin a video of ``size`` (H, W), or go on with one.
@@ -193,7 +194,7 @@ class FrameTracker(ABC):
             frames.name,
             frames.height,
             frames.width,
-            frames.fps,
+            frames.whole.fps,
             tuple(self.class_names or ()),
             tuple(self.category_ids or ()),
             self.joints.names if self.joints is not None else (),

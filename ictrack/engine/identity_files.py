@@ -17,6 +17,7 @@ from ictrack.identities import Gallery, collect_crops
 from ictrack.structures.atomic_file import replacing
 from ictrack.structures.frame_tracks import FrameTracks
 from ictrack.structures.track_formats import FORMATS, write_tracks
+from ictrack.structures.track_formats.fields import every_frame
 from ictrack.visualization.identity_report import write_identity_report
 
 from .identify import Identification
@@ -46,7 +47,7 @@ def write_identification(result: Identification, folder: Path, cfg: CfgNode, tra
         OSError: If a file cannot be written.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tracked = list(tracks_of(result))
+    tracked = list(every_frame(tracks_of(result)))
     suffix = FORMATS[track_format].suffixes[0] if track_format else ".json"
     path = folder / f"tracks{suffix}"
     write_tracks(path, result.footage.info, tracked, track_format)

@@ -119,11 +119,11 @@ class SavedTracks:
 
 def _with_unreadable(recorded: Iterable[FrameTracks], frames: FrameStream, length: int) -> Iterator[FrameTracks]:
     """Recorded frames, and those that could not be read without detections."""
-    iterator = iter(recorded)
+    iterator, whole = iter(recorded), frames.whole
     frame = next(iterator, None)
-    for index in range(length):
-        if frame is not None and frame.index == index:
+    for number in map(frames.whole_index, range(length)):
+        if frame is not None and frame.index == number:
             yield frame
             frame = next(iterator, None)
         else:
-            yield replace(no_detections(index), file_name=frames.frame_name(index), time=frames.frame_time(index))
+            yield replace(no_detections(number), file_name=whole.frame_name(number), time=whole.frame_time(number))

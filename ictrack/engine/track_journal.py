@@ -12,6 +12,7 @@ import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -24,7 +25,7 @@ from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.track_formats.json_lines import frame_line, header_line, open_lines
 
 _TRACKER = "tracker."
-_FRAME = re.compile(rb'\{"frame":(\d+),')
+_FRAME = re.compile(rb'\{"frame":\d+,')
 
 
 @dataclass(frozen=True)
@@ -140,9 +141,8 @@ class TrackJournal:
         with self.path.open("rb") as file:
             is_ours = file.readline() == self._header
             end = file.tell()
-            for line in file:
-                number = _FRAME.match(line)
-                if number is None or not line.endswith(b"\n") or int(number[1]) >= state.num_frames:
+            for line in islice(file, state.num_recorded):
+                if not (_FRAME.match(line) and line.endswith(b"\n")):
                     break
                 num_lines += 1
                 end += len(line)

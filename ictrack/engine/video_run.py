@@ -132,7 +132,7 @@ def track_video(
         if output is not None or window is not None:
             pictures.append(stack.enter_context(DrawnVideo(output, frames, tracker, clock, window)).drawing)
         total = min(filter(None, (frames.length, max_frames)), default=None)
-        length, stopped = run.num_before, False
+        length, stopped, is_complete = run.num_before, False, frames.whole is frames and not run.num_before
         try:
             with (
                 run,
@@ -141,6 +141,7 @@ def track_video(
             ):
                 for index, frame in tqdm(numbered, frames.name, total, unit=" frames", disable=not progress):
                     if max_frames is not None and index >= max_frames:
+                        is_complete = False
                         break
                     tracks = run.tracked_before(index) if index < run.num_before else run.track(frame, index)
                     for sink in pictures if tracks is not None else ():
@@ -148,8 +149,7 @@ def track_video(
                     length = max(length, index + 1)
                     if window is not None and not window.refresh():
                         raise KeyboardInterrupt
-                else:
-                    tracker.end_video(is_complete=not run.num_before and not frames.is_part)
+                tracker.end_video(is_complete=is_complete)
         except KeyboardInterrupt:
             stopped = True
             logger.warning(f"{frames.name}: stopped after {length} frames")
@@ -232,18 +232,20 @@ class _Run:
 
     def tracked_before(self, index: int) -> FrameTracks | None:
         """Tracks of a frame of the run that this one goes on with, in ascending order."""
-        while self._waiting is None or self._waiting.index < index:
+        number = self._frames.whole_index(index)
+        while self._waiting is None or self._waiting.index < number:
             self._waiting = next(self._before, None)
             if self._waiting is None:
                 return None
-        return self._waiting if self._waiting.index == index else None
+        return self._waiting if self._waiting.index == number else None
 
     def _record(self, item: tuple[FrameArrays, int, dict[str, Any] | None]) -> None:
         tracks, index, state = item
         assert self._saved is not None
-        name, seconds = self._frames.frame_name(index), self._frames.frame_time(index)
+        number, whole = self._frames.whole_index(index), self._frames.whole
+        name, seconds = whole.frame_name(number), whole.frame_time(number)
         with self._clock("save"):
-            self._saved.add(to_frame_tracks(tracks, index, file_name=name, time=seconds))
+            self._saved.add(to_frame_tracks(tracks, number, file_name=name, time=seconds))
             if state is not None:
                 self._saved.save_state(index + 1, state)
 

@@ -155,6 +155,74 @@ def test_parts_of_a_video_keep_their_numbers(world, caplog):
     assert "not in the video" not in caplog.text
 
 
+@pytest.mark.parametrize("file", ["p.json", "p.csv", "p.parquet", "p.jsonl", "p.txt", "p.xml"])
+def test_tracks_of_a_part_are_tracked_again(world, caplog, file):
+    """The numbers of its frames are those of the whole video."""
+    part = ["--input", "clip.mp4", "--start", "4", "--stride", "3", "--end", "11"]
+    assert track(*part, "--detections", "det.txt", "--save-tracks", file) == 0
+    assert track(*part, "--detections", file, "--save-tracks", "again.jsonl") == 0
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        assert track("--input", "clip.mp4", "--detections", file, "--save-tracks", "whole.jsonl") == 0
+    assert "not in the video" not in caplog.text
+    for name in ("again", "whole"):
+        (video,) = FORMATS["json-lines"].read(f"{name}.jsonl")
+        found = {frame.index: frame for frame in video.frames if len(frame)}
+        assert list(found) == [4, 7, 10] and found[7].time == pytest.approx(7 / 12)
+        for index, frame in found.items():
+            assert sorted(frame.boxes[:, :2].tolist()) == sorted(map(list, squares(index)))
+
+
+def test_masks_of_a_part_are_tracked_again(world):
+    results = [
+        {"image_id": i, "category_id": 1, "segmentation": encode_mask(scene(i)[..., 1] > 127), "score": 0.9}
+        for i in range(NUM_FRAMES)
+    ]
+    (world / "r.json").write_text(json.dumps(results))
+    part = ["--input", "clip.mp4", "--start", "4", "--stride", "3"]
+    for words in (["p.json"], ["p.mots", "--format", "mots"], ["pngs", "--format", "mots-png"]):
+        assert track(*part, "--detections", "r.json", "--save-tracks", *words) == 0
+        given = ["--detections", words[0], *(["--detections-format", "mots"] if "mots" in words else [])]
+        assert track("--input", "clip.mp4", *given, "--save-tracks", "whole.jsonl") == 0
+        (video,) = FORMATS["json-lines"].read("whole.jsonl")
+        assert [frame.index for frame in video.frames if len(frame)] == [4, 7, 10]
+    assert sorted(path.name for path in (world / "pngs").iterdir()) == ["000005.png", "000008.png", "000011.png"]
+
+
+def test_a_part_without_detections_is_said(world, caplog):
+    (world / "det.txt").write_text("2,-1,1,2,3,4,0.9\n")
+    with caplog.at_level(logging.WARNING):
+        words = ["--start", "4", "--stride", "3", "--detections", "det.txt", "--save-tracks", "t.csv"]
+        assert track("--input", "clip.mp4", *words) == 0
+    assert "none of the 1 frames with detections is in the part of the video that was read, frames 4 to" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING):
+        words = ["--max-frames", "1", "--detections", "det.txt", "--save-tracks", "t.csv"]
+        assert track("--input", "clip.mp4", *words) == 0
+    assert "that was read, frames 0 to 0" in caplog.text
+
+
+@pytest.mark.parametrize("kind", ["coco", "csv", "cvat"])
+def test_frames_have_the_numbers_in_their_names(world, kind):
+    numbers = (5, 10)
+    if kind == "coco":
+        images = [{"id": i, "file_name": f"{i:05d}.jpg", "height": 64, "width": 96} for i in numbers]
+        boxes = [{"id": i, "image_id": i, "category_id": 1, "bbox": [8, 8, 14, 14], "iscrowd": 0} for i in numbers]
+        content = {"images": images, "annotations": boxes, "categories": [{"id": 1, "name": "cat"}]}
+        (world / "d").write_text(json.dumps(content))
+    elif kind == "csv":
+        rows = [f"9f3a-frame_{i:05d}.jpg,8,8,22,22\n" for i in numbers]
+        (world / "d").write_text("".join(["file_name,x0,y0,x1,y1\n", *rows]))
+    else:
+        box = '<box label="cat" xtl="8" ytl="8" xbr="22" ybr="22"/>'
+        images = [f'<image id="{k}" name="{i}.png" width="96" height="64">{box}</image>' for k, i in enumerate(numbers)]
+        (world / "d").write_text(f"<annotations>{''.join(images)}</annotations>")
+    words = ["--detections", "d", "--detections-format", kind]
+    assert track("--input", "clip.mp4", *words, "--save-tracks", "t.jsonl") == 0
+    (video,) = FORMATS["json-lines"].read("t.jsonl")
+    assert [frame.index for frame in video.frames if len(frame)] == list(numbers)
+
+
 def test_each_video_of_a_list_has_its_own(world, capsys):
     (world / "dets").mkdir()
     for name in ("clip", "other"):

@@ -2,6 +2,7 @@
 
 import io
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -106,7 +107,8 @@ def test_a_part_of_a_video(track, tmp_path):
     assert track("--input", clip, "--save-tracks", tracks, "--output", drawn, *parts) == 0
     video = json.loads(tracks.read_text())["videos"][0]
     assert video["file_names"] == ["one/00002.jpg", "one/00005.jpg", "one/00008.jpg"]
-    assert video["times"] == pytest.approx([0, 0.25, 0.5], abs=1e-3)
+    assert video["frame_indices"] == [2, 5, 8] and video["fps"] == 12
+    assert video["times"] == pytest.approx([2 / 12, 5 / 12, 8 / 12], abs=1e-3)
     assert open_frames(drawn).length == 3
 
 
@@ -124,9 +126,11 @@ def test_raw_frames(track, tmp_path, monkeypatch):
     assert (tracks["videos"][0]["length"], tracks["videos"][0]["fps"], len(tracks["annotations"])) == (5, 20, 3)
 
 
-def test_a_run_that_was_stopped_goes_on(track, tmp_path, monkeypatch, capsys):
+@pytest.mark.parametrize("part", [[], ["--start", "1", "--end", "11"]])
+def test_a_run_that_was_stopped_goes_on(track, tmp_path, monkeypatch, capsys, part):
     monkeypatch.setattr(video_run, "STATE_SECONDS", 0.0)
     clip, tracks = tmp_path / "videos" / "one.mp4", tmp_path / "t.json"
+    track = partial(track, *part)
     assert track("--input", clip, "--save-tracks", tracks) == 0
     expected = tracks.read_bytes()
     monkeypatch.setattr(ColorDetectorOfSources, "fail_at", 7)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..frame_numbers import Numbering
 from ..frame_tracks import FrameTracks, VideoTracks
 from ..json_files import AnnotationError
 from ..track_formats.fields import no_detections
@@ -25,10 +26,12 @@ class VideoDetections(ABC):
     Attributes:
         name: Name of the video.
         file_names: File names by index of the frames that have detections; "" where they are unknown.
+        numbering: Where these indices come from.
     """
 
     name: str
     file_names: dict[int, str]
+    numbering: Numbering = Numbering.STATED
 
     @abstractmethod
     def frame(self, index: int, size: tuple[int, int]) -> FrameTracks:
@@ -55,7 +58,7 @@ class PixelDetections(VideoDetections):
         self.where = where
         names = [category["name"] for category in _categories(video)]
         self._classes = np.array([class_names.index(name) for name in names], dtype=np.int64)
-        self.name = video.info.name
+        self.name, self.numbering = video.info.name, video.numbering
         self._size = (video.info.height, video.info.width)
         self._frames = {frame.index: frame for frame in video.frames if len(frame)}
         self.file_names = {index: frame.file_name for index, frame in self._frames.items()}
@@ -107,7 +110,7 @@ class DetectionSource:
         self._current: str | None = None
         self._given_name: str | None = None
         self._found: set[int] = set()
-        self._last_index = -1
+        self._seen: tuple[int, int] | None = None  # first and last index that was looked up
 
     @classmethod
     def of_videos(cls, where: str, videos: Sequence[VideoTracks]) -> DetectionSource:
@@ -142,7 +145,9 @@ class DetectionSource:
                 detections are of frames of another size.
         """
         video = self._video(video_name)
-        self._last_index = max(self._last_index, index)
+        if self._seen is None and not file_name:
+            self._tell_numbering(video)
+        self._seen = (index, index) if self._seen is None else (min(self._seen[0], index), max(self._seen[1], index))
         found = self._index(video, index, file_name)
         if found is None:
             return no_detections(index)
@@ -152,7 +157,8 @@ class DetectionSource:
     def end_video(self, *, is_complete: bool = True) -> None:
         """Say that the video is at its end, and compare its frames with those of the detections.
 
-        Frames with detections that the video does not have are counted in a warning.
+        Frames with detections that the video does not have are counted in a warning. Of a part of a video there is one
+        only if none of its frames has detections.
 
         Args:
             is_complete: Whether all of the video's frames were looked up.
@@ -160,21 +166,21 @@ class DetectionSource:
         Raises:
             AnnotationError: no frame with detections is in the complete video.
         """
-        name, found = self._current, self._found
-        if name is None:
+        name, found, seen = self._current, self._found, self._seen
+        if name is None or seen is None:
             return
-        video, last_index = self._videos[name], self._last_index
-        self._current, self._found, self._last_index = None, set(), -1
+        video = self._videos[name]
+        self._current, self._found, self._seen = None, set(), None
         num_frames = len(video.file_names)
-        if not is_complete or not num_frames:
+        if not num_frames:
             return
         if not found:
             example = next((f", such as {file_name}," for file_name in video.file_names.values() if file_name), "")
-            raise AnnotationError(
-                f"{self.where}: none of the {num_frames} frames with detections{example} is in the video, whose frames "
-                f"are 0 to {last_index}"
-            )
-        if len(found) < num_frames:
+            what = f"{self.where}: none of the {num_frames} frames with detections{example} is in the"
+            if is_complete:
+                raise AnnotationError(f"{what} video, whose frames are 0 to {seen[1]}")
+            logger.warning("%s part of the video that was read, frames %d to %d", what, *seen)
+        elif is_complete and len(found) < num_frames:
             missing = num_frames - len(found)
             logger.warning("%s: %d of %d frames with detections are not in the video", self.where, missing, num_frames)
 
@@ -191,6 +197,15 @@ class DetectionSource:
             self.end_video()
         self._current = chosen
         return self._videos[chosen]
+
+    def _tell_numbering(self, video: VideoDetections) -> None:
+        """Say which frames of a video file the detections are of, unless they state it."""
+        index, name = next(iter(video.file_names.items()), (0, ""))
+        if name and video.numbering is Numbering.NAMES:
+            logger.info("%s: frames count from 0 by the numbers in names: %s is frame %d", self.where, name, index)
+        elif name and video.numbering is Numbering.ORDER:
+            text = "%s: names such as %s do not number the frames, which are taken in the order of the names"
+            logger.warning(text, self.where, name)
 
     @staticmethod
     def _index(video: VideoDetections, index: int, file_name: str) -> int | None:

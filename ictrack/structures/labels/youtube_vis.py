@@ -14,7 +14,7 @@ from pycocotools import mask as mask_util
 
 from ..rle import RLE
 from ..track_formats.rows import LabeledVideo, Row
-from ..track_formats.youtube_vis import read_labels
+from ..track_formats.youtube_vis import numbers, read_labels
 from ..youtube_vis_writer import write_youtube_vis
 from .frames import listed_frames, picture_path
 from .label_set import LabelSet
@@ -35,6 +35,7 @@ def write(path: Path, labels: LabelSet) -> None:
             "height": video.info.height,
             "length": len(frames),
             "file_names": [picture_path(video, index) for index in frames],
+            **numbers(frames),
         }
         if video.info.fps:
             entry["fps"] = video.info.fps

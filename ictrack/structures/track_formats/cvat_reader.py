@@ -1,6 +1,7 @@
 """CVAT's XML, versions for video and for images: reader of boxes, polygons, masks and skeletons.
 
-An identity is a shape's attribute ``track_id``, or else its track's id.
+An identity is a shape's attribute ``track_id``, or else its track's id. The index of an image is that of its name, see
+:func:`.frame_indices`, or where the names have no numbers, its id.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree
@@ -17,6 +18,7 @@ from xml.etree.ElementTree import Element
 import numpy as np
 
 from ..describe import describe
+from ..frame_numbers import Numbering, frame_indices
 from ..frame_tracks import VideoInfo, VideoTracks
 from ..json_files import AnnotationError, require
 from ..rle import MAX_PIXELS, RLE, encode_part
@@ -52,7 +54,8 @@ def read_labels(path: str | os.PathLike) -> LabeledVideo:
     name = root.findtext(".//task/name") or root.findtext(".//job/name") or Path(path).stem
     video = LabeledVideo(str(path), VideoInfo(name, size[0], size[1], 0.0, (), ()))
     joints: list[str] = []
-    for place, frame, label, track_id, shape in _shapes(root, video):
+    indices = _indices_of_images(root, video)
+    for place, frame, label, track_id, shape in _shapes(root, video, indices):
         if shape.tag == "skeleton" and not joints:
             joints = [str(point.get("label")) for point in shape.iter("points")]
         row = _row(shape, place, video.facts(frame).size or (0, 0), joints)
@@ -83,8 +86,27 @@ def _root(path: Path) -> Element:
         raise AnnotationError(f"{path}: not valid XML: {error}") from None
 
 
-def _shapes(root: Element, video: LabeledVideo) -> Iterator[tuple[str, int, str, int | None, Element]]:
-    """(Place, frame, label, identity, element) of each shape that is in sight; names and sizes of images are noted."""
+def _indices_of_images(root: Element, video: LabeledVideo) -> dict[int, int]:
+    """Frame indices by the ids of images; the video's numbering is noted."""
+    images = list(root.iter("image"))
+    ids = [_whole(image, "id", f"{video.where}: image") for image in images]
+    names = [image.get("name") or "" for image in images]
+    if not all(names):
+        return dict(zip(ids, ids))
+    indices, video.numbering = frame_indices(names) if names else ([], Numbering.STATED)
+    return dict(zip(ids, indices if video.numbering is Numbering.NAMES else ids))
+
+
+def _shapes(
+    root: Element, video: LabeledVideo, indices: Mapping[int, int]
+) -> Iterator[tuple[str, int, str, int | None, Element]]:
+    """(Place, frame, label, identity, element) of each shape that is in sight; names and sizes of images are noted.
+
+    Args:
+        root: Content of the file.
+        video: Its video.
+        indices: Frame indices by the ids of images.
+    """
     path, left_out = video.where, video.left_out
     for track in root.iter("track"):
         track_id = _whole(track, "id", f"{path}: track")
@@ -95,8 +117,8 @@ def _shapes(root: Element, video: LabeledVideo) -> Iterator[tuple[str, int, str,
             elif not _is_outside(shape):
                 yield place, _whole(shape, "frame", place), str(track.get("label")), track_id, shape
     for image in root.iter("image"):
-        frame = _whole(image, "id", f"{path}: image")
-        place = f"{path}: image {frame}"
+        number = _whole(image, "id", f"{path}: image")
+        place, frame = f"{path}: image {number}", indices[number]
         name = PurePosixPath(image.get("name") or "").name
         video.frames[frame] = FrameFacts(name, size=(_whole(image, "height", place), _whole(image, "width", place)))
         for shape in image:

@@ -19,7 +19,7 @@ from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import require
 from ..mots_png import OBJECTS_PER_CLASS, png_sequences, read_png, read_png_masks, write_png_masks
 from ..mots_text import IGNORE_CLASS, MOTSObject
-from .fields import TrackFormatError, every_frame, with_fields
+from .fields import TrackFormatError, with_fields
 from .mots import NEEDS, separate_masks, video_of
 from .rows import LabeledVideo
 
@@ -36,7 +36,7 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
     """
     with new_folder(path) as part:
         _, frames = with_fields(frames, path, needs=NEEDS)
-        for frame, items in separate_masks(path, info, every_frame(frames)):
+        for frame, items in separate_masks(path, info, frames):
             write_png_masks(part / f"{frame.index + 1:06d}.png", _picture(items, info, path))
 
 

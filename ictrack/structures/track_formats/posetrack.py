@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from ..atomic_file import replacing
+from ..frame_numbers import frame_indices
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..joints import JOINT_SETS, POSETRACK_15, POSETRACK_18, JointSet, convert_keypoints, joint_set_of
 from ..json_files import AnnotationError
 from ..posetrack_json import MAX_TRACK_ID, MISSING_SCORE, read_pose_sequence
-from .fields import TrackFormatError, every_frame, with_fields
+from .fields import TrackFormatError, with_fields
 from .rows import pose_box
 
 logger = logging.getLogger(__name__)
@@ -40,7 +41,7 @@ def person_keypoints(keypoints: np.ndarray) -> tuple[list[float], list[float]]:
 
 
 def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks]) -> None:
-    """Write a video's tracks, frame by frame. Frames that are missing have no people.
+    """Write a video's tracks, frame by frame.
 
     Raises:
         TrackFormatError: the joints are those of no known set, there are more than ``MAX_TRACK_ID`` identities, or as
@@ -54,7 +55,7 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
     num_people = 0
     with replacing(path) as file:
         file.write(b'{"annotations": [')
-        for frame in every_frame(frames):
+        for frame in frames:
             name = frame.file_name or f"{frame.index:05d}.jpg"
             images.append({"id": frame.index, "frame_id": frame.index, "file_name": f"images/{info.name}/{name}"})
             for person in _people(frame, source, path):
@@ -101,8 +102,10 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
     person_scores = keypoints[..., 2].sum(axis=1) / counts
     boxes = np.array([pose_box(pose) for pose in keypoints]).reshape(-1, 4)
     frames = []
-    for index, file_name in enumerate(sequence.file_names):
-        people = np.flatnonzero(sequence.frames == index)
+    indices, numbering = frame_indices(sequence.file_names)
+    for position in np.argsort(indices).tolist():
+        people = np.flatnonzero(sequence.frames == position)
+        index, file_name = indices[position], sequence.file_names[position]
         try:
             frame = FrameTracks(
                 index,
@@ -119,4 +122,4 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
         frames.append(frame)
     name = PurePosixPath(sequence.file_names[0]).parent.name if sequence.file_names else ""
     info = VideoInfo(name or sequence.name, 0, 0, 0.0, ("person",), (PERSON_CATEGORY_ID,), POSETRACK_15.names)
-    return [VideoTracks(info, frames)]
+    return [VideoTracks(info, frames, numbering)]

@@ -2,10 +2,10 @@
 
 It takes columns in any order and case: the frame as ``frame``, ``frame_index``, ``frame_id`` (0-based), or else the
 name of its image as ``file_name``, ``filename``, ``image`` (the index is then that of the name, see
-:func:`.frame_indices`); the box as ``x0, y0, x1, y1``, ``xmin, ymin, xmax, ymax``, ``x1, y1, x2, y2``, or by its top left corner ``x, y, w, h`` and ``x,
-y, width, height``; and, where there are any, ``score``, ``confidence`` or ``conf``; ``category``, ``class``, ``label``,
-``class_name``, ``class_id`` or ``category_id``; ``track_id``, ``id`` or ``track``; ``time``; joints and masks as in
-:mod:`.table`.
+:func:`.frame_indices`); the box as ``x0, y0, x1, y1``, ``xmin, ymin, xmax, ymax``, ``x1, y1, x2, y2``, or by its top
+left corner ``x, y, w, h`` and ``x, y, width, height``; and, where there are any, ``score``, ``confidence`` or ``conf``;
+``category``, ``class``, ``label``, ``class_name``, ``class_id`` or ``category_id``; ``track_id``, ``id`` or ``track``;
+``time``; joints and masks as in :mod:`.table`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@
                       "segmentations": [RLE or null, ...], "bboxes": [[x, y, w, h] or null, ...],
                       "areas": [pixels or null, ...]}, ...]}
 
+Where a video's frames are not all from the first one on, its ``frame_indices`` are their numbers.
 ``track_id`` is the identity, ``id`` is ``track_id`` + 1 (the official tools take id 0 for "no match"). ``annotations``
 are entries of a results file with more keys: a track has one class and one score, the mean of its detections', and its
 boxes are those of its masks. Poses, and the detections' own boxes, scores and classes are not held.
@@ -16,19 +17,20 @@ from __future__ import annotations
 import json
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from pycocotools import mask as mask_util
 
 from ..describe import describe
+from ..frame_numbers import Numbering, frame_indices
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
 from ..json_files import AnnotationError, is_finite, is_int, read_json, require
 from ..tracks import elected_class
 from ..youtube_vis_json import check_ground_truth, normalize_segmentations, read_ground_truth, video_name
 from ..youtube_vis_writer import write_youtube_vis
-from .fields import every_frame, with_fields
+from .fields import with_fields
 from .rows import LabeledVideo, Row, facts_of
 from .spool import TrackSpool
 
@@ -38,7 +40,7 @@ _VIDEO_ID = 1
 
 
 def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks]) -> None:
-    """Write a video's tracks; the masks wait on the disk, not in memory. Frames that are missing have no masks.
+    """Write a video's tracks; the masks wait on the disk, not in memory.
 
     Raises:
         TrackFormatError: as :func:`with_fields`; identities and masks are needed.
@@ -46,11 +48,13 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
     fields, frames = with_fields(frames, path, needs=("ids", "masks"))
     if fields.poses:
         logger.info("%s: YouTube-VIS's format holds masks; poses are left out", path)
+    indices: list[int] = []
     times: list[float] = []
     names: list[str] = []
     votes: dict[int, dict[int, float]] = {}
     with TrackSpool(Path(path).absolute().parent) as spool:
-        for frame in every_frame(frames):
+        for position, frame in enumerate(frames):
+            indices.append(frame.index)
             names.append(f"{info.name}/{frame.file_name or f'{frame.index:05d}.jpg'}")
             times.append(round(info.frame_time(frame), 6))
             if not len(frame):
@@ -60,10 +64,10 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
             for track_id, score, category, rle in rows:
                 of_track = votes.setdefault(track_id, {})
                 of_track[category] = of_track.get(category, 0.0) + score
-                spool.add(track_id, json.dumps([frame.index, score, rle["counts"]]).encode())
+                spool.add(track_id, json.dumps([position, score, rle["counts"]]).encode())
         num_classes = 1 + max((category for of_track in votes.values() for category in of_track), default=-1)
         size = {"height": info.height, "width": info.width, "length": len(names)}
-        video = {"id": _VIDEO_ID, **size, "fps": info.fps, "times": times, "file_names": names}
+        video = {"id": _VIDEO_ID, **size, "fps": info.fps, "times": times, "file_names": names, **numbers(indices)}
         data = {
             "videos": [video],
             "categories": info.categories(num_classes),
@@ -73,6 +77,11 @@ def write(path: str | os.PathLike, info: VideoInfo, frames: Iterable[FrameTracks
             ),
         }
         write_youtube_vis(path, data)
+
+
+def numbers(indices: Sequence[int]) -> dict[str, list[int]]:
+    """Key of a video's entry for the indices of its frames, unless these are their positions."""
+    return {} if list(indices) == list(range(len(indices))) else {"frame_indices": list(indices)}
 
 
 def _annotation(track_id: int, items: Iterator[bytes], category_id: int, size: dict[str, int]) -> dict[str, Any]:
@@ -187,10 +196,23 @@ def _video(path: object, video: dict[str, Any], categories: dict[int | str, str]
     info = VideoInfo(name, video["height"], video["width"], float(fps), (), ())
     folders = {str(PurePosixPath(file_name).parent) for file_name in file_names}
     folder = folders.pop() if named and len(folders) == 1 else None
-    names = {index: PurePosixPath(file_name).name for index, file_name in enumerate(file_names)}
+    indices, numbering = _indices(video)
+    names = dict(zip(indices, (PurePosixPath(file_name).name for file_name in file_names)))
     has_times = isinstance(times, list) and len(times) == len(names) and all(map(is_finite, times))
-    by_index = dict(enumerate(map(float, times))) if has_times and times else None
-    return LabeledVideo(str(path), info, categories, facts_of(names, by_index), folder=folder)
+    by_index = dict(zip(indices, map(float, times))) if has_times and times else None
+    return LabeledVideo(str(path), info, categories, facts_of(names, by_index), folder=folder, numbering=numbering)
+
+
+def _indices(video: dict[str, Any]) -> tuple[list[int], Numbering]:
+    """Indices of a video's frames, which are their positions unless it states them."""
+    file_names, where = video["file_names"], f"video {video['id']}: frame_indices"
+    positions = list(range(len(file_names)))
+    indices = video.get("frame_indices", positions)
+    good = isinstance(indices, list) and len(indices) == len(positions) and all(map(is_int, indices))
+    require(good, where, "must be a list of an integer for each frame")
+    require(indices == sorted(set(indices)) and min(indices, default=0) >= 0, where, "must ascend from 0 or more")
+    is_clear = "frame_indices" in video or not all(file_names) or frame_indices(file_names)[0] == positions
+    return indices, Numbering.STATED if is_clear else Numbering.ORDER
 
 
 def _add(video: LabeledVideo, track: dict[str, Any]) -> None:
@@ -201,7 +223,7 @@ def _add(video: LabeledVideo, track: dict[str, Any]) -> None:
     paths = [f"{track['where']}.segmentations[{index}]" for index in present]
     sizes = [(video.info.height, video.info.width)] * len(present)
     masks, _ = normalize_segmentations([track["segmentations"][i] for i in present], paths, sizes)
-    is_crowd = bool(track.get("iscrowd"))
-    for index, rle, path in zip(present, masks, paths):
+    is_crowd, indices = bool(track.get("iscrowd")), video.indices()
+    for position, rle, path in zip(present, masks, paths):
         row = Row(track["category_id"], float(score), None, track["track_id"], rle, where=path, is_crowd=is_crowd)
-        video.add(index, row)
+        video.add(indices[position], row)

@@ -7,6 +7,7 @@ import pytest
 from track_cases import HEIGHT, WIDTH, random_frame, video_info
 
 from ictrack.structures.detections import DetectionSource, frame_of_arrays, frame_of_supervision
+from ictrack.structures.frame_numbers import Numbering
 from ictrack.structures.frame_tracks import VideoInfo, VideoTracks
 from ictrack.structures.json_files import AnnotationError
 
@@ -39,11 +40,39 @@ def test_no_frame_that_fits_is_an_error(by_name):
         detections.end_video()
 
 
-def test_a_part_of_the_video_is_not_judged(caplog):
+def test_of_a_part_of_the_video_is_said_only_that_it_has_no_detections(caplog):
     detections = source((7, 8))
-    detections.frame(0, SIZE)
-    detections.end_video(is_complete=False)
-    assert not caplog.records
+    for index, expected in (
+        (7, ""),
+        (4, "none of the 2 frames with detections, such as 00007.jpg, is in the part of the video that was read, "
+            "frames 3 to 4"),
+    ):  # fmt: skip
+        caplog.clear()
+        detections.frame(3, SIZE)
+        detections.frame(index, SIZE)
+        detections.end_video(is_complete=False)
+        assert [record.getMessage() for record in caplog.records] == [f"d.json: {expected}"] * bool(expected)
+
+
+@pytest.mark.parametrize(
+    ("numbering", "level", "message"),
+    [
+        (Numbering.STATED, None, ""),
+        (Numbering.NAMES, "INFO", "frames count from 0 by the numbers in names: 00007.jpg is frame 7"),
+        (Numbering.ORDER, "WARNING", "names such as 00007.jpg do not number the frames, which are taken in the order"),
+    ],
+)
+def test_how_frames_of_a_video_file_are_numbered_is_said_once(caplog, numbering, level, message):
+    frames = [random_frame(np.random.default_rng(0), index, 2, False, 0) for index in (7, 8)]
+    detections = DetectionSource.of_videos("d.json", [VideoTracks(video_info(), frames, numbering)])
+    with caplog.at_level(logging.INFO):
+        detections.frame(7, SIZE, file_name="00007.png")
+        detections.end_video(is_complete=False)
+        assert not caplog.records
+        for index in (7, 8):
+            assert len(detections.frame(index, SIZE)) == 2
+    assert [record.levelname for record in caplog.records] == [level] * (level is not None)
+    assert message in caplog.text
 
 
 def test_no_detections_at_all_are_fine():

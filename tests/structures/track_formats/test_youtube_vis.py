@@ -57,8 +57,28 @@ def test_a_track_has_the_mean_score_and_the_elected_class(tmp_path):
     content = json.loads((tmp_path / "t.json").read_text())
     (track,) = content["annotations"]
     assert (track["score"], track["category_id"], track["id"], track["track_id"]) == (0.375, 18, 5, 4)
-    assert [mask is None for mask in track["segmentations"]] == [False, True, True, False]
-    assert content["videos"][0]["file_names"][3] == "walk/00003.jpg" and content["videos"][0]["times"][3] == 0.24
+    assert len(track["segmentations"]) == 2 and None not in track["segmentations"]
+
+
+def test_frames_of_a_part_of_a_video_keep_their_numbers(tmp_path):
+    write(tmp_path / "t.json", video_info(), [frame(10, []), frame(13, [4]), frame(16, [4])])
+    (entry,) = json.loads((tmp_path / "t.json").read_text())["videos"]
+    assert entry["file_names"] == ["walk/00010.jpg", "walk/00013.jpg", "walk/00016.jpg"] and entry["length"] == 3
+    assert entry["frame_indices"] == [10, 13, 16] and entry["times"] == [0.8, 1.04, 1.28]
+    (video,) = read(tmp_path / "t.json")
+    assert [(one.index, one.file_name, len(one)) for one in video.frames] == [
+        (10, "00010.jpg", 0), (13, "00013.jpg", 1), (16, "00016.jpg", 1),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("indices", [[10, 13], [10, 10, 13], [13, 10, 16], [-1, 0, 1], "10", [0.5, 1, 2]])
+def test_wrong_numbers_of_frames_are_refused(tmp_path, indices):
+    write(tmp_path / "t.json", video_info(), [frame(10, []), frame(13, [4]), frame(16, [4])])
+    content = json.loads((tmp_path / "t.json").read_text())
+    content["videos"][0]["frame_indices"] = indices
+    (tmp_path / "t.json").write_text(json.dumps(content))
+    with pytest.raises(AnnotationError, match=r"t\.json: video 1: frame_indices: must"):
+        read(tmp_path / "t.json")
 
 
 def test_classes_beyond_the_names_are_numbered(tmp_path):
