@@ -27,7 +27,12 @@ def listed_frames(video: LabeledVideo) -> Sequence[int]:
 
 def picture_name(video: LabeledVideo, index: int) -> str:
     """Name of a frame's picture without folder, or the one that it would have."""
-    return video.facts(index).file_name or (_kitti_name(index) if video.first_number == 0 else f"{index:05d}.jpg")
+    return video.facts(index).file_name or (_kitti_name(index) if video.first_number == 0 else default_name(index))
+
+
+def default_name(index: int) -> str:
+    """Name of the picture of a frame of which no other is known."""
+    return f"{index:05d}.jpg"
 
 
 def first_number(video: LabeledVideo) -> int:

@@ -1,6 +1,7 @@
 """SLEAP's ``.slp``, through ``sleap-io``: poses, tracks and scores, without classes.
 
-A video is called ``<video>.mp4``, and its frames have the numbers that they have here; SLEAP asks where it is. In
+A video whose pictures have names of their own is a list of them, from which :func:`.frame_indices` tells the frames.
+Another one is called ``<video>.mp4``, and its frames have the numbers that they have here; SLEAP asks where it is. In
 SLEAP, the center of the first pixel is (0, 0), and not (0.5, 0.5) as here. A track whose name ends in a number has this
 number for an identity, unless two have the same.
 """
@@ -15,12 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..atomic_file import replacing_path
+from ..frame_numbers import Numbering, frame_indices
 from ..frame_tracks import VideoInfo
 from ..hdf5_heaps import check_hdf5_heaps
 from ..hdf5_trial import try_hdf5
 from ..json_files import AnnotationError, require
 from ..track_formats.boxes import offset_between
 from ..track_formats.rows import FrameFacts, LabeledVideo, Row
+from .frames import default_name, picture_path
 from .label_set import LabelSet
 
 SHIFT = 0.5
@@ -54,7 +57,7 @@ def videos_of(labels: Any, path: Path) -> list[LabeledVideo]:
     require(len(labels.skeletons) < 2, str(path), f"has {len(labels.skeletons)} skeletons; only one can be converted")
     joints = tuple(labels.skeletons[0].node_names) if labels.skeletons else ()
     identities = _identities([track.name for track in labels.tracks])
-    found: dict[int, LabeledVideo] = {}
+    found: dict[int, tuple[LabeledVideo, dict[int, int]]] = {}  # with frame indices by the positions of pictures
     for number, source in enumerate(labels.videos):
         names = source.filename if isinstance(source.filename, list) else []
         first = str(names[0] if names else source.filename or f"video {number}").replace("\\", "/")
@@ -62,11 +65,14 @@ def videos_of(labels: Any, path: Path) -> list[LabeledVideo]:
         shape = source.shape or (0, 0, 0, 0)
         info = VideoInfo(name or f"video {number}", int(shape[1]), int(shape[2]), 0.0, (), (), joints)
         video = LabeledVideo(str(path), info, {1: CLASS})
-        video.frames = {i: FrameFacts(PurePath(str(file).replace("\\", "/")).name) for i, file in enumerate(names)}
-        found[id(source)] = video
+        indices, video.numbering = frame_indices(names) if names else ([], Numbering.STATED)
+        files = (PurePath(str(file).replace("\\", "/")).name for file in names)
+        video.frames = {index: FrameFacts(file) for index, file in zip(indices, files)}
+        found[id(source)] = video, dict(enumerate(indices))
     for frame in labels.labeled_frames:
-        video = found[id(frame.video)]
-        video.frames.setdefault(int(frame.frame_idx), FrameFacts())
+        video, index_of = found[id(frame.video)]
+        index = index_of.get(int(frame.frame_idx), int(frame.frame_idx))
+        video.frames.setdefault(index, FrameFacts())
         for instance in frame.instances:
             points = instance.numpy()
             present = np.isfinite(points).all(axis=1)
@@ -77,8 +83,8 @@ def videos_of(labels: Any, path: Path) -> list[LabeledVideo]:
             track_id = None if instance.track is None else identities[instance.track.name]
             row = Row(1, float(getattr(instance, "score", 1.0)), track_id=track_id, keypoints=pose)
             if present.any():
-                video.add(int(frame.frame_idx), row)
-    return list(found.values())
+                video.add(index, row)
+    return [video for video, _ in found.values()]
 
 
 def _identities(names: Sequence[str]) -> dict[str, int]:
@@ -91,7 +97,7 @@ def _identities(names: Sequence[str]) -> dict[str, int]:
 def write(path: Path, labels: LabelSet) -> None:
     import sleap_io
 
-    made = labels_of(labels)
+    made = labels_of(labels, with_pictures=True)
     with replacing_path(path) as part:
         # sleap-io chooses by the suffix, which the hidden file beside it does not have.
         own = part.with_name(f"{part.name}.slp")
@@ -102,23 +108,44 @@ def write(path: Path, labels: LabelSet) -> None:
             own.unlink(missing_ok=True)
 
 
-def labels_of(labels: LabelSet) -> Any:
-    """``sleap_io.Labels`` of labels."""
+def labels_of(labels: LabelSet, *, with_pictures: bool) -> Any:
+    """``sleap_io.Labels`` of labels.
+
+    Args:
+        labels: Labels.
+        with_pictures: Whether videos of pictures that have names of their own are lists of these.
+    """
     import sleap_io
 
     skeleton = sleap_io.Skeleton(list(labels.joint_names), name=CLASS)
     tracks: dict[int, Any] = {}
     videos, frames = [], []
     for video in labels.videos:
-        shape = [max(video.indices(), default=-1) + 1, video.info.height, video.info.width, 3]
-        source = sleap_io.Video(f"{video.info.name}.mp4", backend_metadata={"shape": shape}, open_backend=False)
+        indices = video.indices()
+        has_names = any(video.facts(index).file_name not in ("", default_name(index)) for index in indices)
+        pictures = [picture_path(video, index) for index in indices] if with_pictures and has_names else []
+        source = _video(video, pictures)
         videos.append(source)
-        for index in video.indices():
+        for number, index in enumerate(indices) if pictures else zip(indices, indices):
             instances = [_instance(row, skeleton, tracks) for row in video.rows.get(index, ())]
-            frames.append(sleap_io.LabeledFrame(video=source, frame_idx=index, instances=instances))
+            frames.append(sleap_io.LabeledFrame(video=source, frame_idx=number, instances=instances))
     return sleap_io.Labels(
         frames, videos=videos, skeletons=[skeleton], tracks=[tracks[number] for number in sorted(tracks)]
     )
+
+
+def _video(video: LabeledVideo, pictures: Sequence[str]) -> Any:
+    """``sleap_io.Video`` of a list of pictures, or without them, of a file."""
+    import sleap_io
+
+    height, width = video.info.height, video.info.width
+    length = len(pictures) or max(video.indices(), default=-1) + 1
+    facts: dict[str, Any] = {"shape": [length, height, width, 3]}
+    if pictures:
+        facts.update(type="ImageVideo", filename=pictures[0], filenames=list(pictures))
+        facts.update(height_=height, width_=width, channels_=3)
+    files = list(pictures) if pictures else f"{video.info.name}.mp4"
+    return sleap_io.Video(files, backend_metadata=facts, open_backend=False)
 
 
 def _instance(row: Row, skeleton: Any, tracks: dict[int, Any]) -> Any:

@@ -42,14 +42,53 @@ def test_deeplabcut(deeplabcut, tmp_path):
     assert found == [
         (0, 1, [[2.0, 2.75, 1], [0, 0, 0]]),
         (0, 2, [[10.5, 11.5, 1], [12.5, 13.5, 1]]),
-        (1, 1, [[3.6, 4.7, 1], [5.8, 6.9, 1]]),
+        (7, 1, [[3.6, 4.7, 1], [5.8, 6.9, 1]]),
     ]
     list(convert_labels(deeplabcut, "deeplabcut", tmp_path / "a.json", "coco"))
     again = json.loads((tmp_path / "a.json").read_text())["annotations"]
     assert again[2]["keypoints"] == [3.1, 4.2, 2, 5.3, 6.4, 2]
     list(convert_labels(tmp_path / "a.json", "coco", tmp_path / "b.csv", "deeplabcut", drop=["boxes"]))
     lines = (tmp_path / "b.csv").read_text().splitlines()
-    assert lines[4].endswith(",1.5,2.25,,,10.0,11.0,12.0,13.0") and lines[5].endswith(",3.1,4.2,5.3,6.4,,,,")
+    name = "labeled-data/walk/img"
+    assert lines[4:] == [f"{name}00.png,1.5,2.25,,,10.0,11.0,12.0,13.0", f"{name}07.png,3.1,4.2,5.3,6.4,,,,"]
+
+
+@pytest.mark.parametrize(
+    ("names", "indices"),
+    [(["img07.png", "img00.png"], [0, 7]), (["b.png", "a.png"], [0, 1])],
+)
+def test_pictures_keep_their_names_and_numbers_in_sleap(names, indices, tmp_path):
+    pytest.importorskip("sleap_io")
+    images = [{"id": i, "file_name": f"walk/{name}", "height": 9, "width": 9} for i, name in enumerate(names)]
+    joints = [{"id": 1, "name": "animal", "keypoints": ["nose"]}]
+    people = [{"id": i + 1, "image_id": i, "category_id": 1, "keypoints": [i, 2, 2]} for i in range(2)]
+    (tmp_path / "a.json").write_text(json.dumps({"images": images, "categories": joints, "annotations": people}))
+    list(convert_labels(tmp_path / "a.json", "coco", tmp_path / "b.slp", "sleap"))
+    list(convert_labels(tmp_path / "b.slp", "sleap", tmp_path / "c.json", "coco"))
+    content = json.loads((tmp_path / "c.json").read_text())
+    assert [(image["file_name"], image["frame_index"]) for image in content["images"]] == [
+        (f"walk/{name}", index) for name, index in zip(sorted(names), indices)
+    ]
+    (first,) = [a for a in content["annotations"] if a["image_id"] == content["images"][0]["id"]]
+    assert first["keypoints"][0] == names.index(sorted(names)[0])
+
+
+def test_picture_numbers_are_kept_by_formats_without_names(tmp_path):
+    pytest.importorskip("sleap_io")
+    images = [{"id": i, "file_name": f"walk/{i:05d}.jpg", "height": 9, "width": 9} for i in (5, 10)]
+    boxes = [{"id": i, "image_id": i, "category_id": 1, "track_id": 3, "bbox": [1, 2, 3, 4]} for i in (5, 10)]
+    content = {"images": images, "categories": [{"id": 1, "name": "dog"}], "annotations": boxes}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    content["annotations"] = [{**box, "keypoints": [1, 2, 2]} for box in boxes]
+    content["categories"][0]["keypoints"] = ["nose"]
+    (tmp_path / "poses.json").write_text(json.dumps(content))
+    list(convert_labels(tmp_path / "poses.json", "coco", tmp_path / "b.slp", "sleap", drop=["boxes", "classes"]))
+    (video,) = LABEL_FORMATS["sleap"].read(tmp_path / "b.slp").videos
+    assert sorted(video.rows) == [5, 10] and video.info.name == "walk"
+    for name, target in (("tracks", "b.csv"), ("mot", "mot"), ("cvat", "b.xml")):
+        list(convert_labels(tmp_path / "a.json", "coco", tmp_path / target, name))
+        (video,) = LABEL_FORMATS[name].read(tmp_path / target).videos
+        assert sorted(video.rows) == [5, 10]
 
 
 def test_pictures_of_deeplabcut_that_are_not_there(deeplabcut):
