@@ -7,7 +7,7 @@ import itertools
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from .codecs import av
 from .frame_stream import DEFAULT_FPS, FrameStream, VideoReadError, stem
+from .lost_frames import LostFrames
 
 logger = logging.getLogger(__name__)
 
@@ -60,15 +61,17 @@ class VideoFileStream(FrameStream):
     def _decode(self) -> Iterator[tuple[int, np.ndarray]]:
         index, first_bad = 0, None
         size: dict[str, Any] = {}
-        for packet in self._packets():
+        lost = LostFrames(self._container, self._stream)
+        for packet in self._packets(lost):
             try:
                 frames = packet.decode()
-            except av.error.FFmpegError:  # counts as one frame, so that the frames after it keep their index
-                first_bad = index if first_bad is None else first_bad
-                self.num_bad_frames += 1
-                index += 1
+            except av.error.FFmpegError:
+                lost.fail(packet)
                 continue
             for frame in frames:
+                before = lost.before(frame.pts)  # so that the frames after them keep their index
+                first_bad = index if before and first_bad is None else first_bad
+                index = self._pass_over(index, before)
                 quarter_turns = round(frame.rotation / 90) % 4  # counter-clockwise, from the container's display matrix
                 if not size:  # some streams change size midway
                     size = {"width": frame.width, "height": frame.height}
@@ -81,6 +84,7 @@ class VideoFileStream(FrameStream):
                 image = frame.to_ndarray(format="bgr24", **size)
                 yield index, np.ascontiguousarray(np.rot90(image, quarter_turns)) if quarter_turns else image
                 index += 1
+        index = self._pass_over(index, lost.at_end())
         total = max(self.length or 0, index)
         self.num_bad_frames += total - index
         if self.num_bad_frames:
@@ -89,9 +93,24 @@ class VideoFileStream(FrameStream):
                 f"or truncated at frame {index if first_bad is None else first_bad}"
             )
 
-    def _packets(self) -> Iterator[av.Packet]:
+        if lost.ends is not None:
+            end, stated = lost.ends
+            logger.warning(f"{self.path}: ends after {end:.1f} of {stated:.1f} seconds; the file is truncated")
+
+    def _pass_over(self, index: int, lost: Sequence[float | None]) -> int:
+        """Count lost frames of these times; returns the index after them."""
+        for number, time in enumerate(lost, index):
+            self._note_time(number, time)
+        self.num_bad_frames += len(lost)
+        return index + len(lost)
+
+    def _packets(self, lost: LostFrames) -> Iterator[av.Packet]:
+        """Packets of the stream; those of all streams are noted."""
         try:
-            yield from self._container.demux(self._stream)
+            for packet in self._container.demux():
+                lost.add(packet)
+                if packet.stream.index == self._stream.index:
+                    yield packet
         except av.error.FFmpegError as error:
             logger.warning("%s: the file breaks off (%s)", self.path, error.strerror)
             rest = av.Packet()  # an empty one, at which the decoder gives the frames that it holds back

@@ -90,10 +90,10 @@ def _videos(path: object, content: dict[str, Any], rows: Sequence[tuple[int, Row
         by_image.setdefault(image_id, []).append(row)
     videos = []
     for (folder, _), images in groups.items():
-        indices, numbering = [image.get("frame_index") for image in images], Numbering.STATED
+        indices, numbering = [image.get("frame_index", "") for image in images], Numbering.STATED
         if not all(map(is_int, indices)) or len(set(indices)) < len(indices):
             indices, numbering = frame_indices([image["file_name"] for image in images])
-        ordered = sorted(zip(indices, images), key=lambda pair: int(pair[0]))
+        ordered = sorted(zip(indices, images), key=lambda pair: pair[0])
         first = ordered[0][1]
         parts = PurePosixPath(folder).parts
         of_sequence = parts[:-1] if parts[-1:] == (PICTURES_FOLDER,) else parts
@@ -101,9 +101,9 @@ def _videos(path: object, content: dict[str, Any], rows: Sequence[tuple[int, Row
         info = VideoInfo(name, first["height"], first["width"], 0.0, (), (), joints)
         video = LabeledVideo(str(path), info, categories, folder=folder, numbering=numbering)
         for index, image in ordered:
-            video.frames[int(index)] = _facts(image)
+            video.frames[index] = _facts(image)
             for row in by_image.get(image["id"], ()):
-                video.add(int(index), row)
+                video.add(index, row)
         videos.append(video)
     return videos
 
