@@ -68,15 +68,7 @@ def tracks_of(result: Identification) -> Iterator[FrameTracks]:
     for frame in result.footage.frames:
         of_frame = dict(sorted(known.get(frame.index, {}).items()))
         rows = np.array(list(of_frame.values()), dtype=np.int64)
-        yield replace(
-            frame,
-            scores=frame.scores[rows],
-            classes=frame.classes[rows],
-            boxes=frame.boxes[rows],
-            ids=np.array(list(of_frame), dtype=np.int64),
-            rles=None if frame.rles is None else [frame.rles[row] for row in rows.tolist()],
-            keypoints=None if frame.keypoints is None else frame.keypoints[rows],
-        )
+        yield replace(frame.take(rows), ids=np.array(list(of_frame), dtype=np.int64))
 
 
 def _rows(result: Identification) -> dict[int, dict[int, int]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -107,6 +107,18 @@ class FrameTracks:
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    def take(self, rows: np.ndarray) -> FrameTracks:
+        """The same frame with the detections of these row numbers."""
+        return replace(
+            self,
+            scores=self.scores[rows],
+            classes=self.classes[rows],
+            boxes=self.boxes[rows],
+            ids=None if self.ids is None else self.ids[rows],
+            rles=None if self.rles is None else [self.rles[row] for row in rows.tolist()],
+            keypoints=None if self.keypoints is None else self.keypoints[rows],
+        )
 
 
 @dataclass(frozen=True)

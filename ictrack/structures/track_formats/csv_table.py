@@ -7,8 +7,9 @@ from __future__ import annotations
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..atomic_file import replacing
 from ..frame_tracks import FrameTracks, VideoInfo, VideoTracks
@@ -48,14 +49,27 @@ def read(path: str | os.PathLike) -> list[VideoTracks]:
         raise AnnotationError(f"{path}: no text in UTF-8: {error}") from None
     first = content.partition("\n")[0]
     delimiter = max(_DELIMITERS, key=first.count)
-    reader = csv.reader(io.StringIO(content, newline=""), delimiter=delimiter)
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        numbered = [(reader.line_num, row) for row in reader if any(map(str.strip, row))]
-    except csv.Error as error:
-        raise AnnotationError(f"{path}: line {reader.line_num}: {error}") from None
+    records = _records(csv.reader(io.StringIO(content, newline=""), delimiter=delimiter, strict=True), path)
+    header = [name.strip() for name in next(records, (0, []))[1]]
     entries = []
-    for number, row in numbered:
-        require(len(row) == len(header), f"{path}: line {number}", f"has {len(row)} values, the header {len(header)}")
-        entries.append((f"{path}: line {number}", dict(zip(header, (value.strip() for value in row)))))
+    for number, row in records:
+        if any(map(str.strip, row)):
+            where = f"{path}: line {number}"
+            require(len(row) == len(header), where, f"has {len(row)} values, the header {len(header)}")
+            entries.append((where, dict(zip(header, (value.strip() for value in row)))))
     return [video_of(path, header, entries)]
+
+
+def _records(reader: Any, path: str | os.PathLike) -> Iterator[tuple[int, list[str]]]:
+    """(Number of its line, values) of each row. Raises AnnotationError if a quote is not closed in its line."""
+    while True:
+        number = reader.line_num + 1
+        try:
+            row = next(reader, None)
+        except csv.Error as error:
+            reason = str(error) if reader.line_num == number else "has a quote that is not closed in the line"
+            raise AnnotationError(f"{path}: line {number}: {reason}") from None
+        if row is None:
+            return
+        require(reader.line_num == number, f"{path}: line {number}", "has a quote that is not closed in the line")
+        yield number, row

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePath
 from typing import Any
@@ -89,7 +90,9 @@ class _Table:
     """
 
     def __init__(self, path: object, header: Sequence[str]) -> None:
-        self._column = {name.lower(): name for name in reversed(header)}
+        self._column = {name.lower(): name for name in header}
+        for name, count in Counter(name.lower() for name in header if name).items():
+            require(count == 1, f"{path}: header", f"has {count} columns {describe(name)}")
         self._box = next((names for names in _BOXES if all(name in self._column for name in names)), None)
         self._has_masks = all(name in self._column for name in MASK_COLUMNS)
         self.joints = [

@@ -220,6 +220,31 @@ MISTAKES = [
     ("a.csv", "frame,x0,y0,x1,y1\n0,1,2,3,4\n1,1,2,3\n", "a.csv: line 3: has 4 values, the header 5"),
     ("a.csv", "frame,x0,y0,x1,y1\n0,1,two,3,4\n", "a.csv: line 2: y0: must be a finite number, not 'two'"),
     ("a.csv", "frame,x0,y0,x1,y1\n0.5,1,2,3,4\n", "a.csv: line 2: frame: must be a whole number"),
+    ("a.csv", "frame,x0,y0,x1,y1,X0\n0,1,2,3,4,5\n", "a.csv: header: has 2 columns 'x0'"),
+    (
+        "a.csv",
+        'frame,x0,y0,x1,y1,class\n0,1,2,3,4,a\n1,1,2,3,4,"a\n2,1,2,3,4,a\n',
+        "a.csv: line 3: has a quote that is not closed in the line",
+    ),
+    (
+        "a.csv",
+        'frame,x0,y0,x1,y1,class\n1,1,2,3,4,"a\n2,1,2,3,4,a"\n',
+        "a.csv: line 2: has a quote that is not closed in the line",
+    ),
+    ("a.csv", 'frame,x0,y0,x1,y1,class\n1,1,2,3,4,"a"b\n', "a.csv: line 2: ',' expected after"),
+    ("a.csv", "frame,x0,y0,x1,y1\n0,1,2,3,4\n7,30,2,3,4\n", "a.csv: frame 7: a box has swapped corners.*: 30, 2, 3, 4"),
+    (
+        "a.csv",
+        "frame,x,y,w,h\n0,1,2,3,-4\n",
+        "a.csv: frame 0: a box has swapped corners, or a negative width or height",
+    ),
+    ("a.txt", "1,-1,1,2,3,-4,0.9\n", "a.txt: frame 0: a box has swapped corners"),
+    (
+        "a.json",
+        [{"image_id": 0, "category_id": 1, "bbox": [1, 2, -3, 4]}],
+        "a.json: frame 0: a box has swapped corners",
+    ),
+    ("y/a.txt", "0 0.5 0.5 -0.1 0.5\n", "a.txt: line 1: a box has a negative width or height: -0.1 0.5"),
     ("a.xml", "<annotations>", "a.xml: not valid XML"),
     ("a.xml", "<a/>", "a.xml: must be CVAT's <annotations>"),
     ("y/a.txt", "0 0.5 0.5 0.5\n", "a.txt: line 1: has 4 numbers, must have class"),
@@ -236,6 +261,24 @@ MISTAKES = [
     ("e/a.doc", "", "e: holds no files of detections"),
     ("a.doc", "", "a.doc: detections in a file of this suffix are unknown"),
 ]
+
+
+def test_boxes_without_a_part_of_the_frame_are_left_out_and_counted(tmp_path, caplog):
+    boxes = "0,-9,0,-2,9", "0,0,0,9,9", "0,90,0,99,9", "1,5,5,5,9", "1,-9,-9,1,1"
+    source = read_detections(write(tmp_path / "d.csv", "\n".join(["frame,x0,y0,x1,y1", *boxes])))
+    assert source.frame(0, SIZE).boxes.tolist() == [[0, 0, 9, 9]]
+    assert source.frame(1, SIZE).boxes.tolist() == [[-9, -9, 1, 1]]
+    with caplog.at_level(logging.WARNING):
+        source.end_video()
+    assert "d.csv: 2 boxes lie outside the frames, and are left out" in caplog.text
+    assert "d.csv: 1 boxes have no width or no height, and are left out" in caplog.text
+
+
+@pytest.mark.parametrize(("box", "is_odd"), [("0.1,0.2,0.3,0.4", True), ("0,0,1,1.5", False)])
+def test_shares_of_the_frame_in_place_of_pixels_are_told(tmp_path, caplog, box, is_odd):
+    with caplog.at_level(logging.WARNING):
+        read_detections(write(tmp_path / "d.csv", f"frame,x0,y0,x1,y1\n0,{box}\n"))
+    assert ("d.csv: all boxes lie in the first pixel: their coordinates must be pixels" in caplog.text) == is_odd
 
 
 @pytest.mark.parametrize(("file", "content", "message"), MISTAKES)

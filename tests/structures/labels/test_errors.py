@@ -58,6 +58,7 @@ BAD = {
     },
     "mot": {
         "no number": ("a.txt", "1,1,x,2,3,4,1,1,1\n", "line 1: 'x' is not a number"),
+        "negative side": ("a.txt", "1,1,1,2,-3,4\n", "frame 0: a box has swapped corners"),
         "identity twice": ("a.txt", "1,1,1,2,3,4\n1,1,1,2,3,4\n", "frame 0: the identity 0 is there twice"),
     },
     "mots": {
