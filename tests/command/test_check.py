@@ -45,7 +45,7 @@ def test_wrong_arguments(folder, capsys):
 
 def test_a_contact_sheet_shows_what_is_wrong(folder, capsys):
     content = content_of(2)
-    content["annotations"][0]["bbox"] = [80, 5, 30, 10]
+    content["annotations"][0] |= {"bbox": [80, 5, 30, 10], "segmentation": []}
     content["annotations"][5]["segmentation"]["counts"] = [1]
     (folder / "bad.json").write_text(json.dumps(content))
     assert main(["check", "bad.json", "images", "--contact-sheet", "wrong.png"]) == 1

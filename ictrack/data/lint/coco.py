@@ -9,6 +9,7 @@ from typing import Any
 from ictrack.structures.describe import describe
 from ictrack.structures.json_files import is_finite, is_int
 
+from .boxes import BoxChecks
 from .defects import Defects
 from .entries import (
     Entry,
@@ -39,7 +40,7 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
     joints = {key: len(names) for key, c in known_categories.items() if isinstance(names := c.get("keypoints"), list)}
     videos = {key: describe(image.get("video_id")) for key, image in known_images.items()}
     frames = _positions(known_images)
-    masks, tracks = MaskChecks(defects), TrackChecks(defects)
+    masks, tracks, boxes = MaskChecks(defects), TrackChecks(defects), BoxChecks(defects)
     for where, annotation in annotations:
         size = video = None
         image_id: Any = annotation.get("image_id")
@@ -53,17 +54,20 @@ def lint_coco(data: Mapping[str, Any], files: ImageFiles, defects: Defects) -> s
         check_flag(annotation, "iscrowd", where, defects)
         if annotation.get("bbox"):
             check_box(annotation["bbox"], size, f"{where}.bbox", defects)
+            if not annotation.get("iscrowd"):
+                boxes.add(annotation["bbox"], describe(image_id), category, where)
         area = annotation.get("area")
         good = area is None or (is_finite(area) and area >= 0)
         defects.require(good, "area", f"{where}.area", "must be a number of pixels, not {}", area)
         if annotation.get("segmentation"):
-            masks.add(annotation["segmentation"], size, f"{where}.segmentation", area)
+            masks.add(annotation["segmentation"], size, f"{where}.segmentation", area, box=annotation.get("bbox"))
         check_keypoints(annotation, joints.get(category) if isinstance(category, int) else None, size, where, defects)
         if annotation.get("track_id") is not None:
             tracks.add(annotation, video, where, frames.get(image_id) if is_int(image_id) else None)
     defects.subject = None
     masks.finish()
     tracks.finish()
+    boxes.finish()
     return f"COCO: {len(images)} images, {len(annotations)} annotations, {len(categories)} categories"
 
 

@@ -10,6 +10,7 @@ from ictrack.structures.inside_folder import path_inside
 from ictrack.structures.json_files import AnnotationError
 from ictrack.structures.natural_order import natural_key
 from ictrack.structures.open_image import upright_size
+from ictrack.structures.safe_names import check_safe
 
 from .defects import Defects, Subject
 
@@ -18,7 +19,7 @@ _MAX_NAME = 4096
 
 
 class ImageFiles:
-    """Files below a folder; without a folder nothing is checked."""
+    """Files below a folder; without a folder only their names are checked."""
 
     def __init__(self, root: str | Path | None, every: int = 1) -> None:
         """
@@ -42,6 +43,10 @@ class ImageFiles:
     def check(self, name: str, size: tuple[int, int] | None, where: str, defects: Defects) -> tuple[int, int] | None:
         """Check that a file is there, is an image and has a size; returns its (height, width) if it was read."""
         if self._root is None:
+            try:
+                check_safe(name, where)
+            except AnnotationError as error:
+                defects.warning("name", where, str(error).removeprefix(f"{where}: "))
             return None
         try:
             path = path_inside(self._root, name, where)

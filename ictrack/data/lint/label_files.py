@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,12 +16,14 @@ from ictrack.structures.labels.frames import folders_of_videos, listed_frames, p
 from ictrack.structures.mot_text import parse_mot
 from ictrack.structures.mots_text import parse_mots_line
 from ictrack.structures.sequence_texts import SUFFIX, is_sequence_text
-from ictrack.structures.track_formats.masks import checked_rles
+from ictrack.structures.track_formats.masks import checked_rles, tight_boxes
 from ictrack.structures.track_formats.rows import LabeledVideo, Row
 
+from .boxes import BoxChecks, check_box_of_mask
 from .defects import Defects
 from .entries import TOLERANCE, check_box
 from .images import ImageFiles, check_order
+from .labelme_groups import check_groups
 from .motion import jump_between
 
 NAMES = ("mot", "mots", "mots-png", "davis", "labelme", "cvat")
@@ -38,8 +40,10 @@ _TITLES = {
 def lint_label_files(path: Path, name: str, files: ImageFiles, defects: Defects) -> str:
     """Check a file or folder of a format in ``NAMES``; returns what it holds, in words."""
     videos = [video for part in _parts(path, name) for video in _read(part, name, defects)]
+    boxes = BoxChecks(defects)
     for video in videos:
-        _Video(video, files, defects).check()
+        _Video(video, files, defects, boxes).check()
+    boxes.finish()
     names = [video.info.name for video in videos]
     for video_name in sorted({one for one in names if names.count(one) > 1}):
         defects.error("name", video_name, f"{names.count(video_name)} videos have this name")
@@ -64,6 +68,8 @@ def _parts(path: Path, name: str) -> list[Path]:
 
 def _read(path: Path, name: str, defects: Defects) -> list[LabeledVideo]:
     """Videos of a part as far as they can be read; what cannot is a defect."""
+    if name == "labelme":
+        check_groups(path, defects)
     try:
         return LABEL_FORMATS[name].read_videos(path)
     except (AnnotationError, OSError) as error:
@@ -118,6 +124,11 @@ def _readable_files(path: Path, name: str, defects: Defects) -> list[LabeledVide
     return videos
 
 
+def _xywh(box: Sequence[float]) -> list[float]:
+    x0, y0, x1, y1 = box
+    return [x0, y0, x1 - x0, y1 - y0]
+
+
 @dataclass
 class _Video:
     """Checks of one video's objects."""
@@ -125,6 +136,7 @@ class _Video:
     video: LabeledVideo
     files: ImageFiles
     defects: Defects
+    boxes: BoxChecks
 
     def check(self) -> None:
         video, defects = self.video, self.defects
@@ -155,18 +167,16 @@ class _Video:
         return f"{self.video.info.name}: {name}{object_name}"
 
     def _see(self, index: int, row: Row | None = None) -> None:
-        box = None
-        if row is not None and row.box is not None:
-            x0, y0, x1, y1 = row.box
-            box = [x0, y0, x1 - x0, y1 - y0]
+        box = None if row is None or row.box is None else _xywh(row.box)
         self.defects.subject = self.files.subject(picture_path(self.video, index), box)
 
     def _check_row(self, index: int, row: Row) -> None:
         where, size = self._place(index, row), self._size(index)
         if row.box is not None:
-            x0, y0, x1, y1 = row.box
             # MOTChallenge's boxes are those of whole people, also beyond the border of the image.
-            check_box([x0, y0, x1 - x0, y1 - y0], size, where, self.defects, may_leave=True)
+            check_box(_xywh(row.box), size, where, self.defects, may_leave=True)
+            if not row.is_crowd:
+                self.boxes.add(_xywh(row.box), (self.video.info.name, index), row.category, self._place(index, row))
         if row.rle is not None:
             self._check_mask(row, where, size)
         if row.keypoints is not None and size is not None:
@@ -191,6 +201,8 @@ class _Video:
             self.defects.error("mask", where, text)
         elif not int(mask_util.area(row.rle)):
             self.defects.error("mask", where, "covers no pixel")
+        elif row.box is not None:
+            check_box_of_mask(_xywh(row.box), tight_boxes([row.rle])[0].tolist(), where, self.defects)
 
     def _check_identities(self, index: int) -> None:
         seen: set[int] = set()

@@ -11,6 +11,7 @@ from ictrack.structures.describe import describe
 from ictrack.structures.json_files import is_finite
 from ictrack.structures.rle import RLEError, decode_runs
 
+from .boxes import check_box_of_mask
 from .defects import Defects, Subject
 from .entries import TOLERANCE
 from .motion import JumpChecks
@@ -28,6 +29,7 @@ class _Mask:
     where: str
     area: Any
     moment: tuple[Hashable, int] | None
+    box: Any
     subject: Subject | None
 
 
@@ -51,6 +53,7 @@ class MaskChecks:
         where: str,
         area: Any = None,
         moment: tuple[Hashable, int] | None = None,
+        box: Any = None,
     ) -> None:
         """Check a mask.
 
@@ -60,12 +63,13 @@ class MaskChecks:
             where: JSON path.
             area: Stated number of pixels, for run lengths; None: not stated.
             moment: Track and position in the video of a mask that has no box beside it; None: jumps are not checked.
+            box: Box [x, y, width, height] beside it, which may be any JSON value; None: there is none.
         """
         if isinstance(segmentation, dict):
             given = segmentation.get("size")
             good = size is None or given == list(size)
             if self._defects.require(good, "mask", f"{where}.size", "is {}, the image's is {}", given, size):
-                self._waiting.append(_Mask(segmentation, where, area, moment, self._defects.subject))
+                self._waiting.append(_Mask(segmentation, where, area, moment, box, self._defects.subject))
             if len(self._waiting) == _BLOCK:
                 self.finish()
             return
@@ -74,7 +78,7 @@ class MaskChecks:
             checked = [self._check_polygon(polygon, size, f"{where}[{i}]") for i, polygon in enumerate(segmentation)]
             if all(checked):
                 xs, ys = ([value for polygon in segmentation for value in polygon[start::2]] for start in (0, 1))
-                self._place([min(xs), min(ys), max(xs), max(ys)], where, moment)
+                self._place([min(xs), min(ys), max(xs), max(ys)], where, moment, box)
 
     def finish(self) -> None:
         """Check what is waiting."""
@@ -92,21 +96,22 @@ class MaskChecks:
                 self._waiting = [mask]
                 self.finish()
             return
-        for mask, area, box in zip(masks, runs.areas().tolist(), runs.boxes().tolist()):
+        for mask, area, extent in zip(masks, runs.areas().tolist(), runs.boxes().tolist()):
             with self._seen_in(mask):
                 if area == 0:
                     self._defects.error("mask", mask.where, "covers no pixel")
                     continue
-                self._place(box, mask.where, mask.moment)
+                self._place(extent, mask.where, mask.moment, mask.box)
                 if is_finite(mask.area) and abs(mask.area - area) > max(1.0, _AREA_TOLERANCE * area):
                     text = f"covers {area} pixels, its area is {describe(mask.area)}"
                     self._defects.warning("area", mask.where, text)
 
-    def _place(self, box: Sequence[float], where: str, moment: tuple[Hashable, int] | None) -> None:
-        """Have the box x0, y0, x1, y1 of a mask checked for a jump, which is seen in that box."""
+    def _place(self, extent: Sequence[float], where: str, moment: tuple[Hashable, int] | None, box: Any) -> None:
+        """Have the extent x0, y0, x1, y1 of a mask checked: by a box beside it, and for a jump, which is seen in it."""
+        check_box_of_mask(box, extent, where, self._defects)
         if self._jumps is None or moment is None:
             return
-        x0, y0, x1, y1 = box
+        x0, y0, x1, y1 = extent
         of_mask = [x0, y0, x1 - x0, y1 - y0]
         before = self._defects.subject
         self._defects.subject = before and replace(before, box=of_mask)

@@ -96,9 +96,9 @@ def _check_track(
     for i in sorted(shown.get("segmentations", ())):
         area = areas[i] if i < len(areas) else None
         defects.subject = _subject(track, names, i, files)
-        has_box = i in shown.get("bboxes", ())
-        moment = None if has_box or track.get("iscrowd") else (where, i)
-        masks.add(lists["segmentations"][i], size, f"{where}.segmentations[{i}]", area, moment)
+        box = lists["bboxes"][i] if i in shown.get("bboxes", ()) else None
+        moment = None if box is not None or track.get("iscrowd") else (where, i)
+        masks.add(lists["segmentations"][i], size, f"{where}.segmentations[{i}]", area, moment, box)
     for i in sorted(shown.get("bboxes", ())):
         defects.subject = _subject(track, names, i, files)
         check_box(lists["bboxes"][i], size, f"{where}.bboxes[{i}]", defects)

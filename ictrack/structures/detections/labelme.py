@@ -181,7 +181,8 @@ def _shapes(data: dict[str, Any], video: LabeledVideo) -> Iterator[tuple[int, di
         where = f"shapes[{i}]"
         require(isinstance(shape, dict), where, "must be an object")
         label, kind = shape.get("label"), shape.get("shape_type") or "polygon"
-        require(isinstance(label, str), f"{where}.label", f"must be a string, not {describe(label)}")
+        named = isinstance(label, str) and bool(label.strip())
+        require(named, f"{where}.label", f"must be a name, not {describe(label)}")
         if kind not in _KINDS:
             video.left_out[f"shapes of the type {describe(kind)}"] += 1
             continue

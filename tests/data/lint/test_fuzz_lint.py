@@ -7,6 +7,7 @@ import coco_squares
 import pytest
 import tiny_posetrack_dataset
 import tiny_video_dataset
+from pycocotools import mask as mask_util
 
 from fuzzing.damage import mutate_bytes, mutate_value, time_limit
 from ictrack.data.lint import lint_annotations
@@ -18,14 +19,14 @@ def clean_files():
     coco = coco_squares.content_of(2)
     coco["categories"][0]["keypoints"] = ["nose", "ear", "tail"]
     coco["annotations"][2] |= {"keypoints": [5, 5, 2, 9, 9, 1, 0, 0, 0], "num_keypoints": 2}
-    coco["annotations"][3]["segmentation"] = [[1, 2, 30, 4, 5, 60]]
+    coco["annotations"][3] |= {"segmentation": [[1, 2, 30, 4, 5, 60]], "bbox": [1, 2, 29, 58]}
     for image in coco["images"]:
         image["video_id"] = 1
     for number, annotation in enumerate(coco["annotations"]):
         annotation |= {"track_id": number % 2, "category_id": 5 + number % 2}
     videos = tiny_video_dataset.ground_truth()
     for track in videos["annotations"]:
-        track["bboxes"] = [None if mask is None else [1, 1, 5, 5] for mask in track["segmentations"]]
+        track["bboxes"] = [mask and mask_util.toBbox(mask).tolist() for mask in track["segmentations"]]
     return [coco, videos, tiny_posetrack_dataset.sequence_file("000002_bonn_test")]
 
 

@@ -97,6 +97,13 @@ COCO_DEFECTS = {
     "missing file": (put("images", 1, file_name="9.png"), ("missing file", "images[1]")),
     "other size": (put("images", 1, height=96, width=64), ("size", "images[1]")),
     "no size": (put("images", 1, height=0), ("size", "images[1]")),
+    "box beside its mask": (put("annotations", 4, bbox=[1, 1, 3, 3]), ("mask", "annotations[4].segmentation")),
+    "shares of the image": (
+        lambda data: [one.update(bbox=[0.1, 0.1, 0.5, 0.5], segmentation=[]) for one in data["annotations"]],
+        ("box", "boxes"),
+    ),
+    "object twice": (repeat("annotations", 4, id=99), ("duplicate", "annotations[12]")),
+    "absolute name": (put("images", 0, file_name="/data/a.png"), ("name", "images[0]")),
     "box outside": (put("annotations", 4, bbox=[80, 5, 30, 10]), ("box", "annotations[4].bbox")),
     "box far outside": (put("annotations", 4, bbox=[800, 5, 30, 10]), ("box", "annotations[4].bbox")),
     "negative box": (put("annotations", 4, bbox=[8, 5, -3, 10]), ("box", "annotations[4].bbox")),
@@ -406,12 +413,12 @@ def test_headers_of_some_files(coco, tmp_path):
 
 def test_summary(coco):
     def change(data):
-        for annotation in data["annotations"]:
-            annotation["bbox"] = [0, 0, 500, 5]
+        for annotation in data["annotations"][1:]:
+            annotation |= {"bbox": [0, 0, 500, 5], "segmentation": []}
         data["annotations"][0]["area"] = 5
 
     lines = list(coco(change).defects.lines(most=2))
-    assert lines[0].startswith("error: annotations[0].bbox: [0, 0, 500, 5] lies partly outside of the image of 96 x 64")
-    assert lines[2] == "error: box: 10 more"
+    assert lines[0].startswith("error: annotations[1].bbox: [0, 0, 500, 5] lies partly outside of the image of 96 x 64")
+    assert lines[2] == "error: box: 9 more"
     assert lines[3].startswith("warning: annotations[0].segmentation: covers 576 pixels, its area is 5")
-    assert lines[-2:] == ["errors: 12 (box 12)", "warnings: 1 (area 1)"]
+    assert lines[-2:] == ["errors: 11 (box 11)", "warnings: 1 (area 1)"]

@@ -181,6 +181,18 @@ DEFECTS = {
         "unreadable file",
         "three x, y",
     ),
+    "labelme: no label": (
+        "labelme",
+        shape("walk/000001.json", 0, label=" "),
+        "unreadable file",
+        "label: must be a name",
+    ),
+    "labelme: classes of a group": (
+        "labelme",
+        shape("walk/000003.json", 0, label="rat"),
+        "group",
+        "group_id 0 is 'rat'",
+    ),
     "labelme: a line": ("labelme", shape("walk/000001.json", 0, shape_type="line"), "left out", "shapes of the type"),
     "labelme: jump": (
         "labelme",
