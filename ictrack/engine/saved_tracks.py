@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ictrack.data.frame_stream import FrameStream
+from ictrack.structures.atomic_file import naming
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.track_formats import format_of
 from ictrack.structures.track_formats.fields import Fields, check_fields, no_detections
@@ -92,7 +93,8 @@ class SavedTracks:
         self._journal.close()
         has_masks = self._fields is not None and self._fields.masks
         every = _with_unreadable(self._journal.frames(), frames, length)
-        format_of(self.path, self.name, has_masks=has_masks).write(self.path, self.info, every)
+        with naming(self.path):
+            format_of(self.path, self.name, has_masks=has_masks).write(self.path, self.info, every)
         self._is_finished = not keep
 
     def _note(self, frame: FrameTracks) -> None:

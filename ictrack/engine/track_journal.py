@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from ictrack.structures.array_archive import read_arrays
-from ictrack.structures.atomic_file import remove_stale_parts, replacing
+from ictrack.structures.atomic_file import naming, remove_stale_parts, replacing
 from ictrack.structures.command_line import OutputError
 from ictrack.structures.frame_tracks import FrameTracks, VideoInfo
 from ictrack.structures.track_formats.json_lines import frame_line, header_line, open_lines
@@ -85,8 +85,9 @@ class TrackJournal:
 
     def add(self, frame: FrameTracks) -> None:
         """Append a frame, which outlives the process from then on."""
-        self._file.write(frame_line(frame))
-        self._file.flush()
+        with naming(self.path):
+            self._file.write(frame_line(frame))
+            self._file.flush()
 
     def save_state(self, state: RunState) -> None:
         """Replace the state; all frames before it must have been added."""

@@ -19,12 +19,24 @@ def part_of(path: str | os.PathLike) -> Path:
 
 
 @contextmanager
+def naming(path: str | os.PathLike) -> Iterator[None]:
+    """Context whose errors of the system are of a file, where they name none, as of a full disk."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise OSError(error.errno, error.strerror or str(error), os.fspath(path)) from error
+
+
+@contextmanager
 def replacing_path(path: str | os.PathLike) -> Iterator[Path]:
     """Path of a new file that replaces ``path`` at the end of the block, unless by an exception. Its folder is made."""
     part = part_of(path)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield part
+        with naming(path):
+            yield part
         os.replace(part, path)
     except BaseException:
         part.unlink(missing_ok=True)
@@ -52,7 +64,8 @@ def new_folder(path: str | os.PathLike) -> Iterator[Path]:
     part = part_of(path)
     try:
         part.mkdir(parents=True)
-        yield part
+        with naming(path):
+            yield part
         if path.exists():
             path.rmdir()
         part.rename(path)
@@ -66,7 +79,10 @@ def remove_stale_parts(path: str | os.PathLike) -> None:
     for part in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
         number = part.name[len(path.name) + 2 : -len(".part")]
         if number.isdigit() and not _is_running(int(number)):
-            part.unlink(missing_ok=True)
+            if part.is_dir():
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                part.unlink(missing_ok=True)
 
 
 def _is_running(process: int) -> bool:

@@ -13,7 +13,7 @@ from typing import Any
 import cv2
 import numpy as np
 
-from ictrack.structures.atomic_file import replacing
+from ictrack.structures.atomic_file import naming, part_of, remove_stale_parts, replacing
 from ictrack.structures.categories import class_name
 from ictrack.structures.command_line import OutputError
 from ictrack.structures.frame_arrays import FrameArrays
@@ -27,6 +27,9 @@ _BACKGROUND = 32
 # Share of a box's sides that a crop shows around it.
 _MARGIN = 0.1
 _JPEG_QUALITY = 90
+# Names of the pictures that a run wrote, and what such a name is.
+_LIST = ".pictures"
+_PICTURE = re.compile(r"\d{5,}_[\w-]+\.jpg")
 
 
 @dataclass
@@ -42,7 +45,9 @@ class CropGallery:
     """Writer of ``<identity>_<category>.jpg`` for each identity of a video; also a context manager that finishes them.
 
     A picture has the crops of highest score of up to ``NUM_CROPS`` equally long periods, in their order. The periods
-    double when there are more, so that only a few numbers of each identity are in memory; crops wait on the disk.
+    double when there are more, so that only a few numbers of each identity are in memory; crops wait on the disk. The
+    pictures take the place of those of an earlier run, which a hidden list in the folder names; after an exception,
+    none is written.
     """
 
     def __init__(self, folder: str | os.PathLike, class_names: Sequence[str] | None = None) -> None:
@@ -56,9 +61,11 @@ class CropGallery:
         """
         self.folder = Path(folder)
         self.class_names = class_names
-        self._part = self.folder / f".crops.{os.getpid()}.part"
+        self._part = part_of(self.folder / "crops")
+        self._list = self.folder / _LIST
         self._identities: dict[int, _Identity] = {}
         self._index = -1
+        remove_stale_parts(self.folder / "crops")
         try:
             self._part.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -83,7 +90,8 @@ class CropGallery:
             crop = _crop(frame, box) if before is None or score > before[0] else None
             if crop is None:
                 continue
-            self._path(track_id, self._index).write_bytes(_jpeg(crop))
+            with naming(self.folder):
+                self._path(track_id, self._index).write_bytes(_jpeg(crop))
             identity.best[period] = (score, self._index)
             if before is not None:
                 self._path(track_id, before[1]).unlink()
@@ -105,23 +113,33 @@ class CropGallery:
         return self._part / f"{track_id}_{index}.jpg"
 
     def close(self) -> None:
-        """Write the pictures of all identities."""
+        """Write the pictures of all identities, in place of those of an earlier run."""
+        earlier = self._list.read_text(encoding="utf-8").split("\n") if self._list.is_file() else []
+        names = []
         for track_id, identity in self._identities.items():
             indices = sorted(index for _, index in identity.best.values())
             if not indices:  # always off the frame
                 continue
             crops = [_decoded(self._path(track_id, index).read_bytes()) for index in indices]
-            name = re.sub(r"\W+", "-", class_name(self.class_names, elected_class(identity.votes)))
-            with replacing(self.folder / f"{track_id:05d}_{name}.jpg") as file:
+            category = re.sub(r"\W+", "-", class_name(self.class_names, elected_class(identity.votes)))
+            names.append(f"{track_id:05d}_{category}.jpg")
+            with replacing(self.folder / names[-1]) as file:
                 file.write(_jpeg(_contact_picture(crops)))
+        for name in {*filter(_PICTURE.fullmatch, earlier)}.difference(names):
+            (self.folder / name).unlink(missing_ok=True)
+        with replacing(self._list) as file:
+            file.write("\n".join(names).encode())
         self._identities.clear()
-        shutil.rmtree(self._part, ignore_errors=True)
 
     def __enter__(self) -> CropGallery:
         return self
 
-    def __exit__(self, *exception: object) -> None:
-        self.close()
+    def __exit__(self, kind: type[BaseException] | None, *exception: object) -> None:
+        try:
+            if kind is None:
+                self.close()
+        finally:
+            shutil.rmtree(self._part, ignore_errors=True)
 
 
 def _crop(frame: np.ndarray, box: np.ndarray) -> np.ndarray | None:

@@ -1,5 +1,6 @@
 """Files that appear when they are complete."""
 
+import errno
 import os
 import subprocess
 import sys
@@ -7,6 +8,7 @@ import sys
 import pytest
 
 from ictrack.structures.atomic_file import part_of, remove_stale_parts, replacing, replacing_path
+from ictrack.structures.command_line import user_error
 
 
 def contents(folder):
@@ -47,3 +49,22 @@ def test_what_a_killed_process_left_is_removed(tmp_path):
     remove_stale_parts(path)
     assert sorted(tmp_path.iterdir()) == sorted(kept)
     assert os.getpid() == int(part_of(path).name.split(".")[-2])
+
+
+def test_a_folder_that_a_killed_process_left_is_deleted(tmp_path):
+    stale = tmp_path / ".a.999999999.part"
+    stale.mkdir()
+    (stale / "b").write_text("")
+    remove_stale_parts(tmp_path / "a")
+    assert not stale.exists()
+
+
+def test_an_error_of_the_system_names_the_file(tmp_path):
+    with pytest.raises(OSError, match="No space") as raised, replacing(tmp_path / "a.json"):
+        raise OSError(errno.ENOSPC, "No space left on device")
+    assert raised.value.filename == str(tmp_path / "a.json") and user_error(raised.value).endswith(
+        "a.json: No space left on device"
+    )
+    with pytest.raises(FileNotFoundError) as raised, replacing(tmp_path / "a.json"):
+        open(tmp_path / "b.json")
+    assert raised.value.filename == str(tmp_path / "b.json")

@@ -1,5 +1,8 @@
 """Contact pictures show each identity in its own color, over its whole life."""
 
+import errno
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -22,14 +25,15 @@ def tracked(index, ids=(0, 1), scores=None):
     return instances
 
 
+def pictures(folder):
+    return sorted(path.name for path in folder.iterdir() if path.suffix == ".jpg")
+
+
 def test_a_picture_for_each_identity(tmp_path):
     with CropGallery(tmp_path / "gallery", ["red thing"]) as gallery:
         for index in range(3):
             gallery.add(scene(index), tracked(index))
-    assert sorted(path.name for path in (tmp_path / "gallery").iterdir()) == [
-        "00000_red-thing.jpg",
-        "00001_red-thing.jpg",
-    ]
+    assert pictures(tmp_path / "gallery") == ["00000_red-thing.jpg", "00001_red-thing.jpg"]
     for track_id in (0, 1):
         picture = cv2.imread(str(tmp_path / "gallery" / f"{track_id:05d}_red-thing.jpg")).astype(int)
         near = (np.abs(picture - COLORS[track_id]).max(axis=2) < 40).mean()
@@ -55,7 +59,42 @@ def test_boxes_off_the_frame_are_passed_over(tmp_path):
     with CropGallery(tmp_path) as gallery:
         gallery.add(scene(0), instances)
         gallery.add(scene(1), Instances((64, 96), ID=torch.zeros(0, dtype=torch.int64)))
-    assert [path.name for path in tmp_path.iterdir()] == ["00000_class-0.jpg"]
+    assert pictures(tmp_path) == ["00000_class-0.jpg"]
+
+
+def test_pictures_of_an_earlier_run_are_replaced_and_others_stay(tmp_path):
+    (tmp_path / "00007_mine.jpg").write_text("")
+    for ids, expected in (((0, 1), ["00000_class-0.jpg", "00001_class-0.jpg"]), ((1,), ["00001_class-0.jpg"])):
+        with CropGallery(tmp_path) as gallery:
+            gallery.add(scene(0), tracked(0, ids))
+        assert pictures(tmp_path) == [*expected, "00007_mine.jpg"]
+    (tmp_path / ".pictures").write_text("../outside_a.jpg\n00007_mine.jpg/../../outside_a.jpg")
+    (tmp_path.parent / "outside_a.jpg").write_text("")
+    with CropGallery(tmp_path) as gallery:
+        gallery.add(scene(0), tracked(0, (1,)))
+    assert (tmp_path.parent / "outside_a.jpg").exists()
+
+
+def test_a_run_that_fails_leaves_nothing(tmp_path):
+    stale = tmp_path / ".crops.999999999.part"  # of one that was killed
+    stale.mkdir()
+    (stale / "0_0.jpg").write_text("")
+    with pytest.raises(RuntimeError), CropGallery(tmp_path) as gallery:
+        assert not stale.exists()
+        gallery.add(scene(0), tracked(0))
+        raise RuntimeError
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_full_disk_is_told_with_the_folder(tmp_path, monkeypatch):
+    def write(self, data):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with CropGallery(tmp_path) as gallery, monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", write)
+        with pytest.raises(OSError, match="No space left") as raised:
+            gallery.add(scene(0), tracked(0))
+        assert raised.value.filename == str(tmp_path)
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
