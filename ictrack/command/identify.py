@@ -29,6 +29,9 @@ if TYPE_CHECKING:  # Detectron2 takes seconds to import
     from detectron2.config import CfgNode
 
 
+_WHITE = 255
+
+
 def run(argv: Sequence[str]) -> None:
     args = _parse(argv)
     from ictrack.data.frame_source import check_source
@@ -71,7 +74,9 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     outputs.add_argument("--output", metavar="DIR", help="folder for the tracks, the report and the identities")
     outputs.add_argument("--preview", metavar="PNG", help="only draw what is found in a few frames, to set a threshold")
     detectors = parser.add_mutually_exclusive_group()
-    detectors.add_argument("--threshold", metavar="GRAY", help="objects are darker than this gray value (128)")
+    detectors.add_argument(
+        "--threshold", type=_gray, metavar="GRAY", help="objects are darker than this gray value (128)"
+    )
     detectors.add_argument("--config-file", metavar="YAML", help="detector")
     detectors.add_argument("--detections", metavar="FILE", help="detections of a file")
     parser.add_argument("--weights", metavar="FILE", help="checkpoint; instead of MODEL.WEIGHTS")
@@ -94,6 +99,14 @@ def _parse(argv: Sequence[str]) -> argparse.Namespace:
     return args
 
 
+def _gray(text: str) -> int:
+    """Argument type of gray values than which something can be darker."""
+    value = positive_int(text)
+    if value > _WHITE:
+        raise argparse.ArgumentTypeError(f"must be from 1 to {_WHITE}, not {text}")
+    return value
+
+
 def _config(args: argparse.Namespace) -> CfgNode:
     """Configuration of the detector."""
     from ictrack.engine.given_detections import detections_config
@@ -106,5 +119,5 @@ def _config(args: argparse.Namespace) -> CfgNode:
         cfg.MODEL.META_ARCHITECTURE = "GivenDetections"  # embeddings are learnt here
         return cfg
     if args.threshold:
-        overrides += ["MODEL.FOREGROUND.THRESHOLD", args.threshold]
+        overrides += ["MODEL.FOREGROUND.THRESHOLD", str(args.threshold)]
     return load_config(args.config_file or str(config_path("plain_background.yaml")), overrides)

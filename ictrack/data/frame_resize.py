@@ -29,7 +29,7 @@ class FrameResize:
         if 0 < self.max_size < max(sides):
             shrinking = self.max_size / max(sides)
             sides = (sides[0] * shrinking, sides[1] * shrinking)
-        return int(sides[0] + 0.5), int(sides[1] + 0.5)
+        return max(1, int(sides[0] + 0.5)), max(1, int(sides[1] + 0.5))
 
     def __call__(self, frame: np.ndarray) -> np.ndarray:
         """Frame uint8 (H, W, 3), bilinearly with antialiasing."""

@@ -112,8 +112,10 @@ def train_encoder(
         objective: Loss of the tracklets in a few frames.
 
     Raises:
-        ValueError: If no two tracklets meet: there is nothing to tell apart.
+        ValueError: If there are no tracklets, or no two of them meet: there is nothing to tell apart.
     """
+    if not tracklets:
+        raise ValueError("no object was found in enough frames one after another: nothing can be told apart")
     groups = groups_by_frame(tracklets)
     if not groups:
         raise ValueError("no two tracklets are in one frame: nothing says who is different")

@@ -31,7 +31,12 @@ def naming(path: str | os.PathLike) -> Iterator[None]:
 
 @contextmanager
 def replacing_path(path: str | os.PathLike) -> Iterator[Path]:
-    """Path of a new file that replaces ``path`` at the end of the block, unless by an exception. Its folder is made."""
+    """Path of a new file that replaces ``path`` at the end of the block, unless by an exception. Its folder is made.
+
+    Raises IsADirectoryError if the path is a folder.
+    """
+    if os.path.isdir(path):
+        raise IsADirectoryError(errno.EISDIR, "is a folder; name a file", os.fspath(path))
     part = part_of(path)
     part.parent.mkdir(parents=True, exist_ok=True)
     try:

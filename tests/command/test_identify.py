@@ -185,6 +185,15 @@ def test_nothing_to_tell_apart_is_one_line(tmp_path, capsys):
     assert "no two tracklets are in one frame" in capsys.readouterr().err.splitlines()[-1]
 
 
+def test_no_object_is_one_line(tmp_path, capsys):
+    video = write_frames(tmp_path / "one", [3])
+    assert identify(video, tmp_path / "out", "--threshold", "1") == 1
+    assert "no object was found" in capsys.readouterr().err.splitlines()[-1]
+    for gray in ("0", "300", "dark"):
+        with pytest.raises(SystemExit):
+            identify(video, tmp_path / "out", "--threshold", gray)
+
+
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [

@@ -35,14 +35,14 @@ def test_convert(videos, capsys):
     arguments = ["prepare", "convert", "--from", "youtube-vis", "--to", "davis", "train.json", "Annotations"]
     assert main(arguments) == 1
     assert capsys.readouterr().err == (
-        "error: Annotations: davis cannot hold 8 objects of classes other than 'object' (train.json); --drop classes "
-        "leaves them out\n"
+        "error: Annotations: davis cannot hold 8 objects' names of classes other than 'object' (train.json); --drop "
+        "classes leaves them out\n"
     )
     assert not (videos / "Annotations").exists()
     assert main([*arguments, "--drop", "classes"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         "train.json: 2 videos, 6 frames, 8 objects, 4 tracks",
-        "left out: 8 objects of classes other than 'object'",
+        "left out: 8 objects' names of classes other than 'object'",
         "Annotations: 2 videos, 6 frames, 8 objects, 4 tracks",
     ]
     picture = np.array(Image.open(videos / "Annotations" / "run" / "00002.png"))

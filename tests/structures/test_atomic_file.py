@@ -28,6 +28,13 @@ def test_the_file_before_stays_where_writing_fails(tmp_path):
     assert contents(tmp_path) == [("a.json", "after")]
 
 
+def test_a_folder_is_not_replaced(tmp_path):
+    with pytest.raises(IsADirectoryError) as raised, replacing(tmp_path):
+        pass
+    assert user_error(raised.value) == f"{tmp_path}: is a folder; name a file"
+    assert not list(tmp_path.parent.glob(".*.part"))
+
+
 def test_whoever_opens_the_file_itself(tmp_path):
     path = tmp_path / "new" / "a.txt"
     with replacing_path(path) as part:
@@ -62,9 +69,8 @@ def test_a_folder_that_a_killed_process_left_is_deleted(tmp_path):
 def test_an_error_of_the_system_names_the_file(tmp_path):
     with pytest.raises(OSError, match="No space") as raised, replacing(tmp_path / "a.json"):
         raise OSError(errno.ENOSPC, "No space left on device")
-    assert raised.value.filename == str(tmp_path / "a.json") and user_error(raised.value).endswith(
-        "a.json: No space left on device"
-    )
+    assert raised.value.filename == str(tmp_path / "a.json")
+    assert user_error(raised.value).endswith("a.json: No space left on device")
     with pytest.raises(FileNotFoundError) as raised, replacing(tmp_path / "a.json"):
-        open(tmp_path / "b.json")
+        (tmp_path / "b.json").read_bytes()
     assert raised.value.filename == str(tmp_path / "b.json")

@@ -26,8 +26,12 @@ def read(path: Path) -> list[LabeledVideo]:
     labels = load(lambda: sleap_io.load_dlc(str(path), config=False), path)
     found = sum(len(video.filename) for video in labels.videos)
     lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-    rows = sum(line.count(",") > 0 and not line.startswith(_HEADER) for line in lines)
-    require(found == rows, str(path), f"{rows - found} of the {rows} pictures that it names are not there")
+    names = [line.partition(",")[0] for line in lines if "," in line and not line.startswith(_HEADER)]
+    is_analysis = bool(names) and all(map(str.isdecimal, names))
+    require(not is_analysis, str(path), "is the analysis of a video, by frame numbers; labels are of pictures by name")
+    require(
+        found == len(names), str(path), f"{len(names) - found} of the {len(names)} pictures that it names are not there"
+    )
     return videos_of(labels, path)
 
 

@@ -49,7 +49,7 @@ def fit(labels: LabelSet, target: LabelFormat, path: object, drop: Collection[st
     if incomplete:
         lost["incomplete"] = (incomplete, f"objects that lack {_needed(target)}")
     if target.only_class and (named := _named(labels, target)):
-        lost["classes"] = (named, f"objects of classes other than {target.only_class!r}")
+        lost["classes"] = (named, f"objects' names of classes other than {target.only_class!r}")
     if target.joints and (poses := _lost_joints(labels, target)):
         lost["joints"] = (poses, f"poses with joints that {target.joints.name} does not have")
     if large := len({row.track_id for row in labels.rows() if not 0 <= (row.track_id or 0) <= target.max_id}):

@@ -98,6 +98,14 @@ def test_pictures_of_deeplabcut_that_are_not_there(deeplabcut):
         LABEL_FORMATS["deeplabcut"].read(deeplabcut)
 
 
+def test_deeplabcut_s_analysis_of_a_video_is_told(tmp_path):
+    pytest.importorskip("sleap_io")
+    rows = ["scorer,D,D,D", "bodyparts,nose,nose,nose", "coords,x,y,likelihood", "0,10,20,0.99", "1,11,20,0.98"]
+    (tmp_path / "aDLC_resnet.csv").write_text("\n".join(rows))
+    with pytest.raises(AnnotationError, match=r"resnet\.csv: is the analysis of a video, by frame numbers"):
+        LABEL_FORMATS["deeplabcut"].read(tmp_path / "aDLC_resnet.csv")
+
+
 @pytest.mark.parametrize("name", ["sleap", "deeplabcut"])
 def test_a_missing_package_is_named(name, tmp_path, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
