@@ -28,23 +28,31 @@ class Numbering(Enum):
     ORDER = "places in the order of the names"
 
 
-def frame_indices(names: Sequence[str], *, ultralytics: bool = False) -> tuple[list[int], Numbering]:
+def frame_indices(
+    names: Sequence[str], *, ultralytics: bool = False, from_one: bool = False
+) -> tuple[list[int], Numbering]:
     """Frame index, 0-based, of the picture of each name.
 
-    The number at the end of a name, before its suffix, counts frames from 0. Where a name has no number, or two have
-    the same, the indices are the places of the names in their natural order.
+    The number at the end of a name, before its suffix, counts frames from 0; from 1 if the numbers are 1, 2, 3 and so on
+    without a gap, as FFmpeg names all frames of a video. Where a name has no number, or two have the same, the indices
+    are the places of the names in their natural order.
 
     Args:
         names: Names with suffixes, perhaps with folders.
         ultralytics: Whether names such as ``street_12``, all without zeros before the number, count from 1.
+        from_one: Whether names count from 1, unless one is 0.
     """
     stems = [_ROBOFLOW.sub("", PureWindowsPath(name).stem) for name in names]
-    patterns = ((_ULTRALYTICS, 1),) if ultralytics else ()
-    for pattern, first in (*patterns, (_NUMBER, 0)):
+    patterns = ((_ULTRALYTICS, True),) if ultralytics else ()
+    for pattern, counts_from_one in (*patterns, (_NUMBER, from_one)):
         matches = [pattern.fullmatch(stem) for stem in stems]
         digits = [match[1].lstrip("0") or "0" for match in matches if match]
         if len(set(digits)) == len(names) and max(map(len, digits), default=0) <= _MAX_DIGITS:
-            return [int(text) - first for text in digits], Numbering.NAMES
+            numbers = list(map(int, digits))
+            lowest = min(numbers, default=0)
+            has_no_gap = lowest == 1 and max(numbers) == len(numbers) > 1
+            first = 1 if has_no_gap or (counts_from_one and lowest) else 0
+            return [number - first for number in numbers], Numbering.NAMES
     indices = [0] * len(names)
     for place, position in enumerate(sorted(range(len(names)), key=lambda i: natural_key(names[i]))):
         indices[position] = place

@@ -44,6 +44,21 @@ def test_the_number_of_a_frame_does_not_depend_on_the_others(more):
 
 
 @pytest.mark.parametrize(
+    ("names", "from_one", "expected"),
+    [
+        (["000002.jpg", "000001.jpg", "000003.jpg"], False, [1, 0, 2]),
+        (["000001.jpg", "000003.jpg"], False, [1, 3]),
+        (["000001.jpg"], False, [1]),
+        (["000001.jpg"], True, [0]),
+        (["000005.jpg", "000003.jpg"], True, [4, 2]),
+        (["000005.jpg", "000000.jpg"], True, [5, 0]),
+    ],
+)
+def test_names_of_all_frames_from_1_on_count_from_1(names, from_one, expected):
+    assert frame_indices(names, from_one=from_one) == (expected, Numbering.NAMES)
+
+
+@pytest.mark.parametrize(
     ("names", "expected"),
     [
         (["b.jpg", "a.jpg"], [1, 0]),

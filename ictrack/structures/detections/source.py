@@ -159,7 +159,7 @@ class DetectionSource:
         """Say which frames of a video file the detections are of, unless they state it."""
         index, name = next(iter(video.file_names.items()), (0, ""))
         if name and video.numbering is Numbering.NAMES:
-            logger.info("%s: frames count from 0 by the numbers in names: %s is frame %d", self.where, name, index)
+            logger.info("%s: the numbers in names tell the frames: %s is frame %d, from 0", self.where, name, index)
         elif name and video.numbering is Numbering.ORDER:
             text = "%s: names such as %s do not number the frames, which are taken in the order of the names"
             logger.warning(text, self.where, name)

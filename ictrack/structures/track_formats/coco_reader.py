@@ -91,13 +91,13 @@ def _videos(path: object, content: dict[str, Any], rows: Sequence[tuple[int, Row
     videos = []
     for (folder, _), images in groups.items():
         indices, numbering = [image.get("frame_index", "") for image in images], Numbering.STATED
+        parts = PurePosixPath(folder).parts
+        is_sequence = parts[-1:] == (PICTURES_FOLDER,)
         if not all(map(is_int, indices)) or len(set(indices)) < len(indices):
-            indices, numbering = frame_indices([image["file_name"] for image in images])
+            indices, numbering = frame_indices([image["file_name"] for image in images], from_one=is_sequence)
         ordered = sorted(zip(indices, images), key=lambda pair: pair[0])
         first = ordered[0][1]
-        parts = PurePosixPath(folder).parts
-        of_sequence = parts[:-1] if parts[-1:] == (PICTURES_FOLDER,) else parts
-        name = (of_sequence or parts or (Path(str(path)).stem,))[-1]
+        name = ((parts[:-1] if is_sequence else parts) or parts or (Path(str(path)).stem,))[-1]
         info = VideoInfo(name, first["height"], first["width"], 0.0, (), (), joints)
         video = LabeledVideo(str(path), info, categories, folder=folder, numbering=numbering)
         for index, image in ordered:

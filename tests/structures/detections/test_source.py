@@ -58,7 +58,7 @@ def test_of_a_part_of_the_video_is_said_only_that_it_has_no_detections(caplog):
     ("numbering", "level", "message"),
     [
         (Numbering.STATED, None, ""),
-        (Numbering.NAMES, "INFO", "frames count from 0 by the numbers in names: 00007.jpg is frame 7"),
+        (Numbering.NAMES, "INFO", "the numbers in names tell the frames: 00007.jpg is frame 7, from 0"),
         (Numbering.ORDER, "WARNING", "names such as 00007.jpg do not number the frames, which are taken in the order"),
     ],
 )
