@@ -32,7 +32,7 @@ from .prepare_frames import add_frames
 from .prepare_labels import add_convert, add_split, add_subset
 
 
-def run(argv: Sequence[str]) -> None:
+def run(argv: Sequence[str]) -> int | None:
     parser = make_parser("prepare", __doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for add in (add_convert, add_subset, add_split, add_frames):
@@ -52,7 +52,7 @@ def run(argv: Sequence[str]) -> None:
     args = parser.parse_args(argv)
     if "output" in args:
         check_outputs([args.output], [args.annotations])
-    args.run(args)
+    return args.run(args)
 
 
 def hold_out_videos(args: argparse.Namespace) -> None:

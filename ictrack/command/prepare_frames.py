@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ictrack.structures.command_line import check_outputs, frame_rate, non_negative_int, positive_int
+from ictrack.structures.command_line import check_outputs, for_each, frame_rate, non_negative_int, positive_int
 
 
 def add_frames(commands: argparse._SubParsersAction) -> None:
@@ -20,7 +20,7 @@ def add_frames(commands: argparse._SubParsersAction) -> None:
     parser.add_argument("--fps", type=frame_rate, help="frames per second of a video made of pictures (default: 10)")
 
 
-def frames(args: argparse.Namespace) -> None:
+def frames(args: argparse.Namespace) -> int:
     from ictrack.data.extract_frames import SUFFIXES, extract_frames, write_frames_video
     from ictrack.data.frame_source import SourceOptions
     from ictrack.data.video_list import VIDEO_SUFFIXES, list_videos
@@ -30,9 +30,15 @@ def frames(args: argparse.Namespace) -> None:
         check_outputs([args.target], [args.source])
         options = SourceOptions(fps=args.fps, **part)
         print(f"{args.target}: {write_frames_video(args.source, args.target, options=options)} frames")
-        return
+        return 0
     suffix = SUFFIXES[args.png]
     videos = list_videos(args.source)
-    for video in [args.source] if videos is None else videos:
-        folder = args.target if videos is None else args.target / Path(video).stem
+
+    def extract(video: str, folder: Path) -> bool:
         print(f"{folder}: {extract_frames(video, folder, suffix=suffix, **part)} frames", flush=True)
+        return True
+
+    if videos is None:
+        extract(args.source, args.target)
+        return 0
+    return for_each(videos, lambda video: extract(video, args.target / Path(video).stem), "read")

@@ -24,7 +24,7 @@ from ictrack.structures.track_formats import FORMATS, format_of
 
 from .parser import make_parser
 from .track_model import check_model_arguments, choose_model
-from .track_source import add_source_arguments, check_names, is_tracked, track_list
+from .track_source import add_source_arguments, check_names, is_tracked, source_options, track_list
 
 
 def run(argv: Sequence[str]) -> int:
@@ -86,14 +86,14 @@ def run(argv: Sequence[str]) -> int:
     else:
         check_names(outputs, videos, parser.error)
 
-    from ictrack.data.frame_source import SourceOptions, check_source, open_source
+    options = source_options(args, videos, parser.error)
+    from ictrack.data.frame_source import check_source, open_source
     from ictrack.engine.fingerprint import run_fingerprint
     from ictrack.engine.video_run import track_video
 
     if videos is None:
         check_source(args.input)
     tracker, settings, files = choose_model(args)
-    options = SourceOptions(args.fps, args.size, args.pixel_format, args.reconnect, args.start, args.end, args.stride)
 
     def track(source: str, paths: Sequence[str | None]) -> bool:
         frames = open_source(source, options)

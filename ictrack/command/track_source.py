@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ictrack.structures.command_line import frame_rate, positive_int, seconds, user_error
+from ictrack.structures.command_line import for_each, frame_rate, positive_int, seconds
+
+if TYPE_CHECKING:
+    from ictrack.data.frame_source import SourceOptions
 
 PLACEHOLDER = "{name}"
 # As in ictrack.data.raw_frames, which is slow to import; a test compares them.
@@ -46,11 +48,33 @@ def add_source_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--max-frames", type=positive_int, metavar="N", help="stop after N frames")
     parser.add_argument("--fps", type=frame_rate, help="frames a second: of a folder (10), or instead of a video's")
     parser.add_argument("--size", type=frame_size, metavar="WxH", help="of raw frames on standard input")
-    parser.add_argument("--pixel-format", choices=PIXEL_FORMATS, default="bgr24", help="of raw frames (bgr24)")
+    parser.add_argument("--pixel-format", choices=PIXEL_FORMATS, help="of raw frames (bgr24)")
     parser.add_argument(
-        "--reconnect", type=seconds, default=300.0, metavar="SECONDS",
+        "--reconnect", type=seconds, metavar="SECONDS",
         help="how long to try to open a live stream again that broke off (300)",
     )  # fmt: skip
+
+
+def source_options(
+    args: argparse.Namespace, videos: Sequence[str] | None, refuse: Callable[[str], Any]
+) -> SourceOptions:
+    """Options of the sources. Those that the sources do not have are refused.
+
+    Args:
+        args: Arguments of :func:`add_source_arguments`.
+        videos: Videos of a list; None: there is one source.
+        refuse: Function of a message that ends the command.
+    """
+    from ictrack.data.frame_source import STANDARD_INPUT, SourceOptions
+    from ictrack.data.video_file_stream import is_url
+
+    if args.input != STANDARD_INPUT and (args.size or args.pixel_format):
+        refuse(f"--size and --pixel-format are those of raw frames on standard input, and not of {args.input}")
+    if args.reconnect is not None and not any(map(is_url, videos or [args.input])):
+        refuse(f"--reconnect is for streams, rtsp:// or http://, and not for {args.input}")
+    given = {"pixel_format": args.pixel_format, "reconnect_seconds": args.reconnect}
+    others = {name: value for name, value in given.items() if value is not None}
+    return SourceOptions(args.fps, args.size, start=args.start, end=args.end, stride=args.stride, **others)
 
 
 def named(path: str | None, source: str) -> str | None:
@@ -88,24 +112,15 @@ def track_list(
     Returns:
         Exit status: 1 if a video could not be tracked, which does not stop the others.
     """
-    num_failed = 0
-    for video in videos:
+
+    def track_one(video: str) -> bool:
         paths = [named(path, video) for path in outputs]
         if is_done(paths):
             print(f"{video}: is done")
-            continue
-        try:
-            if not track(video, paths):
-                break
-        except Exception as error:
-            message = user_error(error)
-            if message is None:
-                raise
-            print(f"error: {message}", file=sys.stderr)
-            num_failed += 1
-    if num_failed:
-        print(f"{num_failed} of {len(videos)} videos could not be tracked", file=sys.stderr)
-    return 1 if num_failed else 0
+            return True
+        return track(video, paths)
+
+    return for_each(videos, track_one, "tracked")
 
 
 def is_tracked(path: str | None) -> bool:

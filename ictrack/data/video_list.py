@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 
 from ictrack.structures.describe import describe
@@ -13,6 +14,8 @@ from .frame_stream import VideoReadError
 from .image_file import IMAGE_SUFFIXES
 from .video_file_stream import is_url
 from .video_io import glob_files, is_camera
+
+logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".avi", ".webm", ".mkv", ".m4v", ".mpg", ".mpeg")
 _LIST_SUFFIX = ".txt"
@@ -32,9 +35,12 @@ def list_videos(source: str) -> list[str] | None:
         return _lines_of(source)
     if os.path.isdir(source):
         names = [name for name in os.listdir(source) if not is_hidden(name)]
+        videos = [name for name in sorted(names, key=natural_key) if name.lower().endswith(VIDEO_SUFFIXES)]
         if not any(name.lower().endswith(IMAGE_SUFFIXES) for name in names):
-            videos = [name for name in sorted(names, key=natural_key) if name.lower().endswith(VIDEO_SUFFIXES)]
             return [os.path.join(source, name) for name in videos] or None
+        if videos:
+            text = "%s: its pictures are read as one video, and its %d video files, such as %s, are not"
+            logger.warning(text, source, len(videos), videos[0])
     elif glob.has_magic(source) and not is_url(source) and not os.path.exists(source):
         paths = [path for path in glob_files(source) if os.path.isfile(path)]
         if len(paths) > 1 and not any(path.lower().endswith(IMAGE_SUFFIXES) for path in paths):

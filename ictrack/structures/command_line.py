@@ -7,7 +7,7 @@ import math
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from .atomic_file import part_of
@@ -107,6 +107,33 @@ def run_command(action: Callable[[], int | None]) -> int:
             raise
         print(f"error: {message}", file=sys.stderr)
         return 1
+
+
+def for_each(sources: Sequence[str], action: Callable[[str], bool], done: str) -> int:
+    """Do something with sources, one after another; a user's mistake in one does not stop the others.
+
+    Args:
+        sources: Sources.
+        action: Function of a source that returns whether to go on.
+        done: What is done with a source, as a participle.
+
+    Returns:
+        Exit status: 1 after a mistake.
+    """
+    num_failed = 0
+    for source in sources:
+        try:
+            if not action(source):
+                break
+        except Exception as error:
+            message = user_error(error)
+            if message is None:
+                raise
+            print(f"error: {message}", file=sys.stderr)
+            num_failed += 1
+    if num_failed:
+        print(f"{num_failed} of {len(sources)} videos could not be {done}", file=sys.stderr)
+    return 1 if num_failed else 0
 
 
 def check_outputs(outputs: Iterable[str | os.PathLike | None], inputs: Iterable[str | os.PathLike | None]) -> None:

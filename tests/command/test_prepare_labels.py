@@ -139,3 +139,14 @@ def test_frames_of_a_video_and_back(videos, capsys):
     assert np.abs(first - again[: first.shape[0], : first.shape[1]]).mean() < 6
     assert main(["prepare", "frames", str(source), "all"]) == 1
     assert "all: is there already" in capsys.readouterr().err
+
+
+def test_a_video_that_cannot_be_read_does_not_stop_the_others(videos, capsys):
+    source = Path(__file__).parents[1] / "data" / "odd_videos" / "vfr.mkv"
+    (videos / "clips").mkdir()
+    (videos / "clips" / "a.mkv").write_text("no video")
+    (videos / "clips" / "b.mkv").write_bytes(source.read_bytes())
+    assert main(["prepare", "frames", "clips", "pictures"]) == 1
+    assert [folder.name for folder in (videos / "pictures").iterdir()] == ["b"]
+    error = capsys.readouterr().err
+    assert "a.mkv: cannot be opened as a video" in error and "1 of 2 videos could not be read" in error

@@ -157,6 +157,20 @@ def test_bad_arguments_are_refused(track, tmp_path, arguments):
     assert error.value.code == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--size", "96x64"], "--size and --pixel-format are those of raw frames on standard input"),
+        (["--pixel-format", "gray"], "--size and --pixel-format are those of raw frames on standard input"),
+        (["--reconnect", "5"], "--reconnect is for streams"),
+    ],
+)
+def test_options_of_other_sources_are_refused(track, tmp_path, capsys, arguments, message):
+    with pytest.raises(SystemExit):
+        track("--input", tmp_path / "videos" / "one.mp4", "--save-tracks", tmp_path / "t.json", *arguments)
+    assert message in capsys.readouterr().err
+
+
 def test_the_command_offers_all_pixel_formats():
     assert list(raw_frames.PIXEL_FORMATS) == list(PIXEL_FORMATS)
 

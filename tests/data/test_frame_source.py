@@ -5,6 +5,7 @@ import http.server
 import io
 import logging
 import threading
+from pathlib import Path
 
 import av
 import cv2
@@ -73,6 +74,13 @@ def test_parts_of_a_video(clip, folder, options, expected):
         assert [frames.frame_name(i)[:5] for i in range(len(expected))] == [f"{i:05d}" for i in expected]
         times = [frames.frame_time(i) for i in range(len(expected))]
         assert times == pytest.approx([(i - expected[0]) / 10 for i in expected])
+
+
+def test_videos_beside_pictures_are_told(folder, caplog):
+    assert list_videos(folder) is None and not caplog.messages
+    (Path(folder) / "b.mp4").write_text("")
+    assert list_videos(folder) is None
+    assert "its pictures are read as one video, and its 1 video files, such as b.mp4, are not" in caplog.text
 
 
 def test_frames_that_are_passed_over_are_not_read(folder, monkeypatch):
