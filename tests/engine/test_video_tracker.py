@@ -368,7 +368,7 @@ def test_masks_of_a_box_detector_are_refused_at_the_first_frame(tmp_path):
 def test_a_gallery_of_crops(tmp_path):
     tracker = make_video_tracker(class_names=["red", "green", "blue"])
     track_video(tracker, write_images(tmp_path / "walk"), crop_gallery=tmp_path / "gallery")
-    assert sorted(path.name for path in (tmp_path / "gallery").iterdir()) == [
+    assert sorted(path.name for path in (tmp_path / "gallery").glob("*.jpg")) == [
         "00000_red.jpg", "00001_green.jpg", "00002_blue.jpg",
     ]  # fmt: skip
 
