@@ -33,8 +33,8 @@ def frame_indices(
 ) -> tuple[list[int], Numbering]:
     """Frame index, 0-based, of the picture of each name.
 
-    The number at the end of a name, before its suffix, counts frames from 0, or from 1 if the numbers are 1, 2, 3 and so
-    on without a gap, as FFmpeg names all frames of a video. Where a name has no number, or two have the same, the
+    The number at the end of a name, before its suffix, counts frames from 0, or from 1 if the numbers are 1, 2, 3 and
+    so on without a gap, as FFmpeg names all frames of a video. Where a name has no number, or two have the same, the
     indices are the places of the names in their natural order.
 
     Args:
