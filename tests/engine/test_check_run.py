@@ -123,6 +123,8 @@ def test_defects_of_annotations_are_said_by_kind(check, tmp_path):
         f"DATASETS.TRAIN: {path}: images[5]: {tmp_path / '5.png'}: no such file",
         f"DATASETS.TRAIN: {path}: annotations[0].bbox: [90, 5, 30, 10] lies partly outside of the image of 96 x 64; 2 "
         "more such",
+        f"DATASETS.TRAIN: {path}: annotations[0].segmentation: lies in the box [8, 10, 24, 24], but the box is "
+        "[90, 5, 30, 10]; 2 more such",
     ]
     assert f"warning: DATASETS.TRAIN: {path}: annotations[4].segmentation: covers 576 pixels, its area is 1" in texts
 
