@@ -48,10 +48,12 @@ def detections_config(
             raise ConfigError(f"{config_file}: its detector is {detector}; --detections needs GivenDetections")
         return cfg
     path = str(config_path("given_detections.yaml"))
-    missing = _missing_features(load_config(path, overrides))
-    if missing:
-        logger.warning("detections are followed by the overlap of boxes, since %s", missing)
-    return load_config(path, [*(_BY_OVERLAP if missing else ()), *overrides, *given])
+    cfg = load_config(path, [*overrides, *given])
+    missing = _missing_features(cfg)
+    if not missing:
+        return cfg
+    logger.warning("detections are followed by the overlap of boxes, since %s", missing)
+    return load_config(path, [*_BY_OVERLAP, *overrides, *given])
 
 
 def _missing_features(cfg: CfgNode) -> str:
