@@ -20,6 +20,11 @@ class LostFrames:
     """
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        """
+        Args:
+            container: Open file.
+            stream: Its stream of pictures, of whose frames this is told.
+        """
         self._is_matroska = _MATROSKA in container.format.name
         self._duration = container.duration / av.time_base if container.duration else 0.0
         self._stream = stream
@@ -66,7 +71,14 @@ class LostFrames:
             self._failed.append(packet.pts)
 
     def before(self, time: int | None) -> list[float | None]:
-        """Seconds of the frames that are lost before the frame of a time; None where they are not known."""
+        """Times of the frames that are lost before a frame that has come.
+
+        Args:
+            time: Time of that frame, in units of the stream; None: it has none.
+
+        Returns:
+            Seconds of each lost frame, ascending; None where they are not known.
+        """
         lost: list[float | None] = [None] * self._num_timeless
         self._num_timeless = 0
         if time is None:
@@ -80,7 +92,7 @@ class LostFrames:
         return lost
 
     def at_end(self) -> list[float | None]:
-        """Seconds of the frames that are lost after the last one that came."""
+        """Times of the frames that are lost after the last one that came, see :meth:`before`."""
         return self.before(max(self._waiting, default=0) + 1)
 
     @property
